@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Named ranges around operations, communications and steps. Off unless a sink is set; trace_nvtx.c is the one sink so
+ * far and the only file that includes NVTX. Callers: the front ends op_*, comm_* and run_* only.
+ */
+#ifndef KERNELS_BASE_TRACE_H
+#define KERNELS_BASE_TRACE_H
+
+struct trace_sink {
+    void (*push)(const char *name);
+    void (*pop)(void);
+};
+
+/* Sets the sink of this thread; NULL switches off. Borrowed. */
+void trace_set(const struct trace_sink *sink);
+
+void trace_push(const char *name);
+void trace_pop(void);
+
+#endif
