@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one Diffusion Transformer. It obeys a shard and calls two hooks; it cannot name a rank, a communicator or a strategy.
+ * The one Diffusion Transformer. It obeys a shard and calls two hooks; it cannot name a rank, a
+ * communicator or a strategy.
  *
- * Shape letters, project-wide: B lanes (request x guidance branch), N rows (tokens), S image tokens, T text rows, H heads,
- * D head dim, C channels (H*D), L layers, K latent features of a token (channels * patch * patch), P ranks, M patches.
- * The latent lives as tokens [R, N, K] with features ordered (c, dy, dx); only its start and its end are images.
+ * Shape letters, project-wide: B lanes (request x guidance branch), N rows (tokens), S image
+ * tokens, T text rows, H heads, D head dim, C channels (H*D), L layers, K latent features of a
+ * token (channels * patch * patch), P ranks, M patches. The latent lives as tokens [R, N, K] with
+ * features ordered (c, dy, dx); only its start and its end are images.
  */
 #ifndef MODELS_DIT_H
 #define MODELS_DIT_H
@@ -27,17 +29,18 @@ struct dit_shard {
 
 enum dit_site { DIT_ATTN, DIT_MLP };
 
-/* One self-attention, handed to the attend hook. q, k, v [B, N, heads/parts, D] as the block made them (views); o the
- * output, same shape. Contract: o = softmax(q K^T / sqrt(D)) V over the keys of ALL tokens of the sequence for these
- * lanes and heads; with fresh == false the keys of tokens outside `span` may be those of the previous step. */
+/* One self-attention, handed to the attend hook. q, k, v [B, N, heads/parts, D] as the block made
+ * them (views); o the output, same shape. Contract: o = softmax(q K^T / sqrt(D)) V over the keys of
+ * ALL tokens of the sequence for these lanes and heads; with fresh == false the keys of tokens
+ * outside `span` may be those of the previous step. */
 struct attn_call {
-    int layer;               /* global index */
+    int layer; /* global index */
     int step;
     int patch;               /* index, or PATCH_ALL */
     bool fresh;              /* every key must be of this step */
     const struct span *span; /* tokens of the rows of q, k and v */
     struct tensor q, k, v, o;
-    struct tensor *lse;      /* (optional) out fp32 [B, N, H] */
+    struct tensor *lse; /* (optional) out fp32 [B, N, H] */
     float scale;
     struct queue *queue;
 };
@@ -47,12 +50,13 @@ struct dit_hooks {
     enum status (*attend)(void *self, const struct attn_call *call);
     void *attend_self;
     /* y [B, N, C] = the sum over shards of x [B, N, I/parts] w [C, I/parts]^T, without bias. */
-    enum status (*row_linear)(void *self, int layer, enum dit_site site, struct tensor *y, const struct tensor *x,
-                              const struct tensor *w, struct queue *q);
+    enum status (*row_linear)(void *self, int layer, enum dit_site site, struct tensor *y,
+                              const struct tensor *x, const struct tensor *w, struct queue *q);
     void *row_linear_self;
 };
 
-extern const struct dit_hooks dit_hooks_serial; /* plain attention over the rows given, plain linear */
+extern const struct dit_hooks
+    dit_hooks_serial; /* plain attention over the rows given, plain linear */
 
 struct dit_call {
     int step;
@@ -65,36 +69,42 @@ struct dit_call {
 
 /* What one rank's model is built for. */
 struct dit_extent {
-    int lanes;       /* B */
-    int max_rows;    /* the most rows of one call, N */
-    int text_tokens; /* T */
-    int width, height; /* latent pixels */
-    enum dtype dtype;  /* of weights and activations */
+    int lanes;              /* B */
+    const struct span *all; /* tokens of the rows of a PATCH_ALL call, the largest; every other
+                               call's are among them */
+    int text_tokens;        /* T */
+    int width, height;      /* latent pixels */
+    enum dtype dtype;       /* of weights and activations */
 };
 
 struct dit;
 
-/* Takes all memory from `weights_arena` and `activations`; reads its shard from `weights` (NULL with measuring arenas). */
-enum status dit_open(const struct dit_config *config, const struct dit_shard *shard, const struct dit_extent *extent,
-                     struct weights *weights, struct queue *q, struct arena *weights_arena, struct arena *activations,
-                     struct dit **out);
+/* Takes all memory from `weights_arena` and `activations`; reads its shard from `weights` (NULL
+ * with measuring arenas). */
+enum status dit_open(const struct dit_config *config, const struct dit_shard *shard,
+                     const struct dit_extent *extent, struct weights *weights, struct queue *q,
+                     struct arena *weights_arena, struct arena *activations, struct dit **out);
 void dit_close(struct dit *dit);
 
-/* Once per loop: the lanes' text through its projection and every layer's cross-attention keys and values, labels and
- * micro-conditions. row[b]: which row of the prompt is lane b. */
-enum status dit_set_prompt(struct dit *dit, const struct prompt *prompt, const int *row, struct queue *q);
+/* Once per loop: the lanes' text through its projection and every layer's cross-attention keys and
+ * values, labels and micro-conditions. row[b]: which row of the prompt is lane b. */
+enum status dit_set_prompt(struct dit *dit, const struct prompt *prompt, const int *row,
+                           struct queue *q);
 
 /* Once per step: modulation of all layers in fp32 from the timestep (one value for each lane). */
 enum status dit_condition(struct dit *dit, const float *timestep /* [lanes] */, struct queue *q);
 
-/* h [B, N, C] = patch embedding of x [B, N, K] (model dtype) plus positions of the span's image tokens. */
-enum status dit_embed(struct dit *dit, const struct dit_call *call, const struct tensor *x, struct tensor *h);
+/* h [B, N, C] = patch embedding of x [B, N, K] (model dtype) plus positions of the span's image
+ * tokens. */
+enum status dit_embed(struct dit *dit, const struct dit_call *call, const struct tensor *x,
+                      struct tensor *h);
 
 /* The shard's layers, in place on h [B, N, C]. */
 enum status dit_blocks(struct dit *dit, const struct dit_call *call, struct tensor *h);
 
-/* eps [B, N, Kout] from h; Kout = K * (channels asked for / in_channels): the first in_channels, or all out_channels,
- * features ordered (c, dy, dx), as eps' last dimension says. */
-enum status dit_head(struct dit *dit, const struct dit_call *call, const struct tensor *h, struct tensor *eps);
+/* eps [B, N, Kout] from h; Kout = K * (channels asked for / in_channels): the first in_channels, or
+ * all out_channels, features ordered (c, dy, dx), as eps' last dimension says. */
+enum status dit_head(struct dit *dit, const struct dit_call *call, const struct tensor *h,
+                     struct tensor *eps);
 
 #endif

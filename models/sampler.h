@@ -17,7 +17,7 @@ enum sampler_beta { BETA_LINEAR, BETA_SCALED_LINEAR, BETA_COSINE };
 enum sampler_prediction { PREDICT_EPSILON, PREDICT_SAMPLE, PREDICT_V, PREDICT_FLOW };
 enum sampler_spacing { SPACING_LINSPACE, SPACING_LEADING, SPACING_TRAILING };
 
-/* The keys of a scheduler_config.json that change a number; defaults of a preset by sampler_config_default. */
+/* The keys of a scheduler_config.json that change a number. */
 struct sampler_config {
     enum sampler_kind kind;
     int train_timesteps;
@@ -36,6 +36,8 @@ struct sampler_config {
     bool lower_order_final, euler_at_final;
     bool final_sigma_zero;     /* final_sigmas_type zero instead of sigma_min */
     bool karras_sigmas;
+    double lambda_min_clipped; /* DPM-Solver++: no timestep whose log(alpha/sigma) is below; -INFINITY: all */
+    bool flow_sigmas;          /* DPM-Solver++ on rectified flow's noise levels, shifted by `shift` */
     double shift;              /* flow match */
     bool dynamic_shift;
     double base_shift, max_shift;
@@ -45,11 +47,14 @@ struct sampler_config {
 const char *sampler_kind_name(enum sampler_kind kind); /* "dpmsolver++", "ddim", "ddpm", "flow-euler" */
 const char *sampler_kind_summary(enum sampler_kind kind);
 
+/* The defaults of diffusers' class of that kind; a model's published scheduler may differ (DiT does not clip). */
 struct sampler_config sampler_config_default(enum sampler_kind kind);
 
 /* Reads a scheduler_config.json as diffusers writes it. ST_INVALID names the file, the key and the legal values; an
  * option that would change the numbers and is not implemented is refused, never ignored. */
 enum status sampler_config_read(const char *path, struct sampler_config *out);
+/* The same over text in memory; `label` stands for the path in messages. */
+enum status sampler_config_parse(const char *label, const char *text, size_t size, struct sampler_config *out);
 
 /* A schedule of `steps` steps. */
 struct sampler {

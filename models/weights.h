@@ -20,18 +20,25 @@ struct weights_slice {
 
 struct weights_ops {
     const char *name; /* "synthetic", "safetensors" */
-    /* Host floats of the slice, row-major dense. `shape` is what the model expects of the whole parameter. */
+    /* Host floats of the slice, row-major dense. `shape` is what the model expects of the whole parameter. Threads may
+     * read at one time. */
     enum status (*read)(void *self, const char *name, int ndim, const int64_t *shape,
                         const struct weights_slice *slice, float *out);
+    bool (*has)(const void *self, const char *name); /* (optional) NULL: every parameter */
+    uint64_t (*hash)(const void *self);              /* (optional) NULL: the identity is the name of the table */
     void (*close)(void *self);
 };
+
+/* Takes self, also where it fails. */
+enum status weights_open(const struct weights_ops *ops, void *self, struct weights **out);
 
 /* Pure function of (seed, name, row, column). Matrices and convolutions: uniform with variance 1/fan_in; "*.bias" and
  * "*scale_shift_table": uniform with standard deviation 0.02 and 1/sqrt(C). */
 enum status weights_open_synthetic(uint64_t seed, struct weights **out);
 
-/* All *.safetensors of a transformer folder (one file, or shards with diffusion_pytorch_model.safetensors.index.json).
- * F32, F16, BF16. Every offset, size and dtype of the headers is checked. ST_INVALID names file, tensor and remedy. */
+/* The safetensors files of a transformer folder: diffusion_pytorch_model.safetensors, or the shards that its index.json
+ * lists, or those of a variant ("fp16") where it is the only one. F32, F16, BF16. Every offset, size and dtype of the
+ * headers is checked. ST_INVALID names file, tensor and remedy. */
 enum status weights_open_safetensors(const char *folder, struct weights **out);
 
 void weights_close(struct weights *weights);
@@ -39,7 +46,8 @@ void weights_close(struct weights *weights);
 /* True for parameters of a checkpoint; synthetic: always true. */
 bool weights_has(const struct weights *weights, const char *name);
 
-/* hex text of the checkpoint's contents, or "synthetic"; owned by weights. */
+/* Hex text of the checkpoint's weights and configuration, or "synthetic"; owned by weights. Computed in the first call
+ * (every byte is read), which is for one thread. */
 const char *weights_identity(struct weights *weights);
 
 /* out (any device, fp32/bf16/fp16, last axis dense) := the slice, converted once. Element count of out = rows * cols.

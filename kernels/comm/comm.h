@@ -34,7 +34,7 @@ struct comm_counters {
     struct comm_count count[COMM_OPS][COMM_WHENS];
 };
 
-enum { COMM_REQ_MAX = 64 };
+enum { COMM_REQ_MAX = 256 };
 
 /* A posted operation. Zero-initialised = idle; waiting for an idle one is a no-op. */
 struct comm_req {

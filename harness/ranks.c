@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Threads, devices and world communicators of the ranks of one process. Computes nothing. */
+#include "harness/ranks.h"
+
+#include "models/span.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Threads start together or not at all: a rank must not wait for one that could not be created. */
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    enum { GATE_SHUT, GATE_OPEN, GATE_GIVEN_UP } state;
+};
+
+struct worker {
+    const struct ranks *ranks;
+    struct gate *gate; /* NULL: not a thread */
+    struct rendezvous where;
+    enum status (*job)(void *self, const struct rank *rank);
+    void *self;
+    pthread_t thread;
+    enum status outcome;
+    char message[1024];
+};
+
+int ranks_threads(const struct ranks *ranks, int index)
+{
+    int begin;
+    int share = part_of(ranks->threads, index, ranks->n, &begin);
+    return share > 0 ? share : 1;
+}
+
+static enum status with_world(const struct worker *w, struct device *dev)
+{
+    struct comm *world;
+    TRY(comm_open(comm_ops_find(w->ranks->transport), &w->where, dev, &world));
+    struct rank rank = {w->where.rank, w->where.size, dev, world};
+    enum status st = w->job(w->self, &rank);
+    if (st != ST_OK && st != ST_WRONG) /* a wrong result is agreed on; all other failures end the peers' waits */
+        comm_abort(world);
+    comm_close(world);
+    return st;
+}
+
+static enum status run_one(const struct worker *w)
+{
+    const struct backend_ops *ops = backend_find(w->ranks->backend);
+    struct device_options options = {.threads = ranks_threads(w->ranks, w->where.rank)};
+    struct device *dev;
+    int devices = 1;
+    TRY(ops->count(&devices));
+    options.ordinal = devices > 0 ? w->where.rank % devices : 0;
+    TRY(device_open(ops, &options, &dev));
+    enum status st = with_world(w, dev);
+    device_close(dev);
+    return st;
+}
+
+static bool pass_gate(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    while (gate->state == GATE_SHUT)
+        pthread_cond_wait(&gate->moved, &gate->lock);
+    bool open = gate->state == GATE_OPEN;
+    pthread_mutex_unlock(&gate->lock);
+    return open;
+}
+
+static void move_gate(struct gate *gate, bool open)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->state = open ? GATE_OPEN : GATE_GIVEN_UP;
+    pthread_cond_broadcast(&gate->moved);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static void *worker_main(void *argument)
+{
+    struct worker *w = argument;
+    status_clear();
+    if (w->gate && !pass_gate(w->gate))
+        return NULL;
+    w->outcome = run_one(w);
+    snprintf(w->message, sizeof w->message, "%s", status_message());
+    return NULL;
+}
+
+/* The cause among the outcomes: not the peers that lost their partner because of it. */
+static const struct worker *cause_of(const struct worker *w, int n)
+{
+    const struct worker *lost = NULL;
+    for (int i = 0; i < n; i++) {
+        if (w[i].outcome != ST_OK && w[i].outcome != ST_COMM)
+            return &w[i];
+        if (w[i].outcome == ST_COMM && !lost)
+            lost = &w[i];
+    }
+    return lost;
+}
+
+static enum status outcome_of(const struct worker *w, int n)
+{
+    const struct worker *cause = cause_of(w, n);
+    if (!cause)
+        return ST_OK;
+    if (n == 1 || strncmp(cause->message, "rank ", 5) == 0)
+        return fail(cause->outcome, "%s", cause->message);
+    return fail(cause->outcome, "rank %d: %s", cause->where.rank, cause->message);
+}
+
+static enum status run_threads(const struct ranks *ranks, struct gate *gate, struct worker *w)
+{
+    int started = 0;
+    int error = 0;
+    while (started < ranks->n && !error) {
+        error = pthread_create(&w[started].thread, NULL, worker_main, &w[started]);
+        started += !error;
+    }
+    move_gate(gate, !error);
+    for (int i = 0; i < started; i++)
+        pthread_join(w[i].thread, NULL);
+    if (error)
+        return fail(ST_OOM, "rank %d of %d: no thread: %s; use fewer ranks or more processes", started, ranks->n,
+                    strerror(error));
+    return outcome_of(w, ranks->n);
+}
+
+static enum status run_local(const struct ranks *ranks, enum status (*job)(void *, const struct rank *), void *self)
+{
+    struct local_world *world;
+    struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, GATE_SHUT};
+    TRY(local_world_open(ranks->n, &world));
+    struct worker *w = calloc((size_t)ranks->n, sizeof *w);
+    enum status st = w ? ST_OK : fail(ST_OOM, "%d ranks: no host memory", ranks->n);
+    for (int i = 0; i < ranks->n && w; i++)
+        w[i] = (struct worker){
+            .ranks = ranks,
+            .gate = &gate,
+            .where = {.rank = i, .size = ranks->n, .local = world, .timeout_s = ranks->timeout_s},
+            .job = job,
+            .self = self,
+        };
+    if (st == ST_OK)
+        st = run_threads(ranks, &gate, w);
+    free(w);
+    local_world_close(world);
+    return st;
+}
+
+enum status ranks_run(const struct ranks *ranks, enum status (*job)(void *self, const struct rank *rank), void *self)
+{
+    BUG_ON(!backend_find(ranks->backend), "backend %s is not in this build", ranks->backend);
+    BUG_ON(!comm_ops_find(ranks->transport), "transport %s is not in this build", ranks->transport);
+    if (!ranks->mpi)
+        return run_local(ranks, job, self);
+    struct worker one = {.ranks = ranks, .where = *ranks->mpi, .job = job, .self = self};
+    one.where.timeout_s = ranks->timeout_s;
+    worker_main(&one);
+    return outcome_of(&one, 1);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One function on every rank: ranks are threads of this process (local), or this process is one of them (MPI). Opens and
+ * closes each rank's device and world communicator; knows nothing of what the function computes.
+ */
+#ifndef HARNESS_RANKS_H
+#define HARNESS_RANKS_H
+
+#include "kernels/backend.h"
+#include "kernels/comm/comm.h"
+#include "kernels/comm/rendezvous.h"
+
+struct ranks {
+    const char *backend, *transport;
+    int n;
+    int threads;                  /* CPU threads of all ranks together, shared evenly, at least 1 each */
+    double timeout_s;             /* of a single wait for a peer; 0: none */
+    const struct rendezvous *mpi; /* this process' place under mpirun; NULL: ranks are threads */
+};
+
+struct rank {
+    int index, n;
+    struct device *dev;
+    struct comm *world;
+};
+
+/* CPU threads of rank `index`. */
+int ranks_threads(const struct ranks *ranks, int index);
+
+/* Runs job(self, rank) on every rank of this process and waits. When one fails its peers fail too; the status and
+ * message are those of the failure that came first by cause: a lost peer counts only where nothing else went wrong. */
+enum status ranks_run(const struct ranks *ranks, enum status (*job)(void *self, const struct rank *rank), void *self);
+
+#endif

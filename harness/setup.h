@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A cell made ready: defaults filled, the model's shapes read, the specification parsed, the schedule computed. Opens
+ * no device and reads no weights, so that `plan` and a sweep's preview are quick.
+ */
+#ifndef HARNESS_SETUP_H
+#define HARNESS_SETUP_H
+
+#include "harness/cell.h"
+#include "harness/record.h"
+#include "models/prompt.h"
+#include "models/sampler.h"
+#include "models/weights.h"
+#include "strategies/plan.h"
+
+#include <limits.h>
+
+struct setup {
+    struct cell cell;         /* every default filled; strategy in canonical form */
+    struct dit_config config;
+    char folder[PATH_MAX];    /* of the transformer; "": synthetic weights */
+    struct safetensors *text; /* the file of --text, or NULL */
+    struct problem problem;   /* points to config */
+    struct spec spec;         /* as parsed */
+    struct sampler *sampler;
+};
+
+/* world: processes under mpirun; 0: not under mpirun. ST_INVALID, ST_IO; a specification that the plan may refuse is
+ * not looked at beyond its grammar. */
+enum status setup_open(const struct cell *asked, int world, struct setup **out);
+void setup_close(struct setup *setup);
+
+/* ST_UNSUPPORTED where this build or machine lacks the backend, the transport or the dtype; says what is there. */
+enum status setup_check_build(const struct setup *setup);
+
+/* Is this transport one whose ranks are processes of their own? */
+bool setup_processes(const struct setup *setup);
+
+/* CPU threads of one rank: an equal share of the cell's, larger ones first, at least 1. */
+int setup_threads(const struct setup *setup, int rank);
+
+/* The checkpoint, or synthetic weights of the cell's seed. */
+enum status setup_weights(const struct setup *setup, struct weights **out);
+
+/* Conditions of all requests: of the file, or synthetic. */
+enum status setup_prompt(const struct setup *setup, struct prompt **out);
+
+/* The cell as its record has it; texts are borrowed from setup and `weights`. */
+struct record_cell setup_record_cell(const struct setup *setup, const char *weights);
+
+#endif

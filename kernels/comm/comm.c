@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The front end of communication: checks, counts, traces, dispatches. Moves no byte itself. */
+#include "kernels/comm/comm.h"
+
+#include "kernels/base/trace.h"
+#include "kernels/comm/comm_private.h"
+#include "kernels/comm/rendezvous.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct comm_ops *const transports[] = {
+    &comm_local_ops,
+#ifdef WITH_MPI
+    &comm_mpi_ops,
+#endif
+};
+
+const struct comm_ops *comm_ops_at(int index)
+{
+    int n = (int)(sizeof(transports) / sizeof(transports[0]));
+    return index >= 0 && index < n ? transports[index] : NULL;
+}
+
+const struct comm_ops *comm_ops_find(const char *name)
+{
+    for (int i = 0; comm_ops_at(i); i++) {
+        if (strcmp(comm_ops_at(i)->name, name) == 0)
+            return comm_ops_at(i);
+    }
+    return NULL;
+}
+
+const char *comm_op_name(enum comm_op op)
+{
+    static const char *const name[COMM_OPS] = {
+        [COMM_ALL_TO_ALL] = "all_to_all",
+        [COMM_ALL_REDUCE] = "all_reduce",
+        [COMM_ALL_GATHER] = "all_gather",
+        [COMM_SEND] = "send",
+    };
+    BUG_ON((unsigned)op >= COMM_OPS, "communication %d does not exist", (int)op);
+    return name[op];
+}
+
+const char *comm_when_name(enum comm_when when)
+{
+    static const char *const name[COMM_WHENS] = {
+        [COMM_WARMUP_STEP] = "warmup_step",
+        [COMM_STEP] = "step",
+        [COMM_LAST_STEP] = "last_step",
+        [COMM_ONCE] = "once",
+    };
+    BUG_ON((unsigned)when >= COMM_WHENS, "phase %d does not exist", (int)when);
+    return name[when];
+}
+
+/* ---- life ---- */
+
+static void set_labels(struct comm *comm)
+{
+    for (int op = 0; op < COMM_OPS; op++)
+        snprintf(comm->label[op], COMM_LABEL_SIZE, "%s.%s", comm->name, comm_op_name(op));
+    snprintf(comm->label[COMM_LABEL_RECV], COMM_LABEL_SIZE, "%s.recv", comm->name);
+    snprintf(comm->label[COMM_LABEL_WAIT], COMM_LABEL_SIZE, "%s.wait", comm->name);
+}
+
+static enum status comm_alloc(const struct comm_ops *ops, const char *name, struct comm **out)
+{
+    struct comm *comm = calloc(1, sizeof(*comm));
+    if (!comm)
+        return fail(ST_OOM, "communicator %s: no memory for %zu bytes", name, sizeof(*comm));
+    comm->ops = ops;
+    comm->name = name;
+    comm->when = COMM_ONCE;
+    set_labels(comm);
+    *out = comm;
+    return ST_OK;
+}
+
+enum status comm_open(const struct comm_ops *ops, const struct rendezvous *where,
+                      struct device *dev, struct comm **out)
+{
+    struct comm *comm;
+    TRY(comm_alloc(ops, "world", &comm));
+    enum status st = ops->open(where, dev, &comm->link);
+    if (st != ST_OK) {
+        free(comm);
+        return fail_prefix(st, "transport %s", ops->name);
+    }
+    comm->rank = where->rank;
+    comm->size = where->size;
+    *out = comm;
+    return ST_OK;
+}
+
+enum status comm_split(struct comm *parent, int color, int key, const char *name,
+                       struct comm_counters *counters, struct comm **out)
+{
+    struct comm *comm;
+    TRY(comm_alloc(parent->ops, name, &comm));
+    enum status st =
+        parent->ops->split(parent->link, color, key, &comm->link, &comm->rank, &comm->size);
+    if (st != ST_OK) {
+        free(comm);
+        return fail_prefix(st, "communicator %s, split from %s by rank %d of %d", name,
+                           parent->name, parent->rank, parent->size);
+    }
+    comm->counters = counters;
+    comm->when = parent->when;
+    *out = comm;
+    return ST_OK;
+}
+
+void comm_close(struct comm *comm)
+{
+    if (!comm)
+        return;
+    comm->ops->close(comm->link);
+    free(comm);
+}
+
+int comm_rank(const struct comm *comm)
+{
+    return comm->rank;
+}
+
+int comm_size(const struct comm *comm)
+{
+    return comm->size;
+}
+
+const char *comm_name(const struct comm *comm)
+{
+    return comm->name;
+}
+
+void comm_set_when(struct comm *comm, enum comm_when when)
+{
+    BUG_ON((unsigned)when >= COMM_WHENS, "phase %d does not exist", (int)when);
+    comm->when = when;
+}
+
+/* ---- counting ---- */
+
+static struct comm_count *count_of(struct comm *comm, enum comm_op op)
+{
+    return comm->counters ? &comm->counters->count[op][comm->when] : NULL;
+}
+
+/* A communicator of one rank moves nothing and counts nothing. */
+static void count_call(struct comm *comm, enum comm_op op, uint64_t api_bytes)
+{
+    struct comm_count *count = count_of(comm, op);
+    if (!count || comm->size == 1)
+        return;
+    count->calls++;
+    count->api_bytes += api_bytes;
+}
+
+static void count_wire(struct comm *comm, enum comm_op op, uint64_t bytes)
+{
+    struct comm_count *count = count_of(comm, op);
+    if (count && comm->size > 1)
+        count->wire_bytes += bytes;
+}
+
+static uint64_t total_bytes(const struct tensor *t, int n)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < n; i++)
+        bytes += tensor_bytes(&t[i]);
+    return bytes;
+}
+
+/* ---- posts ---- */
+
+struct tensor comm_flat(const struct tensor *t)
+{
+    int64_t count = tensor_count(t);
+    return tensor_reshape(t, 1, &count);
+}
+
+static void check_req(const struct comm *comm, const struct comm_req *req, const char *label)
+{
+    BUG_ON(req->n > 0 && req->comm != comm, "%s: the request already belongs to %s", label,
+           req->comm->name);
+    BUG_ON(req->n >= COMM_REQ_MAX, "%s: more than %d messages on one request", label, COMM_REQ_MAX);
+}
+
+static void check_message(const struct comm *comm, int peer, const struct tensor *t,
+                          const char *label)
+{
+    BUG_ON(peer < 0 || peer >= comm->size, "%s: peer %d of %d ranks", label, peer, comm->size);
+    BUG_ON(!tensor_contiguous(t), "%s: a tensor with gaps", label);
+}
+
+static void keep(struct comm *comm, struct comm_req *req, void *handle)
+{
+    req->comm = comm;
+    req->handle[req->n++] = handle;
+}
+
+enum status comm_post_send(struct comm *comm, enum comm_op op, int peer, const struct tensor *t,
+                           struct queue *q, struct comm_req *req)
+{
+    check_message(comm, peer, t, comm->label[op]);
+    if (tensor_count(t) == 0)
+        return ST_OK;
+    check_req(comm, req, comm->label[op]);
+    struct tensor flat = comm_flat(t);
+    void *handle;
+    enum status st = comm->ops->send(comm->link, peer, &flat, q, &handle);
+    if (st != ST_OK)
+        return fail_prefix(st, "%s, rank %d of %d, to rank %d", comm->label[op], comm->rank,
+                           comm->size, peer);
+    keep(comm, req, handle);
+    if (peer != comm->rank)
+        count_wire(comm, op, tensor_bytes(t));
+    return ST_OK;
+}
+
+enum status comm_post_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
+                           struct comm_req *req)
+{
+    check_message(comm, peer, t, comm->label[COMM_LABEL_RECV]);
+    if (tensor_count(t) == 0)
+        return ST_OK;
+    check_req(comm, req, comm->label[COMM_LABEL_RECV]);
+    struct tensor flat = comm_flat(t);
+    void *handle;
+    enum status st = comm->ops->recv(comm->link, peer, &flat, q, &handle);
+    if (st != ST_OK)
+        return fail_prefix(st, "%s, rank %d of %d, from rank %d", comm->label[COMM_LABEL_RECV],
+                           comm->rank, comm->size, peer);
+    keep(comm, req, handle);
+    return ST_OK;
+}
+
+/* Takes over the handle of a transport's own collective, whose messages nobody sees: the ring's
+ * bytes by formula. */
+static enum status keep_native(struct comm *comm, enum comm_op op, enum status st, void *handle,
+                               uint64_t wire_bytes, struct comm_req *req)
+{
+    if (st != ST_OK)
+        return fail_prefix(st, "%s, rank %d of %d", comm->label[op], comm->rank, comm->size);
+    keep(comm, req, handle);
+    count_wire(comm, op, wire_bytes);
+    return ST_OK;
+}
+
+/* ---- operations ---- */
+
+enum status comm_send(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
+                      struct comm_req *req)
+{
+    trace_push(comm->label[COMM_SEND]);
+    count_call(comm, COMM_SEND, tensor_bytes(t));
+    enum status st = comm_post_send(comm, COMM_SEND, peer, t, q, req);
+    trace_pop();
+    return st;
+}
+
+enum status comm_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
+                      struct comm_req *req)
+{
+    trace_push(comm->label[COMM_LABEL_RECV]);
+    enum status st = comm_post_recv(comm, peer, t, q, req);
+    trace_pop();
+    return st;
+}
+
+enum status comm_all_reduce(struct comm *comm, struct tensor *inout, struct tensor *scratch,
+                            struct queue *q, struct comm_req *req)
+{
+    const char *label = comm->label[COMM_ALL_REDUCE];
+    BUG_ON(!tensor_contiguous(inout) || !tensor_contiguous(scratch), "%s: a tensor with gaps",
+           label);
+    BUG_ON(inout->dtype != scratch->dtype || tensor_count(inout) != tensor_count(scratch),
+           "%s: the scratch differs from the buffer", label);
+    if (comm->size == 1)
+        return ST_OK;
+    uint64_t bytes = tensor_bytes(inout);
+    enum status st;
+    trace_push(label);
+    count_call(comm, COMM_ALL_REDUCE, bytes);
+    if (comm->ops->all_reduce) {
+        void *handle;
+        check_req(comm, req, label);
+        st = comm->ops->all_reduce(comm->link, inout, q, &handle);
+        uint64_t wire = 2 * (uint64_t)(comm->size - 1) * bytes / (uint64_t)comm->size;
+        st = keep_native(comm, COMM_ALL_REDUCE, st, handle, wire, req);
+    } else {
+        st = collective_all_reduce(comm, inout, scratch, q);
+    }
+    trace_pop();
+    return st;
+}
+
+enum status comm_all_gather(struct comm *comm, const struct tensor *mine, const struct tensor *part,
+                            struct queue *q, struct comm_req *req)
+{
+    const char *label = comm->label[COMM_ALL_GATHER];
+    BUG_ON(tensor_count(mine) != tensor_count(&part[comm->rank]),
+           "%s: part %d has %lld elements and the rank gives %lld", label, comm->rank,
+           (long long)tensor_count(&part[comm->rank]), (long long)tensor_count(mine));
+    uint64_t bytes = tensor_bytes(mine);
+    enum status st;
+    trace_push(label);
+    count_call(comm, COMM_ALL_GATHER, bytes);
+    if (comm->ops->all_gather && comm->size > 1) {
+        void *handle;
+        check_req(comm, req, label);
+        st = comm->ops->all_gather(comm->link, mine, part, q, &handle);
+        uint64_t wire = (uint64_t)(comm->size - 1) * bytes;
+        st = keep_native(comm, COMM_ALL_GATHER, st, handle, wire, req);
+    } else {
+        st = collective_all_gather(comm, mine, part, q, req);
+    }
+    trace_pop();
+    return st;
+}
+
+enum status comm_all_to_all(struct comm *comm, const struct tensor *send, const struct tensor *recv,
+                            struct queue *q, struct comm_req *req)
+{
+    const char *label = comm->label[COMM_ALL_TO_ALL];
+    uint64_t bytes = total_bytes(send, comm->size);
+    enum status st;
+    trace_push(label);
+    count_call(comm, COMM_ALL_TO_ALL, bytes);
+    if (comm->ops->all_to_all && comm->size > 1) {
+        void *handle;
+        check_req(comm, req, label);
+        st = comm->ops->all_to_all(comm->link, send, recv, q, &handle);
+        uint64_t wire = bytes - tensor_bytes(&send[comm->rank]);
+        st = keep_native(comm, COMM_ALL_TO_ALL, st, handle, wire, req);
+    } else {
+        st = collective_all_to_all(comm, send, recv, q, req);
+    }
+    trace_pop();
+    return st;
+}
+
+enum status comm_group_begin(struct comm *comm)
+{
+    return comm->ops->group ? comm->ops->group(comm->link, true) : ST_OK;
+}
+
+enum status comm_group_end(struct comm *comm)
+{
+    return comm->ops->group ? comm->ops->group(comm->link, false) : ST_OK;
+}
+
+/* Every handle is given back, also after a failure; the first failure is the one that is told. */
+enum status comm_wait(struct comm_req *req, struct queue *q)
+{
+    struct comm *comm = req->comm;
+    char message[1024] = "";
+    enum status first = ST_OK;
+    if (req->n == 0)
+        return ST_OK;
+    trace_push(comm->label[COMM_LABEL_WAIT]);
+    for (int i = 0; i < req->n; i++) {
+        enum status st = comm->ops->wait(req->handle[i], q);
+        if (first == ST_OK && st != ST_OK) {
+            first = st;
+            snprintf(message, sizeof(message), "%s", status_message());
+        }
+    }
+    trace_pop();
+    req->n = 0;
+    req->comm = NULL;
+    if (first != ST_OK)
+        return fail(first, "communicator %s, rank %d of %d: %s", comm->name, comm->rank, comm->size,
+                    message);
+    return ST_OK;
+}
+
+/* ---- host side ---- */
+
+enum status comm_host_gather(struct comm *comm, const void *mine, size_t size, void *all)
+{
+    enum status st = comm->ops->host_gather(comm->link, mine, size, all);
+    if (st != ST_OK)
+        return fail_prefix(st, "communicator %s, rank %d of %d", comm->name, comm->rank,
+                           comm->size);
+    return ST_OK;
+}
+
+enum status comm_barrier(struct comm *comm)
+{
+    return comm_host_gather(comm, NULL, 0, NULL);
+}
+
+void comm_abort(struct comm *comm)
+{
+    comm->ops->abort(comm->link);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the front end, the built-in collectives and the list of transports share. Not for callers of
+ * comm.h. */
+#ifndef KERNELS_COMM_COMM_PRIVATE_H
+#define KERNELS_COMM_COMM_PRIVATE_H
+
+#include "kernels/comm/comm.h"
+
+/* Trace ranges of a communicator: "<axis>.<op>", "<axis>.recv", "<axis>.wait". */
+enum { COMM_LABEL_RECV = COMM_OPS, COMM_LABEL_WAIT, COMM_LABELS };
+enum { COMM_LABEL_SIZE = 48 };
+
+struct comm {
+    const struct comm_ops *ops;
+    void *link; /* the transport's half */
+    int rank, size;
+    const char *name;               /* borrowed */
+    struct comm_counters *counters; /* borrowed, may be NULL */
+    enum comm_when when;
+    char label[COMM_LABELS][COMM_LABEL_SIZE];
+};
+
+/* A contiguous tensor seen as one axis. */
+struct tensor comm_flat(const struct tensor *t);
+
+/* Post one message and keep its handle in `req`; one without elements is not posted. What goes to
+ * another rank is added to the wire bytes of `op`. */
+enum status comm_post_send(struct comm *comm, enum comm_op op, int peer, const struct tensor *t,
+                           struct queue *q, struct comm_req *req);
+enum status comm_post_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
+                           struct comm_req *req);
+
+/* ---- collective.c: for transports without their own ---- */
+enum status collective_all_to_all(struct comm *comm, const struct tensor *send,
+                                  const struct tensor *recv, struct queue *q, struct comm_req *req);
+enum status collective_all_gather(struct comm *comm, const struct tensor *mine,
+                                  const struct tensor *part, struct queue *q, struct comm_req *req);
+/* Complete on q when it returns. */
+enum status collective_all_reduce(struct comm *comm, const struct tensor *inout,
+                                  const struct tensor *scratch, struct queue *q);
+
+/* ---- transports ---- */
+extern const struct comm_ops comm_local_ops;
+extern const struct comm_ops comm_mpi_ops; /* only with MPI in the build */
+
+#endif

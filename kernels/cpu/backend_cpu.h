@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The CPU as a device: what its ops share. Private to kernels/cpu; the table itself is what
+ * kernels/backend.c lists.
+ *
+ * All maths is in fp32 and done when the call returns; a queue is a name. One thread at a time may
+ * call ops of a device, several devices of one process do not disturb each other.
+ */
+#ifndef KERNELS_CPU_BACKEND_CPU_H
+#define KERNELS_CPU_BACKEND_CPU_H
+
+#include "kernels/backend.h"
+#include "kernels/cpu/pool.h"
+#include "kernels/cpu/simd.h"
+
+extern const struct backend_ops backend_cpu;
+
+struct cpu_device {
+    struct device base;
+    struct pool *pool;
+    const struct simd_ops *simd;
+    float *scratch; /* [threads, ATTENTION_SCRATCH] */
+};
+
+static inline struct cpu_device *cpu_of(const struct queue *q)
+{
+    return (struct cpu_device *)q->dev;
+}
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Strided copies between dtypes in host memory, and fills; contracts at op_copy and op_fill. */
+#ifndef KERNELS_CPU_PACK_H
+#define KERNELS_CPU_PACK_H
+
+#include "kernels/backend.h"
+
+/* All dtypes, also those that the backend does not compute in; data need not be aligned. Rounds to
+ * nearest, ties to even; NaNs stay NaNs, values past fp16's range become infinite. */
+enum status pack_copy(struct queue *q, struct tensor *dst, const struct tensor *src);
+
+enum status pack_fill(struct queue *q, struct tensor *t, float value);
+
+#endif

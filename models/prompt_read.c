@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Conditions from a safetensors file, checked tensor by tensor. Not a text encoder. */
+#include "models/prompt.h"
+
+#include "models/prompt_internal.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ANY = -1 }; /* a dimension that the file decides */
+
+/* "[2, 120, 64]" into a buffer; ANY is shown as a name. */
+static void describe(int ndim, const int64_t *dim, char *buffer, size_t size)
+{
+    size_t used = (size_t)snprintf(buffer, size, "[");
+
+    for (int i = 0; i < ndim && used < size; i++) {
+        const char *comma = i > 0 ? ", " : "";
+
+        if (dim[i] == ANY)
+            used += (size_t)snprintf(buffer + used, size - used, "%stokens", comma);
+        else
+            used +=
+                (size_t)snprintf(buffer + used, size - used, "%s%lld", comma, (long long)dim[i]);
+    }
+    if (used < size)
+        snprintf(buffer + used, size - used, "]");
+}
+
+/* A tensor of that shape and of a type that `types` has a bit for. NULL where the file lacks it. */
+static enum status find_shaped(const struct safetensors *file, const char *name, unsigned types,
+                               int ndim, const int64_t *dim, const struct safetensors_entry **out)
+{
+    const struct safetensors_entry *entry = safetensors_find(file, name);
+    char found[128], wanted[128];
+
+    *out = entry;
+    if (!entry)
+        return ST_OK;
+    if (!(types & 1u << entry->type))
+        return fail(ST_INVALID, "%s: tensor \"%s\": found type %s, wanted %s",
+                    safetensors_path(file), name, entry->type_name,
+                    types & 1u << SAFETENSORS_F32 ? "F32, F16 or BF16" : "I64");
+
+    bool same = entry->ndim == ndim;
+
+    for (int i = 0; same && i < ndim; i++)
+        same =
+            dim[i] == ANY ? entry->dim[i] > 0 && entry->dim[i] < INT_MAX : entry->dim[i] == dim[i];
+    if (same)
+        return ST_OK;
+    describe(entry->ndim, entry->dim, found, sizeof(found));
+    describe(ndim, dim, wanted, sizeof(wanted));
+    return fail(ST_INVALID, "%s: tensor \"%s\": found shape %s, wanted %s", safetensors_path(file),
+                name, found, wanted);
+}
+
+static const unsigned floats =
+    1u << SAFETENSORS_F32 | 1u << SAFETENSORS_F16 | 1u << SAFETENSORS_BF16;
+static const unsigned integers = 1u << SAFETENSORS_I64;
+
+static enum status lacks(const struct safetensors *file, const char *name)
+{
+    return fail(ST_INVALID, "%s: tensor \"%s\": not in the file, and the model needs it",
+                safetensors_path(file), name);
+}
+
+/* Every tensor of the file must be one that the model takes, or the caller's. */
+static enum status refuse_strangers(const struct dit_config *config, const struct safetensors *file,
+                                    const char *const *ignore)
+{
+    const struct {
+        const char *name;
+        bool taken;
+    } known[] = {{"text", config->text_dim > 0},
+                 {"text_mask", config->text_dim > 0},
+                 {"class_labels", config->classes > 0},
+                 {"resolution", config->micro},
+                 {"aspect_ratio", config->micro}};
+    enum { KNOWN = sizeof(known) / sizeof(known[0]) };
+
+    for (int i = 0; i < safetensors_count(file); i++) {
+        const char *name = safetensors_at(file, i)->name;
+        char legal[128] = "";
+        bool taken = false;
+
+        for (const char *const *mine = ignore; mine && *mine && !taken; mine++)
+            taken = strcmp(name, *mine) == 0;
+        for (int k = 0; k < KNOWN; k++) {
+            taken = taken || (known[k].taken && strcmp(name, known[k].name) == 0);
+            if (known[k].taken)
+                snprintf(legal + strlen(legal), sizeof(legal) - strlen(legal), " %s",
+                         known[k].name);
+        }
+        if (!taken)
+            return fail(ST_INVALID,
+                        "%s: tensor \"%.200s\": the model has no use for it; its conditions are:%s",
+                        safetensors_path(file), name, *legal ? legal : " none");
+    }
+    return ST_OK;
+}
+
+/* Finite values first .. first+count-1 of a tensor, elements of `row`. */
+static enum status read_finite(const struct safetensors *file,
+                               const struct safetensors_entry *entry, int row, int64_t first,
+                               int64_t count, float *out)
+{
+    TRY(safetensors_floats(file, entry, first, count, out));
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite(out[i]))
+            return fail(ST_INVALID,
+                        "%s: tensor \"%s\", row %d, element %lld: found %g, wanted a finite number",
+                        safetensors_path(file), entry->name, row, (long long)(first + i),
+                        (double)out[i]);
+    return ST_OK;
+}
+
+/* The real tokens of one row to its front, in order; mask [T] or NULL: all are real. What lies
+ * under the mask is not read: it may be anything. */
+static enum status pack_row(const struct safetensors *file, const struct safetensors_entry *entry,
+                            int row, const float *mask, struct prompt *prompt)
+{
+    int64_t tokens = prompt->text_tokens;
+    int64_t dim = prompt->text_dim;
+    float *out = prompt->text + row * tokens * dim;
+    int count = 0;
+
+    for (int64_t t = 0; t < tokens; t++) {
+        if (mask && !(mask[t] > 0.5f))
+            continue;
+        TRY(read_finite(file, entry, row, (row * tokens + t) * dim, dim, out + count * dim));
+        count++;
+    }
+    if (count == 0)
+        return fail(
+            ST_INVALID,
+            "%s: tensor \"text_mask\", row %d: found no real token, wanted a value above 0.5",
+            safetensors_path(file), row);
+    prompt->text_count[row] = count;
+    return ST_OK;
+}
+
+static enum status read_text(const struct safetensors *file, const struct safetensors_entry *text,
+                             struct prompt *prompt)
+{
+    const struct safetensors_entry *entry;
+    const int64_t shape[] = {prompt->rows, prompt->text_tokens};
+    float *mask = NULL;
+    enum status st = ST_OK;
+
+    TRY(find_shaped(file, "text_mask", floats | integers, 2, shape, &entry));
+    if (entry) {
+        mask = calloc((size_t)prompt->text_tokens, sizeof(*mask));
+        if (!mask)
+            return fail(ST_OOM, "prompt: a mask of %d tokens", prompt->text_tokens);
+    }
+    for (int row = 0; row < prompt->rows && !st; row++) {
+        if (mask)
+            st = safetensors_floats(file, entry, (int64_t)row * prompt->text_tokens,
+                                    prompt->text_tokens, mask);
+        if (!st)
+            st = pack_row(file, text, row, mask, prompt);
+    }
+    free(mask);
+    return st;
+}
+
+static enum status read_labels(const struct dit_config *config, const struct safetensors *file,
+                               struct prompt *prompt)
+{
+    const struct safetensors_entry *entry;
+    const int64_t shape[] = {prompt->rows};
+
+    TRY(find_shaped(file, "class_labels", integers, 1, shape, &entry));
+    if (!entry)
+        return lacks(file, "class_labels");
+    for (int row = 0; row < prompt->rows; row++) {
+        int64_t label;
+
+        memcpy(&label, (const char *)entry->data + (size_t)row * sizeof(label), sizeof(label));
+        if (label < 0 || label > config->classes)
+            return fail(
+                ST_INVALID,
+                "%s: tensor \"class_labels\", row %d: found %lld, wanted 0 to %d (%d: no class)",
+                safetensors_path(file), row, (long long)label, config->classes, config->classes);
+        prompt->label[row] = (int)label;
+    }
+    return ST_OK;
+}
+
+/* [rows, columns] into out, where the file has it. */
+static enum status read_micro(const struct safetensors *file, const char *name, bool optional,
+                              int rows, int columns, float *out)
+{
+    const struct safetensors_entry *entry;
+    const int64_t shape[] = {rows, columns};
+
+    TRY(find_shaped(file, name, floats, 2, shape, &entry));
+    if (!entry)
+        return optional ? ST_OK : lacks(file, name);
+    for (int row = 0; row < rows; row++)
+        TRY(read_finite(file, entry, row, (int64_t)row * columns, columns, out + row * columns));
+    return ST_OK;
+}
+
+static enum status read_conditions(const struct dit_config *config, const struct safetensors *file,
+                                   bool defaults, const struct safetensors_entry *text,
+                                   struct prompt *prompt)
+{
+    if (prompt->text)
+        TRY(read_text(file, text, prompt));
+    if (prompt->label)
+        TRY(read_labels(config, file, prompt));
+    if (prompt->resolution)
+        TRY(read_micro(file, "resolution", defaults, prompt->rows, 2, prompt->resolution));
+    if (prompt->aspect)
+        TRY(read_micro(file, "aspect_ratio", defaults, prompt->rows, 1, prompt->aspect));
+    return ST_OK;
+}
+
+enum status prompt_open_file(const struct dit_config *config, const struct safetensors *file,
+                             int rows, int width, int height, bool defaults,
+                             const char *const *ignore, struct prompt **out)
+{
+    const int64_t shape[] = {rows, ANY, config->text_dim};
+    const struct safetensors_entry *text = NULL;
+    struct prompt *prompt;
+
+    TRY(refuse_strangers(config, file, ignore));
+    if (config->text_dim > 0) {
+        TRY(find_shaped(file, "text", floats, 3, shape, &text));
+        if (!text)
+            return lacks(file, "text");
+    }
+    TRY(prompt_open_zero(config, rows, text ? (int)text->dim[1] : 0, &prompt));
+    prompt_fill_resolution(prompt, width, height);
+    prompt_fill_aspect(prompt, width, height);
+
+    enum status st = read_conditions(config, file, defaults, text, prompt);
+
+    if (st) {
+        prompt_close(prompt);
+        return st;
+    }
+    *out = prompt;
+    return ST_OK;
+}

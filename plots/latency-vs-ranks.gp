@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+# Latency of a loop against the number of ranks: one curve for each strategy, bars from p10 to p90.
+
+width = 960
+height = head_px + 440 + notes_px
+eval open_chart(width, height)
+
+set lmargin at screen 76.0 / width
+set rmargin at screen 1 - 250.0 / width
+set tmargin at screen 1 - real(head_px) / height
+set bmargin at screen (notes_px + 56.0) / height
+
+set logscale x 2
+set xrange [tic[1] / 1.18 : tic[tics] * 1.18]
+set xtics ()
+set for [i = 1:tics] xtics add (sprintf('%d', tic[i]) tic[i])
+set yrange [0:*]
+set xlabel 'ranks' textcolor rgb ink
+set ylabel 'latency of one loop ('.unit.'), lower is better' textcolor rgb ink
+set key at screen 1 - 236.0 / width, screen 1 - real(head_px) / height left top
+
+plot for [i = 1:curves] $points index i - 1 using 1:2 with lines lw 2 lc rgb colour(family[i]) dt dash(family[i]) notitle, \
+     for [i = 1:curves] $points index i - 1 using 1:($5 > 0 ? $2 : NaN):3:4 with yerrorbars lw 1.2 pt symbol(family[i]) ps 0.9 lc rgb colour(family[i]) notitle, \
+     for [i = 1:curves] keyentry with linespoints lw 2 pt symbol(family[i]) ps 0.9 lc rgb colour(family[i]) dt dash(family[i]) title label[i]

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# What all charts share: palette, fonts, frame. gnuplot reads a chart's data, then this file, then the chart's template.
+# `ditbench plot` reads these files each time it draws, so edit freely. For gnuplot 5.4 and later.
+
+if (!exists("format")) format = 'svg'
+
+# ---- palette: one colour and one symbol a family, told apart by colour-blind readers too ----
+# (Okabe and Ito, "Color Universal Design", 2008; yellow darkened, one of Paul Tol's added)
+families = 'serial  cfg     data    distrifusion pipefusion ring    tensor  ulysses usp     hybrid'
+colours  = '#6e6e6e #009e73 #b59b00 #cc79a7      #d55e00    #56b4e9 #e69f00 #0072b2 #882255 #1a1a1a'
+symbols  = '7       13      11      9            5          6       4       7       8       2'
+other_colour = '#999999'
+other_symbol = 1
+
+family_place(f) = strstrt(' '.families.' ', ' '.f.' ')
+family_index(f) = family_place(f) ? words((' '.families)[1:family_place(f)]) + 1 : 0
+colour(f) = family_index(f) ? word(colours, family_index(f)) : other_colour
+symbol(f) = family_index(f) ? int(word(symbols, family_index(f))) : other_symbol
+dash(f)   = f eq 'hybrid' ? 2 : 1
+rgb(f)    = int('0x'.colour(f)[2:7])
+
+ink   = '#202020'
+faint = '#6e6e6e'
+pale  = '#e3e3e3'
+
+# ---- frame: three lines above the picture, `notes` lines below ----
+line_px = 17
+head_px = 88
+notes_px = notes > 0 ? 8 + line_px * notes : 0
+
+set encoding utf8
+set border 3 lw 1 lc rgb faint
+set tics nomirror out scale 0.6 textcolor rgb ink
+set grid noxtics ytics lt 1 lw 0.8 lc rgb pale
+set key textcolor rgb ink samplen 2.2 spacing 1.3 Left reverse
+
+# A canvas of w x h pixels of the SVG; a PNG has twice as many each way.
+canvas(w, h) = format eq 'png' \
+    ? sprintf("set terminal pngcairo noenhanced font 'DejaVu Sans,9' background '#ffffff' rounded size %d,%d fontscale 2 linewidth 2 pointscale 2", 2 * w, 2 * h) \
+    : sprintf("set terminal svg noenhanced font 'DejaVu Sans,12' background '#ffffff' rounded size %d,%d", w, h)
+title_font = format eq 'png' ? 'DejaVu Sans:Bold,11.5' : 'DejaVu Sans:Bold,15'
+small_font = format eq 'png' ? 'DejaVu Sans,8.25' : 'DejaVu Sans,11'
+
+# Opens the output and writes the frame. Call as `eval open_chart(width, height)`.
+open_chart(w, h) = canvas(w, h).'; set output name.".".format; '. \
+    'set label 1 title at screen 16.0 / '.w.', screen 1 - 22.0 / '.h.' left font title_font textcolor rgb ink; '. \
+    'set label 2 subtitle at screen 16.0 / '.w.', screen 1 - 43.0 / '.h.' left font small_font textcolor rgb faint; '. \
+    'set label 3 machine at screen 16.0 / '.w.', screen 1 - 60.0 / '.h.' left font small_font textcolor rgb faint; '. \
+    'do for [i = 1:notes] { set label 10 + i note[i] at screen 16.0 / '.w.', screen (notes_px - line_px * (i - 1) - 4.0) / '.h.' left font small_font textcolor rgb faint }'

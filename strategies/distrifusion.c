@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DistriFusion: a patch of token rows on each rank; its own keys are of this step, the peers' of
+ * the step before, and the gather that renews them travels behind the rest of the step. Stale;
+ * exact when every step is a warm-up step. (DistriFusion, Li et al., CVPR 2024, 2402.19481.) With
+ * degree 1 it is its own one-rank reference: `patches` patches one after the other, each with the
+ * other patches' keys of the step before.
+ */
+#include "strategies/kv_store.h"
+#include "strategies/registry.h"
+
+struct distrifusion {
+    int ranks, rank;
+    struct comm *comm;
+    struct kv_store store;
+    int *row_begin;       /* [ranks + 1] rows of each rank's part in the store */
+    struct comm_req *req; /* [layers][lanes] gathers of keys and values under way */
+
+    /* degree 1 only */
+    struct kv_store next; /* keys of the step at hand; `store` holds the step before */
+    struct tensor aside_k,
+        aside_v; /* flat, a patch's old rows while its fresh ones stand in for them */
+};
+
+static const struct spec_option distrifusion_options[] = {
+    {.name = "patches", .summary = "patches of the one-rank reference (the degree)", .min = 1},
+    {.name = "warmup", .summary = "synchronous steps before stale ones (1)", .min = 0},
+    {0},
+};
+
+static enum status distrifusion_plan(struct strategy *me, struct plan *plan)
+{
+    int n = plan->mesh.size[me->axis];
+    int patches = spec_option_value(me->item, "patches", n);
+    if (n > 1 && patches != n)
+        return plan_refuse(
+            "distrifusion=%d:patches=%d: a rank is a patch; legal: patches=%d, or leave it out", n,
+            patches, n);
+    TRY(plan_claim(plan, &plan->attend[ATTN_STORE], "key store", me));
+    if (n > 1) {
+        TRY(plan_split_tokens(plan, me->axis, true));
+        plan->stored |= 1u << me->axis;
+    } else {
+        TRY(plan_claim(plan, &plan->schedule, "schedule of the step", me));
+        TRY(plan_cut_patches(plan, patches));
+    }
+    plan->warmup = spec_option_value(me->item, "warmup", 1);
+    plan->stale = plan->warmup < plan->problem.steps;
+    plan->exact = plan->exact && (!plan->stale || patches == 1);
+    plan->last_differs[me->axis] = n > 1 && plan->stale;
+    return ST_OK;
+}
+
+/* Keys and values of my rows to every peer in each layer; none in the last step, unless that is
+ * synchronous. */
+static enum status distrifusion_volume(const struct strategy *me, const struct plan *plan,
+                                       struct volume *out)
+{
+    struct span wide;
+    plan_span_wide(plan, NULL, PATCH_ALL, &wide);
+    uint64_t L = (uint64_t)plan_layers(plan);
+    uint64_t bytes = L * 2 * plan_heads_bytes(plan, span_count(&wide), plan->heads);
+    uint64_t calls = L * 2 * (uint64_t)plan->n_lanes;
+    volume_add_steps(out, plan, me->axis, COMM_ALL_GATHER, calls, bytes,
+                     bytes * (uint64_t)(plan->mesh.size[me->axis] - 1), false);
+    if (plan->stale)
+        volume_add(out, me->axis, COMM_ALL_GATHER, COMM_LAST_STEP, 0, 0, 0);
+    return ST_OK;
+}
+
+static enum status reference_init(struct distrifusion *d, struct run *run)
+{
+    const struct plan *plan = run_plan(run);
+    int most = 0;
+    for (int m = 0; m < plan->n_patches; m++) {
+        struct span wide;
+        plan_span_wide(plan, NULL, m, &wide);
+        most = span_count(&wide) > most ? span_count(&wide) : most;
+    }
+    int64_t count = (int64_t)plan->n_lanes * most * plan->heads * plan->problem.config->head_dim;
+    TRY(kv_store_init(&d->next, run));
+    TRY(run_tensor(run, ARENA_KV_STORE, 1, &count, &d->aside_k));
+    return run_tensor(run, ARENA_KV_STORE, 1, &count, &d->aside_v);
+}
+
+static enum status distrifusion_init(struct strategy *me, struct run *run)
+{
+    struct distrifusion *d = me->state;
+    const struct plan *plan = run_plan(run);
+    struct arena *arena = run_arena(run, ARENA_KV_STORE);
+    d->ranks = plan->mesh.size[me->axis];
+    d->rank = plan->coord[me->axis];
+    d->comm = run_comm(run, me->axis, 0);
+    TRY(kv_store_init(&d->store, run));
+    if (d->ranks == 1)
+        return reference_init(d, run);
+    size_t requests = (size_t)plan_layers(plan) * (size_t)plan->n_lanes;
+    TRY(arena_host(arena, requests * sizeof *d->req, (void **)&d->req));
+    TRY(arena_host(arena, ((size_t)d->ranks + 1) * sizeof *d->row_begin, (void **)&d->row_begin));
+    for (int r = 0; r < d->ranks; r++) {
+        int coord[MESH_MAX_AXES];
+        struct span wide;
+        for (int a = 0; a < plan->mesh.n_axes; a++)
+            coord[a] = a == me->axis ? r : plan->coord[a];
+        plan_span_wide(plan, coord, PATCH_ALL, &wide);
+        d->row_begin[r + 1] = d->row_begin[r] + span_count(&wide);
+    }
+    return ST_OK;
+}
+
+static enum status distrifusion_begin(struct strategy *me, struct run *run)
+{
+    struct distrifusion *d = me->state;
+    if (run_plan(run)->warmup > 0)
+        return ST_OK;
+    if (d->ranks == 1)
+        TRY(kv_store_zero(&d->next, run_queue(run)));
+    return kv_store_zero(&d->store, run_queue(run));
+}
+
+static struct comm_req *layer_requests(struct distrifusion *d, const struct run *run, int layer)
+{
+    return d->req + (layer - d->store.layer_begin) * run_plan(run)->n_lanes;
+}
+
+/* Gathers a layer's keys and values in place in the store, lane by lane: a rank's rows of a lane
+ * are contiguous there. */
+static enum status post_gather(struct distrifusion *d, struct run *run, int layer)
+{
+    struct tensor side[2] = {kv_store_keys(&d->store, layer), kv_store_values(&d->store, layer)};
+    struct comm_req *req = layer_requests(d, run, layer);
+    TRY(comm_group_begin(d->comm));
+    for (int b = 0; b < run_plan(run)->n_lanes; b++)
+        for (int s = 0; s < 2; s++) {
+            struct tensor part[128];
+            struct tensor lane = tensor_at(&side[s], b);
+            BUG_ON(d->ranks > 128, "a gather over %d ranks", d->ranks);
+            for (int r = 0; r < d->ranks; r++)
+                part[r] =
+                    tensor_slice(&lane, 0, d->row_begin[r], d->row_begin[r + 1] - d->row_begin[r]);
+            TRY(comm_all_gather(d->comm, &part[d->rank], part, run_queue(run), &req[b]));
+        }
+    return comm_group_end(d->comm);
+}
+
+static enum status wait_gather(struct distrifusion *d, struct run *run, int layer)
+{
+    struct comm_req *req = layer_requests(d, run, layer);
+    for (int b = 0; b < run_plan(run)->n_lanes; b++)
+        TRY(comm_wait(&req[b], run_queue(run)));
+    return ST_OK;
+}
+
+static enum status attend_store(struct strategy *me, struct kv_store *store,
+                                const struct attn_call *call)
+{
+    struct attn_call in = *call;
+    in.k = kv_store_keys(store, call->layer);
+    in.v = kv_store_values(store, call->layer);
+    return attn_inner(me, &in);
+}
+
+/* The gather is posted after this layer's attention has read the store, and waited for in the next
+ * step. */
+static enum status attend_parallel(struct strategy *me, const struct attn_call *call)
+{
+    struct distrifusion *d = me->state;
+    bool last = call->step + 1 == run_plan(me->run)->problem.steps;
+    TRY(wait_gather(d, me->run, call->layer));
+    TRY(kv_store_put(&d->store, call->layer, call->span, &call->k, &call->v, call->queue));
+    if (call->fresh) {
+        TRY(post_gather(d, me->run, call->layer));
+        TRY(wait_gather(d, me->run, call->layer));
+    }
+    TRY(attend_store(me, &d->store, call));
+    return call->fresh || last ? ST_OK : post_gather(d, me->run, call->layer);
+}
+
+/* One patch of the one-rank reference: its fresh rows stand in the old store only while it attends.
+ */
+static enum status attend_reference(struct strategy *me, const struct attn_call *call)
+{
+    struct distrifusion *d = me->state;
+    struct tensor k = tensor_of(d->aside_k.data, call->k.dev, call->k.dtype, 4, call->k.dim);
+    struct tensor v = tensor_of(d->aside_v.data, call->v.dev, call->v.dtype, 4, call->v.dim);
+    TRY(kv_store_put(&d->next, call->layer, call->span, &call->k, &call->v, call->queue));
+    if (call->fresh)
+        return attend_store(me, &d->next, call);
+    TRY(kv_store_take(&d->store, call->layer, call->span, &k, &v, call->queue));
+    TRY(kv_store_put(&d->store, call->layer, call->span, &call->k, &call->v, call->queue));
+    TRY(attend_store(me, &d->store, call));
+    return kv_store_put(&d->store, call->layer, call->span, &k, &v, call->queue);
+}
+
+static enum status distrifusion_attend(struct strategy *me, const struct attn_call *call)
+{
+    struct distrifusion *d = me->state;
+    return d->ranks > 1 ? attend_parallel(me, call) : attend_reference(me, call);
+}
+
+/* Degree 1 only: patch by patch, then this step's keys become the old ones. */
+static enum status distrifusion_step(struct strategy *me, struct run *run, int i)
+{
+    struct distrifusion *d = me->state;
+    const struct plan *plan = run_plan(run);
+    if (i < plan->warmup) {
+        TRY(run_pass(run, i, PATCH_ALL));
+    } else {
+        for (int m = 0; m < plan->n_patches; m++)
+            TRY(run_pass(run, i, m));
+    }
+    struct kv_store old = d->store;
+    d->store = d->next;
+    d->next = old;
+    return ST_OK;
+}
+
+static enum status distrifusion_forward(struct strategy *me, struct run *run)
+{
+    (void)me;
+    struct tensor h = run_hidden(run, PATCH_ALL);
+    struct tensor eps = run_eps(run, PATCH_ALL);
+    TRY(run_embed_input(run, &h));
+    TRY(run_blocks(run, 0, PATCH_ALL, &h));
+    return run_head(run, 0, PATCH_ALL, &h, &eps);
+}
+
+static enum status distrifusion_finish(struct strategy *me, struct run *run)
+{
+    struct distrifusion *d = me->state;
+    const struct plan *plan = run_plan(run);
+    for (int l = plan->shard.layer_begin; d->ranks > 1 && l < plan->shard.layer_end; l++)
+        TRY(wait_gather(d, run, l));
+    return ST_OK;
+}
+
+const struct strategy_ops strategy_distrifusion = {
+    .name = "distrifusion",
+    .summary =
+        "token rows are split; peers' keys are one step old, their gather hides behind the step",
+    .paper = "DistriFusion (2402.19481)",
+    .seam = "attend: store",
+    .bytes = "2(N-1) * A/N * L, none in the last step",
+    .memory = "activations / N; weights whole, keys of all tokens for L layers",
+    .stale = true,
+    .options = distrifusion_options,
+    .state_size = sizeof(struct distrifusion),
+    .plan = distrifusion_plan,
+    .volume = distrifusion_volume,
+    .init = distrifusion_init,
+    .begin = distrifusion_begin,
+    .attend = distrifusion_attend,
+    .step = distrifusion_step,
+    .forward = distrifusion_forward,
+    .finish = distrifusion_finish,
+};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keys and values of every token that this rank's heads can see, by token position, for every layer
+ * of its shard. Shared by the stale strategies. Not a cache with a policy: every row is always
+ * there, fresh or one step old.
+ */
+#ifndef STRATEGIES_KV_STORE_H
+#define STRATEGIES_KV_STORE_H
+
+#include "strategies/strategy.h"
+
+struct kv_store {
+    struct span all; /* tokens of the rows, plan_span_keys */
+    int layer_begin;
+    struct tensor k, v; /* [layers, B, rows, h, D] model dtype */
+};
+
+enum status kv_store_init(struct kv_store *store, struct run *run);
+
+/* Zeros in every row: what a first stale step without warm-up steps reads. */
+enum status kv_store_zero(struct kv_store *store, struct queue *q);
+
+/* Rows of `span` := k, v [B, n, h, D]. `layer`: global index. */
+enum status kv_store_put(struct kv_store *store, int layer, const struct span *span,
+                         const struct tensor *k, const struct tensor *v, struct queue *q);
+
+/* The inverse: k, v := rows of `span`. */
+enum status kv_store_take(const struct kv_store *store, int layer, const struct span *span,
+                          struct tensor *k, struct tensor *v, struct queue *q);
+
+/* All rows of a layer: [B, rows, h, D], dense. */
+struct tensor kv_store_keys(const struct kv_store *store, int layer);
+struct tensor kv_store_values(const struct kv_store *store, int layer);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PipeFusion: layers in stages, patches of token rows in a pipe. A patch attends over its own keys
+ * of this step, the earlier patches' of this step and the later patches' of the step before. After
+ * `warmup` synchronous steps the stages never wait for a whole step: stage 0 may be in step i+1
+ * while the last stage is in step i. Stale; exact with one patch or when every step is a warm-up
+ * step. (PipeFusion, Fang et al., NeurIPS 2025, 2405.14430.)
+ */
+#include "strategies/kv_store.h"
+#include "strategies/registry.h"
+
+enum { SLOTS = 3 }; /* one patch in the blocks, one arriving, one leaving */
+
+struct pipefusion {
+    int stage, stages;
+    struct comm *forward, *back; /* channels of the two directions */
+    struct kv_store store;
+
+    /* activations between stages: whole sequences in the run's own h, patches in slots */
+    struct tensor slot[SLOTS]; /* flat, [B, largest patch, C] */
+    struct comm_req sent[SLOTS], sent_whole;
+    struct comm_req coming; /* the next pass's rows */
+    bool posted;            /* `coming` was posted */
+    int pass;               /* passes over patches since the loop began */
+
+    /* latents from the last stage back to the first: patch after patch, [R, n, K] each, model dtype
+     */
+    struct tensor latents;
+    struct comm_req
+        latent_req[PLAN_MAX_PATCHES]; /* sends of the last stage, receives of the first */
+};
+
+static const struct spec_option pipefusion_options[] = {
+    {.name = "patches", .summary = "patches of the sequence (the degree)", .min = 1},
+    {.name = "warmup", .summary = "synchronous steps before stale ones (1)", .min = 0},
+    {.name = "layers", .summary = "layers of each stage, a/b/... (even)", .min = 1, .list = true},
+    {0},
+};
+
+static enum status split_layers(const struct strategy *me, struct plan *plan)
+{
+    int n = plan->mesh.size[me->axis];
+    int k = plan->coord[me->axis];
+    int layers = plan->problem.config->layers;
+    const struct spec_value *given = &me->item->option[2];
+    int begin = 0;
+    if (n > layers)
+        return plan_refuse("pipefusion=%d needs a layer for each stage, and the model has %d; "
+                           "legal degrees: 1 to %d",
+                           n, layers, layers);
+    int count = part_of(layers, k, n, &begin);
+    if (given->n > 0) {
+        int sum = 0;
+        begin = 0;
+        for (int s = 0; s < given->n; s++) {
+            begin += s < k ? given->v[s] : 0;
+            sum += given->v[s];
+        }
+        if (given->n != n || sum != layers)
+            return plan_refuse("pipefusion=%d: layers= names %d stages with %d layers in all; %d "
+                               "stages and %d layers "
+                               "are wanted",
+                               n, given->n, sum, n, layers);
+        count = given->v[k];
+    }
+    plan->shard.layer_begin = begin;
+    plan->shard.layer_end = begin + count;
+    plan->shard.embed = k == 0;
+    plan->shard.head = k == n - 1;
+    return ST_OK;
+}
+
+static enum status pipefusion_plan(struct strategy *me, struct plan *plan)
+{
+    int n = plan->mesh.size[me->axis];
+    TRY(plan_claim(plan, &plan->attend[ATTN_STORE], "key store", me));
+    TRY(plan_claim(plan, &plan->schedule, "schedule of the step", me));
+    TRY(split_layers(me, plan));
+    TRY(plan_cut_patches(plan, spec_option_value(me->item, "patches", n)));
+    plan->warmup = spec_option_value(me->item, "warmup", 1);
+    plan->stale = plan->warmup < plan->problem.steps;
+    plan->exact = plan->exact && (!plan->stale || plan->n_patches == 1);
+    plan->last_differs[me->axis] = n > 1 && plan->shard.head;
+    return ST_OK;
+}
+
+/* A stage sends activations of all its rows once a step, whatever the number of patches; the last
+ * one the latent. */
+static enum status pipefusion_volume(const struct strategy *me, const struct plan *plan,
+                                     struct volume *out)
+{
+    const struct dit_config *c = plan->problem.config;
+    struct span span;
+    plan_span(plan, NULL, PATCH_ALL, &span);
+    uint64_t rows = (uint64_t)span_count(&span);
+    uint64_t latent = (uint64_t)plan->requests * rows *
+                      (uint64_t)(c->in_channels * c->patch * c->patch) *
+                      dtype_size(plan->problem.dtype);
+    uint64_t bytes = plan->shard.head ? latent : plan_heads_bytes(plan, (int64_t)rows, c->heads);
+    volume_add_steps(out, plan, me->axis, COMM_SEND, 1, bytes, bytes, false);
+    if (plan->shard.head)
+        volume_add(out, me->axis, COMM_SEND, COMM_LAST_STEP, 0, 0, 0);
+    return ST_OK;
+}
+
+static enum status pipefusion_init(struct strategy *me, struct run *run)
+{
+    struct pipefusion *pp = me->state;
+    const struct plan *plan = run_plan(run);
+    pp->stage = plan->coord[me->axis];
+    pp->stages = plan->mesh.size[me->axis];
+    pp->forward = run_comm(run, me->axis, 0);
+    pp->back = run_comm(run, me->axis, 1);
+    TRY(kv_store_init(&pp->store, run));
+    int most = 0;
+    for (int m = 0; m < plan->n_patches; m++)
+        most = run_rows(run, m) > most ? run_rows(run, m) : most;
+    int64_t patch = (int64_t)plan->n_lanes * most * dit_channels(plan->problem.config);
+    for (int s = 0; s < SLOTS && pp->stages > 1; s++)
+        TRY(run_tensor(run, ARENA_BUFFERS, 1, &patch, &pp->slot[s]));
+    if (pp->stages == 1 || (!plan->shard.embed && !plan->shard.head))
+        return ST_OK;
+    struct tensor x = run_latent(run, PATCH_ALL);
+    int64_t count = tensor_count(&x);
+    return run_tensor(run, ARENA_BUFFERS, 1, &count, &pp->latents);
+}
+
+static enum status pipefusion_begin(struct strategy *me, struct run *run)
+{
+    struct pipefusion *pp = me->state;
+    pp->pass = 0;
+    pp->posted = false;
+    return run_plan(run)->warmup == 0 ? kv_store_zero(&pp->store, run_queue(run)) : ST_OK;
+}
+
+static enum status pipefusion_attend(struct strategy *me, const struct attn_call *call)
+{
+    struct pipefusion *pp = me->state;
+    struct attn_call in = *call;
+    TRY(kv_store_put(&pp->store, call->layer, call->span, &call->k, &call->v, call->queue));
+    in.k = kv_store_keys(&pp->store, call->layer);
+    in.v = kv_store_values(&pp->store, call->layer);
+    return attn_inner(me, &in);
+}
+
+/* ---- activations from stage to stage ---- */
+
+/* Where the rows of a pass live: the whole sequence in the run's h; patches in turn in the slots.
+ */
+static struct tensor pass_rows(struct pipefusion *pp, struct run *run, int patch, int pass)
+{
+    struct tensor h = run_hidden(run, patch);
+    if (patch != PATCH_ALL && pp->stages > 1)
+        h.data = pp->slot[pass % SLOTS].data;
+    return h;
+}
+
+static struct comm_req *pass_sent(struct pipefusion *pp, int patch, int pass)
+{
+    return patch == PATCH_ALL ? &pp->sent_whole : &pp->sent[pass % SLOTS];
+}
+
+/* Posts the receive of a pass's rows, once they have left from there the last time. */
+static enum status post_rows(struct pipefusion *pp, struct run *run, int patch, int pass)
+{
+    struct tensor h = pass_rows(pp, run, patch, pass);
+    TRY(comm_wait(pass_sent(pp, patch, pass), run_queue(run)));
+    TRY(comm_recv(pp->forward, pp->stage - 1, &h, run_queue(run), &pp->coming));
+    pp->posted = true;
+    return ST_OK;
+}
+
+/* The patch of the pass after (i, patch), or false when the loop ends there. */
+static bool next_patch(const struct plan *plan, int i, int patch, int *next)
+{
+    if (patch != PATCH_ALL && patch + 1 < plan->n_patches) {
+        *next = patch + 1;
+        return true;
+    }
+    *next = i + 1 < plan->warmup ? PATCH_ALL : 0;
+    return i + 1 < plan->problem.steps;
+}
+
+static enum status take_rows(struct pipefusion *pp, struct run *run, int i, int patch)
+{
+    int next;
+    if (!pp->posted)
+        TRY(post_rows(pp, run, patch, pp->pass));
+    TRY(comm_wait(&pp->coming, run_queue(run)));
+    pp->posted = false;
+    /* a patch has a slot of its own and may arrive early; a whole sequence shares h with the pass
+     * at hand */
+    int after = pp->pass + (patch == PATCH_ALL ? 0 : 1);
+    if (next_patch(run_plan(run), i, patch, &next) && next != PATCH_ALL)
+        return post_rows(pp, run, next, after);
+    return ST_OK;
+}
+
+/* ---- latents from the last stage to the first ---- */
+
+/* Patch m's block [R, n, K] in the flat buffer. */
+static struct tensor latent_block(struct pipefusion *pp, struct run *run, int m)
+{
+    struct tensor x = run_latent(run, m);
+    int64_t at = 0;
+    for (int k = 0; k < m; k++)
+        at += run_rows(run, k);
+    at *= x.dim[0] * x.dim[2];
+    return tensor_of((char *)pp->latents.data + at * (int64_t)dtype_size(pp->latents.dtype),
+                     pp->latents.dev, pp->latents.dtype, 3, x.dim);
+}
+
+/* Patches first .. end-1 that a pass stands for. */
+static int pass_end(const struct plan *plan, int patch)
+{
+    return patch == PATCH_ALL ? plan->n_patches : patch + 1;
+}
+
+/* The message that a pass of step i causes: the whole buffer, or the patch's block; its request. */
+static struct tensor latent_message(struct pipefusion *pp, struct run *run, int patch)
+{
+    return patch == PATCH_ALL ? pp->latents : latent_block(pp, run, patch);
+}
+
+/* First stage, step i: messages are cut as step i-1 cut them, so the first stale step takes one
+ * whole message apart. */
+static enum status take_latent(struct pipefusion *pp, struct run *run, int i, int patch)
+{
+    const struct plan *plan = run_plan(run);
+    bool was_whole = i - 1 < plan->warmup;
+    for (int m = patch == PATCH_ALL ? 0 : patch; m < pass_end(plan, patch); m++) {
+        struct tensor x = run_latent(run, m);
+        if (!was_whole || m == 0)
+            TRY(comm_wait(&pp->latent_req[m], run_queue(run)));
+        struct tensor block = latent_block(pp, run, m);
+        TRY(op_copy(run_queue(run), &x, &block));
+    }
+    return ST_OK;
+}
+
+/* First stage: posts what the last stage will send when it finishes this pass of step i. A block
+ * may be written again once its patch was taken, and a whole message once all were. */
+static enum status post_latent(struct pipefusion *pp, struct run *run, int i, int patch)
+{
+    if (i + 1 == run_plan(run)->problem.steps)
+        return ST_OK;
+    struct tensor message = latent_message(pp, run, patch);
+    return comm_recv(pp->back, pp->stages - 1, &message, run_queue(run),
+                     &pp->latent_req[patch == PATCH_ALL ? 0 : patch]);
+}
+
+static enum status return_latent(struct pipefusion *pp, struct run *run, int i, int patch)
+{
+    const struct plan *plan = run_plan(run);
+    if (i + 1 == plan->problem.steps)
+        return ST_OK;
+    for (int m = patch == PATCH_ALL ? 0 : patch; m < pass_end(plan, patch); m++) {
+        struct tensor x = run_latent(run, m);
+        struct tensor block = latent_block(pp, run, m);
+        /* the block left with its own message, or with a whole one, which request 0 stands for and
+         * patch 0 waits for */
+        TRY(comm_wait(&pp->latent_req[m], run_queue(run)));
+        TRY(op_copy(run_queue(run), &block, &x));
+    }
+    struct tensor message = latent_message(pp, run, patch);
+    return comm_send(pp->back, 0, &message, run_queue(run),
+                     &pp->latent_req[patch == PATCH_ALL ? 0 : patch]);
+}
+
+/* ---- passes ---- */
+
+/* Rows into this stage: embedded from latents, or received. */
+static enum status enter(struct pipefusion *pp, struct run *run, int i, int patch, struct tensor *h)
+{
+    if (pp->stage > 0)
+        return take_rows(pp, run, i, patch);
+    if (pp->stages > 1) {
+        TRY(comm_wait(pass_sent(pp, patch, pp->pass), run_queue(run)));
+        if (i > 0)
+            TRY(take_latent(pp, run, i, patch));
+        TRY(post_latent(pp, run, i, patch));
+    }
+    return run_embed(run, i, patch, h);
+}
+
+/* One patch (or PATCH_ALL) of step i through this stage's layers. */
+static enum status pass(struct strategy *me, struct run *run, int i, int patch)
+{
+    struct pipefusion *pp = me->state;
+    struct tensor h = pass_rows(pp, run, patch, pp->pass);
+    TRY(enter(pp, run, i, patch, &h));
+    TRY(run_blocks(run, i, patch, &h));
+    if (pp->stage + 1 < pp->stages) {
+        TRY(comm_send(pp->forward, pp->stage + 1, &h, run_queue(run),
+                      pass_sent(pp, patch, pp->pass)));
+    } else {
+        struct tensor eps = run_eps(run, patch);
+        TRY(run_head(run, i, patch, &h, &eps));
+        TRY(run_advance(run, i, patch, &eps));
+        if (pp->stages > 1)
+            TRY(return_latent(pp, run, i, patch));
+    }
+    pp->pass += patch != PATCH_ALL;
+    return ST_OK;
+}
+
+static enum status pipefusion_step(struct strategy *me, struct run *run, int i)
+{
+    const struct plan *plan = run_plan(run);
+    if (i < plan->warmup)
+        return pass(me, run, i, PATCH_ALL);
+    for (int m = 0; m < plan->n_patches; m++)
+        TRY(pass(me, run, i, m));
+    return ST_OK;
+}
+
+static enum status pipefusion_forward(struct strategy *me, struct run *run)
+{
+    struct pipefusion *pp = me->state;
+    struct queue *q = run_queue(run);
+    struct comm_req req = {0};
+    struct tensor h = run_hidden(run, PATCH_ALL);
+    if (pp->stage == 0) {
+        TRY(run_embed_input(run, &h));
+    } else {
+        TRY(comm_recv(pp->forward, pp->stage - 1, &h, q, &req));
+        TRY(comm_wait(&req, q));
+    }
+    TRY(run_blocks(run, 0, PATCH_ALL, &h));
+    if (pp->stage + 1 < pp->stages) {
+        TRY(comm_send(pp->forward, pp->stage + 1, &h, q, &req));
+        return comm_wait(&req, q);
+    }
+    struct tensor eps = run_eps(run, PATCH_ALL);
+    return run_head(run, 0, PATCH_ALL, &h, &eps);
+}
+
+static enum status pipefusion_finish(struct strategy *me, struct run *run)
+{
+    struct pipefusion *pp = me->state;
+    TRY(comm_wait(&pp->sent_whole, run_queue(run)));
+    for (int s = 0; s < SLOTS; s++)
+        TRY(comm_wait(&pp->sent[s], run_queue(run)));
+    for (int m = 0; m < PLAN_MAX_PATCHES; m++)
+        TRY(comm_wait(&pp->latent_req[m], run_queue(run)));
+    return ST_OK;
+}
+
+const struct strategy_ops strategy_pipefusion = {
+    .name = "pipefusion",
+    .summary = "layers in stages, patches in a pipe; later patches' keys are one step old",
+    .paper = "PipeFusion (2405.14430)",
+    .seam = "step, attend: store",
+    .bytes = "A (last stage: latent)",
+    .memory = "weights / N, keys of all tokens for L / N layers",
+    .stale = true,
+    .options = pipefusion_options,
+    .state_size = sizeof(struct pipefusion),
+    .plan = pipefusion_plan,
+    .volume = pipefusion_volume,
+    .init = pipefusion_init,
+    .begin = pipefusion_begin,
+    .attend = pipefusion_attend,
+    .step = pipefusion_step,
+    .forward = pipefusion_forward,
+    .finish = pipefusion_finish,
+};

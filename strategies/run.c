@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine: opening a run, the denoising loop, a bare forward. What a step is made of is in
+ * run_step.c. */
+#include "strategies/run_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A copy of the plan whose slots point at the copy's own strategies. */
+static void copy_plan(const struct plan *from, struct plan *to)
+{
+    *to = *from;
+    struct strategy **slot[ATTN_LEVELS + 3] = {&to->row_linear, &to->guide, &to->schedule};
+    for (int l = 0; l < ATTN_LEVELS; l++)
+        slot[3 + l] = &to->attend[l];
+    for (int i = 0; i < ATTN_LEVELS + 3; i++)
+        if (*slot[i])
+            *slot[i] = &to->strategy[(*slot[i])->axis];
+    for (int a = 0; a < to->mesh.n_axes; a++)
+        to->strategy[a].item = &to->spec.item[a];
+}
+
+static enum status row_linear_owned(void *self, int layer, enum dit_site site, struct tensor *y,
+                                    const struct tensor *x, const struct tensor *w, struct queue *q)
+{
+    struct strategy *owner = self;
+    return owner->ops->row_linear(owner, layer, site, y, x, w, q);
+}
+
+static void set_hooks(struct run *run)
+{
+    run->hooks = dit_hooks_serial;
+    run->hooks.attend = attn_outer;
+    run->hooks.attend_self = run;
+    if (run->plan.row_linear) {
+        run->hooks.row_linear = row_linear_owned;
+        run->hooks.row_linear_self = run->plan.row_linear;
+    }
+}
+
+static enum status open_events(struct run *run)
+{
+    int n = run->plan.problem.steps + 1;
+    TRY(arena_host(run->arena[ARENA_ACTIVATIONS], sizeof *run->event * (size_t)n,
+                   (void **)&run->event));
+    for (int i = 0; i < n; i++)
+        TRY(event_open(run->dev, &run->event[i]));
+    return ST_OK;
+}
+
+static enum status open_real(struct run *run)
+{
+    TRY(run_allocate(run));
+    TRY(open_events(run));
+    TRY(latents_start(run));
+    return queue_sync(run->q);
+}
+
+enum status run_open(const struct plan *plan, const struct run_inputs *inputs, struct device *dev,
+                     struct comm *world, struct run **out)
+{
+    struct run *run = calloc(1, sizeof *run);
+    *out = NULL;
+    if (!run)
+        return fail(ST_OOM, "run: %zu bytes of host memory", sizeof *run);
+    copy_plan(plan, &run->plan);
+    run->in = *inputs;
+    run->dev = dev;
+    set_hooks(run);
+
+    enum status st = dev ? queue_open(dev, &run->q) : ST_OK;
+    if (st == ST_OK && world)
+        st = mesh_open(world, &run->plan.mesh, &run->mesh);
+    if (st == ST_OK)
+        st = dev ? open_real(run) : run_allocate(run);
+    if (world)
+        st = comm_agree(world, st);
+    if (st != ST_OK) {
+        run_close(run);
+        return st;
+    }
+    for (int k = 0; k < ARENA_KINDS; k++)
+        arena_seal(run->arena[k]);
+    *out = run;
+    return ST_OK;
+}
+
+void run_close(struct run *run)
+{
+    if (!run)
+        return;
+    for (int i = 0; run->event && i <= run->plan.problem.steps; i++)
+        event_close(run->dev, &run->event[i]);
+    dit_close(run->dit);
+    for (int k = 0; k < ARENA_KINDS; k++)
+        arena_close(run->arena[k]);
+    mesh_close(run->mesh);
+    queue_close(run->q);
+    free(run);
+}
+
+/* Every axis counts its bytes under the kind that this step is for it. */
+static void set_when(struct run *run, int i)
+{
+    for (int a = 0; a < run->plan.mesh.n_axes; a++)
+        for (int c = 0; c < MESH_CHANNELS; c++)
+            comm_set_when(mesh_comm(run->mesh, a, c), plan_when(&run->plan, a, i));
+}
+
+static enum status begin_loop(struct run *run)
+{
+    mesh_reset_counters(run->mesh);
+    if (run->x.data)
+        TRY(op_copy(run->q, &run->x, &run->start));
+    if (run->hist.data)
+        TRY(op_fill(run->q, &run->hist, 0.0f));
+    for (int a = 0; a < run->plan.mesh.n_axes; a++) {
+        struct strategy *s = &run->plan.strategy[a];
+        if (s->ops->begin)
+            TRY(s->ops->begin(s, run));
+    }
+    TRY(queue_sync(run->q));
+    return comm_barrier(mesh_world(run->mesh));
+}
+
+static enum status do_steps(struct run *run)
+{
+    struct strategy *schedule = run->plan.schedule;
+    TRY(dit_set_prompt(run->dit, run->in.prompt, run->prompt_row, run->q));
+    for (int i = 0; i < run->plan.problem.steps; i++) {
+        set_when(run, i);
+        TRY(run_condition(run, i));
+        TRY(schedule ? schedule->ops->step(schedule, run, i) : run_pass(run, i, PATCH_ALL));
+        TRY(queue_mark(run->q, &run->event[i + 1]));
+        if (run->in.on_step)
+            run->in.on_step(run->in.on_step_self, i);
+    }
+    for (int a = 0; a < run->plan.mesh.n_axes; a++) {
+        struct strategy *s = &run->plan.strategy[a];
+        if (s->ops->finish)
+            TRY(s->ops->finish(s, run));
+    }
+    return queue_sync(run->q);
+}
+
+static enum status loop(struct run *run, double *loop_ms, double *step_end_ms)
+{
+    int steps = run->plan.problem.steps;
+    TRY(begin_loop(run));
+    TRY(queue_mark(run->q, &run->event[0]));
+    TRY(do_steps(run));
+    for (int i = 0; i < steps; i++)
+        TRY(event_elapsed(run->dev, &run->event[0], &run->event[i + 1], &step_end_ms[i]));
+    *loop_ms = step_end_ms[steps - 1];
+    return ST_OK;
+}
+
+enum status run_loop(struct run *run, double *loop_ms, double *step_end_ms)
+{
+    BUG_ON(!run->in.sampler || run->in.sampler->steps != run->plan.problem.steps,
+           "a loop without its schedule");
+    enum status st = loop(run, loop_ms, step_end_ms);
+    if (st != ST_OK)
+        comm_abort(mesh_world(run->mesh));
+    return st;
+}
+
+/* x [B, n, K] on ranks that embed: each lane has its own latent. */
+static enum status forward_input(struct run *run, const float *x)
+{
+    int K = run_features(run, false);
+    size_t one = (size_t)run->rows[0] * (size_t)K;
+    if (!run->input.data)
+        return ST_OK;
+    float *host = malloc(one * sizeof *host + 1);
+    if (!host)
+        return fail(ST_OOM, "forward: %zu bytes of host memory", one * sizeof *host);
+    enum status st = ST_OK;
+    for (int b = 0; b < run->plan.n_lanes && st == ST_OK; b++) {
+        int64_t dim[2] = {run->rows[0], K};
+        struct tensor lane = tensor_at(&run->input, b);
+        struct tensor from = tensor_of(host, NULL, DTYPE_F32, 2, dim);
+        latents_pack(run, x, run->plan.problem.config->in_channels, run->prompt_row[b], host);
+        st = op_copy(run->q, &lane, &from);
+        if (st == ST_OK)
+            st = queue_sync(run->q);
+    }
+    free(host);
+    return st;
+}
+
+static enum status forward(struct run *run, const float *x, const float *timestep)
+{
+    struct strategy *schedule = run->plan.schedule;
+    TRY(forward_input(run, x));
+    for (int a = 0; a < run->plan.mesh.n_axes; a++) {
+        struct strategy *s = &run->plan.strategy[a];
+        if (s->ops->begin)
+            TRY(s->ops->begin(s, run));
+    }
+    TRY(comm_barrier(mesh_world(run->mesh)));
+    TRY(dit_set_prompt(run->dit, run->in.prompt, run->prompt_row, run->q));
+    for (int b = 0; b < run->plan.n_lanes; b++)
+        run->timestep[b] = timestep[run->prompt_row[b]];
+    TRY(dit_condition(run->dit, run->timestep, run->q));
+    if (schedule) {
+        TRY(schedule->ops->forward(schedule, run));
+    } else {
+        struct tensor h = run_hidden(run, PATCH_ALL);
+        struct tensor eps = run_eps(run, PATCH_ALL);
+        TRY(run_embed_input(run, &h));
+        TRY(run_blocks(run, 0, PATCH_ALL, &h));
+        TRY(run_head(run, 0, PATCH_ALL, &h, &eps));
+    }
+    for (int a = 0; a < run->plan.mesh.n_axes; a++) {
+        struct strategy *s = &run->plan.strategy[a];
+        if (s->ops->finish)
+            TRY(s->ops->finish(s, run));
+    }
+    return queue_sync(run->q);
+}
+
+enum status run_forward(struct run *run, const float *x, const float *timestep, float *out)
+{
+    BUG_ON(!run->plan.problem.all_channels, "a forward on a run opened for a loop");
+    enum status st = forward(run, x, timestep);
+    if (st == ST_OK)
+        st = run_gather_eps(run, out);
+    if (st != ST_OK)
+        comm_abort(mesh_world(run->mesh));
+    return st;
+}
+
+const struct plan *run_plan(const struct run *run)
+{
+    return &run->plan;
+}
+
+enum status run_volume(const struct run *run, struct volume *out)
+{
+    out->n = 0;
+    for (int a = 0; a < run->plan.mesh.n_axes; a++) {
+        const struct comm_counters *c = mesh_counters(run->mesh, a);
+        for (int op = 0; op < COMM_OPS; op++)
+            for (int when = 0; when < COMM_WHENS; when++) {
+                const struct comm_count *n = &c->count[op][when];
+                if (n->calls > 0)
+                    volume_add(out, a, op, when, n->calls, n->api_bytes, n->wire_bytes);
+            }
+    }
+    return ST_OK;
+}

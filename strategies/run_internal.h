@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the engine share. For strategies/run*.c and attn_chain.c only; strategies use
+ * strategy.h. */
+#ifndef STRATEGIES_RUN_INTERNAL_H
+#define STRATEGIES_RUN_INTERNAL_H
+
+#include "strategies/strategy.h"
+
+struct run {
+    struct plan plan; /* own copy; its strategies carry this run's state */
+    struct run_inputs in;
+    struct device *dev; /* borrowed; NULL while measuring */
+    struct queue *q;
+    struct mesh *mesh; /* NULL while measuring */
+    struct arena *arena[ARENA_KINDS];
+    struct dit *dit;
+    struct dit_hooks hooks;
+    struct event *event; /* [steps + 1] start of the loop and end of each step */
+
+    struct span *span; /* [1 + n_patches] my rows: PATCH_ALL, then each patch */
+    int *rows;         /* [1 + n_patches] */
+    int *row_begin;    /* [1 + n_patches] where a patch's rows begin among all */
+    int *prompt_row;   /* [lanes] */
+    float *timestep;   /* [lanes] */
+    float *host_noise; /* [draws, R, n, K] own rows of given step noise, or NULL: drawn */
+
+    struct tensor start; /* fp32 [R, n, K] initial latents */
+    struct tensor x;     /* fp32 [R, n, K] */
+    struct tensor hist;  /* fp32 [R, n, K] multistep history; ranks with the head */
+    struct tensor noise; /* fp32 [R, n, K] a step's noise; ranks with the head, DDPM */
+    struct tensor
+        input;         /* [B, n, K] model dtype, what the patch embedding reads; ranks that embed */
+    struct tensor h;   /* [B, n, C] */
+    struct tensor eps; /* [B, n, Kout]; ranks with the head */
+    struct tensor whole; /* fp32, all latents, for the final gather; ranks with the head */
+};
+
+/* Index into span, rows and row_begin. */
+static inline int run_slot(int patch)
+{
+    return patch == PATCH_ALL ? 0 : patch + 1;
+}
+
+int run_features(const struct run *run, bool all_channels); /* K or Kout */
+
+/* run_latents.c: between images [.., C, h, w] on the host and a rank's rows. */
+void latents_pack(const struct run *run, const float *image, int channels, int request,
+                  float *rows);
+enum status latents_start(struct run *run);
+enum status latents_noise(struct run *run, int i);
+
+/* attn_chain.c: the attend hook's implementation, outermost level first. */
+enum status attn_outer(void *run, const struct attn_call *call);
+
+/* All lanes' outputs of a bare forward; images [rows, out_channels, h, w] on the output rank. */
+enum status run_gather_eps(struct run *run, float *out);
+
+/* run_memory.c: everything a run holds, from real or measuring arenas. */
+enum status run_allocate(struct run *run);
+
+#endif

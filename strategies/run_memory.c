@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one rank holds: rows, latents, model, strategies' buffers. Runs over measuring arenas for
+ * the plan's prediction. */
+#include "strategies/run_internal.h"
+
+#include <stdlib.h>
+
+int run_features(const struct run *run, bool all_channels)
+{
+    const struct dit_config *c = run->plan.problem.config;
+    return (all_channels ? c->out_channels : c->in_channels) * c->patch * c->patch;
+}
+
+struct arena *run_arena(struct run *run, enum arena_kind kind)
+{
+    return run->arena[kind];
+}
+
+enum status run_tensor(struct run *run, enum arena_kind kind, int ndim, const int64_t *dim,
+                       struct tensor *out)
+{
+    return arena_tensor(run->arena[kind], run->plan.problem.dtype, ndim, dim, out);
+}
+
+static enum status rows_init(struct run *run)
+{
+    const struct plan *plan = &run->plan;
+    size_t slots = (size_t)plan->n_patches + 1;
+    size_t lanes = (size_t)plan->n_lanes;
+    struct arena *arena = run->arena[ARENA_ACTIVATIONS];
+    TRY(arena_host(arena, slots * sizeof *run->span, (void **)&run->span));
+    TRY(arena_host(arena, slots * sizeof *run->rows, (void **)&run->rows));
+    TRY(arena_host(arena, slots * sizeof *run->row_begin, (void **)&run->row_begin));
+    TRY(arena_host(arena, lanes * sizeof *run->prompt_row, (void **)&run->prompt_row));
+    TRY(arena_host(arena, lanes * sizeof *run->timestep, (void **)&run->timestep));
+    int begin = 0;
+    for (int m = PATCH_ALL; m < plan->n_patches; m++) {
+        int slot = run_slot(m);
+        plan_span(plan, NULL, m, &run->span[slot]);
+        run->rows[slot] = span_count(&run->span[slot]);
+        if (m == PATCH_ALL)
+            continue;
+        run->row_begin[slot] = begin;
+        begin += run->rows[slot];
+    }
+    for (int b = 0; b < plan->n_lanes; b++)
+        run->prompt_row[b] = plan->lane[b].branch * plan->problem.requests + plan->lane[b].request;
+    return ST_OK;
+}
+
+static enum status latents_init(struct run *run)
+{
+    const struct plan *plan = &run->plan;
+    struct arena *arena = run->arena[ARENA_ACTIVATIONS];
+    int64_t C = dit_channels(plan->problem.config);
+    int64_t latent[3] = {plan->requests, run->rows[0], run_features(run, false)};
+    int64_t input[3] = {plan->n_lanes, run->rows[0], run_features(run, false)};
+    int64_t hidden[3] = {plan->n_lanes, run->rows[0], C};
+    int64_t eps[3] = {plan->n_lanes, run->rows[0], run_features(run, plan->problem.all_channels)};
+
+    TRY(run_tensor(run, ARENA_ACTIVATIONS, 3, hidden, &run->h));
+    if (plan->shard.embed || plan->shard.head) {
+        TRY(arena_tensor(arena, DTYPE_F32, 3, latent, &run->start));
+        TRY(arena_tensor(arena, DTYPE_F32, 3, latent, &run->x));
+    }
+    if (plan->shard.embed)
+        TRY(run_tensor(run, ARENA_ACTIVATIONS, 3, input, &run->input));
+    if (!plan->shard.head)
+        return ST_OK;
+    TRY(run_tensor(run, ARENA_ACTIVATIONS, 3, eps, &run->eps));
+    TRY(arena_tensor(arena, DTYPE_F32, 3, latent, &run->hist));
+    if (plan->problem.config->sampler.kind == SAMPLER_DDPM)
+        TRY(arena_tensor(arena, DTYPE_F32, 3, latent, &run->noise));
+    bool branches = plan->problem.all_channels;
+    int64_t whole = plan_gather_rows(plan, plan->coord, 0, branches) * run_features(run, branches);
+    return arena_tensor(run->arena[ARENA_BUFFERS], DTYPE_F32, 1, &whole, &run->whole);
+}
+
+static enum status strategies_init(struct run *run)
+{
+    for (int a = 0; a < run->plan.mesh.n_axes; a++) {
+        struct strategy *s = &run->plan.strategy[a];
+        s->run = run;
+        if (s->ops->state_size)
+            TRY(arena_host(run->arena[ARENA_BUFFERS], s->ops->state_size, &s->state));
+        if (s->ops->init)
+            TRY(s->ops->init(s, run));
+    }
+    return ST_OK;
+}
+
+enum status run_allocate(struct run *run)
+{
+    const struct problem *p = &run->plan.problem;
+    struct latent_geometry geometry = problem_geometry(p);
+    for (int k = 0; k < ARENA_KINDS; k++)
+        TRY(arena_open(run->dev, k, &run->arena[k]));
+    TRY(rows_init(run));
+    struct dit_extent extent = {
+        .lanes = run->plan.n_lanes,
+        .all = &run->span[0],
+        .text_tokens = p->text_tokens,
+        .width = geometry.width,
+        .height = geometry.height,
+        .dtype = p->dtype,
+    };
+    TRY(dit_open(p->config, &run->plan.shard, &extent, run->in.weights, run->q,
+                 run->arena[ARENA_WEIGHTS], run->arena[ARENA_ACTIVATIONS], &run->dit));
+    TRY(latents_init(run));
+    return strategies_init(run);
+}
+
+enum status plan_memory(const struct plan *plan, size_t bytes[ARENA_KINDS])
+{
+    struct run_inputs nothing = {0};
+    struct run *run;
+    TRY(run_open(plan, &nothing, NULL, NULL, &run));
+    for (int k = 0; k < ARENA_KINDS; k++)
+        bytes[k] = run_memory(run, k);
+    run_close(run);
+    return ST_OK;
+}
+
+size_t run_memory(const struct run *run, enum arena_kind kind)
+{
+    return arena_peak(run->arena[kind]);
+}

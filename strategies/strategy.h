@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table every strategy fills, and the building blocks it may call. A strategy is one file under
+ * strategies/ and one line in registry.c; nothing else names it.
+ */
+#ifndef STRATEGIES_STRATEGY_H
+#define STRATEGIES_STRATEGY_H
+
+#include "strategies/run.h"
+
+struct strategy_ops {
+    const char *name;
+    const char *summary; /* one line: what is split, what is exchanged, when */
+    const char *paper;   /* source */
+    const char *seam;    /* where it acts, for listings */
+    const char *bytes;   /* closed form of the bytes per rank and step, for listings */
+    const char *memory;  /* what it divides, for listings */
+    bool stale;          /* may use keys of the previous step */
+    bool reorders_sums;  /* exact up to the order of sums, not only a move of data */
+    const struct spec_option *options; /* ended by a NULL name; NULL: none */
+    size_t state_size;
+
+    /* (optional) composite: appends the items it stands for; NULL: a plain strategy */
+    enum status (*expand)(const struct spec_item *item, int heads, struct spec *out);
+    /* pure: split, claim slots, refuse */
+    enum status (*plan)(struct strategy *me, struct plan *plan);
+    /* (optional) pure: bytes this rank sends; NULL: none */
+    enum status (*volume)(const struct strategy *me, const struct plan *plan, struct volume *out);
+    /* (optional) buffers from the run's arenas; runs over measuring arenas too (then there is no
+     * mesh). NULL: nothing */
+    enum status (*init)(struct strategy *me, struct run *run);
+    /* (optional) start of a loop; NULL: nothing */
+    enum status (*begin)(struct strategy *me, struct run *run);
+    /* (optional) seam A, when it owns an attention level: calls attn_inner, never the backend's
+     * attention */
+    enum status (*attend)(struct strategy *me, const struct attn_call *call);
+    /* (optional) seam B, when it owns row_linear */
+    enum status (*row_linear)(struct strategy *me, int layer, enum dit_site site, struct tensor *y,
+                              const struct tensor *x, const struct tensor *w, struct queue *q);
+    /* (optional) seam C, when it owns guide: from my branch's eps [R, N, K] to both branches' */
+    enum status (*guide)(struct strategy *me, struct run *run, const struct tensor *mine,
+                         struct tensor *eps_u, struct tensor *eps_c);
+    /* (optional) step i of this rank, when it owns the schedule; NULL: run_step_whole */
+    enum status (*step)(struct strategy *me, struct run *run, int i);
+    /* (optional) one whole synchronous pass of run_forward, when it owns the schedule: the lanes'
+     * latents come by run_embed_input, the result goes to run_eps; NULL: embed, blocks, head */
+    enum status (*forward)(struct strategy *me, struct run *run);
+    /* (optional) end of a loop: nothing in flight remains */
+    enum status (*finish)(struct strategy *me, struct run *run);
+};
+
+/* ---- registry: canonical order, outer to inner ---- */
+const struct strategy_ops *strategy_at(int index); /* NULL past the end */
+const struct strategy_ops *strategy_find(const char *name);
+int strategy_order(const struct strategy_ops *ops); /* place in the registry */
+
+/* ---- attention chain ---- */
+
+/* The next occupied level inside `me`, or plain attention. */
+enum status attn_inner(struct strategy *me, const struct attn_call *call);
+
+/* ---- building blocks of a step; rows of a tensor are plan_span(patch) ---- */
+/* h [B, n, C] from the latent rows of the patch, every branch from the same latent. */
+enum status run_embed(struct run *run, int i, int patch, struct tensor *h);
+
+/* h [B, n, C] from the lanes' own latents of a bare forward. */
+enum status run_embed_input(struct run *run, struct tensor *h);
+
+enum status run_blocks(struct run *run, int i, int patch, struct tensor *h);
+enum status run_head(struct run *run, int i, int patch, const struct tensor *h, struct tensor *eps);
+
+/* Guidance, then the sampler's step i on the latent rows of the patch: the one place where latents
+ * change. */
+enum status run_advance(struct run *run, int i, int patch, const struct tensor *eps);
+
+/* The default step: embed, blocks, head, advance over one patch (or PATCH_ALL) on one rank. */
+enum status run_pass(struct run *run, int i, int patch);
+
+/* Timestep conditioning of step i; called by the engine before the step. */
+enum status run_condition(struct run *run, int i);
+
+/* ---- what a strategy may read of its run ---- */
+struct arena *run_arena(struct run *run, enum arena_kind kind);
+struct comm *run_comm(struct run *run, int axis, int channel); /* NULL while measuring */
+struct queue *run_queue(struct run *run);
+bool run_fresh(const struct run *run, int i); /* step i must use keys of its own step only */
+
+int run_rows(const struct run *run, int patch);       /* rows of a patch on this rank */
+struct tensor run_latent(struct run *run, int patch); /* x rows, fp32 [R, n, K], strided */
+struct tensor run_hidden(struct run *run, int patch); /* scratch h [B, n, C], dense */
+struct tensor run_eps(struct run *run, int patch);    /* scratch eps [B, n, Kout], dense */
+
+/* Tensors in the model's dtype from one of the run's arenas. */
+enum status run_tensor(struct run *run, enum arena_kind kind, int ndim, const int64_t *dim,
+                       struct tensor *out);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The front end: names, the list of transports, trace ranges, broken calls. What moves is in the
+ * conformance suite. */
+#include "kernels/base/trace.h"
+#include "kernels/comm/comm.h"
+#include "kernels/comm/rendezvous.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+Test(comm, names)
+{
+    cr_assert_str_eq(comm_op_name(COMM_ALL_TO_ALL), "all_to_all");
+    cr_assert_str_eq(comm_op_name(COMM_ALL_REDUCE), "all_reduce");
+    cr_assert_str_eq(comm_op_name(COMM_ALL_GATHER), "all_gather");
+    cr_assert_str_eq(comm_op_name(COMM_SEND), "send");
+    cr_assert_str_eq(comm_when_name(COMM_WARMUP_STEP), "warmup_step");
+    cr_assert_str_eq(comm_when_name(COMM_STEP), "step");
+    cr_assert_str_eq(comm_when_name(COMM_LAST_STEP), "last_step");
+    cr_assert_str_eq(comm_when_name(COMM_ONCE), "once");
+}
+
+Test(comm, transports_have_unique_names_and_mandatory_slots)
+{
+    cr_assert_null(comm_ops_find("carrier pigeon"));
+    cr_assert_null(comm_ops_at(-1));
+    cr_assert_not_null(comm_ops_find("local"));
+    for (int i = 0; comm_ops_at(i); i++) {
+        const struct comm_ops *ops = comm_ops_at(i);
+        cr_assert_eq(comm_ops_find(ops->name), ops, "%s is not unique", ops->name);
+        cr_assert(ops->summary && ops->open && ops->split && ops->close);
+        cr_assert(ops->send && ops->recv && ops->wait && ops->host_gather && ops->abort);
+    }
+}
+
+/* A world of this one thread on a CPU device. */
+struct single {
+    struct local_world *where;
+    struct device *dev;
+    struct queue *q;
+    struct comm *world;
+};
+
+static void single_open(struct single *s)
+{
+    const struct device_options options = {.threads = 1};
+    cr_assert_eq(local_world_open(1, &s->where), ST_OK);
+    const struct rendezvous where = {.size = 1, .local = s->where};
+    cr_assert_eq(device_open(backend_find("cpu"), &options, &s->dev), ST_OK);
+    cr_assert_eq(queue_open(s->dev, &s->q), ST_OK);
+    cr_assert_eq(comm_open(comm_ops_find("local"), &where, s->dev, &s->world), ST_OK);
+}
+
+static void single_close(struct single *s)
+{
+    comm_close(s->world);
+    queue_close(s->q);
+    device_close(s->dev);
+    local_world_close(s->where);
+}
+
+static struct tensor vector_of(struct single *s, float *data, int64_t count)
+{
+    return tensor_of(data, s->dev, DTYPE_F32, 1, &count);
+}
+
+static char log_of_ranges[1024];
+
+static void log_push(const char *name)
+{
+    strcat(strcat(log_of_ranges, name), "(");
+}
+
+static void log_pop(void)
+{
+    strcat(log_of_ranges, ")");
+}
+
+Test(comm, trace_ranges_carry_the_axis)
+{
+    static const struct trace_sink sink = {log_push, log_pop};
+    struct single s;
+    float out[2] = {1, 2};
+    float in[2];
+    struct comm_req req = {0};
+    struct comm *axis;
+    single_open(&s);
+    struct tensor from = vector_of(&s, out, 2);
+    struct tensor to = vector_of(&s, in, 2);
+    cr_assert_eq(comm_split(s.world, 0, 0, "axis", NULL, &axis), ST_OK);
+    trace_set(&sink);
+    comm_send(axis, 0, &from, s.q, &req);
+    comm_recv(axis, 0, &to, s.q, &req);
+    comm_wait(&req, s.q);
+    comm_wait(&req, s.q);
+    trace_set(NULL);
+    cr_assert(strstr(log_of_ranges, "axis.send()axis.recv(") == log_of_ranges, "%s", log_of_ranges);
+    cr_assert(strstr(log_of_ranges, ")axis.wait()"), "%s", log_of_ranges);
+    cr_assert_eq(in[1], 2.0f);
+    comm_close(axis);
+    single_close(&s);
+}
+
+Test(comm, an_idle_request_is_done)
+{
+    struct comm_req req = {0};
+    cr_assert_eq(comm_wait(&req, NULL), ST_OK);
+    comm_close(NULL);
+}
+
+/* Bugs of the caller end the program. */
+Test(comm, too_many_posts_are_a_bug, .signal = SIGABRT)
+{
+    struct single s;
+    float x = 0;
+    struct comm_req req = {0};
+    single_open(&s);
+    struct tensor t = vector_of(&s, &x, 1);
+    for (int i = 0; i <= COMM_REQ_MAX; i++)
+        comm_send(s.world, 0, &t, s.q, &req);
+}
+
+Test(comm, a_request_of_two_communicators_is_a_bug, .signal = SIGABRT)
+{
+    struct single s;
+    float x = 0;
+    struct comm_req req = {0};
+    struct comm *other;
+    single_open(&s);
+    struct tensor t = vector_of(&s, &x, 1);
+    cr_assert_eq(comm_split(s.world, 0, 0, "other", NULL, &other), ST_OK);
+    comm_send(s.world, 0, &t, s.q, &req);
+    comm_send(other, 0, &t, s.q, &req);
+}
+
+Test(comm, a_tensor_with_gaps_is_a_bug, .signal = SIGABRT)
+{
+    struct single s;
+    float x[4] = {0};
+    const int64_t dim[2] = {2, 2};
+    struct comm_req req = {0};
+    single_open(&s);
+    struct tensor t = tensor_of(x, s.dev, DTYPE_F32, 2, dim);
+    struct tensor column = tensor_slice(&t, 1, 0, 1);
+    comm_send(s.world, 0, &column, s.q, &req);
+}
+
+Test(comm, messages_of_two_sizes_are_a_bug, .signal = SIGABRT)
+{
+    struct single s;
+    float x[4] = {0};
+    struct comm_req req = {0};
+    single_open(&s);
+    struct tensor three = vector_of(&s, x, 3);
+    struct tensor four = vector_of(&s, x, 4);
+    comm_send(s.world, 0, &three, s.q, &req);
+    comm_recv(s.world, 0, &four, s.q, &req);
+}
+
+Test(comm, no_mpi_without_mpirun)
+{
+    struct rendezvous where;
+    bool under = true;
+    int argc = 0;
+    char **argv = NULL;
+    unsetenv("OMPI_COMM_WORLD_SIZE");
+    unsetenv("PMI_RANK");
+    setenv("SLURM_PROCID", "0", 1); // a batch script's, which runs programs outside of any step
+    unsetenv("SLURM_STEP_ID");
+    cr_assert_eq(rendezvous_mpi(&argc, &argv, &under, &where), ST_OK);
+    cr_assert(!under);
+    cr_assert_eq(where.size, 1);
+    rendezvous_finish();
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* op_linear against sums in double. */
+#include "tests/kernels/ops.h"
+#include "tests/support/near.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+
+static double activated(double x, enum act act)
+{
+    switch (act) {
+    case ACT_GELU_TANH:
+        return 0.5 * x * (1.0 + tanh(sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
+    case ACT_SILU:
+        return x / (1.0 + exp(-x));
+    default:
+        return x;
+    }
+}
+
+/* x, y [lanes, rows, width]; two axes when lanes is 0. */
+static void check_linear(struct ops *ops, int lanes, int rows, int in, int out, bool with_bias,
+                         enum act act)
+{
+    int ndim = lanes > 0 ? 3 : 2;
+    int64_t x_dim[] = {lanes, rows, in}, y_dim[] = {lanes, rows, out};
+    struct tensor x = ops_random(ops, 1.0f, ndim, x_dim + 3 - ndim);
+    struct tensor y = ops_blank(ops, ndim, y_dim + 3 - ndim);
+    struct tensor w = ops_random(ops, 1.0f, OPS_DIM(out, in));
+    struct tensor bias = ops_random(ops, 1.0f, OPS_DIM(out));
+    cr_assert_eq(op_linear(ops->q, &y, &x, &w, with_bias ? &bias : NULL, act), ST_OK);
+
+    double *want = ops_want(ops, &y);
+    for (int b = 0; b < (lanes > 0 ? lanes : 1); b++) {
+        for (int n = 0; n < rows; n++) {
+            const float *row = lanes > 0 ? ops_at(&x, b, n, 0, 0) : ops_at(&x, n, 0, 0, 0);
+            for (int o = 0; o < out; o++) {
+                double sum = with_bias ? *ops_at(&bias, o, 0, 0, 0) : 0.0;
+                for (int i = 0; i < in; i++)
+                    sum += (double)row[i] * *ops_at(&w, o, i, 0, 0);
+                want[((int64_t)b * rows + n) * out + o] = activated(sum, act);
+            }
+        }
+    }
+    ops_near(ops, act == ACT_NONE ? "linear" : "linear+act", &y, want);
+}
+
+Test(linear, random_shapes)
+{
+    for (int round = 0; round < 60; round++) {
+        struct ops ops;
+        ops_open(&ops, 1 + round % 3, (uint64_t)round);
+        int lanes = ops_pick(&ops, 0, 3);
+        int rows = ops_pick(&ops, 1, 70);
+        int in = ops_pick(&ops, 1, 150);
+        int out = ops_pick(&ops, 1, 150);
+        check_linear(&ops, lanes, rows, in, out, ops_pick(&ops, 0, 1), (enum act)ops_pick(&ops, 0, 2));
+        ops_close(&ops);
+    }
+}
+
+/* Past the blocks of rows and columns, with more rows than columns and the reverse. */
+Test(linear, many_blocks)
+{
+    static const int shapes[][4] = {{2, 531, 33, 70}, {0, 37, 700, 301}, {0, 1040, 9, 531}, {3, 1, 64, 800}, {1, 300, 8, 32}};
+    for (int threads = 1; threads <= 3; threads++) {
+        for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+            struct ops ops;
+            ops_open(&ops, threads, 100 + i);
+            check_linear(&ops, shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], i % 2, (enum act)(i % 3));
+            ops_close(&ops);
+        }
+    }
+}
+
+Test(linear, no_rows)
+{
+    struct ops ops;
+    ops_open(&ops, 2, 7);
+    struct tensor x = ops_random(&ops, 1.0f, OPS_DIM(2, 0, 5));
+    struct tensor y = ops_blank(&ops, OPS_DIM(2, 0, 3));
+    struct tensor w = ops_random(&ops, 1.0f, OPS_DIM(3, 5));
+    cr_assert_eq(op_linear(ops.q, &y, &x, &w, NULL, ACT_SILU), ST_OK);
+    ops_near(&ops, "linear", &y, NULL);
+    ops_close(&ops);
+}
+
+/* The same bits every time for a given number of threads, whatever the scheduler does. */
+Test(linear, repeats_bit_for_bit)
+{
+    for (int threads = 1; threads <= 3; threads++) {
+        struct ops ops;
+        ops_open(&ops, threads, 11);
+        struct tensor x = ops_random(&ops, 1.0f, OPS_DIM(2, 77, 130));
+        struct tensor w = ops_random(&ops, 1.0f, OPS_DIM(301, 130));
+        struct tensor y = ops_blank(&ops, OPS_DIM(2, 77, 301));
+        float *first = NULL;
+        for (int i = 0; i < 20; i++) {
+            cr_assert_eq(op_linear(ops.q, &y, &x, &w, NULL, ACT_GELU_TANH), ST_OK);
+            float *got = ops_dense(&y);
+            cr_assert(!first || near_equal("linear", got, first, tensor_count(&y)));
+            if (first)
+                free(got);
+            else
+                first = got;
+        }
+        free(first);
+        ops_close(&ops);
+    }
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configurations: published totals of parameters, diffusers' defaults, and a refusal for each key
+ * that is not ours. */
+#include "models/dit_config.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define GOLDEN DITBENCH_SOURCE_DIR "/tests/golden/"
+
+static struct dit_config load(const char *name, char folder[512])
+{
+    struct dit_config config;
+
+    cr_assert_eq(dit_config_load(name, &config, folder, 512), ST_OK, "%s", status_text());
+    return config;
+}
+
+static struct dit_config preset(const char *name)
+{
+    char folder[512];
+    struct dit_config config = load(name, folder);
+
+    cr_assert_str_eq(folder, "");
+    cr_assert_str_eq(config.name, name);
+    return config;
+}
+
+static struct dit_config parse(const char *text)
+{
+    struct dit_config config;
+
+    cr_assert_eq(dit_config_parse("config.json", text, strlen(text), &config), ST_OK, "%s",
+                 status_text());
+    return config;
+}
+
+static void refused(const char *text, const char *reason)
+{
+    struct dit_config config;
+
+    cr_assert_eq(dit_config_parse("config.json", text, strlen(text), &config), ST_INVALID,
+                 "accepted: %s", text);
+    cr_assert(strstr(status_message(), "config.json"), "no file in: %s", status_message());
+    cr_assert(strstr(status_message(), reason), "%s\n  says: %s\n  wanted: %s", text,
+              status_message(), reason);
+}
+
+/* Counted with diffusers over the same shapes; PixArt's are those of the published checkpoints. */
+Test(dit_config, parameters_are_the_published_ones)
+{
+    static const struct {
+        const char *name;
+        unsigned long long parameters;
+    } totals[] = {
+        {"pixart-alpha-256", 610856096},  {"pixart-alpha-512", 610856096},
+        {"pixart-alpha-1024", 611349152}, {"pixart-sigma", 610856096},
+        {"dit-xl-2-256", 749826464},      {"dit-xl-2-512", 749826464},
+        {"pixart-tiny", 1901696},         {"dit-tiny", 2451776},
+    };
+
+    for (int i = 0; i < 8; i++) {
+        struct dit_config config = preset(totals[i].name);
+        cr_assert_eq(dit_config_parameters(&config), totals[i].parameters, "%s has %llu",
+                     totals[i].name, dit_config_parameters(&config));
+    }
+}
+
+Test(dit_config, presets_are_listed_and_consistent)
+{
+    int n = 0;
+
+    for (; dit_config_at(n); n++) {
+        const struct dit_config *c = dit_config_at(n);
+
+        cr_assert(dit_config_summary(n) && dit_config_summary(n)[0]);
+        cr_assert_eq(c->mlp, 4 * dit_channels(c), "%s", c->name);
+        cr_assert_eq(c->default_size, c->sample_size * c->vae_scale, "%s", c->name);
+        cr_assert_eq(c->cross, c->text_dim > 0);
+        cr_assert_eq(c->cross, c->modulation == DIT_ADALN_SINGLE);
+        cr_assert_eq(c->classes > 0, c->modulation == DIT_ADALN_ZERO);
+        cr_assert(c->default_steps > 0 && c->default_guidance > 1);
+        for (int k = 0; k < n; k++)
+            cr_assert_str_neq(c->name, dit_config_at(k)->name);
+        if (strstr(c->name, "tiny")) {
+            cr_assert_leq(dit_config_parameters(c), 3000000);
+            cr_assert(c->heads == 12 && c->layers % 12 == 0 && c->default_size == 256);
+        }
+    }
+    cr_assert_eq(n, 8);
+    cr_assert_null(dit_config_at(-1));
+    cr_assert_null(dit_config_summary(n));
+}
+
+Test(dit_config, presets_have_the_published_numbers)
+{
+    struct dit_config alpha = preset("pixart-alpha-1024");
+    struct dit_config sigma = preset("pixart-sigma");
+    struct dit_config dit = preset("dit-xl-2-256");
+
+    cr_assert(alpha.micro && alpha.pos_scale == 2 && alpha.text_tokens == 120 &&
+              alpha.default_size == 1024);
+    cr_assert(alpha.heads == 16 && alpha.head_dim == 72 && alpha.layers == 28 &&
+              alpha.freq_shift == 0);
+    cr_assert(alpha.default_steps == 20 && alpha.default_guidance == 4.5f);
+    cr_assert(!sigma.micro && sigma.pos_scale == 2 && sigma.text_tokens == 300);
+    cr_assert(dit.classes == 1000 && dit.default_steps == 50 && dit.default_guidance == 4 &&
+              dit.freq_shift == 1);
+    cr_assert(dit.norm_eps == 1e-5f && alpha.norm_eps == 1e-6f);
+}
+
+/* Two schedules are the same when all their coefficients are. */
+static void same_schedule(const struct sampler_config *a, const struct sampler_config *b)
+{
+    struct sampler *x;
+    struct sampler *y;
+
+    cr_assert_eq(sampler_open(a, 20, 256, &x), ST_OK, "%s", status_text());
+    cr_assert_eq(sampler_open(b, 20, 256, &y), ST_OK, "%s", status_text());
+    for (int i = 0; i < 20; i++) {
+        cr_assert_eq(x->timestep[i], y->timestep[i], "step %d", i);
+        cr_assert_eq(memcmp(&x->coef[i], &y->coef[i], sizeof(x->coef[i])), 0, "step %d", i);
+    }
+    sampler_close(x);
+    sampler_close(y);
+}
+
+/* The published schedulers are diffusers' classes with their defaults; DiT's does not clip. */
+Test(dit_config, presets_have_the_published_samplers)
+{
+    struct dit_config pixart = preset("pixart-sigma");
+    struct dit_config dit = preset("dit-xl-2-512");
+    struct sampler_config solver = sampler_config_default(SAMPLER_DPMSOLVER_2M);
+    struct sampler_config ddim = sampler_config_default(SAMPLER_DDIM);
+
+    ddim.clip_sample = false;
+    cr_assert_eq(pixart.sampler.kind, SAMPLER_DPMSOLVER_2M);
+    cr_assert_eq(dit.sampler.kind, SAMPLER_DDIM);
+    same_schedule(&pixart.sampler, &solver);
+    same_schedule(&dit.sampler, &ddim);
+}
+
+Test(dit_config, checkpoints_are_read_as_diffusers_wrote_them)
+{
+    char folder[512];
+    struct dit_config c = load(GOLDEN "pixart-alpha-1024", folder);
+
+    cr_assert_str_eq(folder, GOLDEN "pixart-alpha-1024/transformer");
+    cr_assert_str_eq(c.name, GOLDEN "pixart-alpha-1024");
+    cr_assert(c.modulation == DIT_ADALN_SINGLE && c.cross && c.micro && c.heads == 12 &&
+              c.head_dim == 4);
+    cr_assert(c.layers == 4 && c.mlp == 192 && c.patch == 2 && c.in_channels == 4 &&
+              c.out_channels == 8);
+    cr_assert(c.sample_size == 16 && c.pos_scale == 2 && c.norm_eps == 1e-2f && c.text_dim == 24 &&
+              c.classes == 0);
+    cr_assert(c.default_size == 128 && c.text_tokens == 120 && c.default_steps == 20);
+    cr_assert(c.sampler.kind == SAMPLER_DDIM && c.sampler.prediction == PREDICT_V &&
+              c.sampler.rescale_zero_snr);
+    cr_assert_eq(dit_config_parameters(&c), 194704);
+
+    c = load(GOLDEN "pixart-sigma", folder);
+    cr_assert(c.text_tokens == 300 && c.pos_scale == 1.5f && !c.micro &&
+              c.sampler.kind == SAMPLER_DPMSOLVER_2M);
+    cr_assert_eq(dit_config_parameters(&c), 704384);
+
+    c = load(GOLDEN "pixart-flow", folder);
+    cr_assert(!c.attn_bias && c.out_channels == 4 && c.patch == 1 && c.pos_scale == 1 &&
+              c.heads == 6);
+    cr_assert(c.sampler.kind == SAMPLER_FLOW_EULER && c.sampler.shift == 3);
+    cr_assert_eq(dit_config_parameters(&c), 182644);
+
+    c = load(GOLDEN "dit-ddpm", folder);
+    cr_assert(c.modulation == DIT_ADALN_ZERO && !c.cross && c.text_dim == 0 && c.classes == 7 &&
+              c.patch == 4);
+    cr_assert(c.sampler.kind == SAMPLER_DDPM && c.default_steps == 50 && c.text_tokens == 0 &&
+              c.freq_shift == 1);
+    cr_assert_eq(dit_config_parameters(&c), 300416);
+}
+
+Test(dit_config, a_bare_transformer_has_its_familys_sampler)
+{
+    char folder[512];
+    struct dit_config whole = load(GOLDEN "pixart-alpha", folder);
+    struct dit_config bare = load(GOLDEN "pixart-alpha/transformer", folder);
+
+    cr_assert_str_eq(folder, GOLDEN "pixart-alpha/transformer");
+    same_schedule(&bare.sampler, &whole.sampler);
+    cr_assert_eq(bare.layers, whole.layers);
+    bare = load(GOLDEN "dit-ddpm/transformer", folder);
+    cr_assert(bare.sampler.kind == SAMPLER_DDIM && !bare.sampler.clip_sample);
+}
+
+#define OLD                                                                                        \
+    "{\"_class_name\":\"Transformer2DModel\",\"_diffusers_version\":\"0.22.0.dev0\",\"_name_or_"   \
+    "path\":\"x\","                                                                                \
+    "\"activation_fn\":\"gelu-approximate\",\"attention_bias\":true,\"attention_head_dim\":72,"    \
+    "\"attention_type\":\"default\",\"double_self_attention\":false,\"dropout\":0.0,\"in_"         \
+    "channels\":4,"                                                                                \
+    "\"norm_elementwise_affine\":false,\"norm_eps\":1e-06,\"norm_num_groups\":32,\"num_attention_" \
+    "heads\":16,"                                                                                  \
+    "\"num_embeds_ada_norm\":1000,\"num_layers\":28,\"num_vector_embeds\":null,\"only_cross_"      \
+    "attention\":false,"                                                                           \
+    "\"out_channels\":8,\"patch_size\":2,\"upcast_attention\":false,\"use_linear_projection\":"    \
+    "false"
+#define OLD_PIXART                                                                                 \
+    OLD ",\"caption_channels\":4096,\"cross_attention_dim\":1152,\"norm_type\":\"ada_norm_"        \
+        "single\""
+#define NEW "{\"_class_name\":\"PixArtTransformer2DModel\",\"caption_channels\":4096"
+
+Test(dit_config, old_checkpoints_are_those_of_the_new_classes)
+{
+    struct dit_config c = parse(OLD_PIXART ",\"sample_size\":128}");
+
+    cr_assert(c.micro && c.pos_scale == 2 && c.text_tokens == 120);
+    cr_assert_eq(dit_config_parameters(&c), 611349152);
+    c = parse(OLD_PIXART ",\"sample_size\":64}");
+    cr_assert(!c.micro && c.pos_scale == 1 && c.default_size == 512);
+    c = parse(OLD
+              ",\"cross_attention_dim\":null,\"norm_type\":\"ada_norm_zero\",\"sample_size\":32}");
+    cr_assert(c.modulation == DIT_ADALN_ZERO && c.classes == 1000);
+    cr_assert_eq(dit_config_parameters(&c), 749826464);
+}
+
+Test(dit_config, missing_keys_take_diffusers_defaults)
+{
+    struct dit_config c = parse(NEW "}");
+
+    cr_assert(c.heads == 16 && c.head_dim == 72 && c.layers == 28 && c.sample_size == 128 &&
+              c.micro && c.pos_scale == 2);
+    cr_assert_eq(dit_config_parameters(&c), 611349152);
+    c = parse(NEW ",\"use_additional_conditions\":false}");
+    cr_assert(!c.micro && c.text_tokens == 300);
+    c = parse(NEW ",\"sample_size\":256}");
+    cr_assert(!c.micro && c.pos_scale == 4);
+    c = parse(NEW ",\"sample_size\":191}");
+    cr_assert_eq(c.pos_scale, 2);
+    c = parse(NEW ",\"interpolation_scale\":0.5,\"sample_size\":32,\"out_channels\":null}");
+    cr_assert(c.pos_scale == 0.5f && c.out_channels == 4);
+    c = parse("{\"_class_name\":\"DiTTransformer2DModel\"}");
+    cr_assert(c.classes == 1000 && c.out_channels == 4 && c.sample_size == 32 && c.pos_scale == 1 &&
+              c.norm_eps == 1e-5f);
+}
+
+Test(dit_config, keys_that_change_a_number_are_refused)
+{
+    refused("", "not valid JSON");
+    refused("[]", "wanted an object");
+    refused("{\"_class_name\":\"DiTTransformer2DModel\",\"num_layers\":1,\"num_layers\":2}",
+            "duplicate");
+    refused("{}", "\"_class_name\": found none, wanted one of PixArtTransformer2DModel, "
+                  "DiTTransformer2DModel");
+    refused("{\"_class_name\":\"SD3Transformer2DModel\"}", "found \"SD3Transformer2DModel\"");
+    refused(NEW ",\"activation_fn\":\"geglu\"}",
+            "\"activation_fn\": found \"geglu\", wanted \"gelu-approximate\"");
+    refused(NEW ",\"activation_fn\":7}", "found 7, wanted");
+    refused(NEW ",\"norm_type\":\"layer_norm\"}", "wanted \"ada_norm_single\"");
+    refused(NEW ",\"norm_type\":\"ada_norm_zero\"}",
+            "wanted \"ada_norm_single\" with class PixArt");
+    refused(NEW ",\"norm_elementwise_affine\":true}",
+            "\"norm_elementwise_affine\": found true, wanted false");
+    refused(NEW ",\"attention_type\":\"gated\"}", "wanted \"default\"");
+    refused(NEW ",\"use_linear_projection\":true}",
+            "\"use_linear_projection\": found true, wanted null or false");
+    refused(NEW ",\"double_self_attention\":true}", "\"double_self_attention\"");
+    refused(NEW ",\"only_cross_attention\":true}", "\"only_cross_attention\"");
+    refused(NEW ",\"num_vector_embeds\":5}", "\"num_vector_embeds\": found 5");
+    refused(NEW ",\"from_the_future\":[1]}", "\"from_the_future\": found an object or a list");
+    refused(NEW ",\"num_attention_heads\":0}", "found 0, wanted an integer from 1 to 1024");
+    refused(NEW ",\"num_attention_heads\":-16}", "found -16");
+    refused(NEW ",\"num_layers\":2.5}", "found 2.5");
+    refused(NEW ",\"num_layers\":99999999999}", "found 99999999999");
+    refused(NEW ",\"sample_size\":null}", "\"sample_size\": found null");
+    refused(NEW ",\"sample_size\":[64,64]}", "\"sample_size\": found an object or a list");
+    refused(NEW ",\"sample_size\":1}", "at least patch_size, 2");
+    refused(NEW ",\"out_channels\":6}", "\"out_channels\": found 6");
+    refused(NEW ",\"norm_eps\":0}", "\"norm_eps\"");
+    refused(NEW ",\"interpolation_scale\":-1}", "\"interpolation_scale\"");
+    refused(NEW ",\"attention_bias\":null}",
+            "\"attention_bias\": found null, wanted true or false");
+    refused(NEW ",\"cross_attention_dim\":null}", "wanted heads x head dim, 1152");
+    refused(NEW ",\"cross_attention_dim\":768}", "found 768");
+    refused("{\"_class_name\":\"PixArtTransformer2DModel\"}", "\"caption_channels\"");
+    refused(NEW ",\"num_attention_heads\":1,\"attention_head_dim\":6,\"cross_attention_dim\":6}",
+            "multiple of 4");
+    refused(NEW ",\"num_attention_heads\":1,\"attention_head_dim\":8,\"cross_attention_dim\":8}",
+            "multiple of 3");
+    refused("{\"_class_name\":\"DiTTransformer2DModel\",\"cross_attention_dim\":1152}",
+            "ada_norm_zero");
+    refused("{\"_class_name\":\"DiTTransformer2DModel\",\"interpolation_scale\":2}",
+            "\"interpolation_scale\"");
+    refused("{\"_class_name\":\"Transformer2DModel\"}", "\"norm_type\": found none");
+    refused(OLD ",\"norm_type\":\"ada_norm_zero\"}", "\"sample_size\": found none");
+}
+
+Test(dit_config, names_and_folders_that_are_no_models)
+{
+    struct dit_config config;
+    char folder[512];
+    char root[] = "/tmp/ditbench-config-XXXXXX";
+    char path[128];
+
+    cr_assert_eq(dit_config_load("pixart", &config, folder, sizeof(folder)), ST_INVALID);
+    cr_assert_str_eq(
+        status_message(),
+        "model \"pixart\" is neither a checkpoint folder nor one of pixart-alpha-256, "
+        "pixart-alpha-512, pixart-alpha-1024, pixart-sigma, dit-xl-2-256, dit-xl-2-512, "
+        "pixart-tiny, dit-tiny");
+    cr_assert(mkdtemp(root));
+    cr_assert_eq(dit_config_load(root, &config, folder, sizeof(folder)), ST_INVALID);
+    cr_assert(strstr(status_message(), "neither transformer/config.json nor config.json"), "%s",
+              status_message());
+
+    /* A pipeline without its scheduler. */
+    snprintf(path, sizeof(path), "%s/transformer", root);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/transformer/config.json", root);
+    FILE *to = fopen(path, "w");
+    fputs(NEW "}", to);
+    fclose(to);
+    cr_assert_eq(dit_config_load(root, &config, folder, sizeof(folder)), ST_OK, "%s",
+                 status_text());
+    snprintf(path, sizeof(path), "%s/model_index.json", root);
+    to = fopen(path, "w");
+    fputs("{}", to);
+    fclose(to);
+    cr_assert_eq(dit_config_load(root, &config, folder, sizeof(folder)), ST_INVALID);
+    cr_assert(strstr(status_message(), "scheduler/scheduler_config.json: is missing"), "%s",
+              status_message());
+    cr_assert_eq(dit_config_load(root, &config, folder, 8), ST_INVALID);
+    unlink(path);
+    snprintf(path, sizeof(path), "rm -r %s", root);
+    cr_assert_eq(system(path), 0);
+}

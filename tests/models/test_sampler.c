@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Samplers: diffusers' trajectories, what the mathematics promises without it, and configurations
+ * that are refused. */
+#include "models/safetensors.h"
+#include "models/sampler.h"
+#include "tests/support/near.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GOLDEN DITBENCH_SOURCE_DIR "/tests/golden/"
+
+enum { MAX_ELEMENTS = 16 };
+
+/* The formula of struct advance_coef on n elements; noise may be NULL where c_noise is 0. */
+static void advance(const struct advance_coef *c, int n, const float *m, const float *noise,
+                    float *x, float *hist)
+{
+    for (int i = 0; i < n; i++) {
+        float x0 = c->x0_x * x[i] + c->x0_m * m[i];
+
+        if (c->clip > 0)
+            x0 = fminf(fmaxf(x0, -c->clip), c->clip);
+        x[i] = c->c_x * x[i] + c->c_m * m[i] + c->c_x0 * x0 + c->c_hist * hist[i];
+        if (c->c_noise != 0)
+            x[i] += c->c_noise * noise[i];
+        hist[i] = x0;
+    }
+}
+
+static struct sampler_config parsed(const char *text)
+{
+    struct sampler_config config;
+    enum status st = sampler_config_parse("config", text, strlen(text), &config);
+
+    cr_assert_eq(st, ST_OK, "%s", status_message());
+    return config;
+}
+
+static struct sampler *opened(const struct sampler_config *config, int steps, int image_tokens)
+{
+    struct sampler *sampler = NULL;
+    enum status st = sampler_open(config, steps, image_tokens, &sampler);
+
+    cr_assert_eq(st, ST_OK, "%s", status_message());
+    cr_assert_eq(sampler->steps, steps);
+    cr_assert_eq(sampler->init_scale, 1.0f);
+    return sampler;
+}
+
+/* ---- against diffusers ---- */
+
+/* "name/part" of the golden file, or NULL. */
+static float *golden(const struct safetensors *file, const char *name, const char *part,
+                     int64_t *rows)
+{
+    char key[128];
+    const struct safetensors_entry *entry;
+    float *out;
+
+    snprintf(key, sizeof(key), "%s/%s", name, part);
+    entry = safetensors_find(file, key);
+    if (!entry)
+        return NULL;
+    *rows = entry->dim[0];
+
+    int64_t count = 1;
+
+    for (int i = 0; i < entry->ndim; i++)
+        count *= entry->dim[i];
+    out = calloc((size_t)count, sizeof(*out));
+    cr_assert_eq(safetensors_floats(file, entry, 0, count, out), ST_OK);
+    return out;
+}
+
+static void follow(const struct safetensors *file, const char *name, int n)
+{
+    int64_t steps = 0, rows = 0, draws = 0;
+    float *m = golden(file, name, "m", &steps);
+    float *t = golden(file, name, "timesteps", &steps);
+    float *want = golden(file, name, "x", &rows);
+    float *noise = golden(file, name, "noise", &draws);
+    struct sampler_config config = parsed(safetensors_meta(file, name));
+    struct sampler *sampler =
+        opened(&config, (int)steps, atoi(safetensors_meta(file, "image_tokens")));
+    float x[MAX_ELEMENTS], hist[MAX_ELEMENTS] = {0};
+    int drawn = 0;
+
+    cr_assert_eq(rows, steps + 1);
+    cr_assert_eq(sampler->n_draws, draws, "%s: %d draws, wanted %d", name, sampler->n_draws,
+                 (int)draws);
+    memcpy(x, want, (size_t)n * sizeof(*x));
+    for (int i = 0; i < steps; i++) {
+        char what[160];
+
+        snprintf(what, sizeof(what), "%s, step %d", name, i);
+        cr_assert(fabsf(sampler->timestep[i] - t[i]) <= 1e-6f * t[i], "%s: timestep %g, wanted %g",
+                  what, (double)sampler->timestep[i], (double)t[i]);
+        advance(&sampler->coef[i], n, m + i * n, noise + (noise ? drawn * n : 0), x, hist);
+        drawn += sampler->draws[i];
+        cr_assert(near_floats(what, x, want + (i + 1) * n, n, 1e-5));
+    }
+    sampler_close(sampler);
+    free(m);
+    free(t);
+    free(want);
+    free(noise);
+}
+
+Test(sampler, follows_diffusers)
+{
+    struct safetensors *file;
+    int schedules = 0;
+
+    cr_assert_eq(safetensors_open(GOLDEN "schedulers.safetensors", &file), ST_OK, "%s",
+                 status_message());
+    for (int i = 0; i < safetensors_count(file); i++) {
+        const struct safetensors_entry *entry = safetensors_at(file, i);
+        const char *slash = strchr(entry->name, '/');
+        char name[128];
+
+        if (!slash || strcmp(slash, "/x") != 0)
+            continue;
+        snprintf(name, sizeof(name), "%.*s", (int)(slash - entry->name), entry->name);
+        cr_assert_leq(entry->dim[entry->ndim - 1], MAX_ELEMENTS);
+        follow(file, name, (int)entry->dim[entry->ndim - 1]);
+        schedules++;
+    }
+    cr_assert_geq(schedules, 25);
+    safetensors_close(file);
+}
+
+/* ---- against the mathematics ---- */
+
+/* alpha_bar of the linear schedule, from its definition. */
+static double alpha_bar_at(int t)
+{
+    double product = 1;
+
+    for (int i = 0; i <= t; i++)
+        product *= 1 - (0.0001 + (0.02 - 0.0001) * i / 999);
+    return product;
+}
+
+/* The perfect model for one data point: x = alpha x0 + sigma eps, whatever is predicted. */
+static double perfect(enum sampler_prediction prediction, double alpha, double sigma, double x0,
+                      double eps)
+{
+    switch (prediction) {
+    case PREDICT_EPSILON:
+        return eps;
+    case PREDICT_SAMPLE:
+        return x0;
+    case PREDICT_V:
+        return alpha * eps - sigma * x0;
+    case PREDICT_FLOW:
+        return eps - x0;
+    }
+    abort();
+}
+
+/* With a perfect model a deterministic sampler returns to the data point, in any number of steps.
+ */
+static void expect_return(const struct sampler_config *config, int steps)
+{
+    struct sampler *sampler = opened(config, steps, 256);
+    const double x0 = 0.7, eps = -1.3;
+    float x = 0, hist = 0;
+
+    for (int i = 0; i < steps; i++) {
+        double t = sampler->timestep[i];
+        bool flow = config->kind == SAMPLER_FLOW_EULER;
+        double alpha = flow ? 1 - t / 1000 : sqrt(alpha_bar_at((int)t));
+        double sigma = flow ? t / 1000 : sqrt(1 - alpha_bar_at((int)t));
+        float m = (float)perfect(config->prediction, alpha, sigma, x0, eps);
+
+        if (i == 0)
+            x = (float)(alpha * x0 + sigma * eps);
+        cr_assert_float_eq(x, alpha * x0 + sigma * eps, 2e-5, "%s, step %d of %d",
+                           sampler_kind_name(config->kind), i, steps);
+        advance(&sampler->coef[i], 1, &m, NULL, &x, &hist);
+        cr_assert_float_eq(hist, x0, 1e-3);
+    }
+    cr_assert_float_eq(x, x0, 2e-5);
+    cr_assert_eq(sampler->n_draws, 0);
+    sampler_close(sampler);
+}
+
+Test(sampler, perfect_model_leads_back_to_the_data)
+{
+    static const int steps[] = {1, 2, 4, 14, 15, 20, 50};
+    static const enum sampler_prediction predictions[] = {PREDICT_EPSILON, PREDICT_SAMPLE,
+                                                          PREDICT_V};
+
+    for (size_t s = 0; s < sizeof(steps) / sizeof(steps[0]); s++) {
+        for (int p = 0; p < 3; p++) {
+            struct sampler_config ddim = sampler_config_default(SAMPLER_DDIM);
+            struct sampler_config dpm = sampler_config_default(SAMPLER_DPMSOLVER_2M);
+
+            ddim.prediction = dpm.prediction = predictions[p];
+            if (1000 % steps[s] == 0) /* else the stride misses the timesteps */
+                expect_return(&ddim, steps[s]);
+            for (int spacing = SPACING_LINSPACE; spacing <= SPACING_TRAILING; spacing++) {
+                dpm.spacing = (enum sampler_spacing)spacing;
+                dpm.heun = !dpm.heun;
+                expect_return(&dpm, steps[s]);
+            }
+        }
+
+        struct sampler_config flow = sampler_config_default(SAMPLER_FLOW_EULER);
+
+        expect_return(&flow, steps[s]);
+        flow.shift = 3;
+        expect_return(&flow, steps[s]);
+        flow.dynamic_shift = true;
+        expect_return(&flow, steps[s]);
+    }
+}
+
+/* A DDPM step keeps the marginals of the forward process: mean sqrt(a') x0, variance 1 - a'. */
+Test(sampler, ddpm_keeps_mean_and_variance)
+{
+    struct sampler_config config = sampler_config_default(SAMPLER_DDPM);
+    struct sampler *sampler = opened(&config, 25, 0);
+
+    for (int i = 0; i < 25; i++) {
+        const struct advance_coef *c = &sampler->coef[i];
+        int t = (int)sampler->timestep[i];
+        double a = alpha_bar_at(t);
+        double next = t > 0 ? alpha_bar_at(t - 40) : 1;
+
+        cr_assert_eq(t, 960 - 40 * i);
+        cr_assert_eq(c->clip, 1.0f);
+        cr_assert_float_eq(c->c_x * sqrt(a) + c->c_x0, sqrt(next), 1e-5);
+        cr_assert_float_eq(c->c_x * c->c_x * (1 - a) + c->c_noise * c->c_noise, 1 - next, 1e-5);
+        cr_assert_eq(sampler->draws[i], t > 0);
+    }
+    cr_assert_eq(sampler->n_draws, 24);
+    sampler_close(sampler);
+    config.fixed_large_variance = true;
+    sampler = opened(&config, 25, 0);
+    cr_assert_float_eq(sampler->coef[3].c_noise, sqrt(1 - alpha_bar_at(840) / alpha_bar_at(800)),
+                       1e-6);
+    sampler_close(sampler);
+}
+
+Test(sampler, first_step_has_no_history_and_few_steps_end_in_first_order)
+{
+    struct sampler_config config = sampler_config_default(SAMPLER_DPMSOLVER_2M);
+
+    config.final_sigma_zero = false;
+    for (int steps = 13; steps <= 16; steps++) {
+        struct sampler *sampler = opened(&config, steps, 0);
+
+        cr_assert_eq(sampler->coef[0].c_hist, 0.0f);
+        for (int i = 1; i < steps - 1; i++)
+            cr_assert_lt(sampler->coef[i].c_hist, 0.0f);
+        cr_assert_eq(sampler->coef[steps - 1].c_hist == 0, steps < 15);
+        sampler_close(sampler);
+    }
+}
+
+Test(sampler, a_last_step_of_no_length_changes_nothing)
+{
+    struct sampler_config config = sampler_config_default(SAMPLER_DPMSOLVER_2M);
+
+    config.final_sigma_zero = false;
+    config.karras_sigmas = true;
+    for (int heun = 0; heun < 2; heun++) {
+        config.heun = heun;
+
+        struct sampler *sampler = opened(&config, 20, 0);
+
+        cr_assert_float_eq(sampler->coef[19].c_x, 1, 1e-6);
+        cr_assert_float_eq(sampler->coef[19].c_x0, 0, 1e-6);
+        cr_assert_float_eq(sampler->coef[19].c_hist, 0, 1e-6);
+        sampler_close(sampler);
+    }
+}
+
+Test(sampler, pure_noise_keeps_a_clipped_sign)
+{
+    struct sampler_config config = sampler_config_default(SAMPLER_DDIM);
+    float x[2] = {0.5f, -2}, m[2] = {0.25f, 1}, hist[2];
+
+    config.rescale_zero_snr = true;
+    config.spacing = SPACING_TRAILING;
+    config.clip_range = 1.5;
+
+    struct sampler *sampler = opened(&config, 10, 0);
+
+    advance(&sampler->coef[0], 2, m, NULL, x, hist);
+    cr_assert_eq(hist[0], 1.5f);
+    cr_assert_eq(hist[1], -1.5f);
+    sampler_close(sampler);
+}
+
+/* A trailing grid has exactly as many steps as asked for, where the rounding of a stride would give
+ * one more. */
+Test(sampler, number_of_steps_is_what_was_asked_for)
+{
+    struct sampler_config config = sampler_config_default(SAMPLER_DDIM);
+
+    config.spacing = SPACING_TRAILING;
+    for (int steps = 1; steps <= 1000; steps += steps < 130 ? 1 : 29) {
+        struct sampler *sampler = opened(&config, steps, 0);
+
+        cr_assert_eq(sampler->timestep[0], 999.0f);
+        cr_assert_geq(sampler->timestep[steps - 1], 0.0f);
+        for (int i = 1; i < steps; i++)
+            cr_assert_lt(sampler->timestep[i], sampler->timestep[i - 1]);
+        sampler_close(sampler);
+    }
+}
+
+/* ---- schedules that do not exist ---- */
+
+static void expect_no_schedule(const struct sampler_config *config, int steps, const char *why)
+{
+    struct sampler *sampler = NULL;
+
+    cr_assert_eq(sampler_open(config, steps, 0, &sampler), ST_INVALID, "%d steps", steps);
+    cr_assert_null(sampler);
+    cr_assert_not_null(strstr(status_message(), why), "%s", status_message());
+}
+
+Test(sampler, refuses_schedules_that_do_not_exist)
+{
+    struct sampler_config ddim = sampler_config_default(SAMPLER_DDIM);
+    struct sampler_config dpm = sampler_config_default(SAMPLER_DPMSOLVER_2M);
+
+    expect_no_schedule(&ddim, 0, "1 or more");
+    expect_no_schedule(&ddim, -3, "1 or more");
+    expect_no_schedule(&ddim, 1001, "fewer steps");
+    expect_no_schedule(&dpm, 1000, "fewer steps");
+    ddim.steps_offset = 7;
+    expect_no_schedule(&ddim, 1000, "steps_offset 7");
+    ddim.steps_offset = 0;
+    ddim.clip_sample = false;
+    ddim.rescale_zero_snr = true;
+    ddim.spacing = SPACING_TRAILING;
+    expect_no_schedule(&ddim, 20, "rescale_betas_zero_snr");
+    dpm.lambda_min_clipped = 900;
+    expect_no_schedule(&dpm, 20, "lambda_min_clipped");
+}
+
+/* ---- configurations ---- */
+
+#define FLOW "{\"_class_name\": \"FlowMatchEulerDiscreteScheduler\", "
+#define DPM  "{\"_class_name\": \"DPMSolverMultistepScheduler\", "
+#define DDIM "{\"_class_name\": \"DDIMScheduler\", "
+#define DDPM "{\"_class_name\": \"DDPMScheduler\", "
+
+Test(sampler, missing_keys_take_the_defaults_of_the_class)
+{
+    struct sampler_config dpm = parsed("{\"_class_name\": \"DPMSolverMultistepScheduler\"}");
+    struct sampler_config ddim = parsed("{\"_class_name\": \"DDIMScheduler\"}");
+    struct sampler_config ddpm = parsed("{\"_class_name\": \"DDPMScheduler\"}");
+    struct sampler_config flow = parsed("{\"_class_name\": \"FlowMatchEulerDiscreteScheduler\"}");
+
+    cr_assert_eq(dpm.kind, SAMPLER_DPMSOLVER_2M);
+    cr_assert_eq(dpm.spacing, SPACING_LINSPACE);
+    cr_assert(dpm.lower_order_final && dpm.final_sigma_zero && !dpm.euler_at_final && !dpm.heun);
+    cr_assert_eq(dpm.solver_order, 2);
+    cr_assert(isinf(dpm.lambda_min_clipped));
+    cr_assert_eq(ddim.kind, SAMPLER_DDIM);
+    cr_assert_eq(ddim.spacing, SPACING_LEADING);
+    cr_assert(ddim.clip_sample && ddim.set_alpha_to_one);
+    cr_assert_eq(ddim.clip_range, 1);
+    cr_assert_eq(ddpm.kind, SAMPLER_DDPM);
+    cr_assert(ddpm.clip_sample && !ddpm.fixed_large_variance);
+    cr_assert_eq(flow.kind, SAMPLER_FLOW_EULER);
+    cr_assert_eq(flow.shift, 1);
+    cr_assert_eq(flow.max_tokens, 4096);
+}
+
+Test(sampler, keys_are_read)
+{
+    struct sampler_config c =
+        parsed(DPM "\"num_train_timesteps\": 500, \"beta_start\": 0.001, \"beta_end\": 0.5, "
+                   "\"beta_schedule\": "
+                   "\"squaredcos_cap_v2\", \"prediction_type\": \"v_prediction\", "
+                   "\"timestep_spacing\": \"trailing\", "
+                   "\"steps_offset\": 1, \"solver_order\": 1, \"solver_type\": \"heun\", "
+                   "\"lower_order_final\": false, "
+                   "\"euler_at_final\": true, \"final_sigmas_type\": \"sigma_min\", "
+                   "\"use_karras_sigmas\": true, "
+                   "\"lambda_min_clipped\": -5.1, \"rescale_betas_zero_snr\": true}");
+
+    cr_assert_eq(c.train_timesteps, 500);
+    cr_assert_eq(c.beta_start, 0.001);
+    cr_assert_eq(c.beta_end, 0.5);
+    cr_assert_eq(c.beta, BETA_COSINE);
+    cr_assert_eq(c.prediction, PREDICT_V);
+    cr_assert_eq(c.spacing, SPACING_TRAILING);
+    cr_assert_eq(c.steps_offset, 1);
+    cr_assert_eq(c.solver_order, 1);
+    cr_assert(c.heun && !c.lower_order_final && c.euler_at_final && !c.final_sigma_zero &&
+              c.karras_sigmas);
+    cr_assert_eq(c.lambda_min_clipped, -5.1);
+    cr_assert(c.rescale_zero_snr);
+    c = parsed(FLOW "\"use_dynamic_shifting\": true, \"base_shift\": 0.25, \"max_shift\": 2, "
+                    "\"base_image_seq_len\": 64, "
+                    "\"max_image_seq_len\": 128}");
+    cr_assert(c.dynamic_shift);
+    cr_assert(c.base_shift == 0.25 && c.max_shift == 2 && c.base_tokens == 64 &&
+              c.max_tokens == 128);
+    c = parsed(DDPM "\"variance_type\": \"fixed_large\", \"clip_sample_range\": 4}");
+    cr_assert(c.fixed_large_variance);
+    cr_assert_eq(c.clip_range, 4);
+    c = parsed(DDIM "\"clip_sample\": null, \"set_alpha_to_one\": false}");
+    cr_assert(!c.clip_sample && !c.set_alpha_to_one);
+}
+
+Test(sampler, what_cannot_change_a_number_is_accepted)
+{
+    struct sampler_config c;
+
+    c = parsed(DPM "\"lambda_min_clipped\": -Infinity, \"_note\": \"\\\"-Infinity, Infinity\", "
+                   "\"trained_betas\": null}");
+    cr_assert(isinf(c.lambda_min_clipped));
+    /* of other classes, of another version and switched off, and what only another switch would use
+     */
+    parsed(DDIM "\"solver_order\": 3, \"skip_prk_steps\": true, \"use_karras_sigmas\": true, "
+                "\"a_new_switch\": false, "
+                "\"another\": null, \"sample_max_value\": 1.0, \"clip_sample\": false, "
+                "\"clip_sample_range\": -1}");
+    c = parsed(FLOW "\"prediction_type\": \"epsilon\", \"base_shift\": null, \"shift_terminal\": "
+                    "0, \"shift\": 3}");
+    cr_assert_eq(c.prediction, PREDICT_FLOW);
+    cr_assert_eq(c.shift, 3);
+    parsed(DDPM "\"variance_type\": \"fixed_small_log\"}");
+}
+
+Test(sampler, refuses_what_it_does_not_implement)
+{
+    static const char *const cases[][2] = {
+        {"", "config: line"},
+        {"[1]", "wanted an object"},
+        {"{\"_class_name\": \"DDIMScheduler\"", "config: line 1"},
+        {"{}", "_class_name"},
+        {"{\"_class_name\": \"PNDMScheduler\"}", "\"DDIMScheduler\""},
+        {"{\"_class_name\": 3}", "found 3"},
+        {DDIM "\"thresholding\": true}", "thresholding"},
+        {DDIM "\"thresholding\": false, \"thresholding\": false}", "duplicate"},
+        {DDIM "\"trained_betas\": [0.1, 0.2]}", "trained_betas"},
+        {DDIM "\"beta_schedule\": \"sigmoid\"}", "\"scaled_linear\""},
+        {DDIM "\"beta_start\": 0}", "beta_start"},
+        {DDIM "\"beta_end\": NaN}", "config: line 1"},
+        {DDIM "\"beta_end\": Infinity}", "below 1"},
+        {DDIM "\"num_train_timesteps\": 1}", "2 to 100000"},
+        {DDIM "\"num_train_timesteps\": 1e3}", "an integer"},
+        {DDIM "\"steps_offset\": -1}", "steps_offset"},
+        {DDIM "\"prediction_type\": \"flow_prediction\"}", "\"v_prediction\""},
+        {DDIM "\"timestep_spacing\": {}}", "an object or a list"},
+        {DDIM "\"set_alpha_to_one\": 1}", "true or false"},
+        {DDIM "\"clip_sample_range\": 0}", "clip_sample_range"},
+        {DDIM "\"a_new_switch\": true}", "a_new_switch"},
+        {DDPM "\"variance_type\": \"learned_range\"}", "\"fixed_large\""},
+        {DDPM "\"variance_type\": \"fixed_large_log\"}", "variance_type"},
+        {DPM "\"variance_type\": \"learned\"}", "variance_type"},
+        {DPM "\"solver_order\": 3}", "1 to 2"},
+        {DPM "\"algorithm_type\": \"sde-dpmsolver++\"}", "\"dpmsolver++\""},
+        {DPM "\"solver_type\": \"rk\"}", "\"heun\""},
+        {DPM "\"final_sigmas_type\": null}", "\"sigma_min\""},
+        {DPM "\"use_lu_lambdas\": true}", "use_lu_lambdas"},
+        {DPM "\"use_exponential_sigmas\": true}", "use_exponential_sigmas"},
+        {DPM "\"use_beta_sigmas\": true}", "use_beta_sigmas"},
+        {DPM "\"use_dynamic_shifting\": true}", "use_dynamic_shifting"},
+        {DPM "\"use_karras_sigmas\": true, \"use_flow_sigmas\": true}", "both true"},
+        {DPM "\"lambda_min_clipped\": \"-5\"}", "lambda_min_clipped"},
+        {FLOW "\"shift\": 0}", "shift"},
+        {FLOW "\"shift_terminal\": 0.02}", "shift_terminal"},
+        {FLOW "\"invert_sigmas\": true}", "invert_sigmas"},
+        {FLOW "\"stochastic_sampling\": true}", "stochastic_sampling"},
+        {FLOW "\"use_karras_sigmas\": true}", "use_karras_sigmas"},
+        {FLOW "\"use_dynamic_shifting\": true, \"time_shift_type\": \"linear\"}",
+         "time_shift_type"},
+        {FLOW "\"use_dynamic_shifting\": true, \"max_image_seq_len\": 256}", "both 256"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sampler_config config;
+        enum status st = sampler_config_parse("config", cases[i][0], strlen(cases[i][0]), &config);
+
+        cr_expect_eq(st, ST_INVALID, "accepted: %s", cases[i][0]);
+        cr_expect_not_null(strstr(status_message(), cases[i][1]), "%s: %s", cases[i][0],
+                           status_message());
+        cr_expect_eq(strncmp(status_message(), "config: ", 8), 0, "%s", status_message());
+    }
+}
+
+Test(sampler, reads_files)
+{
+    struct sampler_config config;
+
+    cr_assert_eq(sampler_config_read(GOLDEN "dit/scheduler/scheduler_config.json", &config), ST_OK,
+                 "%s", status_message());
+    cr_assert_eq(config.kind, SAMPLER_DDIM);
+    cr_assert_not(config.clip_sample);
+    cr_assert_eq(sampler_config_read(GOLDEN "nowhere.json", &config), ST_IO);
+    cr_assert_not_null(strstr(status_message(), "nowhere.json"));
+    cr_assert_eq(sampler_config_read(GOLDEN, &config), ST_IO); /* a folder */
+    cr_assert_eq(sampler_config_read("/dev/zero", &config), ST_INVALID);
+}
+
+Test(sampler, kinds_are_listed)
+{
+    for (int i = 0; i < SAMPLER_KINDS; i++) {
+        enum sampler_kind kind = (enum sampler_kind)i;
+
+        cr_assert_eq(sampler_config_default(kind).kind, kind);
+        cr_assert_gt(strlen(sampler_kind_name(kind)), 0u);
+        cr_assert_gt(strlen(sampler_kind_summary(kind)), 0u);
+        for (int k = 0; k < i; k++)
+            cr_assert_str_neq(sampler_kind_name(kind), sampler_kind_name((enum sampler_kind)k));
+    }
+}

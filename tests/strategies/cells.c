@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs small cells; what is asserted about them is in the tests. */
+#include "tests/strategies/cells.h"
+
+#include "tests/support/ranks.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct cell_setup cell_setup_of(const char *preset)
+{
+    struct cell_setup setup = {.width = 96, .height = 80, .steps = 5, .requests = 2, .seed = 7};
+    char folder[8];
+    BUG_ON(dit_config_load(preset, &setup.config, folder, sizeof folder) != ST_OK, "%s",
+           status_text());
+    setup.config.layers = 8;
+    setup.config.text_tokens = setup.config.text_dim ? 9 : 0;
+    return setup;
+}
+
+struct problem cell_problem(const struct cell_setup *setup)
+{
+    return (struct problem){
+        .config = &setup->config,
+        .width = setup->width,
+        .height = setup->height,
+        .steps = setup->steps,
+        .requests = setup->requests,
+        .guided = true,
+        .text_tokens = setup->config.text_tokens,
+        .dtype = DTYPE_F32,
+    };
+}
+
+static void match_bytes(const struct run *run, struct cell_result *out)
+{
+    const struct plan *plan = run_plan(run);
+    struct volume counted;
+    struct volume formula;
+    out->bytes_match = run_volume(run, &counted) == ST_OK && plan_volume(plan, &formula) == ST_OK;
+    uint64_t sum[2][MESH_MAX_AXES][COMM_OPS][COMM_WHENS][3] = {0};
+    for (int side = 0; side < 2; side++) {
+        const struct volume *v = side ? &formula : &counted;
+        for (int i = 0; i < v->n; i++) {
+            const struct volume_line *l = &v->line[i];
+            uint64_t times = side ? (uint64_t)plan_steps_of(plan, l->axis, l->when) : 1;
+            uint64_t *s = sum[side][l->axis][l->op][l->when];
+            s[0] += l->calls * times;
+            s[1] += l->api_bytes * times;
+            s[2] += l->wire_bytes * times;
+        }
+    }
+    for (int a = 0; a < plan->mesh.n_axes; a++)
+        for (int o = 0; o < COMM_OPS; o++)
+            for (int w = 0; w < COMM_WHENS; w++)
+                if (memcmp(sum[0][a][o][w], sum[1][a][o][w], sizeof sum[0][a][o][w]) != 0) {
+                    uint64_t *c = sum[0][a][o][w];
+                    uint64_t *f = sum[1][a][o][w];
+                    out->bytes_match = false;
+                    snprintf(
+                        out->mismatch, sizeof out->mismatch,
+                        "rank %d %s %s %s: counted %lu calls %lu api %lu wire, formula %lu %lu %lu",
+                        plan->rank, plan->mesh.name[a], comm_op_name(o), comm_when_name(w),
+                        (unsigned long)c[0], (unsigned long)c[1], (unsigned long)c[2],
+                        (unsigned long)f[0], (unsigned long)f[1], (unsigned long)f[2]);
+                }
+}
+
+static void match_memory(const struct run *run, struct cell_result *out)
+{
+    size_t predicted[ARENA_KINDS];
+    out->memory_match = plan_memory(run_plan(run), predicted) == ST_OK;
+    for (int k = 0; k < ARENA_KINDS; k++)
+        if (predicted[k] != run_memory(run, k)) {
+            out->memory_match = false;
+            snprintf(out->mismatch, sizeof out->mismatch, "%s: predicted %zu, held %zu",
+                     arena_kind_name(k), predicted[k], run_memory(run, k));
+        }
+}
+
+static enum status loop_and_gather(struct run *run, int loops, struct cell_result *out)
+{
+    double *ends = malloc(sizeof *ends * (size_t)run_plan(run)->problem.steps);
+    enum status st = ST_OK;
+    double ms;
+    for (int l = 0; l < loops && st == ST_OK; l++)
+        st = run_loop(run, &ms, ends);
+    free(ends);
+    if (st == ST_OK)
+        st = run_gather(run, out->latent);
+    if (st == ST_OK) {
+        match_bytes(run, out);
+        match_memory(run, out);
+    }
+    return st;
+}
+
+static enum status open_inputs(const struct cell_setup *setup, const struct problem *p,
+                               struct run_inputs *in)
+{
+    struct prompt *prompt = NULL;
+    struct sampler *sampler = NULL;
+    TRY(weights_open_synthetic(setup->seed, &in->weights));
+    TRY(prompt_open_synthetic(&setup->config, p->requests, p->guided, p->width, p->height,
+                              setup->seed, &prompt));
+    in->prompt = prompt;
+    TRY(sampler_open(&setup->config.sampler, p->steps, problem_tokens(p), &sampler));
+    in->sampler = sampler;
+    in->guidance = 4.0f;
+    in->seed = setup->seed;
+    return ST_OK;
+}
+
+enum status cell_run_rank(const struct cell_setup *setup, const char *text, struct comm *world,
+                          struct device *dev, int loops, struct cell_result *out)
+{
+    struct problem problem = cell_problem(setup);
+    struct run_inputs in = {0};
+    struct spec spec;
+    struct plan *plan = NULL;
+    struct run *run = NULL;
+    enum status st = spec_parse(text, &spec);
+    if (st == ST_OK)
+        st = plan_build(&problem, &spec, comm_size(world), comm_rank(world), &plan);
+    if (st == ST_OK)
+        st = open_inputs(setup, &problem, &in);
+    if (st == ST_OK)
+        st = run_open(plan, &in, dev, world, &run);
+    if (st == ST_OK)
+        st = loop_and_gather(run, loops, out);
+    run_close(run);
+    plan_close(plan);
+    prompt_close((struct prompt *)in.prompt);
+    sampler_close((struct sampler *)in.sampler);
+    weights_close(in.weights);
+    return st;
+}
+
+struct threads {
+    const struct cell_setup *setup;
+    const char *spec;
+    int loops;
+    struct cell_result *result; /* [ranks] */
+};
+
+static enum status thread_rank(struct rank *self)
+{
+    struct threads *t = self->arg;
+    return cell_run_rank(t->setup, t->spec, self->world, self->dev, t->loops,
+                         &t->result[self->rank]);
+}
+
+enum status cell_run(const struct cell_setup *setup, const char *spec, int loops,
+                     struct cell_result *out)
+{
+    struct cell_result result[RANKS_MAX] = {0};
+    struct problem p = cell_problem(setup);
+    struct latent_geometry g = problem_geometry(&p);
+    int ranks = cell_ranks(setup, spec);
+    memset(out, 0, sizeof *out);
+    out->count = (size_t)setup->requests * (size_t)g.channels * (size_t)g.height * (size_t)g.width;
+    out->latent = malloc(out->count * sizeof *out->latent);
+    out->bytes_match = out->memory_match = true;
+    for (size_t i = 0; i < out->count; i++)
+        out->latent[i] = NAN;
+    for (int r = 0; r < ranks; r++)
+        result[r].latent = out->latent;
+    enum status st = ranks_run(ranks, thread_rank, &(struct threads){setup, spec, loops, result});
+    for (int r = 0; r < ranks && st == ST_OK; r++) {
+        out->bytes_match &= result[r].bytes_match;
+        out->memory_match &= result[r].memory_match;
+        if (result[r].mismatch[0])
+            memcpy(out->mismatch, result[r].mismatch, sizeof out->mismatch);
+    }
+    return st;
+}
+
+void cell_release(struct cell_result *result)
+{
+    free(result->latent);
+    result->latent = NULL;
+}
+
+static void expanded(const struct cell_setup *setup, const char *text, struct spec *out)
+{
+    struct spec spec;
+    BUG_ON(spec_parse(text, &spec) != ST_OK, "%s", status_text());
+    BUG_ON(spec_expand(&spec, setup->config.heads, out) != ST_OK, "%s", status_text());
+}
+
+const char *cell_reference(const struct cell_setup *setup, const char *spec, char *text)
+{
+    struct spec whole;
+    struct spec reference;
+    expanded(setup, spec, &whole);
+    spec_reference(&whole, &reference);
+    return spec_text(&reference, text);
+}
+
+int cell_ranks(const struct cell_setup *setup, const char *text)
+{
+    struct spec spec;
+    expanded(setup, text, &spec);
+    return spec_ranks(&spec);
+}
+
+double cell_tolerance(const char *text)
+{
+    struct spec spec;
+    BUG_ON(spec_parse(text, &spec) != ST_OK, "%s", status_text());
+    for (int i = 0; i < spec.n; i++)
+        if (spec.item[i].ops->reorders_sums)
+            return 1e-4;
+    return 1e-5;
+}
+
+/* Every world size from 1 to 8, every pair of strategies that may meet, deep hybrids, uneven parts.
+ */
+static const char *const hybrids[] = {
+    "serial",
+    "pipefusion=1:patches=3:warmup=1",
+    "pipefusion=1:patches=5:warmup=0",
+    "distrifusion=1:patches=3:warmup=1",
+    /* 2 */
+    "data=2",
+    "cfg=2",
+    "ulysses=2",
+    "ring=2",
+    "usp=2",
+    "usp=2:ulysses=1",
+    "tensor=2",
+    "pipefusion=2",
+    "pipefusion=2:patches=1",
+    "pipefusion=2:patches=4:warmup=2",
+    "pipefusion=2:patches=5:warmup=0",
+    "pipefusion=2:patches=3:warmup=5",
+    "pipefusion=2:patches=2:warmup=9",
+    "pipefusion=2:patches=2:layers=3/5",
+    "distrifusion=2",
+    "distrifusion=2:warmup=0",
+    "distrifusion=2:warmup=2",
+    "distrifusion=2:warmup=5",
+    "ulysses=2,pipefusion=1:patches=3:warmup=1",
+    "ring=2,pipefusion=1:patches=2:warmup=0",
+    "tensor=2,distrifusion=1:patches=2:warmup=1",
+    "ulysses=2,distrifusion=1:patches=3:warmup=1",
+    "ring=2,distrifusion=1:patches=3:warmup=0",
+    /* 3 */
+    "ulysses=3",
+    "ring=3",
+    "tensor=3",
+    "pipefusion=3:patches=4:warmup=1",
+    "distrifusion=3",
+    /* 4 */
+    "ulysses=4",
+    "ring=4",
+    "usp=4:ulysses=2",
+    "tensor=4",
+    "pipefusion=4",
+    "pipefusion=4:patches=2:warmup=1",
+    "distrifusion=4:warmup=1",
+    "cfg=2,ulysses=2",
+    "cfg=2,ring=2",
+    "cfg=2,tensor=2",
+    "cfg=2,data=2",
+    "cfg=2,pipefusion=2:patches=3:warmup=1",
+    "cfg=2,distrifusion=2",
+    "data=2,ulysses=2",
+    "data=2,ring=2",
+    "data=2,tensor=2",
+    "data=2,pipefusion=2:patches=3:warmup=0",
+    "data=2,distrifusion=2",
+    "pipefusion=2:patches=2:warmup=1,ulysses=2",
+    "pipefusion=2:patches=3:warmup=0,ulysses=2",
+    "pipefusion=2:patches=2:warmup=1,ring=2",
+    "pipefusion=2:patches=3:warmup=1,tensor=2",
+    "distrifusion=2:warmup=1,ulysses=2",
+    "distrifusion=2:warmup=1,ring=2",
+    "distrifusion=2:warmup=0,tensor=2",
+    "ulysses=2,tensor=2",
+    "ring=2,tensor=2",
+    /* 5 */
+    "ring=5",
+    "pipefusion=5:patches=5:warmup=1",
+    "distrifusion=5",
+    /* 6 */
+    "ulysses=6",
+    "usp=6:ulysses=3",
+    "usp=6:ulysses=2",
+    "tensor=6",
+    "pipefusion=3:patches=3:warmup=1,ulysses=2",
+    "cfg=2,pipefusion=3:patches=5:warmup=1",
+    "distrifusion=3:warmup=1,cfg=2",
+    "ulysses=3,tensor=2",
+    "data=2,ring=3",
+    /* 7 */
+    "ring=7",
+    "pipefusion=7:patches=2:warmup=1",
+    /* 8 */
+    "ring=8",
+    "pipefusion=8:patches=4:warmup=1",
+    "usp=8:ulysses=4",
+    "cfg=2,pipefusion=2:patches=4:warmup=1,ulysses=2",
+    "cfg=2,pipefusion=2:patches=2:warmup=1,ring=2",
+    "cfg=2,pipefusion=2:patches=2:warmup=1,tensor=2",
+    "cfg=2,usp=4:ulysses=2",
+    "cfg=2,ulysses=2,tensor=2",
+    "data=2,cfg=2,ulysses=2",
+    "data=2,cfg=2,pipefusion=2:patches=5:warmup=1",
+    "data=2,cfg=2,distrifusion=2",
+    "pipefusion=2:patches=2:warmup=1,ring=2,ulysses=2",
+    "pipefusion=2:patches=2:warmup=0,ring=2,tensor=2",
+    "pipefusion=2:patches=3:warmup=1,ulysses=2,tensor=2",
+    "pipefusion=4:patches=4:warmup=2,ulysses=2",
+    "distrifusion=2:warmup=1,ring=2,ulysses=2",
+    "distrifusion=2:warmup=1,ulysses=2,tensor=2",
+    "cfg=2,distrifusion=2:warmup=0,ulysses=2",
+    "cfg=2,distrifusion=4:warmup=1",
+    "ring=2,ulysses=2,tensor=2",
+    "data=2,pipefusion=2:patches=2:warmup=1,tensor=2",
+};
+
+const char *hybrid_at(int index)
+{
+    return index >= 0 && index < (int)(sizeof hybrids / sizeof hybrids[0]) ? hybrids[index] : NULL;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small cells for strategy tests: one model, one problem, any specification, on threads or on MPI
+ * ranks. */
+#ifndef TESTS_STRATEGIES_CELLS_H
+#define TESTS_STRATEGIES_CELLS_H
+
+#include "strategies/strategy.h"
+
+struct cell_setup {
+    struct dit_config config; /* a tiny preset, perhaps changed */
+    int width, height, steps, requests;
+    uint64_t seed;
+};
+
+/* preset: "pixart-tiny" or "dit-tiny". 96 x 80 pixels (6 x 5 tokens), 5 steps, 2 requests. */
+struct cell_setup cell_setup_of(const char *preset);
+
+struct problem cell_problem(const struct cell_setup *setup);
+
+struct cell_result {
+    size_t count;  /* floats of the latents */
+    float *latent; /* [requests, C, h, w]; freed by cell_release */
+    bool bytes_match, memory_match;
+    char mismatch[256]; /* what did not match */
+};
+
+/* One rank of a cell; latents are written by the output rank only. Collective. */
+enum status cell_run_rank(const struct cell_setup *setup, const char *spec, struct comm *world,
+                          struct device *dev, int loops, struct cell_result *out);
+
+/* All ranks as threads. */
+enum status cell_run(const struct cell_setup *setup, const char *spec, int loops,
+                     struct cell_result *out);
+void cell_release(struct cell_result *result);
+
+/* "serial", or the stale one-rank reference of a specification, as text of SPEC_TEXT bytes. */
+const char *cell_reference(const struct cell_setup *setup, const char *spec, char *text);
+
+int cell_ranks(const struct cell_setup *setup, const char *spec);
+
+/* 1e-5 where only data moves, 1e-4 where sums are reordered. */
+double cell_tolerance(const char *spec);
+
+/* Every specification that the equivalence tests cover; NULL past the end. */
+const char *hybrid_at(int index);
+
+#endif
