@@ -69,7 +69,7 @@ static void put_rows(FILE *out, struct bars b)
     plot_gnuplot_number(out, "bars", bars);
     plot_gnuplot_number(out, "headings", headings);
     plot_gnuplot_number(out, "columns", columns);
-    plot_gnuplot_number(out, "height", b.y);
+    plot_gnuplot_number(out, "height_rows", b.y);
 }
 
 /* ---- bytes ---- */

@@ -67,7 +67,7 @@ static int count_curves(int n, const struct plot_point *points)
 void plot_chart_legend(FILE *out, int n, const struct plot_point *points)
 {
     char text[PLOT_TITLE];
-    int curve = 0;
+    int curve = 0, columns = 0;
     plot_gnuplot_number(out, "curves", count_curves(n, points));
     plot_gnuplot_array(out, "family", count_curves(n, points));
     plot_gnuplot_array(out, "label", count_curves(n, points));
@@ -75,7 +75,9 @@ void plot_chart_legend(FILE *out, int n, const struct plot_point *points)
         plot_gnuplot_element(out, "family", ++curve, points[i].family.name);
         plot_short_text(points[i].family.label, LEGEND_COLUMNS, text);
         plot_gnuplot_element(out, "label", curve, text);
+        columns = (int)strlen(text) > columns ? (int)strlen(text) : columns;
     }
+    plot_gnuplot_number(out, "columns", columns);
 }
 
 void plot_chart_latency(FILE *out, double x, const struct record *row, double scale)

@@ -38,7 +38,8 @@ enum status plot_chart_open(struct plot_job *job, const char *template_name, con
 void plot_chart_note(struct plot_chart *chart, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The curves of n sorted points as the number `curves` and the arrays family[] and label[]. */
+/* The curves of n sorted points as the number `curves` and the arrays family[] and label[]; `columns`: of the longest
+ * label. */
 void plot_chart_legend(FILE *out, int n, const struct plot_point *points);
 
 /* A line of a block of points: x, median, p10, p90, 1; scaled. */

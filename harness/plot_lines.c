@@ -43,22 +43,44 @@ static void put_ranks(FILE *out, const struct plot_rows *rows, int begin, int en
     plot_gnuplot_number(out, "tics", tics);
 }
 
-/* ---- latency against ranks ---- */
-
-/* Every curve begins at the serial run, whose point is not its own: the last column is 0 there. */
-static void put_ranks_curves(FILE *out, int n, const struct plot_point *points,
-                             const struct record *serial, double scale)
+/*
+ * One block for each curve: x, y, low, high, own. A curve begins at the serial run where it has no point of one rank;
+ * that point is not its own. An empty line, which breaks the drawn line, stands where a row in between failed.
+ */
+static void put_curves(struct plot_chart *chart, int n, const struct plot_point *points, double serial,
+                       void (*put)(FILE *out, const struct plot_point *point, double by), double by)
 {
-    fputs("$points << EOD\n", out);
+    const struct plot_job *job = chart->job;
+    const struct record *of = job->rows.v[chart->begin];
+    fputs("$points << EOD\n", chart->out);
     for (int i = 0, end; i < n; i = end) {
+        double last = points[i].x;
         end = plot_points_curve(n, points, i);
-        if (serial && points[i].x > 1)
-            fprintf(out, "1 %.6g NaN NaN 0\n", serial->latency_ms.median * scale);
-        for (int k = i; k < end; k++)
-            plot_chart_latency(out, points[k].x, points[k].row, scale);
-        fputs("\n\n", out);
+        if (isfinite(serial) && points[i].x > 1) {
+            fprintf(chart->out, "1 %.6g NaN NaN 0\n", serial);
+            last = 1;
+        }
+        for (int k = i; k < end; k++) {
+            if (plot_rows_gap(job->n, job->all, of, points[i].family.label, last, points[k].x))
+                fputc('\n', chart->out);
+            put(chart->out, &points[k], by);
+            last = points[k].x;
+        }
+        fputs("\n\n", chart->out);
     }
-    fputs("EOD\n", out);
+    fputs("EOD\n", chart->out);
+}
+
+static void put_latency(FILE *out, const struct plot_point *point, double scale)
+{
+    plot_chart_latency(out, point->x, point->row, scale);
+}
+
+static void put_speedup(FILE *out, const struct plot_point *point, double serial_ms)
+{
+    const struct record_latency *t = &point->row->latency_ms;
+    fprintf(out, "%g %.6g %.6g %.6g 1\n", point->x, serial_ms / t->median, serial_ms / t->p90,
+            serial_ms / t->p10);
 }
 
 static void note_hybrids(struct plot_chart *chart, int n, const struct plot_point *points)
@@ -92,32 +114,15 @@ enum status plot_lines_ranks(struct plot_job *job, int begin, int end)
         plot_gnuplot_text(chart.out, "unit", unit.name);
         put_ranks(chart.out, &job->rows, begin, end);
         plot_chart_legend(chart.out, n, points);
-        put_ranks_curves(chart.out, n, points, plot_rows_serial(&job->rows, begin, end), unit.scale);
+        const struct record *serial = plot_rows_serial(&job->rows, begin, end);
+        put_curves(&chart, n, points, serial ? serial->latency_ms.median * unit.scale : NAN,
+                   put_latency, unit.scale);
         note_hybrids(&chart, n, points);
         note_left_out(&chart);
         st = plot_chart_draw(&chart);
     }
     free(points);
     return st;
-}
-
-/* ---- speed-up and efficiency ---- */
-
-static void put_speedup_curves(FILE *out, int n, const struct plot_point *points, double serial)
-{
-    fputs("$points << EOD\n", out);
-    for (int i = 0, end; i < n; i = end) {
-        end = plot_points_curve(n, points, i);
-        if (points[i].x > 1)
-            fputs("1 1 NaN NaN 0\n", out);
-        for (int k = i; k < end; k++) {
-            const struct record_latency *t = &points[k].row->latency_ms;
-            fprintf(out, "%g %.6g %.6g %.6g 1\n", points[k].x, serial / t->median, serial / t->p90,
-                    serial / t->p10);
-        }
-        fputs("\n\n", out);
-    }
-    fputs("EOD\n", out);
 }
 
 enum status plot_lines_speedup(struct plot_job *job, int begin, int end)
@@ -135,7 +140,10 @@ enum status plot_lines_speedup(struct plot_job *job, int begin, int end)
     if (st == ST_OK) {
         put_ranks(chart.out, &job->rows, begin, end);
         plot_chart_legend(chart.out, n, points);
-        put_speedup_curves(chart.out, n, points, serial->latency_ms.median);
+        put_curves(&chart, n, points, 1, put_speedup, serial->latency_ms.median);
+        if (serial->env.gpus.n == 0)
+            plot_chart_note(&chart, "all ranks share the same %d threads: more ranks are not more hardware",
+                            serial->cell.threads);
         note_hybrids(&chart, n, points);
         note_left_out(&chart);
         st = plot_chart_draw(&chart);

@@ -150,6 +150,22 @@ char *plot_rows_left_out(int n, const struct record *const *all, const struct re
     return buffer;
 }
 
+bool plot_rows_gap(int n, const struct record *const *all, const struct record *of, const char *label,
+                   double from, double to)
+{
+    for (int i = 0; i < n; i++) {
+        const struct record *r = all[i];
+        struct plot_family family;
+        if (drawable(r) || r->status == RECORD_UNSUPPORTED || r->cell.ranks <= from ||
+            r->cell.ranks >= to || by_setting(r, of) != 0 || by_size(r, of) != 0)
+            continue;
+        plot_family_of(r->cell.strategy, &family);
+        if (strcmp(family.label, label) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* ---- points ---- */
 
 static int by_label(const struct plot_point *x, const struct plot_point *y)

@@ -34,6 +34,11 @@ const struct record *plot_rows_serial(const struct plot_rows *rows, int begin, i
 char *plot_rows_left_out(int n, const struct record *const *all, const struct record *of,
                          char buffer[PLOT_TITLE]);
 
+/* Whether the curve `label` has a row between two rank counts (both exclusive) that was run and did not end well: a line
+ * must not hide it. */
+bool plot_rows_gap(int n, const struct record *const *all, const struct record *of, const char *label,
+                   double from, double to);
+
 /* ---- texts, all into caller's buffers, which are returned ---- */
 
 /* "256" for a square, "256x384", "512-16f" for 16 frames: as --size takes it. */

@@ -143,6 +143,8 @@ enum status plot_sizes_draw(struct plot_job *job, int begin, int end)
     if (st == ST_OK) {
         struct plot_unit unit = plot_unit_time(s.largest);
         plot_gnuplot_text(chart.out, "unit", unit.name);
+        plot_gnuplot_number(chart.out, "low", s.smallest * unit.scale);
+        plot_gnuplot_number(chart.out, "high", s.largest * unit.scale);
         plot_gnuplot_number(chart.out, "ratio", s.largest / s.smallest);
         put_axes(chart.out, &job->rows, begin, end, &s);
         st = put_panels(chart.out, &s, unit.scale);

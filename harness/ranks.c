@@ -151,7 +151,7 @@ static enum status run_local(const struct ranks *ranks, enum status (*job)(void 
     return st;
 }
 
-enum status ranks_run(const struct ranks *ranks, enum status (*job)(void *self, const struct rank *rank), void *self)
+enum status ranks_each(const struct ranks *ranks, enum status (*job)(void *self, const struct rank *rank), void *self)
 {
     BUG_ON(!backend_find(ranks->backend), "backend %s is not in this build", ranks->backend);
     BUG_ON(!comm_ops_find(ranks->transport), "transport %s is not in this build", ranks->transport);

@@ -29,6 +29,6 @@ int ranks_threads(const struct ranks *ranks, int index);
 
 /* Runs job(self, rank) on every rank of this process and waits. When one fails its peers fail too; the status and
  * message are those of the failure that came first by cause: a lost peer counts only where nothing else went wrong. */
-enum status ranks_run(const struct ranks *ranks, enum status (*job)(void *self, const struct rank *rank), void *self);
+enum status ranks_each(const struct ranks *ranks, enum status (*job)(void *self, const struct rank *rank), void *self);
 
 #endif

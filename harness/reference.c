@@ -66,7 +66,7 @@ static enum status compute(const struct reference *r, const struct spec *spec, f
     struct plan *plan;
     TRY(plan_build(&s->problem, spec, 1, 0, &plan));
     struct job job = {r, plan, out};
-    enum status st = ranks_run(&ranks, compute_on, &job);
+    enum status st = ranks_each(&ranks, compute_on, &job);
     plan_close(plan);
     return st;
 }

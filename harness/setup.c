@@ -240,3 +240,15 @@ struct record_cell setup_record_cell(const struct setup *setup, const char *weig
         .threads = c->threads,
     };
 }
+
+void setup_name_record(const struct setup *setup, const char *weights, struct record *record)
+{
+    struct record_cell cell = setup_record_cell(setup, weights);
+    cell.model = record_text(record, cell.model);
+    cell.weights = record_text(record, cell.weights);
+    cell.dtype = record_text(record, cell.dtype);
+    cell.backend = record_text(record, cell.backend);
+    cell.transport = record_text(record, cell.transport);
+    cell.strategy = record_text(record, cell.strategy);
+    record->cell = cell;
+}

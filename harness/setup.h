@@ -48,4 +48,7 @@ enum status setup_prompt(const struct setup *setup, struct prompt **out);
 /* The cell as its record has it; texts are borrowed from setup and `weights`. */
 struct record_cell setup_record_cell(const struct setup *setup, const char *weights);
 
+/* Fills record->cell with copies. */
+void setup_name_record(const struct setup *setup, const char *weights, struct record *record);
+
 #endif

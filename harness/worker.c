@@ -265,19 +265,11 @@ static enum status run_cell(struct job *job)
     TRY(load(job));
     TRY(get_references(job));
     phase(job, "open");
-    enum status st = ranks_run(&ranks, measure, job);
+    enum status st = ranks_each(&ranks, measure, job);
     if (st != ST_OK && st != ST_WRONG)
         return st;
-    if (job->record) {
-        struct record_cell asked = setup_record_cell(job->setup, job->identity);
-        asked.model = record_text(job->record, asked.model);
-        asked.weights = record_text(job->record, asked.weights);
-        asked.dtype = record_text(job->record, asked.dtype);
-        asked.backend = record_text(job->record, asked.backend);
-        asked.transport = record_text(job->record, asked.transport);
-        asked.strategy = record_text(job->record, asked.strategy);
-        job->record->cell = asked;
-    }
+    if (job->record)
+        setup_name_record(job->setup, job->identity, job->record);
     return st;
 }
 

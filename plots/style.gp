@@ -19,6 +19,11 @@ symbol(f) = family_index(f) ? int(word(symbols, family_index(f))) : other_symbol
 dash(f)   = f eq 'hybrid' ? 2 : 1
 rgb(f)    = int('0x'.colour(f)[2:7])
 
+# How curve i is drawn, for @ in a plot command.
+curve_line   = "lw 2 lc rgb colour(family[i]) dt dash(family[i])"
+curve_symbol = "pt symbol(family[i]) ps 0.9"
+curve_point  = "lw 1.2 lc rgb colour(family[i]) ".curve_symbol
+
 ink   = '#202020'
 faint = '#6e6e6e'
 pale  = '#e3e3e3'
@@ -32,6 +37,8 @@ set encoding utf8
 set border 3 lw 1 lc rgb faint
 set tics nomirror out scale 0.6 textcolor rgb ink
 set grid noxtics ytics lt 1 lw 0.8 lc rgb pale
+set xlabel textcolor rgb ink
+set ylabel textcolor rgb ink
 set key textcolor rgb ink samplen 2.2 spacing 1.3 Left reverse
 
 # A canvas of w x h pixels of the SVG; a PNG has twice as many each way.
@@ -42,7 +49,8 @@ title_font = format eq 'png' ? 'DejaVu Sans:Bold,11.5' : 'DejaVu Sans:Bold,15'
 small_font = format eq 'png' ? 'DejaVu Sans,8.25' : 'DejaVu Sans,11'
 
 # Opens the output and writes the frame. Call as `eval open_chart(width, height)`.
-open_chart(w, h) = canvas(w, h).'; set output name.".".format; '. \
+open_chart(w, h) = frame(int(w), int(h))
+frame(w, h) = canvas(w, h).'; set output name.".".format; '. \
     'set label 1 title at screen 16.0 / '.w.', screen 1 - 22.0 / '.h.' left font title_font textcolor rgb ink; '. \
     'set label 2 subtitle at screen 16.0 / '.w.', screen 1 - 43.0 / '.h.' left font small_font textcolor rgb faint; '. \
     'set label 3 machine at screen 16.0 / '.w.', screen 1 - 60.0 / '.h.' left font small_font textcolor rgb faint; '. \

@@ -16,18 +16,18 @@ static const struct {
     const char *op;
     double bound;
 } bounds[] = {
-    {"linear", 1e-6},         /* sums of up to 700 products */
-    {"linear+act", 1e-6},     /* and a rounding or two */
-    {"attention", 1e-6},      /* sums of up to 700 keys and their exponentials */
-    {"lse", 3e-7},            /* a logarithm of such a sum */
-    {"merge", 5e-7},          /* two exponentials and a quotient */
-    {"norm_modulate", 5e-7},  /* mean and variance of up to 1200 elements */
-    {"gate_add", 2e-7},       /* one product and two sums */
-    {"gate_add_norm", 1e-6},  /* the two, the second on the rounded result of the first */
-    {"activate", 3e-7},       /* one exponential, one quotient */
-    {"add", 1e-7},            /* one rounding */
-    {"timestep", 1e-4},       /* phases of up to 1000 radians in fp32 */
-    {"advance", 5e-7},        /* some ten roundings */
+    {"linear", 1e-6},        /* sums of up to 700 products */
+    {"linear+act", 1e-6},    /* and a rounding or two */
+    {"attention", 1e-6},     /* sums of up to 700 keys and their exponentials */
+    {"lse", 3e-7},           /* a logarithm of such a sum */
+    {"merge", 5e-7},         /* two exponentials and a quotient */
+    {"norm_modulate", 5e-7}, /* mean and variance of up to 1200 elements */
+    {"gate_add", 2e-7},      /* one product and two sums */
+    {"gate_add_norm", 1e-6}, /* the two, the second on the rounded result of the first */
+    {"activate", 3e-7},      /* one exponential, one quotient */
+    {"add", 1e-7},           /* one rounding */
+    {"timestep", 1e-4},      /* phases of up to 1000 radians in fp32 */
+    {"advance", 5e-7},       /* some ten roundings */
 };
 
 static double bound_of(const char *op)
@@ -36,7 +36,7 @@ static double bound_of(const char *op)
         if (strcmp(bounds[i].op, op) == 0)
             return bounds[i].bound;
     }
-    cr_fatal("no bound for %s", op);
+    cr_assert_fail("no bound for %s", op);
     return 0.0;
 }
 
@@ -96,7 +96,8 @@ struct tensor ops_blank(struct ops *ops, int ndim, const int64_t *dim)
 
 float *ops_at(const struct tensor *t, int64_t i, int64_t j, int64_t k, int64_t l)
 {
-    return (float *)t->data + i * t->stride[0] + j * t->stride[1] + k * t->stride[2] + l * t->stride[3];
+    return (float *)t->data + i * t->stride[0] + j * t->stride[1] + k * t->stride[2] +
+           l * t->stride[3];
 }
 
 /* Element n, counted in the order of a dense tensor. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the tests of the CPU ops share: a device, tensors with gaps between their rows, the comparison with a double
- * reference and the bounds of all ops. Not a test.
+ * What the tests of the CPU ops share: a device, tensors with gaps between their rows, the
+ * comparison with a double reference and the bounds of all ops. Not a test.
  *
- * Every tensor lies in a buffer of NaNs: whoever reads an element that was not set computes a NaN, and ops_near fails
- * where an op wrote beside its output.
+ * Every tensor lies in a buffer of NaNs: whoever reads an element that was not set computes a NaN,
+ * and ops_near fails where an op wrote beside its output.
  */
 #ifndef TESTS_KERNELS_OPS_H
 #define TESTS_KERNELS_OPS_H
@@ -31,7 +31,8 @@ void ops_close(struct ops *ops);
 /* Uniform in first..last, both included. */
 int ops_pick(struct ops *ops, int first, int last);
 
-/* An fp32 tensor with dense rows and gaps before, after and between them; its elements are NaN (for outputs). */
+/* An fp32 tensor with dense rows and gaps before, after and between them; its elements are NaN (for
+ * outputs). */
 struct tensor ops_blank(struct ops *ops, int ndim, const int64_t *dim);
 
 /* The same with uniform elements in [-size, size). */
@@ -50,8 +51,8 @@ float *ops_at(const struct tensor *t, int64_t i, int64_t j, int64_t k, int64_t l
 float *ops_dense(const struct tensor *t);
 
 /*
- * Fails the test unless t is within op's bound (relative L2) of want [count of t, dense] and all that lies around t in its
- * buffer is untouched.
+ * Fails the test unless t is within op's bound (relative L2) of want [count of t, dense] and all
+ * that lies around t in its buffer is untouched.
  */
 void ops_near(struct ops *ops, const char *op, const struct tensor *t, const double *want);
 

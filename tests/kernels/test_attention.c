@@ -12,8 +12,8 @@ struct shape {
 };
 
 /* One row of o [width] and its log-sum-exp, over keys 0..count-1. */
-static double attend_row(const float *q, const struct tensor *k, const struct tensor *v, int lane, int head, int count,
-                         double scale, double *o)
+static double attend_row(const float *q, const struct tensor *k, const struct tensor *v, int lane,
+                         int head, int count, double scale, double *o)
 {
     int width = (int)k->dim[3];
     double *score = malloc((size_t)(count + 1) * sizeof(*score));
@@ -39,14 +39,16 @@ static double attend_row(const float *q, const struct tensor *k, const struct te
     return largest + log(sum);
 }
 
-static void check_attention(struct ops *ops, struct shape s, const int *key_count, float size, float scale)
+static void check_attention(struct ops *ops, struct shape s, const int *key_count, float size,
+                            float scale)
 {
     struct tensor q = ops_random(ops, size, OPS_DIM(s.lanes, s.rows, s.heads, s.width));
     struct tensor k = ops_random(ops, size, OPS_DIM(s.lanes, s.keys, s.heads, s.width));
     struct tensor v = ops_random(ops, 1.0f, OPS_DIM(s.lanes, s.keys, s.heads, s.width));
     struct tensor o = ops_blank(ops, OPS_DIM(s.lanes, s.rows, s.heads, s.width));
     struct tensor lse = ops_blank(ops, OPS_DIM(s.lanes, s.rows, s.heads));
-    for (int b = 0; key_count && b < s.lanes; b++) { /* keys that do not take part must not be read */
+    for (int b = 0; key_count && b < s.lanes;
+         b++) { /* keys that do not take part must not be read */
         for (int i = key_count[b]; i < s.keys; i++) {
             for (int h = 0; h < s.heads; h++)
                 *ops_at(&k, b, i, h, 0) = *ops_at(&v, b, i, h, s.width - 1) = NAN;
@@ -60,8 +62,9 @@ static void check_attention(struct ops *ops, struct shape s, const int *key_coun
         for (int i = 0; i < s.rows; i++) {
             for (int h = 0; h < s.heads; h++) {
                 int64_t row = ((int64_t)b * s.rows + i) * s.heads + h;
-                want_lse[row] = attend_row(ops_at(&q, b, i, h, 0), &k, &v, b, h, key_count ? key_count[b] : s.keys,
-                                           (double)scale, want + row * s.width);
+                want_lse[row] = attend_row(ops_at(&q, b, i, h, 0), &k, &v, b, h,
+                                           key_count ? key_count[b] : s.keys, (double)scale,
+                                           want + row * s.width);
             }
         }
     }
@@ -93,7 +96,8 @@ Test(attention, random_shapes)
 /* Several blocks of keys and of queries; counts that end in, at and before a block's border. */
 Test(attention, many_blocks)
 {
-    static const struct shape shapes[] = {{1, 20, 700, 2, 72}, {2, 300, 256, 1, 16}, {3, 17, 513, 2, 88}, {1, 600, 30, 1, 24}};
+    static const struct shape shapes[] = {
+        {1, 20, 700, 2, 72}, {2, 300, 256, 1, 16}, {3, 17, 513, 2, 88}, {1, 600, 30, 1, 24}};
     static const int count[] = {257, 256, 255};
     for (int threads = 1; threads <= 3; threads++) {
         for (int i = 0; i < 4; i++) {
@@ -105,7 +109,8 @@ Test(attention, many_blocks)
     }
 }
 
-/* Scores in the hundreds, growing and shrinking from block to block: the running maximum matters. */
+/* Scores in the hundreds, growing and shrinking from block to block: the running maximum matters.
+ */
 Test(attention, large_scores)
 {
     struct ops ops;
@@ -120,7 +125,8 @@ Test(attention, large_scores)
         for (int h = 0; h < s.heads; h++) {
             double want[8];
             attend_row(ops_at(&q, 0, i, h, 0), &k, &v, 0, h, s.keys, 1.0, want);
-            for (int d = 0; d < s.width; d++) /* exp turns a score's rounding, 2e-5, into a relative error */
+            for (int d = 0; d < s.width;
+                 d++) /* exp turns a score's rounding, 2e-5, into a relative error */
                 cr_assert_float_eq(*ops_at(&o, 0, i, h, d), want[d], 1e-4);
         }
     }

@@ -55,7 +55,8 @@ Test(linear, random_shapes)
         int rows = ops_pick(&ops, 1, 70);
         int in = ops_pick(&ops, 1, 150);
         int out = ops_pick(&ops, 1, 150);
-        check_linear(&ops, lanes, rows, in, out, ops_pick(&ops, 0, 1), (enum act)ops_pick(&ops, 0, 2));
+        check_linear(&ops, lanes, rows, in, out, ops_pick(&ops, 0, 1),
+                     (enum act)ops_pick(&ops, 0, 2));
         ops_close(&ops);
     }
 }
@@ -63,12 +64,14 @@ Test(linear, random_shapes)
 /* Past the blocks of rows and columns, with more rows than columns and the reverse. */
 Test(linear, many_blocks)
 {
-    static const int shapes[][4] = {{2, 531, 33, 70}, {0, 37, 700, 301}, {0, 1040, 9, 531}, {3, 1, 64, 800}, {1, 300, 8, 32}};
+    static const int shapes[][4] = {
+        {2, 531, 33, 70}, {0, 37, 700, 301}, {0, 1040, 9, 531}, {3, 1, 64, 800}, {1, 300, 8, 32}};
     for (int threads = 1; threads <= 3; threads++) {
         for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
             struct ops ops;
             ops_open(&ops, threads, 100 + i);
-            check_linear(&ops, shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], i % 2, (enum act)(i % 3));
+            check_linear(&ops, shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], i % 2,
+                         (enum act)(i % 3));
             ops_close(&ops);
         }
     }

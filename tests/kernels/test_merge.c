@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* op_merge: attention over parts of the keys, merged, against its formula and against attention over all keys. */
+/* op_merge: attention over parts of the keys, merged, against its formula and against attention
+ * over all keys. */
 #include "tests/kernels/ops.h"
 #include "tests/support/near.h"
 
@@ -12,7 +13,8 @@ Test(merge, formula)
     for (int round = 0; round < 30; round++) {
         struct ops ops;
         ops_open(&ops, 1 + round % 3, (uint64_t)round);
-        int lanes = ops_pick(&ops, 1, 3), rows = ops_pick(&ops, 1, 60), heads = ops_pick(&ops, 1, 5);
+        int lanes = ops_pick(&ops, 1, 3), rows = ops_pick(&ops, 1, 60),
+            heads = ops_pick(&ops, 1, 5);
         int width = ops_pick(&ops, 1, 100);
         struct tensor o = ops_random(&ops, 1.0f, OPS_DIM(lanes, rows, heads, width));
         struct tensor o2 = ops_random(&ops, 1.0f, OPS_DIM(lanes, rows, heads, width));
@@ -47,15 +49,20 @@ Test(merge, parts_of_the_keys)
     struct tensor q = ops_random(&ops, 2.0f, OPS_DIM(2, 19, 3, 24));
     struct tensor k = ops_random(&ops, 2.0f, OPS_DIM(2, 53, 3, 24));
     struct tensor v = ops_random(&ops, 1.0f, OPS_DIM(2, 53, 3, 24));
-    struct tensor whole = ops_blank(&ops, OPS_DIM(2, 19, 3, 24)), whole_lse = ops_blank(&ops, OPS_DIM(2, 19, 3));
-    struct tensor o = ops_blank(&ops, OPS_DIM(2, 19, 3, 24)), lse = ops_blank(&ops, OPS_DIM(2, 19, 3));
-    struct tensor o2 = ops_blank(&ops, OPS_DIM(2, 19, 3, 24)), lse2 = ops_blank(&ops, OPS_DIM(2, 19, 3));
+    struct tensor whole = ops_blank(&ops, OPS_DIM(2, 19, 3, 24)),
+                  whole_lse = ops_blank(&ops, OPS_DIM(2, 19, 3));
+    struct tensor o = ops_blank(&ops, OPS_DIM(2, 19, 3, 24)),
+                  lse = ops_blank(&ops, OPS_DIM(2, 19, 3));
+    struct tensor o2 = ops_blank(&ops, OPS_DIM(2, 19, 3, 24)),
+                  lse2 = ops_blank(&ops, OPS_DIM(2, 19, 3));
     cr_assert_eq(op_attention(ops.q, &whole, &whole_lse, &q, &k, &v, NULL, 0.2f), ST_OK);
     static const int border[] = {0, 20, 20, 53};
     for (int i = 0; i < 3; i++) {
         struct tensor k_part = tensor_slice(&k, 1, border[i], border[i + 1] - border[i]);
         struct tensor v_part = tensor_slice(&v, 1, border[i], border[i + 1] - border[i]);
-        cr_assert_eq(op_attention(ops.q, i ? &o2 : &o, i ? &lse2 : &lse, &q, &k_part, &v_part, NULL, 0.2f), ST_OK);
+        cr_assert_eq(
+            op_attention(ops.q, i ? &o2 : &o, i ? &lse2 : &lse, &q, &k_part, &v_part, NULL, 0.2f),
+            ST_OK);
         if (i)
             cr_assert_eq(op_merge(ops.q, &o, &lse, &o2, &lse2), ST_OK);
     }
@@ -72,11 +79,14 @@ Test(merge, parts_without_keys)
 {
     struct ops ops;
     ops_open(&ops, 1, 4);
-    struct tensor o = ops_random(&ops, 1.0f, OPS_DIM(1, 3, 1, 20)), lse = ops_random(&ops, 1.0f, OPS_DIM(1, 3, 1));
-    struct tensor o2 = ops_random(&ops, 1.0f, OPS_DIM(1, 3, 1, 20)), lse2 = ops_random(&ops, 1.0f, OPS_DIM(1, 3, 1));
+    struct tensor o = ops_random(&ops, 1.0f, OPS_DIM(1, 3, 1, 20)),
+                  lse = ops_random(&ops, 1.0f, OPS_DIM(1, 3, 1));
+    struct tensor o2 = ops_random(&ops, 1.0f, OPS_DIM(1, 3, 1, 20)),
+                  lse2 = ops_random(&ops, 1.0f, OPS_DIM(1, 3, 1));
     double *want = ops_want(&ops, &o), *want_lse = ops_want(&ops, &lse);
     for (int i = 0; i < 3; i++) {
-        bool first = i == 0; /* row 0: only the first part has keys; row 1: only the second; row 2: none */
+        bool first =
+            i == 0; /* row 0: only the first part has keys; row 1: only the second; row 2: none */
         *ops_at(first ? &lse2 : &lse, 0, i, 0, 0) = -INFINITY;
         for (int d = 0; d < 20; d++) {
             *ops_at(first ? &o2 : &o, 0, i, 0, d) = i == 2 ? 0.0f : NAN;

@@ -275,15 +275,20 @@ static void put_text(const char *name, const char *text)
     cr_assert(to && fputs(text, to) >= 0 && fclose(to) == 0);
 }
 
-/* A file with one tensor of two elements. */
-static void put_tensor(const char *name, const char *tensor, float first)
+/* A file with two tensors of two elements, or with one. */
+static void put_tensors(const char *name, const char *one, const char *two, float first)
 {
     char path[256];
     float data[2] = {first, first + 1};
-    struct safetensors_item item = {tensor, 1, {2}, data};
+    struct safetensors_item items[2] = {{one, 1, {2}, data}, {two, 1, {2}, data}};
 
     snprintf(path, sizeof(path), "%s/%s", root, name);
-    cr_assert_eq(safetensors_write(path, 1, &item, 0, NULL), ST_OK, "%s", status_text());
+    cr_assert_eq(safetensors_write(path, two ? 2 : 1, items, 0, NULL), ST_OK, "%s", status_text());
+}
+
+static void put_tensor(const char *name, const char *tensor, float first)
+{
+    put_tensors(name, tensor, NULL, first);
 }
 
 static void drop(const char *name)
@@ -367,6 +372,9 @@ Test(weights, an_index_that_lies, .init = make_root, .fini = remove_root)
     put_tensor("b.safetensors", "x", 2);
     put_text(INDEX, "{\"weight_map\":{\"x\":\"a.safetensors\"}}");
     opens("x", 1);
+    put_text(INDEX, "{\"weight_map\":{\"y\":\"b.safetensors\",\"x\":\"a.safetensors\"}}");
+    put_tensors("b.safetensors", "x", "y", 2);
+    refused("b.safetensors: holds tensor \"x\", which " INDEX " has in a.safetensors");
     put_tensor("c.safetensors", "q", 2);
     put_text(INDEX, "{\"weight_map\":{\"q\":\"c.safetensors\",\"x\":\"a.safetensors\"}}");
     opens("x", 1);

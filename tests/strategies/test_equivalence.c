@@ -4,7 +4,7 @@
  * reference; bytes counted equal the closed forms; memory held equals the prediction. Over threads
  * here, over processes by the worker.
  */
-#include "tests/strategies/cells.h"
+#include "tests/support/cells.h"
 #include "tests/support/near.h"
 
 #include <criterion/criterion.h>

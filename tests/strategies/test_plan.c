@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Plans are pure: partitions, refusals and closed forms are checked without running anything. */
-#include "tests/strategies/cells.h"
+#include "tests/support/cells.h"
 
 #include "kernels/base/rng.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Small cells for strategy tests: one model, one problem, any specification, on threads or on MPI
  * ranks. */
-#ifndef TESTS_STRATEGIES_CELLS_H
-#define TESTS_STRATEGIES_CELLS_H
+#ifndef TESTS_SUPPORT_CELLS_H
+#define TESTS_SUPPORT_CELLS_H
 
 #include "strategies/strategy.h"
 

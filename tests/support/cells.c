@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs small cells; what is asserted about them is in the tests. */
-#include "tests/strategies/cells.h"
+#include "tests/support/cells.h"
 
 #include "tests/support/ranks.h"
 

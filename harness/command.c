@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What commands share at the terminal. No command. */
+#include "harness/command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum status command_print_json(json_t *value)
+{
+    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    json_decref(value);
+    if (!text)
+        return fail(ST_OOM, "JSON output: no host memory");
+    puts(text);
+    free(text);
+    return ST_OK;
+}
+
+bool command_colour(void)
+{
+    const char *no = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) && !(no && no[0]) && term && strcmp(term, "dumb") != 0;
+}
+
+const char *command_version(void)
+{
+    return "0.1.0";
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program: finds the command, runs it, says why it failed, ends with its status. Does nothing else. */
+#include "harness/command.h"
+
+#include "harness/env.h"
+#include "harness/interrupt.h"
+#include "harness/record.h"
+#include "harness/suggest.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command *const commands[] = {
+    &command_list,  &command_plan, &command_run,  &command_verify,
+    &command_sweep, &command_plot, &command_info, &command_worker,
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_version(FILE *out, struct argp_state *state)
+{
+    struct record *record;
+    (void)state;
+    if (record_open(&record) != ST_OK)
+        return;
+    env_fill(record);
+    fprintf(out, "ditbench %s (commit %s%s)\n", command_version(), record->env.commit,
+            record->env.dirty == RECORD_YES ? ", changed" : "");
+    record_close(record);
+}
+
+static void print_usage(FILE *out)
+{
+    fputs("Usage: ditbench COMMAND [OPTION...]\n"
+          "Measures parallel inference of Diffusion Transformers.\n\n",
+          out);
+    for (int i = 0; i < COMMANDS; i++)
+        if (commands[i]->summary)
+            fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("\n`ditbench COMMAND --help` lists a command's options. Exit status: 0 done and right, 1 done and wrong,\n"
+          "2 input that cannot be used, 3 a cell that cannot be, 4 out of memory, 5 a rank failed or timed out,\n"
+          "130 interrupted.\n",
+          out);
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static enum status unknown_command(const char *name)
+{
+    const char *words[COMMANDS + 1] = {NULL};
+    int n = 0;
+    for (int i = 0; i < COMMANDS; i++)
+        if (commands[i]->summary)
+            words[n++] = commands[i]->name;
+    const char *near = suggest_word(name, words);
+    if (near)
+        return fail(ST_INVALID, "unknown command '%.60s': did you mean '%s'?", name, near);
+    return fail(ST_INVALID, "unknown command '%.60s'; `ditbench --help` lists them", name);
+}
+
+static enum status dispatch(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return fail(ST_INVALID, "no command is given");
+    }
+    const char *name = argv[1];
+    const struct command *command = find_command(name);
+    if (command)
+        return command->run(argc - 1, argv + 1);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+        print_usage(stdout);
+    else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        print_version(stdout, NULL);
+    else
+        return unknown_command(name);
+    return ST_OK;
+}
+
+/* What was printed must have arrived: a full disk or a closed pipe is a failure too. */
+static enum status finish_output(enum status st)
+{
+    errno = 0;
+    if ((fflush(stdout) != 0 || ferror(stdout)) && st == ST_OK)
+        return fail(ST_IO, "standard output: %s", errno ? strerror(errno) : "a write failed");
+    return st;
+}
+
+int main(int argc, char **argv)
+{
+    argp_program_version_hook = print_version;
+    argp_err_exit_status = record_exit_code(ST_INVALID);
+    interrupt_exit();
+    enum status st = finish_output(dispatch(argc, argv));
+    if (st != ST_OK && status_message()[0])
+        fprintf(stderr, "ditbench%s%s: %s\n", argc > 1 && find_command(argv[1]) ? " " : "",
+                argc > 1 && find_command(argv[1]) ? argv[1] : "", status_message());
+    return record_exit_code(st);
+}

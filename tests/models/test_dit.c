@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The DiT alone against diffusers: every golden forward file, on one device, without strategies;
+ * and row invariance. */
+#include "models/dit.h"
+#include "tests/support/near.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One rank's whole model over given lanes. */
+struct model {
+    struct dit_config config;
+    struct device *dev;
+    struct queue *q;
+    struct arena *weights_arena, *activations;
+    struct weights *weights;
+    struct dit *dit;
+    struct span all;
+};
+
+static void model_open(struct model *m, int lanes, int text_tokens, int width, int height)
+{
+    struct device_options options = {.threads = 1};
+    struct dit_shard shard = {
+        .layer_end = m->config.layers, .parts = 1, .embed = true, .head = true};
+    m->all = span_of(0, width / m->config.patch * (height / m->config.patch));
+    struct dit_extent extent = {lanes, &m->all, text_tokens, width, height, DTYPE_F32};
+    cr_assert_eq(device_open(backend_find("cpu"), &options, &m->dev), ST_OK, "%s", status_text());
+    cr_assert_eq(queue_open(m->dev, &m->q), ST_OK);
+    cr_assert_eq(arena_open(m->dev, ARENA_WEIGHTS, &m->weights_arena), ST_OK);
+    cr_assert_eq(arena_open(m->dev, ARENA_ACTIVATIONS, &m->activations), ST_OK);
+    cr_assert_eq(dit_open(&m->config, &shard, &extent, m->weights, m->q, m->weights_arena,
+                          m->activations, &m->dit),
+                 ST_OK, "%s", status_text());
+}
+
+static void model_close(struct model *m)
+{
+    dit_close(m->dit);
+    weights_close(m->weights);
+    arena_close(m->weights_arena);
+    arena_close(m->activations);
+    queue_close(m->q);
+    device_close(m->dev);
+}
+
+/* Features (c, dy, dx) of every token of an image [channels, height, width], or back. */
+static void tokens(float *image, float *rows, int channels, int width, int height, int patch,
+                   bool unpack)
+{
+    for (int y = 0; y < height; y += patch)
+        for (int x = 0; x < width; x += patch)
+            for (int c = 0; c < channels; c++)
+                for (int dy = 0; dy < patch; dy++)
+                    for (int dx = 0; dx < patch; dx++, rows++) {
+                        float *pixel = image + (c * height + y + dy) * width + x + dx;
+                        *(unpack ? pixel : rows) = *(unpack ? rows : pixel);
+                    }
+}
+
+static float *read_all(const struct safetensors *file, const char *name, int64_t *dim)
+{
+    const struct safetensors_entry *e = safetensors_find(file, name);
+    cr_assert_not_null(e, "%s", name);
+    int64_t count = 1;
+    for (int i = 0; i < e->ndim; i++) {
+        count *= e->dim[i];
+        if (dim)
+            dim[i] = e->dim[i];
+    }
+    float *out = malloc((size_t)count * sizeof *out);
+    cr_assert_eq(safetensors_floats(file, e, 0, count, out), ST_OK, "%s", status_text());
+    return out;
+}
+
+static void check_family(const char *family)
+{
+    static const char *const mine[] = {"latent", "timestep", "expected", NULL};
+    struct model m = {0};
+    struct safetensors *file;
+    struct prompt *prompt;
+    char path[512];
+    char folder[512];
+    int64_t dim[4];
+    snprintf(path, sizeof path, "%s/tests/golden/%s", DITBENCH_SOURCE_DIR, family);
+    cr_assert_eq(dit_config_load(path, &m.config, folder, sizeof folder), ST_OK, "%s",
+                 status_text());
+    cr_assert_eq(weights_open_safetensors(folder, &m.weights), ST_OK, "%s", status_text());
+    snprintf(path, sizeof path, "%s/tests/golden/%s.forward.safetensors", DITBENCH_SOURCE_DIR,
+             family);
+    cr_assert_eq(safetensors_open(path, &file), ST_OK, "%s", status_text());
+    float *x = read_all(file, "latent", dim);
+    float *t = read_all(file, "timestep", NULL);
+    float *want = read_all(file, "expected", NULL);
+    int B = (int)dim[0];
+    int h = (int)dim[2];
+    int w = (int)dim[3];
+    cr_assert_eq(prompt_open_file(&m.config, file, B, w * 8, h * 8, false, mine, &prompt), ST_OK,
+                 "%s", status_text());
+    model_open(&m, B, prompt->text_tokens, w, h);
+
+    int pixels = m.config.patch * m.config.patch;
+    int N = span_count(&m.all);
+    int64_t in_dim[3] = {B, N, m.config.in_channels * pixels};
+    int64_t h_dim[3] = {B, N, dit_channels(&m.config)};
+    int64_t out_dim[3] = {B, N, m.config.out_channels * pixels};
+    float *in = calloc((size_t)(in_dim[0] * in_dim[1] * in_dim[2]), sizeof *in);
+    float *hidden = calloc((size_t)(h_dim[0] * h_dim[1] * h_dim[2]), sizeof *hidden);
+    float *out = calloc((size_t)(out_dim[0] * out_dim[1] * out_dim[2]), sizeof *out);
+    float *got = calloc((size_t)(B * m.config.out_channels * h * w), sizeof *got);
+    struct tensor tx = tensor_of(in, m.dev, DTYPE_F32, 3, in_dim);
+    struct tensor th = tensor_of(hidden, m.dev, DTYPE_F32, 3, h_dim);
+    struct tensor te = tensor_of(out, m.dev, DTYPE_F32, 3, out_dim);
+    int *row = calloc((size_t)B, sizeof *row);
+    for (int b = 0; b < B; b++) {
+        row[b] = b;
+        tokens(x + (size_t)(b * m.config.in_channels * h * w), in + b * N * in_dim[2],
+               m.config.in_channels, w, h, m.config.patch, false);
+    }
+    struct dit_call call = {0, PATCH_ALL, true, &m.all, &dit_hooks_serial, m.q};
+    cr_assert_eq(dit_set_prompt(m.dit, prompt, row, m.q), ST_OK, "%s", status_text());
+    cr_assert_eq(dit_condition(m.dit, t, m.q), ST_OK, "%s", status_text());
+    cr_assert_eq(dit_embed(m.dit, &call, &tx, &th), ST_OK, "%s", status_text());
+    cr_assert_eq(dit_blocks(m.dit, &call, &th), ST_OK, "%s", status_text());
+    cr_assert_eq(dit_head(m.dit, &call, &th, &te), ST_OK, "%s", status_text());
+    for (int b = 0; b < B; b++)
+        tokens(got + (size_t)(b * m.config.out_channels * h * w), out + b * N * out_dim[2],
+               m.config.out_channels, w, h, m.config.patch, true);
+    cr_expect(near_floats(family, got, want, (int64_t)B * m.config.out_channels * h * w, 1e-4));
+    float *all[] = {x, t, want, in, hidden, out, got};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        free(all[i]);
+    free(row);
+    prompt_close(prompt);
+    safetensors_close(file);
+    model_close(&m);
+}
+
+Test(dit, pixart_alpha_equals_diffusers)
+{
+    check_family("pixart-alpha");
+}
+Test(dit, pixart_alpha_1024_with_micro_conditions_equals_diffusers)
+{
+    check_family("pixart-alpha-1024");
+}
+Test(dit, pixart_sigma_sharded_equals_diffusers)
+{
+    check_family("pixart-sigma");
+}
+Test(dit, class_conditional_dit_equals_diffusers)
+{
+    check_family("dit");
+}
+Test(dit, dit_with_fp16_weights_equals_diffusers)
+{
+    check_family("dit-ddpm");
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ranks fail together: every allocation of every strategy is made to fail once, on one rank, and a
+ * rank that leaves in the middle of a loop takes its peers along. */
+#include "tests/support/cells.h"
+#include "tests/support/ranks.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct failing {
+    struct cell_setup setup;
+    const char *spec;
+    int victim;
+    int nth;
+    enum status status[RANKS_MAX];
+};
+
+static enum status open_with_failure(struct rank *self)
+{
+    struct failing *f = self->arg;
+    struct cell_result result = {0};
+    struct problem p = cell_problem(&f->setup);
+    struct latent_geometry g = problem_geometry(&p);
+    result.latent = calloc((size_t)(p.requests * g.channels * g.height * g.width), sizeof(float));
+    arena_fail_after(self->rank == f->victim ? f->nth : -1);
+    f->status[self->rank] = cell_run_rank(&f->setup, f->spec, self->world, self->dev, 1, &result);
+    arena_fail_after(-1);
+    free(result.latent);
+    return ST_OK;
+}
+
+/* Fails the 1st, 2nd, ... allocation of one rank until none is left to fail: every rank must report
+ * ST_OOM each time. */
+static void fail_every_allocation(const char *spec)
+{
+    struct failing f = {.setup = cell_setup_of("pixart-tiny"), .spec = spec};
+    int ranks = cell_ranks(&f.setup, spec);
+    f.setup.config.layers = 2;
+    f.setup.steps = 2;
+    f.victim = ranks - 1;
+    for (f.nth = 0; f.nth < 2000; f.nth++) {
+        cr_assert_eq(ranks_run(ranks, open_with_failure, &f), ST_OK, "%s", status_text());
+        if (f.status[0] == ST_OK)
+            break;
+        for (int r = 0; r < ranks; r++)
+            cr_assert_eq(f.status[r], ST_OOM, "%s: allocation %d: rank %d says %s", spec, f.nth, r,
+                         status_name(f.status[r]));
+    }
+    cr_expect_gt(f.nth, 20, "%s: only %d allocations were made to fail", spec, f.nth);
+    cr_expect_lt(f.nth, 2000);
+}
+
+Test(failures, every_allocation_of_ulysses)
+{
+    fail_every_allocation("ulysses=2");
+}
+Test(failures, every_allocation_of_ring)
+{
+    fail_every_allocation("ring=2");
+}
+Test(failures, every_allocation_of_tensor_and_cfg)
+{
+    fail_every_allocation("cfg=2,tensor=2");
+}
+Test(failures, every_allocation_of_pipefusion)
+{
+    fail_every_allocation("pipefusion=2:patches=3:warmup=1");
+}
+Test(failures, every_allocation_of_distrifusion)
+{
+    fail_every_allocation("distrifusion=2:warmup=1");
+}
+Test(failures, every_allocation_of_distrifusions_reference)
+{
+    fail_every_allocation("distrifusion=1:patches=2:warmup=1");
+}
+
+static void leave_in_step_two(void *self, int step)
+{
+    struct rank *rank = self;
+    if (step == 1 && rank->rank == 1)
+        comm_abort(rank->world);
+}
+
+/* Rank 1 aborts after its second step; nobody hangs, and the others say that a peer left. */
+static enum status loop_with_abort(struct rank *self)
+{
+    struct failing *f = self->arg;
+    struct problem problem = cell_problem(&f->setup);
+    struct run_inputs in = {
+        .seed = 1, .guidance = 4.0f, .on_step = leave_in_step_two, .on_step_self = self};
+    struct spec spec;
+    struct plan *plan;
+    struct prompt *prompt;
+    struct sampler *sampler;
+    struct run *run;
+    double ms;
+    double ends[16];
+    TRY(spec_parse(f->spec, &spec));
+    TRY(plan_build(&problem, &spec, self->size, self->rank, &plan));
+    TRY(weights_open_synthetic(1, &in.weights));
+    TRY(prompt_open_synthetic(&f->setup.config, 2, true, 96, 80, 1, &prompt));
+    TRY(sampler_open(&f->setup.config.sampler, problem.steps, problem_tokens(&problem), &sampler));
+    in.prompt = prompt;
+    in.sampler = sampler;
+    TRY(run_open(plan, &in, self->dev, self->world, &run));
+    f->status[self->rank] = run_loop(run, &ms, ends);
+    run_close(run);
+    sampler_close(sampler);
+    prompt_close(prompt);
+    weights_close(in.weights);
+    plan_close(plan);
+    return ST_OK;
+}
+
+static void abort_in_loop(const char *spec)
+{
+    struct failing f = {.setup = cell_setup_of("pixart-tiny"), .spec = spec};
+    int ranks = cell_ranks(&f.setup, spec);
+    struct ranks_result result;
+    ranks_run_within(ranks, 20, loop_with_abort, &f, &result);
+    for (int r = 0; r < ranks; r++)
+        cr_expect_eq(f.status[r], ST_COMM, "%s: rank %d says %s", spec, r,
+                     status_name(f.status[r]));
+}
+
+Test(failures, abort_in_the_middle_of_a_loop)
+{
+    abort_in_loop("ulysses=2");
+    abort_in_loop("ring=3");
+    abort_in_loop("tensor=2");
+    abort_in_loop("pipefusion=2:patches=3:warmup=1");
+    abort_in_loop("distrifusion=2:warmup=1");
+    abort_in_loop("cfg=2,ulysses=2");
+}
