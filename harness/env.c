@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The environment of a record, from uname, /proc, /etc/os-release, the build's macros and the libraries themselves. */
+/* The environment of a record, from uname, /proc, /etc/os-release, the build's macros and the
+ * libraries themselves. */
 #include "harness/env.h"
 
 #include <cblas.h>
@@ -42,8 +43,8 @@ int env_cores(void)
 }
 
 /*
- * Value of the first line "key<separator>value" of a file, without blanks and quotes around it; NULL: none.
- * Allocated.
+ * Value of the first line "key<separator>value" of a file, without blanks and quotes around it;
+ * NULL: none. Allocated.
  */
 static char *file_value(const char *path, const char *key, char separator)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* On what machine, with what build and libraries a number was made. Reads only; sets and locks nothing. */
+/* On what machine, with what build and libraries a number was made. Reads only; sets and locks
+ * nothing. */
 #ifndef HARNESS_ENV_H
 #define HARNESS_ENV_H
 
@@ -11,7 +12,8 @@ void env_fill(struct record *record);
 /* CPUs that this process may run on: its affinity mask, at least 1. */
 int env_cores(void);
 
-/* "2 x NVIDIA H200", or the CPU's model and its cores; into buffer, which is returned. For titles. */
+/* "2 x NVIDIA H200", or the CPU's model and its cores; into buffer, which is returned. For titles.
+ */
 char *env_hardware(const struct record_env *env, char *buffer, size_t size);
 
 #endif

@@ -5,7 +5,8 @@
 
 #include "kernels/base/status.h"
 
-/* Creates `folder` and what is missing above it. ST_IO names the part that cannot be made. "" is the current one. */
+/* Creates `folder` and what is missing above it. ST_IO names the part that cannot be made. "" is
+ * the current one. */
 enum status folder_make(const char *folder);
 
 /* The same for the folder that a file lies in. */

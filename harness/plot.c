@@ -63,8 +63,9 @@ static enum status draw_charts(struct plot_job *job)
         st = draw_groups(job);
     free(share);
     if (st == ST_OK && job->gnuplot_missing)
-        st = fail(ST_IO, "plot: gnuplot is not installed, so only tables and data were written to %s; "
-                         "`apt-get install gnuplot-nox` or `make deps`, then plot again",
+        st = fail(ST_IO,
+                  "plot: gnuplot is not installed, so only tables and data were written to %s; "
+                  "`apt-get install gnuplot-nox` or `make deps`, then plot again",
                   job->folder);
     return st;
 }

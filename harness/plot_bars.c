@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bars, one row for each strategy under a heading for each rank count: bytes on the wire, memory. */
+/* Bars, one row for each strategy under a heading for each rank count: bytes on the wire, memory.
+ */
 #include "harness/plot_chart.h"
 #include "harness/plot_gnuplot.h"
 
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LABEL_COLUMNS = 46, MAX_AXES = 32 };
+enum { LABEL_COLUMNS = 56, MAX_AXES = 32 };
 
 /* Walks the rows of a chart from top to bottom. */
 struct bars {
@@ -27,10 +28,11 @@ static bool superseded(const struct bars *b, int row)
            strcmp(b->rows->v[row + 1]->cell.strategy, c->strategy) == 0;
 }
 
-static void bars_begin(struct bars *b, const struct plot_rows *rows, int begin, int end, int min_ranks)
+static void bars_begin(struct bars *b, const struct plot_rows *rows, int begin, int end,
+                       int min_ranks)
 {
-    *b = (struct bars){.rows = rows, .begin = begin, .end = end, .min_ranks = min_ranks,
-                       .row = begin - 1};
+    *b = (struct bars){
+        .rows = rows, .begin = begin, .end = end, .min_ranks = min_ranks, .row = begin - 1};
 }
 
 static const struct record *bars_next(struct bars *b)
@@ -134,7 +136,8 @@ enum status plot_bars_bytes(struct plot_job *job, int begin, int end)
     int n = find_axes(b, axes);
     if (n == 0)
         return ST_OK; // nothing was sent
-    TRY(plot_chart_open(job, "bytes", "Bytes sent in one loop, all ranks", begin, end, true, &chart));
+    TRY(plot_chart_open(job, "bytes", "Bytes sent in one loop, all ranks", begin, end, true,
+                        &chart));
     put_rows(chart.out, b);
     for (struct bars all = b; bars_next(&all);)
         largest = fmax(largest, comm_total(job->rows.v[all.row], NULL, false));
@@ -187,12 +190,14 @@ enum status plot_bars_memory(struct plot_job *job, int begin, int end)
     put_rows(chart.out, b);
     struct plot_unit unit = plot_unit_bytes(largest);
     plot_gnuplot_text(chart.out, "unit", unit.name);
-    fputs("# place, weights, activations, key store, buffers, library, peak, predicted\n", chart.out);
+    fputs("# place, weights, activations, key store, buffers, library, peak, predicted\n",
+          chart.out);
     fputs("$memory << EOD\n", chart.out);
     for (const struct record *r; (r = bars_next(&b));) {
         const struct record_memory *m = &r->memory_bytes;
-        const struct record_counts *part[] = {&m->weights, &m->activations, &m->kv_store, &m->buffers,
-                                              &m->library, &m->peak, &m->predicted};
+        const struct record_counts *part[] = {&m->weights,  &m->activations, &m->kv_store,
+                                              &m->buffers,  &m->library,     &m->peak,
+                                              &m->predicted};
         fprintf(chart.out, "%g", b.y);
         for (int i = 0; i < 7; i++)
             fprintf(chart.out, " %.9g", at(part[i], fullest_rank(m)) * unit.scale);

@@ -10,21 +10,22 @@
 
 enum { NOTE_COLUMNS = 130, LEGEND_COLUMNS = 34 };
 
-enum status plot_chart_open(struct plot_job *job, const char *template_name, const char *what, int begin,
-                            int end, bool size, struct plot_chart *chart)
+enum status plot_chart_open(struct plot_job *job, const char *template_name, const char *what,
+                            int begin, int end, bool size, struct plot_chart *chart)
 {
     const struct record *of = job->rows.v[begin];
     char path[PATH_MAX], text[2 * PLOT_TITLE], model[PLOT_TITLE], machine[PLOT_TITLE];
-    *chart = (struct plot_chart){
-        .job = job, .template_name = template_name, .begin = begin, .end = end};
+    *chart =
+        (struct plot_chart){.job = job, .template_name = template_name, .begin = begin, .end = end};
     plot_name(&job->rows, of, template_name, size, chart->name);
     snprintf(path, sizeof path, "%s/data/%s.gp", job->folder, chart->name);
     chart->out = fopen(path, "we");
     if (!chart->out)
         return fail(ST_IO, "plot: %s cannot be written: %s", path, strerror(errno));
-    fprintf(chart->out, "# The data of one chart. To draw it again, in the folder above:\n"
-                        "#   gnuplot -d -e \"format='svg'\" data/%s.gp PLOTS/style.gp PLOTS/%s.gp\n"
-                        "# with ditbench's folder plots/ for PLOTS; svg or png.\n",
+    fprintf(chart->out,
+            "# The data of one chart. To draw it again, in the folder above:\n"
+            "#   gnuplot -d -e \"format='svg'\" data/%s.gp PLOTS/style.gp PLOTS/%s.gp\n"
+            "# with ditbench's folder plots/ for PLOTS; svg or png.\n",
             chart->name, template_name);
     plot_gnuplot_text(chart->out, "name", chart->name);
     plot_short_text(plot_model_text(of->cell.model), 40, model);
@@ -32,7 +33,8 @@ enum status plot_chart_open(struct plot_job *job, const char *template_name, con
         snprintf(text, sizeof text, "%s: %s, %d × %d px, %d frames", what, model, of->cell.width,
                  of->cell.height, of->cell.frames);
     else if (size)
-        snprintf(text, sizeof text, "%s: %s, %d × %d px", what, model, of->cell.width, of->cell.height);
+        snprintf(text, sizeof text, "%s: %s, %d × %d px", what, model, of->cell.width,
+                 of->cell.height);
     else
         snprintf(text, sizeof text, "%s: %s", what, model);
     plot_gnuplot_text(chart->out, "title", text);
@@ -67,14 +69,19 @@ static int count_curves(int n, const struct plot_point *points)
 void plot_chart_legend(FILE *out, int n, const struct plot_point *points)
 {
     char text[PLOT_TITLE];
-    int curve = 0, columns = 0;
+    const char *family = "";
+    int curve = 0, columns = 0, variant = 0;
     plot_gnuplot_number(out, "curves", count_curves(n, points));
     plot_gnuplot_array(out, "family", count_curves(n, points));
     plot_gnuplot_array(out, "label", count_curves(n, points));
+    plot_gnuplot_array(out, "variant", count_curves(n, points));
     for (int i = 0; i < n; i = plot_points_curve(n, points, i)) {
         plot_gnuplot_element(out, "family", ++curve, points[i].family.name);
         plot_short_text(points[i].family.label, LEGEND_COLUMNS, text);
         plot_gnuplot_element(out, "label", curve, text);
+        variant = strcmp(points[i].family.name, family) == 0 ? variant + 1 : 1;
+        family = points[i].family.name;
+        fprintf(out, "variant[%d] = %d\n", curve, variant);
         columns = (int)strlen(text) > columns ? (int)strlen(text) : columns;
     }
     plot_gnuplot_number(out, "columns", columns);

@@ -9,13 +9,14 @@
 
 /* What all charts of one call share. */
 struct plot_job {
-    int n;                           /* all rows, drawn or not */
+    int n; /* all rows, drawn or not */
     const struct record *const *all;
-    struct plot_rows rows;           /* those that are drawn */
-    const char *folder;              /* where charts go; their preludes go to folder/data */
-    const char *share;               /* templates; NULL: only preludes are written */
-    bool gnuplot_missing;            /* found out at the first chart; the others are then only written as data */
-    int charts;                      /* drawn so far */
+    struct plot_rows rows; /* those that are drawn */
+    const char *folder;    /* where charts go; their preludes go to folder/data */
+    const char *share;     /* templates; NULL: only preludes are written */
+    bool gnuplot_missing;  /* found out at the first chart; the others are then only written as data
+                            */
+    int charts;            /* drawn so far */
 };
 
 struct plot_chart {
@@ -28,24 +29,25 @@ struct plot_chart {
 };
 
 /*
- * Opens the prelude of chart "TEMPLATE.MODEL[.SIZE]" over rows begin..end-1, and writes title ("WHAT, MODEL, SIZE px"),
- * subtitle and machine. ST_IO.
+ * Opens the prelude of chart "TEMPLATE.MODEL[.SIZE]" over rows begin..end-1, and writes title
+ * ("WHAT, MODEL, SIZE px"), subtitle and machine. ST_IO.
  */
-enum status plot_chart_open(struct plot_job *job, const char *template_name, const char *what, int begin,
-                            int end, bool size, struct plot_chart *chart);
+enum status plot_chart_open(struct plot_job *job, const char *template_name, const char *what,
+                            int begin, int end, bool size, struct plot_chart *chart);
 
 /* Adds a line below the picture; all of them go through here. */
 void plot_chart_note(struct plot_chart *chart, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The curves of n sorted points as the number `curves` and the arrays family[] and label[]; `columns`: of the longest
- * label. */
+/* The curves of n sorted points as the number `curves` and the arrays family[], label[] and
+ * variant[] (1, 2, ... within a family); `columns`: of the longest label. */
 void plot_chart_legend(FILE *out, int n, const struct plot_point *points);
 
 /* A line of a block of points: x, median, p10, p90, 1; scaled. */
 void plot_chart_latency(FILE *out, double x, const struct record *row, double scale);
 
-/* Writes what is left, closes the prelude and draws it. Prints the names of the files on standard output. */
+/* Writes what is left, closes the prelude and draws it. Prints the names of the files on standard
+ * output. */
 enum status plot_chart_draw(struct plot_chart *chart);
 
 /* A unit that keeps the largest number of a chart between 1 and 10000. */

@@ -39,8 +39,10 @@ enum status plot_gnuplot_share(char **folder)
     if (chosen && *chosen) {
         *folder = templates_in(chosen);
         return *folder ? ST_OK
-                       : fail(ST_IO, "plot: DITBENCH_SHARE=%s holds no style.gp; name the folder of "
-                                     "the *.gp files, or unset it", chosen);
+                       : fail(ST_IO,
+                              "plot: DITBENCH_SHARE=%s holds no style.gp; name the folder of "
+                              "the *.gp files, or unset it",
+                              chosen);
     }
     if (readlink("/proc/self/exe", program, sizeof program - 1) > 0 && strrchr(program, '/'))
         *strrchr(program, '/') = '\0';
@@ -51,8 +53,9 @@ enum status plot_gnuplot_share(char **folder)
     if (!*folder)
         *folder = templates_in(DITBENCH_SOURCE_DIR "/plots");
     if (!*folder)
-        return fail(ST_IO, "plot: style.gp is neither in %s%s nor in %s%s nor in %s/plots; set "
-                           "DITBENCH_SHARE to the folder of the *.gp files",
+        return fail(ST_IO,
+                    "plot: style.gp is neither in %s%s nor in %s%s nor in %s/plots; set "
+                    "DITBENCH_SHARE to the folder of the *.gp files",
                     program, beside[0], program, beside[1], DITBENCH_SOURCE_DIR);
     return ST_OK;
 }
@@ -98,7 +101,8 @@ void plot_gnuplot_element(FILE *out, const char *name, int i, const char *text)
 
 enum { LAST_WORDS = 1024 };
 
-/* Reads a pipe to its end and keeps the last LAST_WORDS - 1 bytes, without line breaks at their end. */
+/* Reads a pipe to its end and keeps the last LAST_WORDS - 1 bytes, without line breaks at their
+ * end. */
 static void read_end(int fd, char text[LAST_WORDS])
 {
     char piece[512];
@@ -136,7 +140,8 @@ static int start(const char *folder, char *const *argv, int out, pid_t *pid)
     return error;
 }
 
-/* Runs a program to its end. 0, or the errno of why it could not be started; *code: as waitpid gives it. */
+/* Runs a program to its end. 0, or the errno of why it could not be started; *code: as waitpid
+ * gives it. */
 static int run_program(const char *folder, char *const *argv, char words[LAST_WORDS], int *code)
 {
     int fd[2];
@@ -175,8 +180,8 @@ enum status plot_gnuplot_draw(const char *share, const char *template_name, cons
         if (error)
             return fail(ST_IO, "plot: gnuplot cannot be started: %s", strerror(error));
         if (code != 0)
-            return fail(ST_IO, "plot: gnuplot could not draw %s/%s with %s:\n%s", folder, name, chart,
-                        words);
+            return fail(ST_IO, "plot: gnuplot could not draw %s/%s with %s:\n%s", folder, name,
+                        chart, words);
     }
     return ST_OK;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way to gnuplot. A chart is a template (plots/CHART.gp, meant to be edited) and a prelude: variables and numbers
- * that are written beside the picture, so that anybody can draw it again. Texts come from users and go into the prelude
- * as single-quoted strings only, where gnuplot expands nothing.
+ * The way to gnuplot. A chart is a template (plots/CHART.gp, meant to be edited) and a prelude:
+ * variables and numbers that are written beside the picture, so that anybody can draw it again.
+ * Texts come from users and go into the prelude as single-quoted strings only, where gnuplot
+ * expands nothing.
  */
 #ifndef HARNESS_PLOT_GNUPLOT_H
 #define HARNESS_PLOT_GNUPLOT_H
@@ -14,7 +15,8 @@
 
 /*
  * The folder that holds the templates: $DITBENCH_SHARE; else, seen from the program, ../plots or
- * ../share/ditbench/plots; else the source folder of the build. Allocated. ST_IO lists where it looked.
+ * ../share/ditbench/plots; else the source folder of the build. Allocated. ST_IO lists where it
+ * looked.
  */
 enum status plot_gnuplot_share(char **folder);
 
@@ -27,8 +29,8 @@ void plot_gnuplot_array(FILE *out, const char *name, int n);
 void plot_gnuplot_element(FILE *out, const char *name, int i, const char *text);
 
 /*
- * Draws folder/NAME.svg and folder/NAME.png from folder/data/NAME.gp, share/style.gp and share/TEMPLATE.gp.
- * ST_IO: gnuplot is missing (*missing: true), or failed, with its last words.
+ * Draws folder/NAME.svg and folder/NAME.png from folder/data/NAME.gp, share/style.gp and
+ * share/TEMPLATE.gp. ST_IO: gnuplot is missing (*missing: true), or failed, with its last words.
  */
 enum status plot_gnuplot_draw(const char *share, const char *template_name, const char *folder,
                               const char *name, bool *missing);

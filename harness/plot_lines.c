@@ -44,10 +44,12 @@ static void put_ranks(FILE *out, const struct plot_rows *rows, int begin, int en
 }
 
 /*
- * One block for each curve: x, y, low, high, own. A curve begins at the serial run where it has no point of one rank;
- * that point is not its own. An empty line, which breaks the drawn line, stands where a row in between failed.
+ * One block for each curve: x, y, low, high, own. A curve begins at the serial run where it has no
+ * point of one rank; that point is not its own. An empty line, which breaks the drawn line, stands
+ * where a row in between failed.
  */
-static void put_curves(struct plot_chart *chart, int n, const struct plot_point *points, double serial,
+static void put_curves(struct plot_chart *chart, int n, const struct plot_point *points,
+                       double serial,
                        void (*put)(FILE *out, const struct plot_point *point, double by), double by)
 {
     const struct plot_job *job = chart->job;
@@ -108,8 +110,7 @@ enum status plot_lines_ranks(struct plot_job *job, int begin, int end)
     int n;
     TRY(points_open(&job->rows, begin, end, &n, &points));
     n = plot_points_sort(n, points);
-    enum status st =
-        plot_chart_open(job, "latency-vs-ranks", "Latency", begin, end, true, &chart);
+    enum status st = plot_chart_open(job, "latency-vs-ranks", "Latency", begin, end, true, &chart);
     if (st == ST_OK) {
         plot_gnuplot_text(chart.out, "unit", unit.name);
         put_ranks(chart.out, &job->rows, begin, end);
@@ -117,6 +118,7 @@ enum status plot_lines_ranks(struct plot_job *job, int begin, int end)
         const struct record *serial = plot_rows_serial(&job->rows, begin, end);
         put_curves(&chart, n, points, serial ? serial->latency_ms.median * unit.scale : NAN,
                    put_latency, unit.scale);
+        plot_chart_note(&chart, "points: median of the measured loops; bars: p10 to p90");
         note_hybrids(&chart, n, points);
         note_left_out(&chart);
         st = plot_chart_draw(&chart);
@@ -135,14 +137,17 @@ enum status plot_lines_speedup(struct plot_job *job, int begin, int end)
         return ST_OK; // nothing to compare
     TRY(points_open(&job->rows, begin, end, &n, &points));
     n = plot_points_sort(n, points);
-    enum status st = plot_chart_open(job, "speedup", "Speed-up over the serial run", begin, end, true,
-                                     &chart);
+    enum status st =
+        plot_chart_open(job, "speedup", "Speed-up over the serial run", begin, end, true, &chart);
     if (st == ST_OK) {
         put_ranks(chart.out, &job->rows, begin, end);
         plot_chart_legend(chart.out, n, points);
         put_curves(&chart, n, points, 1, put_speedup, serial->latency_ms.median);
+        plot_chart_note(&chart,
+                        "points: serial median / median; bars: serial median / p90 and p10");
         if (serial->env.gpus.n == 0)
-            plot_chart_note(&chart, "all ranks share the same %d threads: more ranks are not more hardware",
+            plot_chart_note(&chart,
+                            "all ranks share the same %d threads: more ranks are not more hardware",
                             serial->cell.threads);
         note_hybrids(&chart, n, points);
         note_left_out(&chart);

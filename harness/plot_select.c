@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Filtering, sorting and grouping rows; sorting points into curves. The texts are in plot_text.c. */
+/* Filtering, sorting and grouping rows; sorting points into curves. The texts are in plot_text.c.
+ */
 #include "harness/plot_select.h"
 #include "harness/env.h"
 
@@ -150,8 +151,8 @@ char *plot_rows_left_out(int n, const struct record *const *all, const struct re
     return buffer;
 }
 
-bool plot_rows_gap(int n, const struct record *const *all, const struct record *of, const char *label,
-                   double from, double to)
+bool plot_rows_gap(int n, const struct record *const *all, const struct record *of,
+                   const char *label, double from, double to)
 {
     for (int i = 0; i < n; i++) {
         const struct record *r = all[i];
@@ -193,8 +194,9 @@ int plot_points_sort(int n, struct plot_point *points)
     int kept = 0;
     qsort(points, (size_t)n, sizeof *points, by_curve);
     for (int i = 0; i < n; i++) { // the latest of each text
-        bool again = kept > 0 && same_place(&points[kept - 1], &points[i]) &&
-                     by_text(points[kept - 1].row->cell.strategy, points[i].row->cell.strategy) == 0;
+        bool again =
+            kept > 0 && same_place(&points[kept - 1], &points[i]) &&
+            by_text(points[kept - 1].row->cell.strategy, points[i].row->cell.strategy) == 0;
         kept += !again;
         points[kept - 1] = points[i];
     }

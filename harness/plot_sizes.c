@@ -70,8 +70,8 @@ static enum status sizes_open(const struct plot_rows *rows, int begin, int end, 
     return ST_OK;
 }
 
-/* Fills s->sorted with the curves of one panel, the serial one always among them; ranks 0: of all panels together.
- * Returns how many points. */
+/* Fills s->sorted with the curves of one panel, the serial one always among them; ranks 0: of all
+ * panels together. Returns how many points. */
 static int sort_panel(struct sizes *s, int ranks)
 {
     int n = 0;
@@ -84,8 +84,10 @@ static int sort_panel(struct sizes *s, int ranks)
     return plot_points_sort(n, s->sorted);
 }
 
-/* The points of a label among n sorted ones as one block of $points; a gap where a panel lacks the curve. */
-static void put_block(FILE *out, int n, const struct plot_point *sorted, const char *label, double scale)
+/* The points of a label among n sorted ones as one block of $points; a gap where a panel lacks the
+ * curve. */
+static void put_block(FILE *out, int n, const struct plot_point *sorted, const char *label,
+                      double scale)
 {
     int written = 0;
     for (int i = 0; i < n; i++) {
@@ -117,7 +119,8 @@ static enum status put_panels(FILE *out, struct sizes *s, double scale)
     return ST_OK;
 }
 
-static void put_axes(FILE *out, const struct plot_rows *rows, int begin, int end, const struct sizes *s)
+static void put_axes(FILE *out, const struct plot_rows *rows, int begin, int end,
+                     const struct sizes *s)
 {
     char text[PLOT_NAME];
     int place = 0;
@@ -138,8 +141,8 @@ enum status plot_sizes_draw(struct plot_job *job, int begin, int end)
     if (plot_rows_group(&job->rows, begin) == end)
         return ST_OK; // one size is no curve
     TRY(sizes_open(&job->rows, begin, end, &s));
-    enum status st = plot_chart_open(job, "latency-vs-size", "Latency against size", begin, end, false,
-                                     &chart);
+    enum status st =
+        plot_chart_open(job, "latency-vs-size", "Latency against size", begin, end, false, &chart);
     if (st == ST_OK) {
         struct plot_unit unit = plot_unit_time(s.largest);
         plot_gnuplot_text(chart.out, "unit", unit.name);

@@ -62,8 +62,8 @@ char *plot_size_text(const struct record_cell *cell, char buffer[PLOT_NAME])
     return buffer;
 }
 
-/* The last part of a path, fit for a file's name: letters, digits, '.', '-' and '_' stay, runs of others become one '_'.
- * At most 48 characters, at least one. */
+/* The last part of a path, fit for a file's name: letters, digits, '.', '-' and '_' stay, runs of
+ * others become one '_'. At most 48 characters, at least one. */
 static char *slug(const char *path, char buffer[PLOT_NAME])
 {
     size_t n = 0;

@@ -9,11 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Threads start together or not at all: a rank must not wait for one that could not be created. */
+/* Threads begin their job together or not at all: a rank must not wait for one that has no thread or no device. */
 struct gate {
     pthread_mutex_t lock;
     pthread_cond_t moved;
-    enum { GATE_SHUT, GATE_OPEN, GATE_GIVEN_UP } state;
+    int missing; /* threads that have not come yet */
+    bool failed; /* one of them is not ready and will not be */
 };
 
 struct worker {
@@ -34,13 +35,32 @@ int ranks_threads(const struct ranks *ranks, int index)
     return share > 0 ? share : 1;
 }
 
+/* Waits until all have come; true when all were ready. */
+static bool gate_pass(struct gate *gate, int arrivals, bool ready)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->failed |= !ready;
+    gate->missing -= arrivals;
+    if (gate->missing == 0)
+        pthread_cond_broadcast(&gate->moved);
+    while (gate->missing > 0)
+        pthread_cond_wait(&gate->moved, &gate->lock);
+    bool open = !gate->failed;
+    pthread_mutex_unlock(&gate->lock);
+    return open;
+}
+
 static enum status with_world(const struct worker *w, struct device *dev)
 {
-    struct comm *world;
-    TRY(comm_open(comm_ops_find(w->ranks->transport), &w->where, dev, &world));
-    struct rank rank = {w->where.rank, w->where.size, dev, world};
-    enum status st = w->job(w->self, &rank);
-    if (st != ST_OK && st != ST_WRONG) /* a wrong result is agreed on; all other failures end the peers' waits */
+    struct comm *world = NULL;
+    enum status st = comm_open(comm_ops_find(w->ranks->transport), &w->where, dev, &world);
+    bool all = w->gate ? gate_pass(w->gate, 1, st == ST_OK) : st == ST_OK;
+    if (all) {
+        struct rank rank = {w->where.rank, w->where.size, dev, world};
+        st = w->job(w->self, &rank);
+    }
+    /* A wrong result is agreed on; any other failure ends the waits of the peers that are threads. */
+    if (all && st != ST_OK && st != ST_WRONG && w->gate)
         comm_abort(world);
     comm_close(world);
     return st;
@@ -50,40 +70,26 @@ static enum status run_one(const struct worker *w)
 {
     const struct backend_ops *ops = backend_find(w->ranks->backend);
     struct device_options options = {.threads = ranks_threads(w->ranks, w->where.rank)};
-    struct device *dev;
+    struct device *dev = NULL;
     int devices = 1;
-    TRY(ops->count(&devices));
+    enum status st = ops->count(&devices);
     options.ordinal = devices > 0 ? w->where.rank % devices : 0;
-    TRY(device_open(ops, &options, &dev));
-    enum status st = with_world(w, dev);
+    if (st == ST_OK)
+        st = device_open(ops, &options, &dev);
+    if (st != ST_OK) {
+        if (w->gate)
+            gate_pass(w->gate, 1, false);
+        return st;
+    }
+    st = with_world(w, dev);
     device_close(dev);
     return st;
-}
-
-static bool pass_gate(struct gate *gate)
-{
-    pthread_mutex_lock(&gate->lock);
-    while (gate->state == GATE_SHUT)
-        pthread_cond_wait(&gate->moved, &gate->lock);
-    bool open = gate->state == GATE_OPEN;
-    pthread_mutex_unlock(&gate->lock);
-    return open;
-}
-
-static void move_gate(struct gate *gate, bool open)
-{
-    pthread_mutex_lock(&gate->lock);
-    gate->state = open ? GATE_OPEN : GATE_GIVEN_UP;
-    pthread_cond_broadcast(&gate->moved);
-    pthread_mutex_unlock(&gate->lock);
 }
 
 static void *worker_main(void *argument)
 {
     struct worker *w = argument;
     status_clear();
-    if (w->gate && !pass_gate(w->gate))
-        return NULL;
     w->outcome = run_one(w);
     snprintf(w->message, sizeof w->message, "%s", status_message());
     return NULL;
@@ -120,7 +126,8 @@ static enum status run_threads(const struct ranks *ranks, struct gate *gate, str
         error = pthread_create(&w[started].thread, NULL, worker_main, &w[started]);
         started += !error;
     }
-    move_gate(gate, !error);
+    if (error)
+        gate_pass(gate, ranks->n - started, false);
     for (int i = 0; i < started; i++)
         pthread_join(w[i].thread, NULL);
     if (error)
@@ -132,7 +139,7 @@ static enum status run_threads(const struct ranks *ranks, struct gate *gate, str
 static enum status run_local(const struct ranks *ranks, enum status (*job)(void *, const struct rank *), void *self)
 {
     struct local_world *world;
-    struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, GATE_SHUT};
+    struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, ranks->n, false};
     TRY(local_world_open(ranks->n, &world));
     struct worker *w = calloc((size_t)ranks->n, sizeof *w);
     enum status st = w ? ST_OK : fail(ST_OOM, "%d ranks: no host memory", ranks->n);

@@ -27,8 +27,11 @@ struct rank {
 /* CPU threads of rank `index`. */
 int ranks_threads(const struct ranks *ranks, int index);
 
-/* Runs job(self, rank) on every rank of this process and waits. When one fails its peers fail too; the status and
- * message are those of the failure that came first by cause: a lost peer counts only where nothing else went wrong. */
+/*
+ * Runs job(self, rank) on every rank of this process and waits. When a thread fails its peers fail too; the status and
+ * message are the cause's: a lost peer counts only where nothing else went wrong. A process under mpirun that fails with
+ * anything but ST_WRONG may leave peers waiting: it must end without rendezvous_finish, so that mpirun ends them.
+ */
 enum status ranks_each(const struct ranks *ranks, enum status (*job)(void *self, const struct rank *rank), void *self);
 
 #endif

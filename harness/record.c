@@ -26,12 +26,17 @@ enum status record_open(struct record **out)
     r->schema = RECORD_SCHEMA;
     r->id = "";
     r->status = RECORD_ERROR;
-    r->cell = (struct record_cell){.model = "", .weights = "", .dtype = "", .backend = "",
-                                   .transport = "", .strategy = "", .guidance = NAN};
+    r->cell = (struct record_cell){.model = "",
+                                   .weights = "",
+                                   .dtype = "",
+                                   .backend = "",
+                                   .transport = "",
+                                   .strategy = "",
+                                   .guidance = NAN};
     r->latency_ms.slowest_rank = RECORD_UNKNOWN;
     r->comm_match = RECORD_UNKNOWN;
-    r->check = (struct record_check){.rel_l2 = NAN, .max_abs = NAN, .tolerance = NAN,
-                                     .pass = RECORD_UNKNOWN};
+    r->check = (struct record_check){
+        .rel_l2 = NAN, .max_abs = NAN, .tolerance = NAN, .pass = RECORD_UNKNOWN};
     r->deviation = (struct record_deviation){.rel_l2 = NAN, .max_abs = NAN, .psnr_db = NAN};
     r->env.dirty = RECORD_UNKNOWN;
     record_summarise(r);
@@ -50,12 +55,16 @@ void record_close(struct record *record)
     free(record);
 }
 
+/* Room is always a power of two elements, so that grow() can tell a full array by its length. */
 void *record_array(struct record *record, size_t count, size_t size)
 {
-    size_t bytes;
+    size_t bytes, room = 1;
     struct record_block *block = NULL;
     if (count == 0)
         return NULL;
+    while (room < count && room <= SIZE_MAX / 2)
+        room *= 2;
+    count = room < count ? count : room; // above the largest power of two nothing fits anyway
     if (!__builtin_mul_overflow(count, size, &bytes) && bytes <= SIZE_MAX - sizeof *block)
         block = calloc(1, sizeof *block + bytes);
     if (!block) {
@@ -92,7 +101,8 @@ const char *record_text_format(struct record *record, const char *format, ...)
     return copy;
 }
 
-void record_set_numbers(struct record *record, struct record_numbers *list, int n, const double *values)
+void record_set_numbers(struct record *record, struct record_numbers *list, int n,
+                        const double *values)
 {
     list->v = record_array(record, (size_t)n, sizeof *values);
     list->n = list->v ? n : 0;
@@ -100,7 +110,8 @@ void record_set_numbers(struct record *record, struct record_numbers *list, int 
         memcpy(list->v, values, (size_t)n * sizeof *values);
 }
 
-void record_set_counts(struct record *record, struct record_counts *list, int n, const uint64_t *values)
+void record_set_counts(struct record *record, struct record_counts *list, int n,
+                       const uint64_t *values)
 {
     list->v = record_array(record, (size_t)n, sizeof *values);
     list->n = list->v ? n : 0;
@@ -108,7 +119,8 @@ void record_set_counts(struct record *record, struct record_counts *list, int n,
         memcpy(list->v, values, (size_t)n * sizeof *values);
 }
 
-/* Room for one more element: an array whose length is a power of two is full. Returns the array, or NULL. */
+/* Room for one more element: an array whose length is a power of two is full. Returns the array, or
+ * NULL. */
 static void *grow(struct record *record, const void *v, int n, size_t size)
 {
     if (n & (n - 1))
@@ -128,7 +140,8 @@ void record_add_text(struct record *record, struct record_texts *list, const cha
     list->v[list->n++] = record_text(record, text);
 }
 
-void record_add_pair(struct record *record, struct record_map *map, const char *name, const char *value)
+void record_add_pair(struct record *record, struct record_map *map, const char *name,
+                     const char *value)
 {
     struct record_pair *v = grow(record, map->v, map->n, sizeof *v);
     if (!v)
@@ -180,8 +193,8 @@ void record_summarise(struct record *record)
 {
     struct record_latency *loop = &record->latency_ms;
     struct record_steps *step = &record->step_ms;
-    double *scratch = record_array(record, (size_t)loop->samples.n + (size_t)step->samples.n,
-                                   sizeof *scratch);
+    double *scratch =
+        record_array(record, (size_t)loop->samples.n + (size_t)step->samples.n, sizeof *scratch);
     struct stats loops = stats_of(scratch ? loop->samples.n : 0, loop->samples.v, scratch);
     struct stats steps = stats_of(scratch ? step->samples.n : 0, step->samples.v, scratch);
     loop->median = loops.median;
@@ -208,7 +221,8 @@ void record_judge(struct record *record)
         record->status = RECORD_WRONG;
         record->reason = record_text_format(
             record, "relative error %.3g against %s is not within %.3g", record->check.rel_l2,
-            record->check.against ? record->check.against : "the reference", record->check.tolerance);
+            record->check.against ? record->check.against : "the reference",
+            record->check.tolerance);
     } else if (differs) {
         record->status = RECORD_WRONG;
         record->reason = record_text_format(

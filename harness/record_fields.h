@@ -6,17 +6,17 @@
 #include "harness/record.h"
 
 enum field_kind {
-    FIELD_INT,     /* int, at least 0 */
-    FIELD_INDEX,   /* int, at least 0; -1 is null */
-    FIELD_FLAG,    /* int: RECORD_NO, RECORD_YES; RECORD_UNKNOWN is null */
-    FIELD_COUNT,   /* uint64_t, at most INT64_MAX */
-    FIELD_NUMBER,  /* double; what is not finite is null */
-    FIELD_TEXT,    /* const char *, never null */
+    FIELD_INT,    /* int, at least 0 */
+    FIELD_INDEX,  /* int, at least 0; -1 is null */
+    FIELD_FLAG,   /* int: RECORD_NO, RECORD_YES; RECORD_UNKNOWN is null */
+    FIELD_COUNT,  /* uint64_t, at most INT64_MAX */
+    FIELD_NUMBER, /* double; what is not finite is null */
+    FIELD_TEXT,   /* const char *, never null */
     FIELD_TEXT_OR_NULL,
-    FIELD_STATUS,  /* enum record_status, by name */
-    FIELD_MAP,     /* struct record_map: an object of texts */
-    FIELD_OBJECT,  /* a struct with `inner` fields */
-    FIELD_LIST,    /* { int n; T *v }: `inner` describes T; one field without a name: plain values */
+    FIELD_STATUS, /* enum record_status, by name */
+    FIELD_MAP,    /* struct record_map: an object of texts */
+    FIELD_OBJECT, /* a struct with `inner` fields */
+    FIELD_LIST,   /* { int n; T *v }: `inner` describes T; one field without a name: plain values */
 };
 
 struct field {
@@ -24,8 +24,8 @@ struct field {
     enum field_kind kind;
     size_t offset;
     const struct field *inner;
-    size_t size;      /* FIELD_LIST: of one element */
-    size_t offset_v;  /* FIELD_LIST: of the pointer, from the list's start */
+    size_t size;     /* FIELD_LIST: of one element */
+    size_t offset_v; /* FIELD_LIST: of the pointer, from the list's start */
 };
 
 extern const struct field record_fields[];

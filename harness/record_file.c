@@ -95,9 +95,9 @@ static enum status read_lines(FILE *in, struct record_list *out, bool *torn)
         struct record *record;
         if (blank(line, (size_t)size))
             continue;
-        st = size > RECORD_LINE_MAX ? fail(ST_INVALID, "line %d: longer than %d MiB", number,
-                                           RECORD_LINE_MAX >> 20)
-                                    : record_read(line, (size_t)size, number, &record);
+        st = size > RECORD_LINE_MAX
+                 ? fail(ST_INVALID, "line %d: longer than %d MiB", number, RECORD_LINE_MAX >> 20)
+                 : record_read(line, (size_t)size, number, &record);
         if (st == ST_INVALID && line[size - 1] != '\n') {
             *torn = true;
             st = ST_OK;
@@ -150,8 +150,10 @@ enum status record_file_open(const char *path, struct record_file **out)
     }
     if (flock(file->fd, LOCK_EX | LOCK_NB) != 0) {
         st = errno == EWOULDBLOCK
-                 ? fail(ST_INVALID, "%s: another sweep is writing it; wait for that one, or name "
-                                    "another file with --results", path)
+                 ? fail(ST_INVALID,
+                        "%s: another sweep is writing it; wait for that one, or name "
+                        "another file with --results",
+                        path)
                  : fail(ST_IO, "%s: cannot be locked: %s", path, strerror(errno));
         goto out_close;
     }
@@ -187,7 +189,8 @@ static bool write_all(int fd, const char *data, size_t size)
     return true;
 }
 
-/* Where the last line begins in a file of `size` bytes; `size` when it ends in '\n'. -1: reading failed. */
+/* Where the last line begins in a file of `size` bytes; `size` when it ends in '\n'. -1: reading
+ * failed. */
 static off_t last_line(int fd, off_t size)
 {
     char piece[4096];
@@ -226,7 +229,8 @@ enum status record_file_repair(struct record_file *file, size_t *cut)
         return ST_OK;
     if (only_unfinished(file->fd, begin, (size_t)(size - begin))) {
         if (!write_all(file->fd, "\n", 1))
-            return fail(ST_IO, "%s: its last line cannot be ended: %s", file->path, strerror(errno));
+            return fail(ST_IO, "%s: its last line cannot be ended: %s", file->path,
+                        strerror(errno));
         return ST_OK;
     }
     if (ftruncate(file->fd, begin) != 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A record from one line of JSON that anybody may have written: every value is checked against the field table. */
+/* A record from one line of JSON that anybody may have written: every value is checked against the
+ * field table. */
 #include "harness/record_fields.h"
 
 #include <ctype.h>
@@ -14,10 +15,11 @@ enum { PATH_SIZE = 160 };
 struct reader {
     struct record *record; /* owns what is read */
     int line;
-    char path[PATH_SIZE];  /* key being read, "latency_ms.samples[3]"; cut off where too long */
+    char path[PATH_SIZE]; /* key being read, "latency_ms.samples[3]"; cut off where too long */
 };
 
-static enum status read_fields(struct reader *r, const struct field *fields, json_t *object, void *base);
+static enum status read_fields(struct reader *r, const struct field *fields, json_t *object,
+                               void *base);
 
 /* Appends to the path; returns its old length, which is put back by r->path[length] = 0. */
 static size_t path_push(struct reader *r, const char *key, int index)
@@ -70,7 +72,8 @@ static enum status room(struct reader *r, size_t count, size_t size, void **out)
 {
     *out = record_array(r->record, count, size);
     if (count > 0 && !*out)
-        return fail(ST_OOM, "line %d: %s: %zu elements of %zu bytes", r->line, r->path, count, size);
+        return fail(ST_OOM, "line %d: %s: %zu elements of %zu bytes", r->line, r->path, count,
+                    size);
     return ST_OK;
 }
 
@@ -81,8 +84,9 @@ static enum status read_int(struct reader *r, json_t *value, bool nullable, int 
     if (nullable && json_is_null(value))
         return ST_OK;
     if (!json_is_integer(value) || n < 0 || n > INT_MAX)
-        return mistyped(r, value, nullable ? "null or an integer from 0 to 2147483647"
-                                           : "an integer from 0 to 2147483647");
+        return mistyped(r, value,
+                        nullable ? "null or an integer from 0 to 2147483647"
+                                 : "an integer from 0 to 2147483647");
     *out = (int)n;
     return ST_OK;
 }
@@ -198,7 +202,8 @@ static enum status read_list(struct reader *r, const struct field *field, json_t
     return ST_OK;
 }
 
-static enum status read_fields(struct reader *r, const struct field *fields, json_t *object, void *base)
+static enum status read_fields(struct reader *r, const struct field *fields, json_t *object,
+                               void *base)
 {
     if (!json_is_object(object))
         return mistyped(r, object, "an object");
@@ -207,8 +212,10 @@ static enum status read_fields(struct reader *r, const struct field *fields, jso
         json_t *value = json_object_get(object, f->name);
         char *at = (char *)base + f->offset;
         if (!value)
-            return fail(ST_INVALID, "line %d: %s: missing; a record holds every key, null where "
-                                    "there is no data", r->line, r->path);
+            return fail(ST_INVALID,
+                        "line %d: %s: missing; a record holds every key, null where "
+                        "there is no data",
+                        r->line, r->path);
         if (f->kind == FIELD_OBJECT)
             TRY(read_fields(r, f->inner, value, at));
         else if (f->kind == FIELD_LIST)

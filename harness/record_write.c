@@ -15,7 +15,8 @@ struct writer {
 
 static void write_fields(struct writer *w, const struct field *fields, const void *base);
 
-/* Bytes of the UTF-8 sequence that starts here, or 0 when it is not one (RFC 3629: no surrogates, none overlong). */
+/* Bytes of the UTF-8 sequence that starts here, or 0 when it is not one (RFC 3629: no surrogates,
+ * none overlong). */
 static int utf8_length(const unsigned char *s)
 {
     static const struct {
@@ -183,9 +184,10 @@ static enum status write_json(const struct field *fields, const void *base, cons
     if (fclose(w.out) != 0 || broken || w.failed) {
         free(*text);
         *text = NULL;
-        return w.failed ? fail(ST_INVALID, "record: %s is above 2^63 - 1, the largest integer of JSON",
-                               w.failed)
-                        : fail(ST_OOM, "record: no memory for its JSON text");
+        return w.failed
+                   ? fail(ST_INVALID, "record: %s is above 2^63 - 1, the largest integer of JSON",
+                          w.failed)
+                   : fail(ST_OOM, "record: no memory for its JSON text");
     }
     return ST_OK;
 }

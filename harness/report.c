@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* table.csv and table.md. The same records always give the same bytes: nothing of the moment is in them. */
+/* table.csv and table.md. The same records always give the same bytes: nothing of the moment is in
+ * them. */
 #include "harness/report.h"
 #include "harness/env.h"
 
@@ -77,7 +78,8 @@ static void put_failures(FILE *out, int n, const struct record *const *records)
         if (failures++ == 0)
             fputs("## Not ok\n\nThese rows are in no chart.\n\n"
                   "| model | size | ranks | strategy | status | reason |\n"
-                  "| --- | --- | ---: | --- | --- | --- |\n", out);
+                  "| --- | --- | ---: | --- | --- | --- |\n",
+                  out);
         fputs("| ", out);
         table_markdown_text(out, r->cell.model);
         fprintf(out, " | %dx%d | %d | ", r->cell.width, r->cell.height, r->cell.ranks);
@@ -90,12 +92,15 @@ static void put_failures(FILE *out, int n, const struct record *const *records)
         fputc('\n', out);
 }
 
-static const char legend[] =
-    "`t_med`, `t_p10`, `t_p90`: latency of one denoising loop in ms, slowest rank. `step_ms`: median step. `it/s`: "
-    "steps a second.\n`speedup`, `eff%`: against the serial row of the same cell. `comm_MB`: bytes on the wire in one "
-    "loop, all ranks, in 1e6 bytes; (an) by\nclosed form, (meas) counted. `mem_MiB`: fullest rank, in 2^20 bytes; (an) "
-    "predicted. `rel_l2`, `maxabs`: final latent against the\none-rank run that it must equal. `psnr`: in dB, against "
-    "the serial run.\n\n";
+static const char legend[] = "`t_med`, `t_p10`, `t_p90`: latency of one denoising loop in ms, "
+                             "slowest rank. `step_ms`: median step. `it/s`: "
+                             "steps a second.\n`speedup`, `eff%`: against the serial row of the "
+                             "same cell. `comm_MB`: bytes on the wire in one "
+                             "loop, all ranks, in 1e6 bytes; (an) by\nclosed form, (meas) counted. "
+                             "`mem_MiB`: fullest rank, in 2^20 bytes; (an) "
+                             "predicted. `rel_l2`, `maxabs`: final latent against the\none-rank "
+                             "run that it must equal. `psnr`: in dB, against "
+                             "the serial run.\n\n";
 
 static enum status write_markdown(const char *path, int n, const struct record *const *records,
                                   const struct table_row *rows)

@@ -12,9 +12,9 @@ struct stats {
 struct stats stats_of(int n, const double *samples, double *scratch);
 
 /*
- * Percentile by linear interpolation between order statistics, numpy's default (Hyndman & Fan, "Sample Quantiles in
- * Statistical Packages", 1996, definition 7): with h = (n - 1) percent / 100, the value at place h of `sorted`.
- * sorted [n], ascending, n >= 1; percent 0 to 100.
+ * Percentile by linear interpolation between order statistics, numpy's default (Hyndman & Fan,
+ * "Sample Quantiles in Statistical Packages", 1996, definition 7): with h = (n - 1) percent / 100,
+ * the value at place h of `sorted`. sorted [n], ascending, n >= 1; percent 0 to 100.
  */
 double stats_percentile(int n, const double *sorted, double percent);
 

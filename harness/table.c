@@ -55,7 +55,8 @@ static void number_text(double value, enum table_form form, char *text)
 }
 
 /* For files: all digits, nothing for no value. */
-static const char *file_text(const struct table_column *column, const struct table_row *row, char *text)
+static const char *file_text(const struct table_column *column, const struct table_row *row,
+                             char *text)
 {
     double value = column->value ? column->value(row) : NAN;
     text[0] = '\0';
@@ -67,7 +68,8 @@ static const char *file_text(const struct table_column *column, const struct tab
 }
 
 /* For people: few digits, no control characters, "-" for no value. */
-static const char *page_text(const struct table_column *column, const struct table_row *row, char *text)
+static const char *page_text(const struct table_column *column, const struct table_row *row,
+                             char *text)
 {
     text[0] = '\0';
     if (column->put)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records as rows of numbers: one list of columns serves the console, the CSV file and the Markdown table. A value that
- * a record does not have is an empty cell (CSV) or "-".
+ * Records as rows of numbers: one list of columns serves the console, the CSV file and the Markdown
+ * table. A value that a record does not have is an empty cell (CSV) or "-".
  */
 #ifndef HARNESS_TABLE_H
 #define HARNESS_TABLE_H
@@ -23,7 +23,8 @@ enum table_form {
     TABLE_ERROR,   /* 1.23e-07 */
 };
 
-/* A row and what it is compared with: the latency of the serial run of the same cell in ms, NaN where there is none. */
+/* A row and what it is compared with: the latency of the serial run of the same cell in ms, NaN
+ * where there is none. */
 struct table_row {
     const struct record *record;
     double serial_ms;
@@ -34,20 +35,23 @@ struct table_column {
     const char *title; /* of console and Markdown; "|" alone is a separator */
     unsigned where;    /* TABLE_ bits */
     enum table_form form;
-    /* One of the two. value: NaN for none. put: fills text (TABLE_CELL bytes), which is "" on entry, for none. */
+    /* One of the two. value: NaN for none. put: fills text (TABLE_CELL bytes), which is "" on
+     * entry, for none. */
     double (*value)(const struct table_row *row);
     void (*put)(const struct table_row *row, char *text);
 };
 
 extern const struct table_column table_columns[]; /* ended by a NULL name */
 
-/* Finds the serial run of each record among all of them: same cell but for strategy and ranks, same host. rows [n]. */
+/* Finds the serial run of each record among all of them: same cell but for strategy and ranks, same
+ * host. rows [n]. */
 void table_rows(int n, const struct record *const *records, struct table_row *rows);
 
 /* RFC 4180: a header and one line for each row. */
 void table_csv(FILE *out, int n, const struct table_row *rows);
 
-/* Header and rows in aligned columns, as `run` prints them (n = 1). Allocated, ends in '\n'. ST_OOM. */
+/* Header and rows in aligned columns, as `run` prints them (n = 1). Allocated, ends in '\n'.
+ * ST_OOM. */
 enum status table_text(int n, const struct table_row *rows, char **out);
 
 /* The same for one record alone. */

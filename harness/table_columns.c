@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The columns: what each takes out of a record. MB is 1e6 bytes, MiB 2^20. Not how they are printed. */
+/* The columns: what each takes out of a record. MB is 1e6 bytes, MiB 2^20. Not how they are
+ * printed. */
 #include "harness/table.h"
 
 #include <inttypes.h>

@@ -38,7 +38,7 @@ struct job {
 static void phase(const struct job *job, const char *name)
 {
     if (job->worker->on_phase)
-        job->worker->on_phase(job->worker->self, name);
+        job->worker->on_phase(job->worker->self, name, job->reporter);
 }
 
 static void on_step(void *self, int step)
@@ -225,11 +225,26 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
     return comm_agree(rank->world, st);
 }
 
+/* What the loops need and, on the reporter, what they are checked against. */
+static enum status prepare(struct job *job)
+{
+    phase(job, "load");
+    TRY(setup_weights(job->setup, &job->weights));
+    TRY(setup_prompt(job->setup, &job->prompt));
+    if (job->reporter)
+        job->identity = job->worker->identity ? job->worker->identity : weights_identity(job->weights);
+    TRY(get_references(job));
+    phase(job, "open");
+    return ST_OK;
+}
+
 static enum status measure(void *self, const struct rank *rank)
 {
     struct job *job = self;
     struct measure m = {0};
     struct plan *plan;
+    if (job->worker->mpi) /* the others wait for the reporter's one-rank run, or hear that it failed */
+        TRY(comm_agree(rank->world, prepare(job)));
     TRY(plan_build(&job->setup->problem, &job->setup->spec, rank->n, rank->index, &plan));
     enum status st = measure_with(job, rank, plan, &m);
     measure_release(&m);
@@ -239,7 +254,7 @@ static enum status measure(void *self, const struct rank *rank)
 
 /* ---- the cell ---- */
 
-static enum status load(struct job *job)
+static enum status foresee(struct job *job)
 {
     struct plan *plan;
     const struct cell *cell = &job->setup->cell;
@@ -250,10 +265,6 @@ static enum status load(struct job *job)
     job->expanded = plan->spec;
     plan_close(plan);
     spec_reference(&job->expanded, &job->against);
-    TRY(setup_weights(job->setup, &job->weights));
-    TRY(setup_prompt(job->setup, &job->prompt));
-    if (job->reporter)
-        job->identity = job->worker->identity ? job->worker->identity : weights_identity(job->weights);
     return ST_OK;
 }
 
@@ -261,10 +272,9 @@ static enum status run_cell(struct job *job)
 {
     const struct cell *cell = &job->setup->cell;
     struct ranks ranks = {cell->backend, cell->transport, cell->ranks, cell->threads, 0, job->worker->mpi};
-    phase(job, "load");
-    TRY(load(job));
-    TRY(get_references(job));
-    phase(job, "open");
+    TRY(foresee(job));
+    if (!job->worker->mpi)
+        TRY(prepare(job));
     enum status st = ranks_each(&ranks, measure, job);
     if (st != ST_OK && st != ST_WRONG)
         return st;

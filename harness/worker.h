@@ -14,8 +14,9 @@ struct worker {
     const struct rendezvous *mpi; /* this process' place under mpirun; NULL: all ranks are here */
     const char *identity;         /* of the weights; NULL: to be computed */
     const char *output;           /* safetensors file for the final latents, or NULL */
-    /* (optional) what is done now: "load", "reference", "open", "measure"; from any thread */
-    void (*on_phase)(void *self, const char *name);
+    /* (optional) what is done now: "load", "reference" (reporter only), "open", "measure"; from any thread, one at a
+     * time. reporter: this process will have the record */
+    void (*on_phase)(void *self, const char *name, bool reporter);
     /* (optional) steps done of all loops, on the rank that has the result; at times, from its thread */
     void (*on_beat)(void *self, long done, long total);
     void *self;

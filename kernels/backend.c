@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The registry of backends and the front end of their tables: checks shapes and dtypes, traces,
- * dispatches. No mathematics. */
+/* The list of backends and the front end of their tables: checks, traces, dispatches; no maths. */
 #include "kernels/backend.h"
 
 #include "kernels/base/trace.h"

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { MAX_STEPS = 1000000 }; /* means nothing else than that memory and time stay small */
+
 const struct sampler_ops *sampler_ops_of(enum sampler_kind kind)
 {
     static const struct sampler_ops *const table[SAMPLER_KINDS] = {
@@ -81,9 +83,9 @@ static enum status sampler_build(const struct sampler_config *config, int image_
 enum status sampler_open(const struct sampler_config *config, int steps, int image_tokens,
                          struct sampler **out)
 {
-    if (steps < 1)
-        return fail(ST_INVALID, "sampler %s: found %d steps, wanted 1 or more",
-                    sampler_kind_name(config->kind), steps);
+    if (steps < 1 || steps > MAX_STEPS)
+        return fail(ST_INVALID, "sampler %s: found %d steps, wanted 1 to %d",
+                    sampler_kind_name(config->kind), steps, MAX_STEPS);
 
     struct sampler *sampler = calloc(1, sizeof(*sampler));
 

@@ -40,7 +40,7 @@ do for [p = 1:panels] {
         set format y ''
     }
     if (p == 1) {
-        set key at screen (x0 + across * panel_w + (across - 1) * 22 + 14) / width, screen 1 - y0 / height left top
+        set key at screen (x0 + across * panel_w + (across - 1) * 22 + 14) / width, screen 1 - y0 / height left top maxcols 1
     } else {
         unset key
     }

@@ -10,7 +10,7 @@ set multiplot
 stats $points using (100 * $2 / $1) nooutput
 high = STATS_max
 set tmargin at screen 1 - real(head_px) / height
-set bmargin at screen (notes_px + 56.0) / height
+set bmargin at screen (notes_px + 58.0) / height
 
 set logscale x 2
 set xrange [tic[1] / 1.18 : tic[tics] * 1.18]
@@ -24,7 +24,7 @@ set ylabel 'speed-up, higher is better'
 stats $points using 2 nooutput
 set logscale y 2
 set yrange [STATS_min / 1.15 : STATS_max * 1.2]
-set key at screen (76.0 + 2 * panel_px + 84 + 14) / width, screen 1 - real(head_px) / height left top
+set key at screen (76.0 + 2 * panel_px + 84 + 14) / width, screen 1 - real(head_px) / height left top maxcols 1
 plot x with lines lw 1.5 dt 3 lc rgb faint title 'ideal', \
      for [i = 1:curves] $points index i - 1 using 1:2 with lines @curve_line notitle, \
      for [i = 1:curves] $points index i - 1 using 1:($5 > 0 ? $2 : NaN):3:4 with yerrorbars @curve_point notitle, \

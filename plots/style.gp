@@ -16,13 +16,22 @@ family_place(f) = strstrt(' '.families.' ', ' '.f.' ')
 family_index(f) = family_place(f) ? words((' '.families)[1:family_place(f)]) + 1 : 0
 colour(f) = family_index(f) ? word(colours, family_index(f)) : other_colour
 symbol(f) = family_index(f) ? int(word(symbols, family_index(f))) : other_symbol
-dash(f)   = f eq 'hybrid' ? 2 : 1
 rgb(f)    = int('0x'.colour(f)[2:7])
 
+# Curves of one family that differ in options (variant 1, 2, ...) get other dashes and paler shades of its colour.
+dash(f, v)  = f eq 'hybrid' ? 2 : v % 4 == 1 ? 1 : v % 4 == 2 ? 4 : v % 4 == 3 ? 3 : 5
+pale_by(v)  = 0.22 * ((v - 1) % 4)
+mix(c, by)  = int(c + (255 - c) * by)
+shade(f, v) = 65536 * mix(rgb(f) / 65536, pale_by(v)) + 256 * mix(rgb(f) / 256 % 256, pale_by(v)) + mix(rgb(f) % 256, pale_by(v))
+
+# The two terminals have other ideas of a symbol's size and a line's height.
+mark      = format eq 'png' ? 0.9 : 0.75
+key_lines = format eq 'png' ? 1.3 : 1.05
+
 # How curve i is drawn, for @ in a plot command.
-curve_line   = "lw 2 lc rgb colour(family[i]) dt dash(family[i])"
-curve_symbol = "pt symbol(family[i]) ps 0.9"
-curve_point  = "lw 1.2 lc rgb colour(family[i]) ".curve_symbol
+curve_line   = "lw 2 lc rgb shade(family[i], variant[i]) dt dash(family[i], variant[i])"
+curve_symbol = "pt symbol(family[i]) ps mark"
+curve_point  = "lw 1.2 lc rgb shade(family[i], variant[i]) ".curve_symbol
 
 ink   = '#202020'
 faint = '#6e6e6e'
@@ -37,16 +46,16 @@ set encoding utf8
 set border 3 lw 1 lc rgb faint
 set tics nomirror out scale 0.6 textcolor rgb ink
 set grid noxtics ytics lt 1 lw 0.8 lc rgb pale
-set xlabel textcolor rgb ink
+set xlabel textcolor rgb ink offset 0, (format eq 'png' ? 0 : 0.35)
 set ylabel textcolor rgb ink
-set key textcolor rgb ink samplen 2.2 spacing 1.3 Left reverse
+set key textcolor rgb ink samplen 2.2 spacing key_lines Left reverse
 
 # A canvas of w x h pixels of the SVG; a PNG has twice as many each way.
 canvas(w, h) = format eq 'png' \
     ? sprintf("set terminal pngcairo noenhanced font 'DejaVu Sans,9' background '#ffffff' rounded size %d,%d fontscale 2 linewidth 2 pointscale 2", 2 * w, 2 * h) \
-    : sprintf("set terminal svg noenhanced font 'DejaVu Sans,12' background '#ffffff' rounded size %d,%d", w, h)
-title_font = format eq 'png' ? 'DejaVu Sans:Bold,11.5' : 'DejaVu Sans:Bold,15'
-small_font = format eq 'png' ? 'DejaVu Sans,8.25' : 'DejaVu Sans,11'
+    : sprintf("set terminal svg noenhanced font 'sans-serif,12' background '#ffffff' rounded size %d,%d", w, h)
+title_font = format eq 'png' ? 'DejaVu Sans:Bold,11.5' : 'sans-serif Bold,15'
+small_font = format eq 'png' ? 'DejaVu Sans,8.25' : 'sans-serif,11'
 
 # Opens the output and writes the frame. Call as `eval open_chart(width, height)`.
 open_chart(w, h) = frame(int(w), int(h))

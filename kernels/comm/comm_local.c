@@ -339,11 +339,11 @@ static void withdraw_all(struct local_endpoint *end)
     }
 }
 
-/* Until the partners have waited too; a rank that gave up waits no second for them. Lock held. */
+/* Until the partners have waited too. Not for long: one that failed never will, and this rank may
+ * be the first to know and has yet to tell. Lock held. */
 static void await_loans(struct local_endpoint *end)
 {
-    bool failed = end->broken || end->group->aborted;
-    struct local_deadline deadline = local_deadline_in(failed ? 1.0 : end->timeout_s);
+    struct local_deadline deadline = local_deadline_in(1.0);
     for (struct local_post *post = end->posts; post; post = post->older) {
         while (post->lent) {
             if (!local_group_sleep(end->group, end->rank, &deadline))
@@ -352,8 +352,11 @@ static void await_loans(struct local_endpoint *end)
     }
 }
 
-/* Waits until every partner has waited for the messages copied here, as they look at this rank's
- * events. */
+/*
+ * Partners look at the events of messages that this rank copied. A post that one still holds is
+ * freed with the group, without its events, which only this rank's device could close: they end
+ * with the device.
+ */
 static void local_close(void *comm)
 {
     struct local_endpoint *end = comm;
@@ -364,7 +367,7 @@ static void local_close(void *comm)
     while (end->posts) {
         struct local_post *post = end->posts;
         end->posts = post->older;
-        if (post->lent) { // its partner's thread still holds it: freed with the group
+        if (post->lent) {
             post->owner = NULL;
             post->older = group->orphans;
             group->orphans = post;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CPU's table: devices, queues that are always empty, and clocks. The ops themselves are in the
- * files beside it. */
+/* The CPU's table: devices, queues that are always empty, clocks. The ops are in the files beside. */
 #include "kernels/cpu/backend_cpu.h"
 
 #include "kernels/cpu/attention.h"

@@ -87,8 +87,7 @@ static void multiply_part(void *arg, int worker, int64_t begin, int64_t end)
     }
 }
 
-/* Cuts the longer side of y, so that the operand which every worker has to pack is the smaller one.
- */
+/* Cuts the longer side of y: the operand that every worker has to pack is then the smaller one. */
 static void multiply(struct pool *pool, struct job *job)
 {
     job->cut_rows = job->rows > job->out;

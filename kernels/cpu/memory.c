@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What /proc, the control groups and setrlimit leave to this process, and an allocator that heeds
- * it. */
+/* What /proc, the control groups and setrlimit leave us, and an allocator that heeds it. */
 #include "kernels/cpu/memory.h"
 
 #include <errno.h>
@@ -23,8 +22,7 @@ enum {
     ALIGN = 256,
 };
 
-/* The number behind `key` at the start of a line; UINT64_MAX where there is none ("max" is none).
- */
+/* The number behind `key` at the start of a line; UINT64_MAX where there is none, as for "max". */
 static uint64_t read_number(const char *path, const char *key)
 {
     FILE *file = fopen(path, "re");
@@ -60,8 +58,7 @@ static uint64_t group_number(const struct group_files *files, const char *group,
     return read_number(path, key);
 }
 
-/* The least that the group and those around it leave; a container may show its own group as the
- * root. */
+/* The least that the group and those around it leave; a container may see its own as the root. */
 static uint64_t group_available(const struct group_files *files, char *group)
 {
     uint64_t least = UINT64_MAX;
@@ -81,8 +78,7 @@ static uint64_t group_available(const struct group_files *files, char *group)
     }
 }
 
-/* Lines of /proc/self/cgroup: "number:controllers:/group"; number 0 and no controllers is
- * version 2. */
+/* Lines of /proc/self/cgroup are "number:controllers:/group"; version 2 names no controllers. */
 static uint64_t groups_available(void)
 {
     FILE *file = fopen("/proc/self/cgroup", "re");

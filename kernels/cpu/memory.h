@@ -11,12 +11,10 @@
 
 #include <stddef.h>
 
-/* Bytes that could be had now: the least of the system's, the control groups' and the process
- * limit's. */
+/* Bytes to be had now: the least of what the system, control groups and process limit leave. */
 size_t memory_available(void);
 
-/* Page-backed where large; aligned to 256 bytes, contents undefined. ST_OOM with the bytes asked
- * for. */
+/* Aligned to 256 bytes, contents undefined. ST_OOM with the bytes asked for. */
 enum status memory_alloc(size_t bytes, void **out);
 void memory_release(void *p);
 

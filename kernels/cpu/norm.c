@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ops that go over h [B, N, C] row by row with fp32 vectors [B, C] beside it: one pass, workers
- * share the rows. */
+/* Ops over the rows of h [B, N, C] with fp32 vectors [B, C] beside it: one pass, shared by rows. */
 #include "kernels/cpu/norm.h"
 
 #include "kernels/cpu/backend_cpu.h"

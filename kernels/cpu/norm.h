@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CPU's modulated LayerNorm and gated residual, alone and together; contracts at
- * op_norm_modulate and op_gate_add. */
+/* The CPU's modulated LayerNorm and gated residual, alone and together; contracts at op_*. */
 #ifndef KERNELS_CPU_NORM_H
 #define KERNELS_CPU_NORM_H
 

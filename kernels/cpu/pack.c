@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Copies: axes are merged as far as both sides allow, and what is left is walked in runs along the
- * last one. */
+/* Copies: axes are merged as far as both sides allow, then walked in runs along the last one. */
 #include "kernels/cpu/pack.h"
 
 #include "kernels/cpu/backend_cpu.h"

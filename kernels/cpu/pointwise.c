@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Element-wise ops. Each is a loop over rows (the last axis, dense); workers share the rows of
- * large tensors. */
+/* Element-wise ops: loops over rows (the last axis, dense), which workers share where it pays. */
 #include "kernels/cpu/pointwise.h"
 
 #include "kernels/base/rng.h"

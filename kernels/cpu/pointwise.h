@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CPU's element-wise ops: activations, sums, tables, timestep features, the sampler's step,
- * noise; contracts at op_*. */
+/* The CPU's element-wise ops: activations, sums, tables, sampler and noise; contracts at op_*. */
 #ifndef KERNELS_CPU_POINTWISE_H
 #define KERNELS_CPU_POINTWISE_H
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Worker threads over two futex words: the number of the loop, and the workers that are still in
- * it. */
+/* Worker threads over two futex words: the number of the loop, and the workers still in it. */
 #include "kernels/cpu/pool.h"
 
 #include <errno.h>
@@ -186,8 +185,8 @@ void pool_close(struct pool *pool)
     free(pool);
 }
 
-/* Signals are the main thread's business, so workers block them all. Returns how many workers there
- * are. */
+/* Workers block all signals but those of their own faults: the rest is the main thread's business.
+ * Returns the number of the first worker that could not be started. */
 static int start_workers(struct pool *pool, int *error)
 {
     sigset_t all, old;

@@ -36,6 +36,7 @@ from diffusers import (DDIMScheduler, DDPMScheduler, DiTTransformer2DModel,  # n
 
 SOURCE = f"diffusers {PINS['diffusers']}, torch {PINS['torch']}, CPU, fp32"
 VAE_SCALE = 8
+TOLERANCE = {"forward": "2e-5", "sample": "1e-4"}  # ten times what rounding needs; the exact GELU is over it
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 LINEAR = {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "linear"}
 
@@ -50,7 +51,7 @@ FAMILIES = {
         "sampler": (DPMSolverMultistepScheduler, LINEAR)},
     "pixart-alpha-1024": {
         "model": Transformer2DModel, "heads": 12, "head_dim": 4, "layers": 4, "patch": 2, "out_channels": 8,
-        "sample_size": 16, "dtype": "fp32", "tokens": (7, 11), "forward_tokens": (8, 8), "rows": 3, "guidance": 3.0,
+        "sample_size": 16, "dtype": "fp32", "tokens": (7, 11), "forward_tokens": (10, 6), "rows": 3, "guidance": 3.0,
         "text": (9, 24), "masked": True, "bias": True, "norm_eps": 1e-2, "classes": 0, "micro": True,
         "interpolation": 2, "shards": None, "variant": None,
         "sampler": (DDIMScheduler, {**LINEAR, "clip_sample": False, "prediction_type": "v_prediction",
@@ -279,7 +280,8 @@ def forward_reference(shape, model, key):
     latent = torch.randn(rows, 4, height // VAE_SCALE, width // VAE_SCALE, generator=generator)
     timestep = torch.tensor([999.0, 417.0, 3.0, 0.0])[:rows]
     expected = call(model, latent, timestep, found)
-    metadata = {"format": "ditbench-reference-1", "kind": "forward", "source": SOURCE, "tolerance": "1e-4"}
+    metadata = {"format": "ditbench-reference-1", "kind": "forward", "source": SOURCE,
+                "tolerance": TOLERANCE["forward"]}
     return {"latent": latent, "timestep": timestep, **found, "expected": expected}, metadata
 
 
@@ -320,7 +322,7 @@ def sample_reference(shape, model, scheduler, key, images=2, steps=20):
         x, noise = advance(scheduler, output, t, x, generator)
         drawn += [noise] if noise is not None else []
     tensors = {"latent": latent, **found, **({"step_noise": torch.stack(drawn)} if drawn else {}), "expected": x}
-    metadata = {"format": "ditbench-reference-1", "kind": "sample", "source": SOURCE, "tolerance": "1e-3",
+    metadata = {"format": "ditbench-reference-1", "kind": "sample", "source": SOURCE, "tolerance": TOLERANCE["sample"],
                 "steps": steps, "guidance": guidance, "height": height, "width": width}
     return tensors, metadata
 

@@ -57,8 +57,7 @@ Test(advance, random_coefficients)
     }
 }
 
-/* Before the first step the history holds nothing: with a coefficient of 0 it is written, not read.
- */
+/* Before the first step the history holds nothing: a coefficient of 0 writes it unread. */
 Test(advance, empty_history)
 {
     struct ops ops;

@@ -109,8 +109,7 @@ Test(attention, many_blocks)
     }
 }
 
-/* Scores in the hundreds, growing and shrinking from block to block: the running maximum matters.
- */
+/* Scores in the hundreds, growing and shrinking from block to block: the maximum matters. */
 Test(attention, large_scores)
 {
     struct ops ops;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* op_merge: attention over parts of the keys, merged, against its formula and against attention
- * over all keys. */
+/* op_merge against its formula, and attention over parts of the keys against all of them. */
 #include "tests/kernels/ops.h"
 #include "tests/support/near.h"
 

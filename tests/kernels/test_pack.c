@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* op_copy and op_fill: every stride pattern moves the right elements, every conversion rounds to
- * the nearest. */
+/* op_copy and op_fill: all strides move the right elements, all conversions round to nearest. */
 #include "tests/kernels/ops.h"
 
 #include <criterion/criterion.h>
@@ -45,8 +44,7 @@ Test(pack, random_strides)
     }
 }
 
-/* [B, N, H, D] into [H, N, B, D], [D, H, N, B] and the like: axes exchanged, the last one not
- * dense. */
+/* [B, N, H, D] into [H, N, B, D], [D, H, N, B] and the like; the last axis is then not dense. */
 Test(pack, exchanged_axes)
 {
     struct ops ops;
@@ -156,8 +154,7 @@ Test(pack, every_half)
     ops_close(&ops);
 }
 
-/* Between two neighbours the nearer one, at the middle the even one; the middles and what lies a
- * bit beside them. */
+/* The nearer of two neighbours, at the middle the even one; tried at and just beside middles. */
 Test(pack, rounds_to_nearest_even)
 {
     static const struct {

@@ -332,8 +332,9 @@ Test(sampler, refuses_schedules_that_do_not_exist)
     struct sampler_config ddim = sampler_config_default(SAMPLER_DDIM);
     struct sampler_config dpm = sampler_config_default(SAMPLER_DPMSOLVER_2M);
 
-    expect_no_schedule(&ddim, 0, "1 or more");
-    expect_no_schedule(&ddim, -3, "1 or more");
+    expect_no_schedule(&ddim, 0, "1 to 1000000");
+    expect_no_schedule(&ddim, -3, "1 to 1000000");
+    expect_no_schedule(&ddim, 1000001, "1 to 1000000");
     expect_no_schedule(&ddim, 1001, "fewer steps");
     expect_no_schedule(&dpm, 1000, "fewer steps");
     ddim.steps_offset = 7;

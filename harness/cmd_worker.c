@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hidden command behind `run` and `sweep`: the process, or one of the processes, of a cell. Speaks the lines of
+ * launch.h on standard output. */
+#include "harness/args.h"
+#include "harness/command.h"
+#include "harness/worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+struct worker_options {
+    const char *identity;
+    const char *output;
+};
+
+enum { KEY_IDENTITY = 1, KEY_OUTPUT };
+
+static const struct args_option own[] = {
+    {"identity", KEY_IDENTITY, "TEXT", "of the weights, where it is known already"},
+    {"output", KEY_OUTPUT, "FILE", "final latents, safetensors"},
+    {NULL, 0, NULL, NULL},
+};
+
+static enum status take(void *self, int key, const char *value)
+{
+    struct worker_options *o = self;
+    *(key == KEY_IDENTITY ? &o->identity : &o->output) = value;
+    return ST_OK;
+}
+
+/* One write for one line, so that lines of several ranks do not mix. */
+static void say_line(const char *line, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(STDOUT_FILENO, line, size);
+        if (n <= 0)
+            return; /* whoever listened is gone, and will have ended us */
+        line += n;
+        size -= (size_t)n;
+    }
+}
+
+static void on_phase(void *self, const char *name, bool reporter)
+{
+    char line[60];
+    (void)self;
+    if (reporter)
+        say_line(line, (size_t)snprintf(line, sizeof line, "phase %.40s\n", name));
+}
+
+static void on_beat(void *self, long done, long total)
+{
+    char line[60];
+    (void)self;
+    say_line(line, (size_t)snprintf(line, sizeof line, "beat %ld %ld\n", done, total));
+}
+
+static void say_failure(enum status st)
+{
+    char line[3000];
+    int n = snprintf(line, sizeof line - 1, "fail %s %s", status_name(st), status_message());
+    if (n >= (int)sizeof line - 1)
+        n = (int)sizeof line - 2;
+    for (int i = 0; i < n; i++)
+        if (line[i] == '\n')
+            line[i] = ' ';
+    line[n++] = '\n';
+    say_line(line, (size_t)n);
+    fprintf(stderr, "%s\n", status_text());
+}
+
+static enum status say_record(const struct record *record)
+{
+    char *json;
+    char *line;
+    size_t size;
+    TRY(record_write(record, &json, &size));
+    int n = asprintf(&line, "record %s", json);
+    free(json);
+    if (n < 0)
+        return fail(ST_OOM, "record: no host memory");
+    say_line(line, (size_t)n);
+    free(line);
+    return ST_OK;
+}
+
+static enum status work(const struct cell *cell, const struct worker_options *o, const struct rendezvous *mpi)
+{
+    struct setup *setup;
+    struct record *record;
+    TRY(setup_open(cell, mpi ? mpi->size : 0, &setup));
+    struct worker worker = {setup, mpi, o->identity, o->output, on_phase, on_beat, NULL};
+    enum status st = worker_run(&worker, &record);
+    if (record) {
+        enum status said = say_record(record);
+        record_close(record);
+        st = said ? said : st;
+    }
+    setup_close(setup);
+    return st == ST_WRONG ? ST_OK : st; /* the record says so */
+}
+
+/* Only a cell over MPI looks for mpirun: a sweep may run under one itself. */
+static enum status start(struct cell *cell, const struct worker_options *o, int argc, char **argv)
+{
+    struct rendezvous place;
+    bool under = false;
+    if (strcmp(cell->transport, "mpi") != 0)
+        return work(cell, o, NULL);
+    TRY(rendezvous_mpi(&argc, &argv, &under, &place));
+    if (!under)
+        return fail(ST_INVALID, "a worker over mpi must be started by mpirun");
+    enum status st = work(cell, o, &place);
+    if (st) { /* peers may wait for this rank: mpirun ends them when it dies */
+        say_failure(st);
+        _exit(record_exit_code(st));
+    }
+    rendezvous_finish();
+    return ST_OK;
+}
+
+static enum status worker_main(int argc, char **argv)
+{
+    static const struct args args = {
+        .command = "worker",
+        .positional = "",
+        .about = "Runs the ranks of one cell; started by `run` and `sweep`, and of no use alone.",
+        .own = own,
+        .cell = true,
+        .loop = true,
+        .take = take,
+    };
+    struct worker_options o = {NULL, NULL};
+    struct cell cell;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* under mpirun the parent is mpirun's, which dies with the sweep */
+    cell_init(&cell);
+    enum status st = args_parse(&args, argc, argv, &cell, &o);
+    if (st == ST_OK)
+        st = start(&cell, &o, argc, argv);
+    if (st && status_message()[0])
+        say_failure(st);
+    status_clear();
+    return st;
+}
+
+const struct command command_worker = {"worker", NULL, worker_main};
