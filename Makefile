@@ -142,7 +142,7 @@ run-tests: $(foreach floor,$(TESTS),$(if $(wildcard tests/$(floor)/test_*.c),$(O
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
 # Programs of one source with a plain main: tests/stress/X.c, tests/bench/X.c; and fuzz targets, tests/fuzz/fuzz_X.c.
-$(OUT)/stress/%: $(OBJ)/tests/stress/%.o $(harness) $(SUPPORT)
+$(OUT)/stress/%: $(OBJ)/tests/stress/%.o $(strategies) $(SUPPORT)
 	$(call link)
 $(OUT)/bench/%: $(OBJ)/tests/bench/%.o $(harness) $(SUPPORT)
 	$(call link)

@@ -140,7 +140,7 @@ enum status args_parse(const struct args *args, int argc, char **argv, struct ce
     snprintf(name, sizeof name, "ditbench %s", args->command);
     char *own_name = argv[0];
     argv[0] = name;
-    error_t error = argp_parse(&argp, argc, argv, 0, NULL, &p);
+    error_t error = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &p);
     argv[0] = own_name;
     if (p.outcome)
         return p.outcome;

@@ -3,6 +3,7 @@
  * launch.h on standard output. */
 #include "harness/args.h"
 #include "harness/command.h"
+#include "harness/outcome.h"
 #include "harness/worker.h"
 
 #include <signal.h>
@@ -96,6 +97,9 @@ static enum status work(const struct cell *cell, const struct worker_options *o,
     struct worker worker = {setup, mpi, o->identity, o->output, on_phase, on_beat, NULL};
     enum status st = worker_run(&worker, &record);
     if (record) {
+        /* The parent names it again, with its own command line; a line must be whole to be read. */
+        const struct outcome_options options = {.experiment = "", .identity = record->cell.weights};
+        outcome_name(setup, &options, record);
         enum status said = say_record(record);
         record_close(record);
         st = said ? said : st;

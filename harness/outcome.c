@@ -7,6 +7,7 @@
 #include "harness/outcome_argv.h"
 #include "kernels/backend.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +87,7 @@ enum status outcome_foresee(const struct setup *setup, uint64_t *predicted)
 
 /* ---- the record ---- */
 
-static void name_record(const struct setup *s, const struct outcome_options *o, struct record *record)
+void outcome_name(const struct setup *s, const struct outcome_options *o, struct record *record)
 {
     char id[RECORD_ID_SIZE] = "";
     setup_name_record(s, o->identity, record);
@@ -94,6 +95,7 @@ static void name_record(const struct setup *s, const struct outcome_options *o, 
         record->id = record_text(record, id);
     record->experiment = record_text(record, o->experiment);
     record->argv = (struct record_texts){0};
+    record_add_text(record, &record->argv, program_invocation_name);
     for (int i = 0; i < o->argc; i++)
         record_add_text(record, &record->argv, o->argv[i]);
     env_fill(record);
@@ -118,6 +120,15 @@ static enum status failed_record(enum record_status status, const char *reason, 
     }
     free(text);
     return st;
+}
+
+enum status outcome_failed(const struct setup *setup, const struct outcome_options *options, enum status st,
+                           struct record **out)
+{
+    *out = NULL;
+    TRY(failed_record(record_status_of(st), status_message(), 0, NULL, out));
+    outcome_name(setup, options, *out);
+    return ST_OK;
 }
 
 /* ---- processes ---- */
@@ -177,7 +188,7 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
                            out);
     free(predicted);
     TRY(st);
-    name_record(setup, options, *out);
+    outcome_name(setup, options, *out);
     if ((*out)->status == RECORD_WRONG)
         *code = ST_WRONG;
     if ((*out)->status == RECORD_OK || (*out)->status == RECORD_UNSUPPORTED)

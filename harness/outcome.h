@@ -11,7 +11,7 @@
 struct outcome_options {
     const char *experiment; /* name for the record; "" for a single run */
     int argc;
-    char **argv;            /* of this program, for the record */
+    char **argv;            /* the command and its arguments, for the record */
     const char *identity;   /* of the weights; weights_identity() */
     const char *log;        /* file for what the processes say; removed when all went well */
     const char *output;     /* safetensors file for the latents, or NULL */
@@ -27,6 +27,13 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
 /* ST_OK, or why the cell is not to be started: its plan's refusal (ST_UNSUPPORTED), or more memory than this machine
  * has now (ST_OOM). predicted [ranks]: bytes of each rank, valid unless the plan refuses. */
 enum status outcome_foresee(const struct setup *setup, uint64_t *predicted);
+
+/* Fills id, cell, experiment, argv, env and time of a record of this cell. */
+void outcome_name(const struct setup *setup, const struct outcome_options *options, struct record *record);
+
+/* A named record of a cell that failed with `st` before anything was measured; the reason is the error record's. */
+enum status outcome_failed(const struct setup *setup, const struct outcome_options *options, enum status st,
+                           struct record **out);
 
 /* The id of the cell's record. */
 enum status outcome_id(const struct setup *setup, const char *identity, char id[RECORD_ID_SIZE]);

@@ -108,12 +108,21 @@ static const struct worker *cause_of(const struct worker *w, int n)
     return lost;
 }
 
+/* All ranks tell the same: they agreed, and no one of them is to be named. */
+static bool unanimous(const struct worker *w, int n)
+{
+    for (int i = 1; i < n; i++)
+        if (w[i].outcome != w[0].outcome || strcmp(w[i].message, w[0].message) != 0)
+            return false;
+    return true;
+}
+
 static enum status outcome_of(const struct worker *w, int n)
 {
     const struct worker *cause = cause_of(w, n);
     if (!cause)
         return ST_OK;
-    if (n == 1 || strncmp(cause->message, "rank ", 5) == 0)
+    if (unanimous(w, n) || strncmp(cause->message, "rank ", 5) == 0)
         return fail(cause->outcome, "%s", cause->message);
     return fail(cause->outcome, "rank %d: %s", cause->where.rank, cause->message);
 }

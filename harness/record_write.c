@@ -72,6 +72,8 @@ static void write_number(struct writer *w, double value)
             break;
     }
     fputs(digits, w->out);
+    if (value == 0 && signbit(value))
+        fputs(".0", w->out); // -0 would be read as an integer, which has no such zero
 }
 
 static void write_map(struct writer *w, const struct record_map *map)

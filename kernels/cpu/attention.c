@@ -57,8 +57,7 @@ static int64_t blas_stride(const struct tensor *t)
 
 /*
  * Turns the scores of a block of keys into exp(score - largest), and brings sum and o of the blocks
- * before to the new largest. A row without a finite score keeps a largest of -inf, and everything
- * is 0.
+ * before to the new largest. A row without a finite score keeps -inf there, and its sum is 0.
  */
 static void soften(const struct tile *t, int64_t keys, bool first)
 {

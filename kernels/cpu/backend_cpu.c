@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CPU's table: devices, queues that are always empty, clocks. The ops are in the files beside. */
+/* The CPU's table: devices, empty queues and clocks. The ops are in the files beside it. */
 #include "kernels/cpu/backend_cpu.h"
 
 #include "kernels/cpu/attention.h"

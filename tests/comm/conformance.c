@@ -79,8 +79,7 @@ enum status conformance_read(struct conformance *c, const struct tensor *t, int 
     return ST_OK;
 }
 
-/* A rank that fails tells so in the agreement; the others are not left waiting, as they stop at the
- * timeout. */
+/* A rank that fails returns at once; its caller aborts the world, so that nobody waits for it. */
 enum status conformance_run(const struct conformance_case *test, struct comm *world,
                             struct queue *q, uint64_t *digest)
 {
@@ -93,7 +92,6 @@ enum status conformance_run(const struct conformance_case *test, struct comm *wo
         st = test->run(&c);
     if (st == ST_OK)
         st = queue_sync(q);
-    st = comm_agree(world, st);
     if (st == ST_OK)
         st = comm_host_gather(world, &c.digest, sizeof(c.digest), all);
     *digest = hash_bytes(0, all, (size_t)c.size * sizeof(*all));

@@ -29,7 +29,7 @@ struct conformance_case {
 /* NULL past the end. */
 const struct conformance_case *conformance_at(int index);
 
-/* Runs a case on this rank and agrees with the others on its end. digest: of all ranks together. */
+/* Runs a case on this rank, to its end on all ranks. digest: of all ranks together. */
 enum status conformance_run(const struct conformance_case *test, struct comm *world,
                             struct queue *q, uint64_t *digest);
 

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_INPUTS = 4096, MAX_SIZE = 1 << 20, MAX_EDITS = 8 };
+enum { MAX_INPUTS = 4096, MAX_SIZE = 1 << 20, MAX_EDITS = 8, TIME_LIMIT = 10 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,8 +31,8 @@ static struct input corpus[MAX_INPUTS];
 static int n_inputs;
 static uint64_t draws;
 
-/* What is being tried is kept in this file, so that a crash leaves it behind. */
-static char artifact[4096] = "crash-input";
+static char artifact[4096] = "crash-input"; /* where the input that crashed is left */
+static struct input current;                /* what is being tried */
 
 static uint64_t draw(uint64_t below)
 {
@@ -72,18 +73,27 @@ static void load_folder(const char *path)
     closedir(folder);
 }
 
+/* A sanitizer's abort (abort_on_error=1), one of our own, or an input that took over TIME_LIMIT
+ * seconds. */
+static void on_signal(int number)
+{
+    int f = open(artifact, O_CREAT | O_TRUNC | O_WRONLY, 0644);
+    if (f >= 0 && write(f, current.data, current.size) == (ssize_t)current.size)
+        close(f);
+    _exit(128 + number);
+}
+
 /* Runs a copy of exactly `size` bytes, so that the sanitizer sees a read past the end. */
 static void try_input(const uint8_t *data, size_t size)
 {
-    int f = open(artifact, O_CREAT | O_TRUNC | O_WRONLY, 0644);
-    if (f < 0 || write(f, data, size) != (ssize_t)size)
-        exit(2);
-    close(f);
     uint8_t *copy = malloc(size ? size : 1);
     if (!copy)
         exit(2);
     memcpy(copy, data, size);
+    current = (struct input){copy, size};
+    alarm(TIME_LIMIT);
     LLVMFuzzerTestOneInput(copy, size);
+    alarm(0);
     free(copy);
 }
 
@@ -113,15 +123,13 @@ static size_t edit(uint8_t *data, size_t size)
             return size;
         memmove(data + at + length, data + at, size - at);
         return size + length;
-    default: /* put a piece of another input in */
-        if (n_inputs == 0)
-            return size;
-        const struct input *other = &corpus[draw((uint64_t)n_inputs)];
-        size_t from = other->size ? draw(other->size) : 0;
-        size_t most = other->size - from < MAX_SIZE - at ? other->size - from : MAX_SIZE - at;
-        memcpy(data + at, other->data + from, most);
-        return at + most > size ? at + most : size;
     }
+    /* put a piece of another input in */
+    const struct input *other = &corpus[draw((uint64_t)n_inputs)];
+    size_t from = other->size ? draw(other->size) : 0;
+    size_t most = other->size - from < MAX_SIZE - at ? other->size - from : MAX_SIZE - at;
+    memcpy(data + at, other->data + from, most);
+    return at + most > size ? at + most : size;
 }
 
 static double seconds(void)
@@ -145,22 +153,22 @@ int main(int argc, char **argv)
     uint8_t *data = malloc(MAX_SIZE);
     if (!data)
         return 2;
+    if (n_inputs == 0)
+        corpus[n_inputs++] = (struct input){calloc(1, 64), 64};
+    signal(SIGABRT, on_signal);
+    signal(SIGALRM, on_signal);
     double end = seconds() + limit;
     uint64_t runs = 0;
     for (int i = 0; i < n_inputs; i++, runs++)
         try_input(corpus[i].data, corpus[i].size);
     for (; seconds() < end; runs++) {
-        size_t size = 0;
-        if (n_inputs > 0) {
-            const struct input *start = &corpus[draw((uint64_t)n_inputs)];
-            size = start->size;
-            memcpy(data, start->data, size);
-        }
+        const struct input *start = &corpus[draw((uint64_t)n_inputs)];
+        size_t size = start->size;
+        memcpy(data, start->data, size);
         for (uint64_t edits = 1 + draw(MAX_EDITS); edits > 0; edits--)
             size = edit(data, size);
         try_input(data, size);
     }
-    unlink(artifact);
     printf("stat::number_of_executed_units: %llu\n", (unsigned long long)runs);
     free(data);
     for (int i = 0; i < n_inputs; i++)

@@ -219,8 +219,8 @@ def save_checkpoint(folder, shape, model, scheduler):
                                        torch_dtype=torch.float32).eval()
 
 
-def text_conditions(shape, rows, generator):
-    """Embeddings with masks: all real, a prefix, one with a hole, one token; masked rows hold large junk."""
+def text_conditions(shape, rows, junk, generator):
+    """Embeddings with masks: a prefix, one with a hole, all real, one token; masked rows hold noise of deviation junk."""
     count, width = shape["text"]
     text = torch.randn(rows, count, width, generator=generator)
     if not shape["masked"]:
@@ -236,11 +236,11 @@ def text_conditions(shape, rows, generator):
             mask[row, 0] = 1
         elif kind == 3:
             mask[row, 1:] = 0
-    junk = 50 * torch.randn(rows, count, width, generator=generator)
-    return {"text": torch.where(mask[:, :, None] > 0, text, junk), "text_mask": mask}
+    hidden = junk * torch.randn(rows, count, width, generator=generator)
+    return {"text": torch.where(mask[:, :, None] > 0, text, hidden), "text_mask": mask}
 
 
-def conditions(shape, images, guided, height, width, generator):
+def conditions(shape, images, guided, height, width, junk, generator):
     """`rows` sets of conditions; of a guided sample the negative rows come first."""
     rows = images * (2 if guided else 1)
     if shape["classes"]:
@@ -248,7 +248,7 @@ def conditions(shape, images, guided, height, width, generator):
         if guided:
             labels[:images] = shape["classes"]  # the null label
         return {"class_labels": labels}
-    found = text_conditions(shape, rows, generator)
+    found = text_conditions(shape, rows, junk, generator)
     if shape["micro"]:
         found["resolution"] = torch.tensor([[height, width]] * rows, dtype=torch.float32)
         found["aspect_ratio"] = torch.full((rows, 1), height / width)
@@ -271,7 +271,7 @@ def pixels(shape, tokens):
 def forward_reference(shape, model, key):
     generator, rows = generator_of(key, "forward"), shape["rows"]
     height, width = pixels(shape, shape["forward_tokens"])
-    found = conditions(shape, rows, False, height, width, generator)
+    found = conditions(shape, rows, False, height, width, 50, generator)
     if "class_labels" in found:
         found["class_labels"][-1] = shape["classes"]
     if "resolution" in found:  # rows may differ here
@@ -308,7 +308,8 @@ def sample_reference(shape, model, scheduler, key, images=2, steps=20):
     generator, guidance = generator_of(key, "sample"), shape["guidance"]
     height, width = pixels(shape, shape["tokens"])
     guided = guidance > 1
-    found = conditions(shape, images, guided, height, width, generator)
+    # diffusers hides a row by adding -10000 to its score: with x in the hundreds large junk would come through.
+    found = conditions(shape, images, guided, height, width, 1, generator)
     scheduler.set_timesteps(steps, **shift_of(scheduler, shape["tokens"][0] * shape["tokens"][1]))
     x = torch.randn(images, 4, height // VAE_SCALE, width // VAE_SCALE, generator=generator)
     x = x * getattr(scheduler, "init_noise_sigma", 1.0)

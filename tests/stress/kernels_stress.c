@@ -108,6 +108,7 @@ int main(void)
         }
     }
     free(rank);
-    printf("kernels_stress: %d devices of %d threads: %s\n", DEVICES, THREADS, bad ? "WRONG" : "ok");
+    printf("kernels_stress: %d devices of %d threads: %s\n", DEVICES, THREADS,
+           bad ? "WRONG" : "ok");
     return bad;
 }

@@ -7,7 +7,7 @@ program=$folder/fuzz/$name log=$folder/$name.log
 mkdir -p "$folder/found/$name"
 seeds=$here/fuzz/corpus/$name
 [ -d "$seeds" ] || seeds=
-export ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+export ASAN_OPTIONS=allocator_may_return_null=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
 "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="$folder/crash-$name-" "$folder/found/$name" $seeds >"$log" 2>&1
 status=$?

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ditbench verify`: its command line, alone or under mpirun. */
+#include "harness/args.h"
+#include "harness/command.h"
+#include "harness/number.h"
+#include "harness/record.h"
+#include "harness/verify.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { KEY_REFERENCE = 1, KEY_TOLERANCE };
+
+static const struct args_option own[] = {
+    {"reference", KEY_REFERENCE, "FILE", "safetensors file of inputs and expected outputs"},
+    {"tolerance", KEY_TOLERANCE, "X", "relative L2 error allowed (default: the file's)"},
+    {NULL, 0, NULL, NULL},
+};
+
+/* The rest of a cell is in the file. */
+static const char *const taken[] = {"model",   "strategy",  "ranks",    "threads", "dtype",
+                                    "backend", "transport", NULL};
+
+struct verify_options {
+    const char *reference;
+    double tolerance;
+};
+
+static enum status take(void *self, int key, const char *value)
+{
+    struct verify_options *o = self;
+    if (key == KEY_TOLERANCE)
+        return number_real("--tolerance", value, 0, 1e6, &o->tolerance);
+    o->reference = value;
+    return ST_OK;
+}
+
+static enum status verify_file(const struct cell *cell, const struct verify_options *o, const struct rendezvous *mpi,
+                               bool *agreed)
+{
+    char folder[PATH_MAX];
+    struct dit_config config;
+    struct verify_file file;
+    *agreed = true;
+    TRY(dit_config_load(cell->model, &config, folder, sizeof folder));
+    enum status st = verify_file_read(o->reference, &config, &file);
+    if (st == ST_OK) {
+        struct verify verify = {cell, &file, mpi, o->tolerance, true};
+        st = verify_run(&verify);
+        *agreed = verify.agreed;
+    }
+    verify_file_release(&file);
+    return st;
+}
+
+static enum status verify_under(const struct cell *cell, const struct verify_options *o, const struct rendezvous *place)
+{
+    bool agreed;
+    enum status st = verify_file(cell, o, place, &agreed);
+    if (!agreed) { /* peers may wait for this rank: it dies, and mpirun ends them */
+        fprintf(stderr, "ditbench verify: rank %d: %s\n", place->rank, status_message());
+        fflush(NULL);
+        _exit(record_exit_code(st));
+    }
+    if (st != ST_OK && place->rank == 0) /* one rank says it for all, before the first one ends */
+        fprintf(stderr, "ditbench verify: %s\n", status_message());
+    status_clear();
+    rendezvous_finish();
+    return st;
+}
+
+/* `verify` takes a folder: one that bears a preset's name is meant all the same. */
+static void prefer_folder(struct cell *cell)
+{
+    struct stat info;
+    size_t n = strlen(cell->model);
+    if (strchr(cell->model, '/') || n + 3 > sizeof cell->model || stat(cell->model, &info) != 0 ||
+        !S_ISDIR(info.st_mode))
+        return;
+    memmove(cell->model + 2, cell->model, n + 1);
+    memcpy(cell->model, "./", 2);
+}
+
+static enum status verify_main(int argc, char **argv)
+{
+    static const struct args args = {
+        .command = "verify",
+        .positional = "",
+        .about = "Computes what a reference file holds, and compares: exit status 0 when every error is within its "
+                 "tolerance, 1 when one is not.",
+        .own = own,
+        .cell = true,
+        .only = taken,
+        .take = take,
+    };
+    struct verify_options o = {NULL, NAN};
+    struct cell cell;
+    struct rendezvous place;
+    bool under;
+    bool agreed;
+    cell_init(&cell);
+    TRY(args_parse(&args, argc, argv, &cell, &o));
+    if (!cell.model[0])
+        return fail(ST_INVALID, "no model is given; use --model FOLDER");
+    if (!o.reference)
+        return fail(ST_INVALID, "no reference is given; use --reference FILE");
+    prefer_folder(&cell);
+    TRY(rendezvous_mpi(&argc, &argv, &under, &place));
+    return under ? verify_under(&cell, &o, &place) : verify_file(&cell, &o, NULL, &agreed);
+}
+
+const struct command command_verify = {"verify", "a model's numbers against another framework's", verify_main};

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes as a line of a results file: refused, or a record that is written and read back
+ * unchanged. */
+#include "harness/record.h"
+#include "harness/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char *line_of(const struct record *record, size_t *size)
+{
+    char *line;
+    BUG_ON(record_write(record, &line, size) != ST_OK, "%s", status_text());
+    BUG_ON(strlen(line) != *size || strchr(line, '\n') != line + *size - 1, "not one line");
+    return line;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct record *record, *copy;
+    char *text, id[RECORD_ID_SIZE];
+    size_t once_size, twice_size;
+    if (record_read((const char *)data, size, 1, &record) != ST_OK) {
+        BUG_ON(record || !*status_message(), "refused without a reason");
+        return 0;
+    }
+    char *once = line_of(record, &once_size);
+    BUG_ON(record_read(once, once_size, 1, &copy) != ST_OK, "%s", status_text());
+    char *twice = line_of(copy, &twice_size);
+    BUG_ON(strcmp(once, twice) != 0, "reads back differently:\n%s%s", once, twice);
+    BUG_ON(record_cell_id(&copy->cell, id) != ST_OK, "%s", status_text());
+    record_summarise(copy);
+    record_judge(copy);
+    BUG_ON(table_row_text(copy, &text) != ST_OK, "%s", status_text());
+    free(text);
+    free(once);
+    free(twice);
+    record_close(record);
+    record_close(copy);
+    return 0;
+}
