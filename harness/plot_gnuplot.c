@@ -62,12 +62,14 @@ enum status plot_gnuplot_share(char **folder)
 
 /* ---- prelude ---- */
 
+/* A quote inside is a string of its own, joined by '.': gnuplot 5.4 misreads '' at a string's
+ * start. */
 static void put_quoted(FILE *out, const char *text)
 {
     fputc('\'', out);
     for (const char *s = text; *s; s++) {
         if (*s == '\'')
-            fputs("''", out);
+            fputs("'.\"'\".'", out);
         else
             fputc((unsigned char)*s < ' ' || *s == 0x7f ? ' ' : *s, out);
     }

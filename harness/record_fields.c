@@ -2,41 +2,40 @@
 /* The table of a record's keys: names, kinds and places, in the order of the line. No code. */
 #include "harness/record_fields.h"
 
-#define VALUE(struct_, member, kind_)                                                              \
-    {                                                                                              \
-        .name = #member, .kind = kind_, .offset = offsetof(struct struct_, member)                 \
-    }
-#define OBJECT(struct_, member, fields)                                                            \
-    {                                                                                              \
-        .name = #member, .kind = FIELD_OBJECT, .offset = offsetof(struct struct_, member),         \
-        .inner = fields                                                                            \
-    }
-#define LIST(struct_, member, list, element, fields)                                               \
-    {                                                                                              \
-        .name = #member, .kind = FIELD_LIST, .offset = offsetof(struct struct_, member),           \
-        .inner = fields, .size = sizeof(element), .offset_v = offsetof(struct list, v)             \
-    }
+/* clang-format off */
+#define VALUE(struct_, member, kind_) {.name = #member, .kind = kind_, .offset = offsetof(struct struct_, member)}
+#define OBJECT(struct_, member, fields) \
+    {.name = #member, .kind = FIELD_OBJECT, .offset = offsetof(struct struct_, member), .inner = fields}
+#define LIST(struct_, member, list, element, fields) \
+    {.name = #member, .kind = FIELD_LIST, .offset = offsetof(struct struct_, member), .inner = fields, \
+     .size = sizeof(element), .offset_v = offsetof(struct list, v)}
 #define NUMBERS(struct_, member) LIST(struct_, member, record_numbers, double, a_number)
-#define COUNTS(struct_, member)  LIST(struct_, member, record_counts, uint64_t, a_count)
-#define END                                                                                        \
-    {                                                                                              \
-        .name = NULL                                                                               \
-    }
+#define COUNTS(struct_, member) LIST(struct_, member, record_counts, uint64_t, a_count)
+#define END {.name = NULL}
 
 static const struct field a_number[] = {{.name = "", .kind = FIELD_NUMBER}, END};
 static const struct field a_count[] = {{.name = "", .kind = FIELD_COUNT}, END};
 static const struct field a_text[] = {{.name = "", .kind = FIELD_TEXT}, END};
 
 const struct field record_cell_fields[] = {
-    VALUE(record_cell, model, FIELD_TEXT),       VALUE(record_cell, weights, FIELD_TEXT),
-    VALUE(record_cell, width, FIELD_INT),        VALUE(record_cell, height, FIELD_INT),
-    VALUE(record_cell, frames, FIELD_INT),       VALUE(record_cell, steps, FIELD_INT),
-    VALUE(record_cell, guidance, FIELD_NUMBER),  VALUE(record_cell, requests, FIELD_INT),
-    VALUE(record_cell, dtype, FIELD_TEXT),       VALUE(record_cell, backend, FIELD_TEXT),
-    VALUE(record_cell, transport, FIELD_TEXT),   VALUE(record_cell, strategy, FIELD_TEXT),
-    VALUE(record_cell, ranks, FIELD_INT),        VALUE(record_cell, seed, FIELD_COUNT),
-    VALUE(record_cell, warmup_loops, FIELD_INT), VALUE(record_cell, repeats, FIELD_INT),
-    VALUE(record_cell, threads, FIELD_INT),      END,
+    VALUE(record_cell, model, FIELD_TEXT),
+    VALUE(record_cell, weights, FIELD_TEXT),
+    VALUE(record_cell, width, FIELD_INT),
+    VALUE(record_cell, height, FIELD_INT),
+    VALUE(record_cell, frames, FIELD_INT),
+    VALUE(record_cell, steps, FIELD_INT),
+    VALUE(record_cell, guidance, FIELD_NUMBER),
+    VALUE(record_cell, requests, FIELD_INT),
+    VALUE(record_cell, dtype, FIELD_TEXT),
+    VALUE(record_cell, backend, FIELD_TEXT),
+    VALUE(record_cell, transport, FIELD_TEXT),
+    VALUE(record_cell, strategy, FIELD_TEXT),
+    VALUE(record_cell, ranks, FIELD_INT),
+    VALUE(record_cell, seed, FIELD_COUNT),
+    VALUE(record_cell, warmup_loops, FIELD_INT),
+    VALUE(record_cell, repeats, FIELD_INT),
+    VALUE(record_cell, threads, FIELD_INT),
+    END,
 };
 
 static const struct field latency_fields[] = {
@@ -59,10 +58,14 @@ static const struct field step_fields[] = {
 };
 
 static const struct field memory_fields[] = {
-    COUNTS(record_memory, peak),     COUNTS(record_memory, predicted),
-    COUNTS(record_memory, weights),  COUNTS(record_memory, activations),
-    COUNTS(record_memory, kv_store), COUNTS(record_memory, buffers),
-    COUNTS(record_memory, library),  END,
+    COUNTS(record_memory, peak),
+    COUNTS(record_memory, predicted),
+    COUNTS(record_memory, weights),
+    COUNTS(record_memory, activations),
+    COUNTS(record_memory, kv_store),
+    COUNTS(record_memory, buffers),
+    COUNTS(record_memory, library),
+    END,
 };
 
 static const struct field comm_fields[] = {
@@ -95,9 +98,12 @@ static const struct field deviation_fields[] = {
 };
 
 static const struct field gpu_fields[] = {
-    VALUE(record_gpu, name, FIELD_TEXT_OR_NULL),   VALUE(record_gpu, uuid, FIELD_TEXT_OR_NULL),
-    VALUE(record_gpu, driver, FIELD_TEXT_OR_NULL), VALUE(record_gpu, pcie, FIELD_TEXT_OR_NULL),
-    VALUE(record_gpu, nvlink, FIELD_TEXT_OR_NULL), END,
+    VALUE(record_gpu, name, FIELD_TEXT_OR_NULL),
+    VALUE(record_gpu, uuid, FIELD_TEXT_OR_NULL),
+    VALUE(record_gpu, driver, FIELD_TEXT_OR_NULL),
+    VALUE(record_gpu, pcie, FIELD_TEXT_OR_NULL),
+    VALUE(record_gpu, nvlink, FIELD_TEXT_OR_NULL),
+    END,
 };
 
 static const struct field env_fields[] = {
@@ -134,3 +140,4 @@ const struct field record_fields[] = {
     OBJECT(record, env, env_fields),
     END,
 };
+/* clang-format on */

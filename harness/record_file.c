@@ -85,31 +85,68 @@ static bool blank(const char *line, size_t size)
     return true;
 }
 
+/* A line as it grows; kept from line to line. */
+struct line {
+    char *text;
+    size_t size, room;
+};
+
+/* Reads up to and with the next '\n'. size 0: the end. Stops above RECORD_LINE_MAX bytes. */
+static enum status read_line(FILE *in, struct line *line)
+{
+    int c;
+    line->size = 0;
+    while (line->size <= RECORD_LINE_MAX && (c = getc_unlocked(in)) != EOF) {
+        if (line->size == line->room) {
+            size_t room = line->room ? 2 * line->room : 4096;
+            char *text = realloc(line->text, room);
+            if (!text)
+                return fail(ST_OOM, "a line of %zu bytes", room);
+            line->text = text;
+            line->room = room;
+        }
+        line->text[line->size++] = (char)c;
+        if (c == '\n')
+            break;
+    }
+    return ferror(in) ? fail(ST_IO, "reading failed: %s", strerror(errno)) : ST_OK;
+}
+
+/* Adds the record of a line. *torn: it is the last one, without its end, and none. */
+static enum status take_line(const struct line *line, int number, struct record_list *out,
+                             bool *torn)
+{
+    struct record *record;
+    if (blank(line->text, line->size))
+        return ST_OK;
+    if (line->size > RECORD_LINE_MAX)
+        return fail(ST_INVALID, "line %d: longer than %d MiB, so it is no record", number,
+                    RECORD_LINE_MAX >> 20);
+    enum status st = record_read(line->text, line->size, number, &record);
+    if (st == ST_INVALID && line->text[line->size - 1] != '\n') {
+        *torn = true;
+        return ST_OK;
+    }
+    TRY(st);
+    st = list_add(out, record);
+    if (st != ST_OK)
+        record_close(record);
+    return st;
+}
+
 static enum status read_lines(FILE *in, struct record_list *out, bool *torn)
 {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t size;
-    enum status st = ST_OK;
-    for (int number = 1; st == ST_OK && (size = getline(&line, &room, in)) > 0; number++) {
-        struct record *record;
-        if (blank(line, (size_t)size))
-            continue;
-        st = size > RECORD_LINE_MAX
-                 ? fail(ST_INVALID, "line %d: longer than %d MiB", number, RECORD_LINE_MAX >> 20)
-                 : record_read(line, (size_t)size, number, &record);
-        if (st == ST_INVALID && line[size - 1] != '\n') {
-            *torn = true;
-            st = ST_OK;
-        } else if (st == ST_OK) {
-            st = list_add(out, record);
-            if (st != ST_OK)
-                record_close(record);
-        }
+    struct line line = {0};
+    enum status st;
+    for (int number = 1;; number++) {
+        st = read_line(in, &line);
+        if (st != ST_OK || line.size == 0)
+            break;
+        st = take_line(&line, number, out, torn);
+        if (st != ST_OK)
+            break;
     }
-    free(line);
-    if (st == ST_OK && ferror(in))
-        return fail(ST_IO, "reading failed: %s", strerror(errno));
+    free(line.text);
     return st;
 }
 

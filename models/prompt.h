@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The conditions of a run's requests: text embeddings with their masks, class labels, micro-conditions. Host data.
- * Rows: without guidance one per request; with guidance two: all negative ones first, then all positive ones
- * (reference-format.md, the layout of a `sample`).
+ * The conditions of a run's requests: text embeddings with their masks, class labels,
+ * micro-conditions. Host data. Rows: without guidance one per request; with guidance two: all
+ * negative ones first, then all positive ones (reference-format.md, the layout of a `sample`).
  */
 #ifndef MODELS_PROMPT_H
 #define MODELS_PROMPT_H
@@ -13,23 +13,27 @@
 struct prompt {
     int rows;
     int text_tokens, text_dim; /* 0: no text */
-    float *text;               /* [rows, text_tokens, text_dim]; the real tokens of each row packed to its front */
-    int *text_count;           /* [rows] real tokens, >= 1 */
-    int *label;                /* [rows] class labels, NULL: none */
-    float *resolution;         /* [rows, 2] height, width in pixels; NULL: none */
-    float *aspect;             /* [rows, 1] height / width; NULL: none */
+    float
+        *text; /* [rows, text_tokens, text_dim]; the real tokens of each row packed to its front */
+    int *text_count;   /* [rows] real tokens, >= 1 */
+    int *label;        /* [rows] class labels, NULL: none */
+    float *resolution; /* [rows, 2] height, width in pixels; NULL: none */
+    float *aspect;     /* [rows, 1] height / width; NULL: none */
 };
 
-/* rows conditions drawn from (seed, request, row kind): each request has its own text and label; negative rows share
- * one text (an empty prompt: one real token) and the null label. Text lengths vary within text_tokens. */
-enum status prompt_open_synthetic(const struct dit_config *config, int requests, bool guided, int width, int height,
-                                  uint64_t seed, struct prompt **out);
+/* rows conditions drawn from (seed, request, row kind): each request has its own text and label;
+ * negative rows share one text (an empty prompt: one real token) and the null label. Text lengths
+ * vary within text_tokens. */
+enum status prompt_open_synthetic(const struct dit_config *config, int requests, bool guided,
+                                  int width, int height, uint64_t seed, struct prompt **out);
 
-/* Reads text, text_mask, class_labels, resolution, aspect_ratio from a file; rows must match. Micro-conditions that the
- * file lacks are set from width and height where `defaults` is true. A tensor that the model needs and the file lacks, or
- * has no use for, is ST_INVALID and named. Tensors in `ignore` (NULL-ended names) belong to the caller. */
-enum status prompt_open_file(const struct dit_config *config, const struct safetensors *file, int rows, int width,
-                             int height, bool defaults, const char *const *ignore, struct prompt **out);
+/* Reads text, text_mask, class_labels, resolution, aspect_ratio from a file; rows must match.
+ * Micro-conditions that the file lacks are set from width and height where `defaults` is true. A
+ * tensor that the model needs and the file lacks, or has no use for, is ST_INVALID and named.
+ * Tensors in `ignore` (NULL-ended names) belong to the caller. */
+enum status prompt_open_file(const struct dit_config *config, const struct safetensors *file,
+                             int rows, int width, int height, bool defaults,
+                             const char *const *ignore, struct prompt **out);
 void prompt_close(struct prompt *prompt);
 
 #endif

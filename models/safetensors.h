@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * safetensors files: a mapped reader that trusts nothing, and a writer. Format: 8 bytes little-endian header length, a JSON
- * header, then the data. Not a cache: an open file is a mapping.
+ * safetensors files: a mapped reader that trusts nothing, and a writer. Format: 8 bytes
+ * little-endian header length, a JSON header, then the data. Not a cache: an open file is a
+ * mapping.
  */
 #ifndef MODELS_SAFETENSORS_H
 #define MODELS_SAFETENSORS_H
@@ -13,35 +14,46 @@
 
 enum { SAFETENSORS_MAX_DIMS = 8 };
 
-enum safetensors_type { SAFETENSORS_F32, SAFETENSORS_F16, SAFETENSORS_BF16, SAFETENSORS_I64, SAFETENSORS_OTHER };
+enum safetensors_type {
+    SAFETENSORS_F32,
+    SAFETENSORS_F16,
+    SAFETENSORS_BF16,
+    SAFETENSORS_I64,
+    SAFETENSORS_OTHER
+};
 
 struct safetensors_entry {
-    const char *name;              /* owned by the file */
-    const char *type_name;         /* as written: "F32", "BF16", ... */
+    const char *name;      /* owned by the file */
+    const char *type_name; /* as written: "F32", "BF16", ... */
     enum safetensors_type type;
     int ndim;
     int64_t dim[SAFETENSORS_MAX_DIMS];
-    const void *data;              /* mapped; bytes checked against dims and file size; may be unaligned */
+    const void *data; /* mapped; bytes checked against dims and file size; may be unaligned */
     size_t bytes;
 };
 
 struct safetensors;
 
-/* Checks the whole header: length, JSON, types, shapes, offsets inside the file, no overlap, no gap. */
+/* Checks the whole header: length, JSON, types, shapes, offsets inside the file, no overlap, no
+ * gap. */
 enum status safetensors_open(const char *path, struct safetensors **out);
-/* The same over a buffer that outlives the object; `label` stands for the path in messages. For tests and fuzzing. */
-enum status safetensors_open_memory(const char *label, const void *bytes, size_t size, struct safetensors **out);
+/* The same over a buffer that outlives the object; `label` stands for the path in messages. For
+ * tests and fuzzing. */
+enum status safetensors_open_memory(const char *label, const void *bytes, size_t size,
+                                    struct safetensors **out);
 void safetensors_close(struct safetensors *file);
 
 const char *safetensors_path(const struct safetensors *file);
 int safetensors_count(const struct safetensors *file);
 const struct safetensors_entry *safetensors_at(const struct safetensors *file, int index);
-const struct safetensors_entry *safetensors_find(const struct safetensors *file, const char *name); /* NULL: absent */
-const char *safetensors_meta(const struct safetensors *file, const char *key);                      /* NULL: absent */
+const struct safetensors_entry *safetensors_find(const struct safetensors *file,
+                                                 const char *name);            /* NULL: absent */
+const char *safetensors_meta(const struct safetensors *file, const char *key); /* NULL: absent */
 
 /* Elements first .. first+count-1 as floats (F32, F16, BF16, I64). ST_INVALID for other types. */
-enum status safetensors_floats(const struct safetensors *file, const struct safetensors_entry *entry, int64_t first,
-                               int64_t count, float *out);
+enum status safetensors_floats(const struct safetensors *file,
+                               const struct safetensors_entry *entry, int64_t first, int64_t count,
+                               float *out);
 
 struct safetensors_item {
     const char *name;
@@ -50,8 +62,9 @@ struct safetensors_item {
     const float *data; /* fp32 */
 };
 
-/* Writes fp32 tensors and metadata pairs (n_meta times key, value) atomically: a temporary file, then rename. */
-enum status safetensors_write(const char *path, int n, const struct safetensors_item *item, int n_meta,
-                              const char *const (*meta)[2]);
+/* Writes fp32 tensors and metadata pairs (n_meta times key, value) atomically: a temporary file,
+ * then rename. */
+enum status safetensors_write(const char *path, int n, const struct safetensors_item *item,
+                              int n_meta, const char *const (*meta)[2]);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Denoising schedules as coefficients: every sampler here is struct advance_coef (kernels/backend.h) per step, computed
- * once on the host in double. The multistep history is one tensor of the latent's shape that belongs to the caller, so
- * that any rows may be advanced alone (patch by patch). Sources: DPM-Solver++ (Lu et al. 2022), DDIM (Song et al. 2020),
- * DDPM (Ho et al. 2020), rectified flow (Esser et al. 2024).
+ * Denoising schedules as coefficients: every sampler here is struct advance_coef
+ * (kernels/backend.h) per step, computed once on the host in double. The multistep history is one
+ * tensor of the latent's shape that belongs to the caller, so that any rows may be advanced alone
+ * (patch by patch). Sources: DPM-Solver++ (Lu et al. 2022), DDIM (Song et al. 2020), DDPM (Ho et
+ * al. 2020), rectified flow (Esser et al. 2024).
  */
 #ifndef MODELS_SAMPLER_H
 #define MODELS_SAMPLER_H
@@ -12,7 +13,13 @@
 
 #include <stdbool.h>
 
-enum sampler_kind { SAMPLER_DPMSOLVER_2M, SAMPLER_DDIM, SAMPLER_DDPM, SAMPLER_FLOW_EULER, SAMPLER_KINDS };
+enum sampler_kind {
+    SAMPLER_DPMSOLVER_2M,
+    SAMPLER_DDIM,
+    SAMPLER_DDPM,
+    SAMPLER_FLOW_EULER,
+    SAMPLER_KINDS
+};
 enum sampler_beta { BETA_LINEAR, BETA_SCALED_LINEAR, BETA_COSINE };
 enum sampler_prediction { PREDICT_EPSILON, PREDICT_SAMPLE, PREDICT_V, PREDICT_FLOW };
 enum sampler_spacing { SPACING_LINSPACE, SPACING_LEADING, SPACING_TRAILING };
@@ -28,33 +35,38 @@ struct sampler_config {
     int steps_offset;
     bool clip_sample;
     double clip_range;
-    bool set_alpha_to_one;     /* DDIM: final alpha 1 */
+    bool set_alpha_to_one; /* DDIM: final alpha 1 */
     bool rescale_zero_snr;
     bool fixed_large_variance; /* DDPM: fixed_large instead of fixed_small */
     int solver_order;          /* DPM-Solver++: 1 or 2 */
     bool heun;                 /* solver_type heun instead of midpoint */
     bool lower_order_final, euler_at_final;
-    bool final_sigma_zero;     /* final_sigmas_type zero instead of sigma_min */
+    bool final_sigma_zero; /* final_sigmas_type zero instead of sigma_min */
     bool karras_sigmas;
-    double lambda_min_clipped; /* DPM-Solver++: no timestep whose log(alpha/sigma) is below; -INFINITY: all */
-    bool flow_sigmas;          /* DPM-Solver++ on rectified flow's noise levels, shifted by `shift` */
-    double shift;              /* flow match */
+    double lambda_min_clipped; /* DPM-Solver++: no timestep whose log(alpha/sigma) is below;
+                                  -INFINITY: all */
+    bool flow_sigmas; /* DPM-Solver++ on rectified flow's noise levels, shifted by `shift` */
+    double shift;     /* flow match */
     bool dynamic_shift;
     double base_shift, max_shift;
     int base_tokens, max_tokens;
 };
 
-const char *sampler_kind_name(enum sampler_kind kind); /* "dpmsolver++", "ddim", "ddpm", "flow-euler" */
+const char *sampler_kind_name(
+    enum sampler_kind kind); /* "dpmsolver++", "ddim", "ddpm", "flow-euler" */
 const char *sampler_kind_summary(enum sampler_kind kind);
 
-/* The defaults of diffusers' class of that kind; a model's published scheduler may differ (DiT does not clip). */
+/* The defaults of diffusers' class of that kind; a model's published scheduler may differ (DiT does
+ * not clip). */
 struct sampler_config sampler_config_default(enum sampler_kind kind);
 
-/* Reads a scheduler_config.json as diffusers writes it. ST_INVALID names the file, the key and the legal values; an
- * option that would change the numbers and is not implemented is refused, never ignored. */
+/* Reads a scheduler_config.json as diffusers writes it. ST_INVALID names the file, the key and the
+ * legal values; an option that would change the numbers and is not implemented is refused, never
+ * ignored. */
 enum status sampler_config_read(const char *path, struct sampler_config *out);
 /* The same over text in memory; `label` stands for the path in messages. */
-enum status sampler_config_parse(const char *label, const char *text, size_t size, struct sampler_config *out);
+enum status sampler_config_parse(const char *label, const char *text, size_t size,
+                                 struct sampler_config *out);
 
 /* A schedule of `steps` steps. */
 struct sampler {
@@ -63,11 +75,12 @@ struct sampler {
     struct advance_coef *coef; /* [steps]; guidance is 0 and set by the caller */
     bool *draws;               /* [steps] true where c_noise != 0: one row of step noise */
     int n_draws;
-    float init_scale;          /* the initial noise is multiplied by this */
+    float init_scale; /* the initial noise is multiplied by this */
 };
 
 /* image_tokens: for dynamic shifting. ST_INVALID when the schedule cannot have that many steps. */
-enum status sampler_open(const struct sampler_config *config, int steps, int image_tokens, struct sampler **out);
+enum status sampler_open(const struct sampler_config *config, int steps, int image_tokens,
+                         struct sampler **out);
 void sampler_close(struct sampler *sampler);
 
 #endif

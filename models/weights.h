@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Named parameters behind one table: a checkpoint's safetensors files (mapped, each element converted and copied once),
- * or synthetic values. A caller asks for a rectangle of a matrix, so that a shard reads only its slice.
- * Names and shapes are those of diffusers' state dict.
+ * Named parameters behind one table: a checkpoint's safetensors files (mapped, each element
+ * converted and copied once), or synthetic values. A caller asks for a rectangle of a matrix, so
+ * that a shard reads only its slice. Names and shapes are those of diffusers' state dict.
  */
 #ifndef MODELS_WEIGHTS_H
 #define MODELS_WEIGHTS_H
@@ -11,8 +11,8 @@
 
 struct weights;
 
-/* Rows and columns of a parameter seen as a matrix: [rows, product of the other dims]; a vector is [1, n], its slice by
- * columns. */
+/* Rows and columns of a parameter seen as a matrix: [rows, product of the other dims]; a vector is
+ * [1, n], its slice by columns. */
 struct weights_slice {
     int64_t row_begin, rows;
     int64_t col_begin, cols;
@@ -20,25 +20,27 @@ struct weights_slice {
 
 struct weights_ops {
     const char *name; /* "synthetic", "safetensors" */
-    /* Host floats of the slice, row-major dense. `shape` is what the model expects of the whole parameter. Threads may
-     * read at one time. */
+    /* Host floats of the slice, row-major dense. `shape` is what the model expects of the whole
+     * parameter. Threads may read at one time. */
     enum status (*read)(void *self, const char *name, int ndim, const int64_t *shape,
                         const struct weights_slice *slice, float *out);
     bool (*has)(const void *self, const char *name); /* (optional) NULL: every parameter */
-    uint64_t (*hash)(const void *self);              /* (optional) NULL: the identity is the name of the table */
+    uint64_t (*hash)(const void *self); /* (optional) NULL: the identity is the name of the table */
     void (*close)(void *self);
 };
 
 /* Takes self, also where it fails. */
 enum status weights_open(const struct weights_ops *ops, void *self, struct weights **out);
 
-/* Pure function of (seed, name, row, column). Matrices and convolutions: uniform with variance 1/fan_in; "*.bias" and
- * "*scale_shift_table": uniform with standard deviation 0.02 and 1/sqrt(C). */
+/* Pure function of (seed, name, row, column). Matrices and convolutions: uniform with variance
+ * 1/fan_in; "*.bias" and "*scale_shift_table": uniform with standard deviation 0.02 and 1/sqrt(C).
+ */
 enum status weights_open_synthetic(uint64_t seed, struct weights **out);
 
-/* The safetensors files of a transformer folder: diffusion_pytorch_model.safetensors, or the shards that its index.json
- * lists, or those of a variant ("fp16") where it is the only one. F32, F16, BF16. Every offset, size and dtype of the
- * headers is checked. ST_INVALID names file, tensor and remedy. */
+/* The safetensors files of a transformer folder: diffusion_pytorch_model.safetensors, or the shards
+ * that its index.json lists, or those of a variant ("fp16") where it is the only one. F32, F16,
+ * BF16. Every offset, size and dtype of the headers is checked. ST_INVALID names file, tensor and
+ * remedy. */
 enum status weights_open_safetensors(const char *folder, struct weights **out);
 
 void weights_close(struct weights *weights);
@@ -46,12 +48,13 @@ void weights_close(struct weights *weights);
 /* True for parameters of a checkpoint; synthetic: always true. */
 bool weights_has(const struct weights *weights, const char *name);
 
-/* Hex text of the checkpoint's weights and configuration, or "synthetic"; owned by weights. Computed in the first call
- * (every byte is read), which is for one thread. */
+/* Hex text of the checkpoint's weights and configuration, or "synthetic"; owned by weights.
+ * Computed in the first call (every byte is read), which is for one thread. */
 const char *weights_identity(struct weights *weights);
 
-/* out (any device, fp32/bf16/fp16, last axis dense) := the slice, converted once. Element count of out = rows * cols.
- * A missing tensor or another shape: ST_INVALID with file, tensor, shape found and wanted. */
+/* out (any device, fp32/bf16/fp16, last axis dense) := the slice, converted once. Element count of
+ * out = rows * cols. A missing tensor or another shape: ST_INVALID with file, tensor, shape found
+ * and wanted. */
 enum status weights_fill(struct weights *weights, const char *name, int ndim, const int64_t *shape,
                          const struct weights_slice *slice, struct queue *q, struct tensor *out);
 

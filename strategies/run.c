@@ -92,9 +92,10 @@ void run_close(struct run *run)
     for (int i = 0; run->event && i <= run->plan.problem.steps; i++)
         event_close(run->dev, &run->event[i]);
     dit_close(run->dit);
+    mesh_close(
+        run->mesh); /* before the memory: after an abort a peer may still copy from or into it */
     for (int k = 0; k < ARENA_KINDS; k++)
         arena_close(run->arena[k]);
-    mesh_close(run->mesh);
     queue_close(run->q);
     free(run);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An arena hands out tensors of one purpose on one device and frees them all at once. Not a general allocator.
+ * An arena hands out tensors of one purpose on one device and frees them all at once. Not a general
+ * allocator.
  *
- * It is either real (memory of a device) or measuring: arena_open with a NULL device gives tensors whose data is NULL
- * and only counts. The plan's memory prediction runs the same initialisation code over measuring arenas, so that the
- * layout is written down once. Every block is aligned to ARENA_ALIGN bytes, in both kinds, and the padding is counted.
+ * It is either real (memory of a device) or measuring: arena_open with a NULL device gives tensors
+ * whose data is NULL and only counts. The plan's memory prediction runs the same initialisation
+ * code over measuring arenas, so that the layout is written down once. Every block is aligned to
+ * ARENA_ALIGN bytes, in both kinds, and the padding is counted.
  */
 #ifndef KERNELS_BASE_ARENA_H
 #define KERNELS_BASE_ARENA_H
@@ -21,13 +23,17 @@ struct arena;
 /* "weights", "activations", "kv_store", "buffers" */
 const char *arena_kind_name(enum arena_kind kind);
 
-enum status arena_open(struct device *dev /* NULL: measuring */, enum arena_kind kind, struct arena **out);
+enum status arena_open(struct device *dev /* NULL: measuring */, enum arena_kind kind,
+                       struct arena **out);
 void arena_close(struct arena *arena);
 
-/* A dense tensor; its contents are undefined (debug builds fill it with a NaN pattern). ST_OOM names bytes and kind. */
-enum status arena_tensor(struct arena *arena, enum dtype dtype, int ndim, const int64_t *dim, struct tensor *out);
+/* A dense tensor; its contents are undefined (debug builds fill it with a NaN pattern). ST_OOM
+ * names bytes and kind. */
+enum status arena_tensor(struct arena *arena, enum dtype dtype, int ndim, const int64_t *dim,
+                         struct tensor *out);
 
-/* Plain host memory, zeroed, with the arena's lifetime; counted apart (not in arena_peak). For tables and pointers. */
+/* Plain host memory, zeroed, with the arena's lifetime; counted apart (not in arena_peak). For
+ * tables and pointers. */
 enum status arena_host(struct arena *arena, size_t bytes, void **out);
 
 bool arena_measuring(const struct arena *arena);
@@ -38,7 +44,8 @@ void arena_seal(struct arena *arena);
 size_t arena_used(const struct arena *arena); /* bytes handed out now */
 size_t arena_peak(const struct arena *arena); /* high-water mark */
 
-/* Tests: the n-th allocation from now (0 = the next) of any arena of this thread fails with ST_OOM; -1 switches off. */
+/* Tests: the n-th allocation from now (0 = the next) of any arena of this thread fails with ST_OOM;
+ * -1 switches off. */
 void arena_fail_after(int n);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A 64-bit non-cryptographic hash for ids, cache keys and RNG streams: stable across builds and machines. */
+/* A 64-bit non-cryptographic hash for ids, cache keys and RNG streams: stable across builds and
+ * machines. */
 #ifndef KERNELS_BASE_HASH_H
 #define KERNELS_BASE_HASH_H
 

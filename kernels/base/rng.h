@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Counter-based random numbers (Philox4x32-10; Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
- * A value is a pure function of (key, counter), so that any shard on any device draws the same numbers.
+ * Counter-based random numbers (Philox4x32-10; Salmon et al., "Parallel Random Numbers: As Easy as
+ * 1, 2, 3", SC 2011). A value is a pure function of (key, counter), so that any shard on any device
+ * draws the same numbers.
  */
 #ifndef KERNELS_BASE_RNG_H
 #define KERNELS_BASE_RNG_H
@@ -19,7 +20,8 @@ static inline float rng_unit(uint32_t word)
 
 /*
  * Standard normal value of one element: Box-Muller over the two words that the element's pair owns.
- * seed, stream: what is drawn (the initial noise, a step's noise, a tensor's name hash); index: the element.
+ * seed, stream: what is drawn (the initial noise, a step's noise, a tensor's name hash); index: the
+ * element.
  */
 float rng_normal(uint64_t seed, uint64_t stream, uint64_t index);
 

@@ -2,9 +2,10 @@
 /*
  * Status codes and the error record of a thread. Not a logger.
  *
- * Expected outcomes (bad input, a refused cell, out of memory, a dead peer) are returned as enum status; the sentence
- * that explains one is kept in a thread-local record until the next fail() or status_clear() of that thread. TRY adds
- * the function it leaves, so that status_text() reads as a trace. Our own bugs go through BUG_ON and abort.
+ * Expected outcomes (bad input, a refused cell, out of memory, a dead peer) are returned as enum
+ * status; the sentence that explains one is kept in a thread-local record until the next fail() or
+ * status_clear() of that thread. TRY adds the function it leaves, so that status_text() reads as a
+ * trace. Our own bugs go through BUG_ON and abort.
  */
 #ifndef KERNELS_BASE_STATUS_H
 #define KERNELS_BASE_STATUS_H
@@ -30,12 +31,14 @@ enum status {
 enum status fail(enum status st, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts "prefix: " in front of the sentence in the record (a file's name, a rank). Returns `st`. */
-enum status fail_prefix(enum status st, const char *format, ...) __attribute__((format(printf, 2, 3)));
+enum status fail_prefix(enum status st, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Adds one "function (file:line)" to the record's trace. Returns `st`. For TRY. */
 enum status status_trace(enum status st, const char *function, const char *file, int line);
 
-/* The sentence of this thread's record; "" when there is none. Valid until the thread's next fail or clear. */
+/* The sentence of this thread's record; "" when there is none. Valid until the thread's next fail
+ * or clear. */
 const char *status_message(void);
 
 /* The sentence and its trace, one line each. Same lifetime. */
@@ -46,7 +49,8 @@ const char *status_name(enum status st);
 
 void status_clear(void);
 
-__attribute__((noreturn, format(printf, 3, 4))) void bug(const char *file, int line, const char *format, ...);
+__attribute__((noreturn, format(printf, 3, 4))) void bug(const char *file, int line,
+                                                         const char *format, ...);
 
 /* The only macro that changes control flow: leaves the function with a status that is not ST_OK. */
 #define TRY(expr)                                                                                  \

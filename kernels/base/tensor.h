@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A tensor is a view: pointer, device, dtype, dimensions, strides. It owns nothing and is copied freely.
- * Memory belongs to an arena (arena.h). Strides count elements. A tensor of zero elements is valid.
+ * A tensor is a view: pointer, device, dtype, dimensions, strides. It owns nothing and is copied
+ * freely. Memory belongs to an arena (arena.h). Strides count elements. A tensor of zero elements
+ * is valid.
  */
 #ifndef KERNELS_BASE_TENSOR_H
 #define KERNELS_BASE_TENSOR_H
@@ -34,7 +35,8 @@ const char *dtype_name(enum dtype dtype); /* "fp32", "bf16", "fp16" */
 bool dtype_find(const char *name, enum dtype *out);
 
 /* A dense row-major view of `data`. */
-struct tensor tensor_of(void *data, struct device *dev, enum dtype dtype, int ndim, const int64_t *dim);
+struct tensor tensor_of(void *data, struct device *dev, enum dtype dtype, int ndim,
+                        const int64_t *dim);
 
 /* Rows begin .. begin+count-1 of one axis. */
 struct tensor tensor_slice(const struct tensor *t, int axis, int64_t begin, int64_t count);
@@ -48,7 +50,8 @@ struct tensor tensor_split(const struct tensor *t, int axis, int64_t a, int64_t 
 /* Merges axes `axis` and `axis`+1 where their strides allow it (BUG otherwise). */
 struct tensor tensor_merge(const struct tensor *t, int axis);
 
-/* Reinterprets a contiguous tensor with other dimensions of the same element count (BUG otherwise). */
+/* Reinterprets a contiguous tensor with other dimensions of the same element count (BUG otherwise).
+ */
 struct tensor tensor_reshape(const struct tensor *t, int ndim, const int64_t *dim);
 
 int64_t tensor_count(const struct tensor *t); /* elements */

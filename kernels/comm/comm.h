@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Communication between the ranks of one axis: post now, wait later. This front end checks shapes, counts bytes and
- * traces; it is the only caller of comm_ops. Not a launcher: ranks find each other through a rendezvous.
+ * Communication between the ranks of one axis: post now, wait later. This front end checks shapes,
+ * counts bytes and traces; it is the only caller of comm_ops. Not a launcher: ranks find each other
+ * through a rendezvous.
  *
- * All tensors handed to a communicator are contiguous and stay untouched (sources) or unread (destinations) until the
- * request was waited for. Posts of one communicator match in order on every rank. Collectives without a native form in
- * the transport are built here from send and recv, in one fixed order, so that every CPU transport rounds alike.
- * A communicator of one rank is legal everywhere and moves nothing.
+ * All tensors handed to a communicator are contiguous and stay untouched (sources) or unread
+ * (destinations) until the request was waited for. Posts of one communicator match in order on
+ * every rank. Collectives without a native form in the transport are built here from send and recv,
+ * in one fixed order, so that every CPU transport rounds alike. A communicator of one rank is legal
+ * everywhere and moves nothing.
  */
 #ifndef KERNELS_COMM_COMM_H
 #define KERNELS_COMM_COMM_H
@@ -39,19 +41,24 @@ enum { COMM_REQ_MAX = 256 };
 /* A posted operation. Zero-initialised = idle; waiting for an idle one is a no-op. */
 struct comm_req {
     struct comm *comm;
-    int n;                     /* transport handles in use */
+    int n;                      /* transport handles in use */
     void *handle[COMM_REQ_MAX]; /* opaque */
 };
 
 /* ---- life ---- */
 
 /* The world communicator of this rank over the transport `ops`. `dev` borrowed. */
-enum status comm_open(const struct comm_ops *ops, const struct rendezvous *where, struct device *dev, struct comm **out);
+enum status comm_open(const struct comm_ops *ops, const struct rendezvous *where,
+                      struct device *dev, struct comm **out);
 
-/* Collective over the parent: ranks with equal color form one communicator, ordered by key. `counters` (borrowed, may be
- * NULL) receives its bytes; `name` (borrowed) is the axis' name, for traces and errors. */
-enum status comm_split(struct comm *parent, int color, int key, const char *name, struct comm_counters *counters,
-                       struct comm **out);
+/* Collective over the parent: ranks with equal color form one communicator, ordered by key.
+ * `counters` (borrowed, may be NULL) receives its bytes; `name` (borrowed) is the axis' name, for
+ * traces and errors. */
+enum status comm_split(struct comm *parent, int color, int key, const char *name,
+                       struct comm_counters *counters, struct comm **out);
+
+/* Takes back what was posted and never waited for, so it goes before the messages' memory and their
+ * device. After a failure comm_abort comes first, or peers find out only at their timeout. */
 void comm_close(struct comm *comm);
 
 int comm_rank(const struct comm *comm);
@@ -63,34 +70,40 @@ void comm_set_when(struct comm *comm, enum comm_when when);
 
 /* ---- operations ---- */
 
-/* inout := sum over ranks (fp32 or the model's dtype, accumulated as op_add does), ring algorithm: reduce-scatter, then
- * all-gather, over n parts that differ by at most one element. `scratch`: same shape, contents lost. */
-enum status comm_all_reduce(struct comm *comm, struct tensor *inout, struct tensor *scratch, struct queue *q,
+/* inout := sum over ranks (fp32 or the model's dtype, accumulated as op_add does), ring algorithm:
+ * reduce-scatter, then all-gather, over n parts that differ by at most one element. `scratch`: same
+ * shape, contents lost. */
+enum status comm_all_reduce(struct comm *comm, struct tensor *inout, struct tensor *scratch,
+                            struct queue *q, struct comm_req *req);
+
+/* part[i] := rank i's `mine` (sizes may differ by rank, part[i] has rank i's size). part[own] may
+ * be `mine` itself; otherwise it is copied. api_bytes = own part; wire = (n-1) x own part. */
+enum status comm_all_gather(struct comm *comm, const struct tensor *mine,
+                            const struct tensor *part /* [n] */, struct queue *q,
                             struct comm_req *req);
 
-/* part[i] := rank i's `mine` (sizes may differ by rank, part[i] has rank i's size). part[own] may be `mine` itself;
- * otherwise it is copied. api_bytes = own part; wire = (n-1) x own part. */
-enum status comm_all_gather(struct comm *comm, const struct tensor *mine, const struct tensor *part /* [n] */,
-                            struct queue *q, struct comm_req *req);
-
 /* recv[i] := rank i's send[own]; sizes per peer, zero allowed; own part copied. */
-enum status comm_all_to_all(struct comm *comm, const struct tensor *send /* [n] */, const struct tensor *recv /* [n] */,
-                            struct queue *q, struct comm_req *req);
+enum status comm_all_to_all(struct comm *comm, const struct tensor *send /* [n] */,
+                            const struct tensor *recv /* [n] */, struct queue *q,
+                            struct comm_req *req);
 
-enum status comm_send(struct comm *comm, int peer, const struct tensor *t, struct queue *q, struct comm_req *req);
-enum status comm_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q, struct comm_req *req);
+enum status comm_send(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
+                      struct comm_req *req);
+enum status comm_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
+                      struct comm_req *req);
 
 /* Posts between begin and end progress together (NCCL groups); nothing on other transports. */
 enum status comm_group_begin(struct comm *comm);
 enum status comm_group_end(struct comm *comm);
 
-/* Makes q wait for the request (the host, on CPU transports); the request is idle afterwards. Posts before this on the
- * same request object add to it: one wait finishes all of them. */
+/* Makes q wait for the request (the host, on CPU transports); the request is idle afterwards. Posts
+ * before this on the same request object add to it: one wait finishes all of them. */
 enum status comm_wait(struct comm_req *req, struct queue *q);
 
 /* ---- host side ---- */
 
-/* worst := the largest status of all ranks; the message of the lowest rank that has it becomes every rank's record. */
+/* worst := the largest status of all ranks; the message of the lowest rank that has it becomes
+ * every rank's record. */
 enum status comm_agree(struct comm *comm, enum status mine);
 
 enum status comm_barrier(struct comm *comm);
@@ -108,17 +121,20 @@ struct comm_ops {
     enum status (*open)(const struct rendezvous *where, struct device *dev, void **world);
     enum status (*split)(void *comm, int color, int key, void **out, int *rank, int *size);
     void (*close)(void *comm);
-    enum status (*send)(void *comm, int peer, const struct tensor *t, struct queue *q, void **handle);
-    enum status (*recv)(void *comm, int peer, const struct tensor *t, struct queue *q, void **handle);
+    enum status (*send)(void *comm, int peer, const struct tensor *t, struct queue *q,
+                        void **handle);
+    enum status (*recv)(void *comm, int peer, const struct tensor *t, struct queue *q,
+                        void **handle);
     enum status (*wait)(void *handle, struct queue *q); /* frees the handle */
     enum status (*group)(void *comm, bool begin);       /* (optional) NULL: nothing */
     /* (optional) native collectives; NULL: built from send and recv in comm.c */
     enum status (*all_reduce)(void *comm, struct tensor *inout, struct queue *q, void **handle);
-    enum status (*all_gather)(void *comm, const struct tensor *mine, const struct tensor *part, struct queue *q,
-                              void **handle);
-    enum status (*all_to_all)(void *comm, const struct tensor *send, const struct tensor *recv, struct queue *q,
-                              void **handle);
-    enum status (*host_gather)(void *comm, const void *mine, size_t size, void *all); /* a barrier too */
+    enum status (*all_gather)(void *comm, const struct tensor *mine, const struct tensor *part,
+                              struct queue *q, void **handle);
+    enum status (*all_to_all)(void *comm, const struct tensor *send, const struct tensor *recv,
+                              struct queue *q, void **handle);
+    enum status (*host_gather)(void *comm, const void *mine, size_t size,
+                               void *all); /* a barrier too */
     void (*abort)(void *comm);
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the ranks of one run meet. For local: an object shared by the threads; for MPI: MPI_COMM_WORLD. */
+/* Where the ranks of one run meet. For local: an object shared by the threads; for MPI:
+ * MPI_COMM_WORLD. */
 #ifndef KERNELS_COMM_RENDEZVOUS_H
 #define KERNELS_COMM_RENDEZVOUS_H
 
@@ -7,7 +8,7 @@
 
 #include <stdbool.h>
 
-struct local_world; /* mailboxes of the threads of one process (comm_local.c) */
+struct local_world; /* mailboxes of the threads of one process (local_world.c) */
 
 struct rendezvous {
     int rank, size;
@@ -18,8 +19,9 @@ struct rendezvous {
 enum status local_world_open(int size, struct local_world **out);
 void local_world_close(struct local_world *world);
 
-/* MPI: initialises MPI when mpirun started this process (*under true) and tells rank and size; elsewhere, or without MPI
- * in the build, *under is false. rendezvous_finish ends MPI if this started it. */
+/* MPI: initialises MPI when mpirun started this process (*under true) and tells rank and size;
+ * elsewhere, or without MPI in the build, *under is false. rendezvous_finish ends MPI if this
+ * started it. */
 enum status rendezvous_mpi(int *argc, char ***argv, bool *under, struct rendezvous *out);
 void rendezvous_finish(void);
 

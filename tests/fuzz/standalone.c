@@ -18,9 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_INPUTS = 4096, MAX_SIZE = 1 << 20, MAX_EDITS = 8, TIME_LIMIT = 10 };
+enum { MAX_INPUTS = 4096, MAX_SIZE = 1 << 20, MAX_EDITS = 8, TIME_LIMIT = 10, LEAK_CHECK = 10000 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int __lsan_do_recoverable_leak_check(void) __attribute__((weak)); /* of the leak sanitizer */
 
 struct input {
     uint8_t *data;
@@ -139,6 +140,13 @@ static double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* Early, since the sanitizer's report at the end would take hours for a leak in every run. */
+static void stop_at_leak(void)
+{
+    if (__lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check())
+        _exit(23);
+}
+
 int main(int argc, char **argv)
 {
     double limit = 30.0;
@@ -161,7 +169,10 @@ int main(int argc, char **argv)
     uint64_t runs = 0;
     for (int i = 0; i < n_inputs; i++, runs++)
         try_input(corpus[i].data, corpus[i].size);
+    stop_at_leak();
     for (; seconds() < end; runs++) {
+        if (runs % LEAK_CHECK == 0)
+            stop_at_leak();
         const struct input *start = &corpus[draw((uint64_t)n_inputs)];
         size_t size = start->size;
         memcpy(data, start->data, size);

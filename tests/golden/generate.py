@@ -220,7 +220,7 @@ def save_checkpoint(folder, shape, model, scheduler):
 
 
 def text_conditions(shape, rows, junk, generator):
-    """Embeddings with masks: a prefix, one with a hole, all real, one token; masked rows hold noise of deviation junk."""
+    """Embeddings with masks: a prefix, one with a hole, all real, one token; hidden rows hold noise of size junk."""
     count, width = shape["text"]
     text = torch.randn(rows, count, width, generator=generator)
     if not shape["masked"]:

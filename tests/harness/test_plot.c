@@ -315,7 +315,8 @@ Test(plot, hostile_texts_are_only_texts, .timeout = 120)
     size_t size;
     add(rows_ok("ring=2", 2, 60));
     cr_assert_gt(
-        asprintf(&model, "it's `touch %s` $(touch %s) @x {^b} \"q\" \\n \n'; system('touch %s'); #",
+        asprintf(&model,
+                 "'; system('touch %s'); it's $(touch %s) @x {^b} \"q\" \\n \n` touch %s` \\",
                  "hacked", "hacked", "hacked"),
         0);
     rows_set_model(all[0], model);
