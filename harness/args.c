@@ -30,9 +30,11 @@ static bool offered(const struct args *args, const struct cell_option *option)
     return !args->only;
 }
 
-static void add(struct parse *p, const char *name, int key, const char *argument, const char *summary, int group)
+static void add(struct parse *p, const char *name, int key, const char *argument,
+                const char *summary, int group)
 {
-    BUG_ON(p->n >= MAX_OPTIONS - 1, "command %s has more than %d options", p->args->command, MAX_OPTIONS - 1);
+    BUG_ON(p->n >= MAX_OPTIONS - 1, "command %s has more than %d options", p->args->command,
+           MAX_OPTIONS - 1);
     p->option[p->n++] = (struct argp_option){name, key, argument, 0, summary, group};
 }
 
@@ -40,14 +42,15 @@ static void build_options(struct parse *p)
 {
     bool headed[2] = {false, false};
     for (int i = 0; p->args->own && p->args->own[i].name; i++)
-        add(p, p->args->own[i].name, OWN_KEY + p->args->own[i].key, p->args->own[i].argument, p->args->own[i].summary,
-            1);
+        add(p, p->args->own[i].name, OWN_KEY + p->args->own[i].key, p->args->own[i].argument,
+            p->args->own[i].summary, 1);
     for (int i = 0; cell_option_at(i); i++) {
         const struct cell_option *o = cell_option_at(i);
         if (!offered(p->args, o))
             continue;
         if (!headed[o->loop])
-            add(p, NULL, 0, NULL, o->loop ? "LOOP, how it is measured:" : "CELL, what is run:", o->loop ? 3 : 2);
+            add(p, NULL, 0, NULL,
+                o->loop ? "LOOP, how it is measured:" : "CELL, what is run:", o->loop ? 3 : 2);
         headed[o->loop] = true;
         add(p, o->name, CELL_KEY + i, o->argument, o->summary, o->loop ? 3 : 2);
     }
@@ -59,7 +62,8 @@ static enum status take(struct parse *p, int key, const char *value)
     if (key == ARGP_KEY_ARG && p->args->positional[0])
         return p->args->take(p->self, ARGS_POSITIONAL, value);
     if (key == ARGP_KEY_ARG)
-        return fail(ST_INVALID, "'%.60s' is no option; `ditbench %s --help` lists them", value, p->args->command);
+        return fail(ST_INVALID, "'%.60s' is no option; `ditbench %s --help` lists them", value,
+                    p->args->command);
     if (key < CELL_KEY)
         return p->args->take(p->self, key - OWN_KEY, value);
     const struct cell_option *o = cell_option_at(key - CELL_KEY);
@@ -106,7 +110,8 @@ static enum status refuse(const struct parse *p, const char *name, size_t n)
     const char *near = suggest_word(typed, words);
     if (near)
         return fail(ST_INVALID, "unknown option '--%s': did you mean '--%s'?", typed, near);
-    return fail(ST_INVALID, "unknown option '--%s'; `ditbench %s --help` lists them", typed, p->args->command);
+    return fail(ST_INVALID, "unknown option '--%s'; `ditbench %s --help` lists them", typed,
+                p->args->command);
 }
 
 static enum status check_names(const struct parse *p, int argc, char **argv)
@@ -130,7 +135,8 @@ static enum status check_names(const struct parse *p, int argc, char **argv)
     return ST_OK;
 }
 
-enum status args_parse(const struct args *args, int argc, char **argv, struct cell *cell, void *self)
+enum status args_parse(const struct args *args, int argc, char **argv, struct cell *cell,
+                       void *self)
 {
     char name[60];
     struct parse p = {.args = args, .cell = cell, .self = self};

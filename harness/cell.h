@@ -8,8 +8,8 @@
 #ifndef HARNESS_CELL_H
 #define HARNESS_CELL_H
 
-#include "kernels/base/tensor.h"
 #include "kernels/base/status.h"
+#include "kernels/base/tensor.h"
 #include "strategies/spec.h"
 
 enum { CELL_MODEL = 256, CELL_NAME = 16, CELL_LINE = 1400 };

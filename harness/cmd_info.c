@@ -27,13 +27,14 @@ static json_t *devices(void)
         size_t bytes = 0;
         struct device *dev;
         const struct device_options options = {.ordinal = 0, .threads = 1};
-        if (backend_at(i)->count(&n) == ST_OK && n > 0 && device_open(backend_at(i), &options, &dev) == ST_OK) {
+        if (backend_at(i)->count(&n) == ST_OK && n > 0 &&
+            device_open(backend_at(i), &options, &dev) == ST_OK) {
             if (device_capacity(dev, &bytes) != ST_OK)
                 bytes = 0;
             device_close(dev);
         }
-        json_array_append_new(out, json_pack("{s:s, s:i, s:I}", "backend", backend_at(i)->name, "devices", n,
-                                             "available_bytes", (json_int_t)bytes));
+        json_array_append_new(out, json_pack("{s:s, s:i, s:I}", "backend", backend_at(i)->name,
+                                             "devices", n, "available_bytes", (json_int_t)bytes));
     }
     return out;
 }
@@ -56,10 +57,11 @@ static json_t *libraries(const struct record_map *map)
 
 static json_t *build_info(const struct record_env *env)
 {
-    return json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:i}", "version", command_version(),
-                     "commit", env->commit, "dirty", env->dirty == RECORD_YES, "compiler", env->compiler, "flags",
-                     env->flags, "features", features(), "libraries", libraries(&env->libraries), "transports",
-                     transports(), "devices", devices(), "host", env->host, "os", env->os, "cpu", env->cpu, "cores",
+    return json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:i}", "version",
+                     command_version(), "commit", env->commit, "dirty", env->dirty == RECORD_YES,
+                     "compiler", env->compiler, "flags", env->flags, "features", features(),
+                     "libraries", libraries(&env->libraries), "transports", transports(), "devices",
+                     devices(), "host", env->host, "os", env->os, "cpu", env->cpu, "cores",
                      env->cores);
 }
 
@@ -78,19 +80,22 @@ static void print_lines(json_t *info)
 {
     const char *key;
     json_t *value;
-    json_object_foreach (info, key, value) {
+    json_object_foreach(info, key, value)
+    {
         const char *inner;
         json_t *item;
         size_t i;
         print_value(key, value);
         if (json_is_object(value)) {
             printf("%s\n", key);
-            json_object_foreach (value, inner, item) {
+            json_object_foreach(value, inner, item)
+            {
                 printf("  ");
                 print_value(inner, item);
             }
         }
-        json_array_foreach (value, i, item) {
+        json_array_foreach(value, i, item)
+        {
             if (json_is_string(item))
                 printf("%-14s %s\n", i ? "" : key, json_string_value(item));
             else
@@ -140,4 +145,5 @@ static enum status info_run(int argc, char **argv)
     return ST_OK;
 }
 
-const struct command command_info = {"info", "features built in, libraries and versions, devices", info_run};
+const struct command command_info = {"info", "features built in, libraries and versions, devices",
+                                     info_run};

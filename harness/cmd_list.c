@@ -20,12 +20,12 @@ static enum status put_models(json_t *list)
 {
     for (int i = 0; dit_config_at(i); i++) {
         const struct dit_config *c = dit_config_at(i);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:i, s:i, s:i, s:f, s:s}", "name", c->name, "summary",
-                                              dit_config_summary(i), "parameters",
-                                              (json_int_t)dit_config_parameters(c), "heads", c->heads, "layers",
-                                              c->layers, "size", c->default_size, "guidance",
-                                              (double)c->default_guidance, "sampler",
-                                              sampler_kind_name(c->sampler.kind)));
+        json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:I, s:i, s:i, s:i, s:f, s:s}", "name", c->name, "summary",
+                      dit_config_summary(i), "parameters", (json_int_t)dit_config_parameters(c),
+                      "heads", c->heads, "layers", c->layers, "size", c->default_size, "guidance",
+                      (double)c->default_guidance, "sampler", sampler_kind_name(c->sampler.kind)));
     }
     return ST_OK;
 }
@@ -35,7 +35,8 @@ static json_t *options_of(const struct strategy_ops *ops)
 {
     json_t *options = json_array();
     for (const struct spec_option *o = ops->options; o && o->name; o++)
-        json_array_append_new(options, json_pack("{s:s, s:s}", "name", o->name, "summary", o->summary));
+        json_array_append_new(options,
+                              json_pack("{s:s, s:s}", "name", o->name, "summary", o->summary));
     return options;
 }
 
@@ -43,9 +44,10 @@ static enum status put_strategies(json_t *list)
 {
     for (int i = 0; strategy_at(i); i++) {
         const struct strategy_ops *s = strategy_at(i);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:o}", "name", s->name, "summary",
-                                              s->summary, "paper", s->paper, "seam", s->seam, "exact", !s->stale,
-                                              "bytes", s->bytes, "memory", s->memory, "options", options_of(s)));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:o}", "name", s->name, "summary",
+                            s->summary, "paper", s->paper, "seam", s->seam, "exact", !s->stale,
+                            "bytes", s->bytes, "memory", s->memory, "options", options_of(s)));
     }
     return ST_OK;
 }
@@ -53,7 +55,8 @@ static enum status put_strategies(json_t *list)
 static enum status put_samplers(json_t *list)
 {
     for (int k = 0; k < SAMPLER_KINDS; k++)
-        json_array_append_new(list, json_pack("{s:s, s:s}", "name", sampler_kind_name((enum sampler_kind)k), "summary",
+        json_array_append_new(list, json_pack("{s:s, s:s}", "name",
+                                              sampler_kind_name((enum sampler_kind)k), "summary",
                                               sampler_kind_summary((enum sampler_kind)k)));
     return ST_OK;
 }
@@ -64,8 +67,9 @@ static enum status put_backends(json_t *list)
         int devices = 0;
         if (backend_at(i)->count(&devices) != ST_OK)
             devices = 0;
-        json_array_append_new(list, json_pack("{s:s, s:s, s:i}", "name", backend_at(i)->name, "summary",
-                                              backend_at(i)->summary, "devices", devices));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:i}", "name", backend_at(i)->name, "summary",
+                                        backend_at(i)->summary, "devices", devices));
     }
     return ST_OK;
 }
@@ -73,8 +77,8 @@ static enum status put_backends(json_t *list)
 static enum status put_transports(json_t *list)
 {
     for (int i = 0; comm_ops_at(i); i++)
-        json_array_append_new(
-            list, json_pack("{s:s, s:s}", "name", comm_ops_at(i)->name, "summary", comm_ops_at(i)->summary));
+        json_array_append_new(list, json_pack("{s:s, s:s}", "name", comm_ops_at(i)->name, "summary",
+                                              comm_ops_at(i)->summary));
     return ST_OK;
 }
 
@@ -90,7 +94,8 @@ static void put_experiment(json_t *list, const char *path)
 {
     struct experiment *e;
     if (experiment_open(path, &e) != ST_OK) {
-        json_array_append_new(list, json_pack("{s:s, s:s}", "name", path, "summary", status_message()));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s}", "name", path, "summary", status_message()));
         status_clear();
         return;
     }
@@ -114,7 +119,8 @@ static void put_folder(json_t *list, const char *folder)
         free(found);
 }
 
-/* ./experiments, and those of the source tree that the program was built in: beside or above its folder. */
+/* ./experiments, and those of the source tree that the program was built in: beside or above its
+ * folder. */
 static enum status put_experiments(json_t *list)
 {
     static const char *const beside[] = {"experiments", "../experiments"};
@@ -144,8 +150,9 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-    {"models", put_models},           {"strategies", put_strategies}, {"samplers", put_samplers},
-    {"experiments", put_experiments}, {"backends", put_backends},     {"transports", put_transports},
+    {"models", put_models},     {"strategies", put_strategies},
+    {"samplers", put_samplers}, {"experiments", put_experiments},
+    {"backends", put_backends}, {"transports", put_transports},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -174,8 +181,10 @@ static enum status take(void *self, int key, const char *value)
             o->kind = &kinds[i];
             return ST_OK;
         }
-    return fail(ST_INVALID, "'%.60s': wanted one of models, strategies, samplers, experiments, backends, transports",
-                value);
+    return fail(
+        ST_INVALID,
+        "'%.60s': wanted one of models, strategies, samplers, experiments, backends, transports",
+        value);
 }
 
 static const char *text_of(const json_t *item, const char *key)
@@ -196,10 +205,10 @@ static void print_lines(const json_t *list)
     size_t i;
     const json_t *item;
     int width = 0;
-    json_array_foreach (list, i, item)
-        if ((int)strlen(text_of(item, "name")) > width)
-            width = (int)strlen(text_of(item, "name"));
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item) if ((int)strlen(text_of(item, "name")) > width) width =
+        (int)strlen(text_of(item, "name"));
+    json_array_foreach(list, i, item)
+    {
         printf("  %-*s  %s\n", width, text_of(item, "name"), text_of(item, "summary"));
         if (json_object_get(item, "seam"))
             print_strategy(item);
@@ -242,4 +251,5 @@ static enum status list_run(int argc, char **argv)
     return command_print_json(one);
 }
 
-const struct command command_list = {"list", "what there is: models, strategies, samplers, experiments, ...", list_run};
+const struct command command_list = {
+    "list", "what there is: models, strategies, samplers, experiments, ...", list_run};

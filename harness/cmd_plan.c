@@ -39,7 +39,8 @@ static enum status plan_run(int argc, char **argv)
     static const struct args args = {
         .command = "plan",
         .positional = "",
-        .about = "Shows what each rank of a cell would hold, send and need, without running anything.",
+        .about =
+            "Shows what each rank of a cell would hold, send and need, without running anything.",
         .own = own,
         .cell = true,
         .take = take,
@@ -55,4 +56,5 @@ static enum status plan_run(int argc, char **argv)
     return st;
 }
 
-const struct command command_plan = {"plan", "what each rank would hold, send and need; runs nothing", plan_run};
+const struct command command_plan = {
+    "plan", "what each rank would hold, send and need; runs nothing", plan_run};

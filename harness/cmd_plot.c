@@ -21,7 +21,8 @@ static enum status take(void *self, int key, const char *value)
 {
     struct plot_options *o = self;
     if (value[0] == '\0')
-        return fail(ST_INVALID, "an empty name where a %s is wanted", key == KEY_OUT ? "folder" : "file");
+        return fail(ST_INVALID, "an empty name where a %s is wanted",
+                    key == KEY_OUT ? "folder" : "file");
     if (key == KEY_OUT) {
         o->out = value;
         return ST_OK;

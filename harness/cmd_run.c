@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ditbench run`: one cell, in processes of its own, or as one of the processes that mpirun started. */
+/* `ditbench run`: one cell, in processes of its own, or as one of the processes that mpirun
+ * started. */
 #include "harness/args.h"
 #include "harness/command.h"
 #include "harness/interrupt.h"
@@ -58,7 +59,8 @@ static enum status conclude(const struct record *record, enum status code, bool 
     TRY(print_record(record, json));
     if (code == ST_OK)
         return ST_OK;
-    return fail(code, "%s: %s", record_status_name(record->status), record->reason ? record->reason : "");
+    return fail(code, "%s: %s", record_status_name(record->status),
+                record->reason ? record->reason : "");
 }
 
 /* ---- in processes of its own ---- */
@@ -69,7 +71,8 @@ static enum status temporary_log(char *path, size_t size)
     snprintf(path, size, "%s/ditbench-XXXXXX.log", folder && folder[0] ? folder : "/tmp");
     int fd = mkstemps(path, 4);
     if (fd < 0)
-        return fail(ST_IO, "%s: %s; set TMPDIR to a folder that takes files", path, strerror(errno));
+        return fail(ST_IO, "%s: %s; set TMPDIR to a folder that takes files", path,
+                    strerror(errno));
     close(fd);
     return ST_OK;
 }
@@ -83,7 +86,8 @@ static enum status identity_of(const struct setup *setup, char *text, size_t siz
     return ST_OK;
 }
 
-static enum status run_launched(const struct setup *setup, const struct run_options *o, int argc, char **argv)
+static enum status run_launched(const struct setup *setup, const struct run_options *o, int argc,
+                                char **argv)
 {
     char log[4096];
     char identity[64];
@@ -151,7 +155,8 @@ static void die(int rank, enum status st)
 }
 
 static enum status run_as_rank(const struct setup *setup, const struct run_options *o,
-                               const struct outcome_options *options, const struct rendezvous *place)
+                               const struct outcome_options *options,
+                               const struct rendezvous *place)
 {
     struct record *record = NULL;
     enum status st = check_plan(setup);
@@ -181,11 +186,12 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
     return st;
 }
 
-static enum status run_under_mpi(const struct cell *cell, const struct run_options *o, int argc, char **argv,
-                                 const struct rendezvous *place)
+static enum status run_under_mpi(const struct cell *cell, const struct run_options *o, int argc,
+                                 char **argv, const struct rendezvous *place)
 {
     struct setup *setup;
-    const struct outcome_options options = {.experiment = "", .argc = argc, .argv = argv, .identity = "unknown"};
+    const struct outcome_options options = {
+        .experiment = "", .argc = argc, .argv = argv, .identity = "unknown"};
     TRY(setup_open(cell, place->size, &setup));
     enum status st = run_as_rank(setup, o, &options, place);
     setup_close(setup);
@@ -204,7 +210,8 @@ static enum status run(struct cell *cell, const struct run_options *o, int argc,
     TRY(rendezvous_mpi(&argc, &argv, &under, &place));
     if (under) {
         enum status st = run_under_mpi(cell, o, argc, argv, &place);
-        if (st != ST_OK && place.rank == 0) /* one rank says it for all, before the first one ends */
+        if (st != ST_OK &&
+            place.rank == 0) /* one rank says it for all, before the first one ends */
             fprintf(stderr, "ditbench run: %s\n", status_message());
         status_clear();
         rendezvous_finish();

@@ -13,7 +13,8 @@ static const struct args_option own[] = {
     {"results", KEY_RESULTS, "FILE", "rows are appended here (default: results/NAME.jsonl)"},
     {"filter", KEY_FILTER, "REGEX", "only cells whose text matches (--dry-run shows the texts)"},
     {"dry-run", KEY_DRY_RUN, NULL, "print the cells and what would become of them"},
-    {"retry", KEY_RETRY, "STATUS,...", "run cells again whose row is one of wrong, unsupported, oom, timeout, ..."},
+    {"retry", KEY_RETRY, "STATUS,...",
+     "run cells again whose row is one of wrong, unsupported, oom, timeout, ..."},
     {"strict", KEY_STRICT, NULL, "exit with 1 when a row is wrong, crashed, timed out or failed"},
     {NULL, 0, NULL, NULL},
 };
@@ -31,9 +32,11 @@ static enum status take_retry(const char *list, bool retry[RECORD_STATUSES])
         size_t n = strcspn(at, ",");
         snprintf(name, sizeof name, "%.*s", n < sizeof name ? (int)n : (int)sizeof name - 1, at);
         if (!record_status_find(name, &status))
-            return fail(ST_INVALID, "--retry: found '%s', wanted names of statuses: ok, wrong, unsupported, oom, "
-                                    "timeout, crash, error, interrupted",
-                        name);
+            return fail(
+                ST_INVALID,
+                "--retry: found '%s', wanted names of statuses: ok, wrong, unsupported, oom, "
+                "timeout, crash, error, interrupted",
+                name);
         retry[status] = true;
         if (at[n] == '\0')
             return ST_OK;
@@ -61,7 +64,8 @@ static enum status take(void *self, int key, const char *value)
         return ST_OK;
     default:
         if (c->file)
-            return fail(ST_INVALID, "'%.60s': one experiment at a time; the first is %s", value, c->file);
+            return fail(ST_INVALID, "'%.60s': one experiment at a time; the first is %s", value,
+                        c->file);
         c->file = value;
         return ST_OK;
     }
@@ -72,7 +76,8 @@ static enum status sweep_main(int argc, char **argv)
     static const struct args args = {
         .command = "sweep",
         .positional = "FILE.yaml",
-        .about = "Runs the cells of an experiment file, each in processes of its own, and appends one row for each to "
+        .about = "Runs the cells of an experiment file, each in processes of its own, and appends "
+                 "one row for each to "
                  "a results file. Started again, it goes on where it stood.",
         .own = own,
         .take = take,
@@ -88,4 +93,5 @@ static enum status sweep_main(int argc, char **argv)
     return st;
 }
 
-const struct command command_sweep = {"sweep", "the cells of an experiment file, one row for each", sweep_main};
+const struct command command_sweep = {"sweep", "the cells of an experiment file, one row for each",
+                                      sweep_main};

@@ -22,8 +22,8 @@ static const struct args_option own[] = {
 };
 
 /* The rest of a cell is in the file. */
-static const char *const taken[] = {"model",   "strategy",  "ranks",    "threads", "dtype",
-                                    "backend", "transport", NULL};
+static const char *const taken[] = {"model", "strategy", "ranks",     "threads",
+                                    "dtype", "backend",  "transport", NULL};
 
 struct verify_options {
     const char *reference;
@@ -39,8 +39,8 @@ static enum status take(void *self, int key, const char *value)
     return ST_OK;
 }
 
-static enum status verify_file(const struct cell *cell, const struct verify_options *o, const struct rendezvous *mpi,
-                               bool *agreed)
+static enum status verify_file(const struct cell *cell, const struct verify_options *o,
+                               const struct rendezvous *mpi, bool *agreed)
 {
     char folder[PATH_MAX];
     struct dit_config config;
@@ -57,7 +57,8 @@ static enum status verify_file(const struct cell *cell, const struct verify_opti
     return st;
 }
 
-static enum status verify_under(const struct cell *cell, const struct verify_options *o, const struct rendezvous *place)
+static enum status verify_under(const struct cell *cell, const struct verify_options *o,
+                                const struct rendezvous *place)
 {
     bool agreed;
     enum status st = verify_file(cell, o, place, &agreed);
@@ -90,7 +91,8 @@ static enum status verify_main(int argc, char **argv)
     static const struct args args = {
         .command = "verify",
         .positional = "",
-        .about = "Computes what a reference file holds, and compares: exit status 0 when every error is within its "
+        .about = "Computes what a reference file holds, and compares: exit status 0 when every "
+                 "error is within its "
                  "tolerance, 1 when one is not.",
         .own = own,
         .cell = true,
@@ -113,4 +115,5 @@ static enum status verify_main(int argc, char **argv)
     return under ? verify_under(&cell, &o, &place) : verify_file(&cell, &o, NULL, &agreed);
 }
 
-const struct command command_verify = {"verify", "a model's numbers against another framework's", verify_main};
+const struct command command_verify = {"verify", "a model's numbers against another framework's",
+                                       verify_main};

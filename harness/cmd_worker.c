@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hidden command behind `run` and `sweep`: the process, or one of the processes, of a cell. Speaks the lines of
- * launch.h on standard output. */
+/* The hidden command behind `run` and `sweep`: the process, or one of the processes, of a cell.
+ * Speaks the lines of launch.h on standard output. */
 #include "harness/args.h"
 #include "harness/command.h"
 #include "harness/outcome.h"
@@ -89,7 +89,8 @@ static enum status say_record(const struct record *record)
     return ST_OK;
 }
 
-static enum status work(const struct cell *cell, const struct worker_options *o, const struct rendezvous *mpi)
+static enum status work(const struct cell *cell, const struct worker_options *o,
+                        const struct rendezvous *mpi)
 {
     struct setup *setup;
     struct record *record;
@@ -140,7 +141,8 @@ static enum status worker_main(int argc, char **argv)
     };
     struct worker_options o = {NULL, NULL};
     struct cell cell;
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* under mpirun the parent is mpirun's, which dies with the sweep */
+    prctl(PR_SET_PDEATHSIG,
+          SIGKILL); /* under mpirun the parent is mpirun's, which dies with the sweep */
     cell_init(&cell);
     enum status st = args_parse(&args, argc, argv, &cell, &o);
     if (st == ST_OK)

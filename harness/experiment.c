@@ -25,9 +25,11 @@ static enum status check_name(const char *name)
 {
     static const char legal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     if (strlen(name) > 100 || name[0] == '.' || name[0] == '-' || name[strspn(name, legal)] != '\0')
-        return fail(ST_INVALID, "found '%.120s', wanted at most 100 letters, digits, '.', '_' and '-', beginning with "
-                                "a letter, digit or '_', for it names the results file",
-                    name);
+        return fail(
+            ST_INVALID,
+            "found '%.120s', wanted at most 100 letters, digits, '.', '_' and '-', beginning with "
+            "a letter, digit or '_', for it names the results file",
+            name);
     return ST_OK;
 }
 
@@ -39,7 +41,8 @@ static enum status prefix(const struct experiment *e, const char *key, enum stat
     return fail_prefix(st, "%s:%d: %s", e->path, experiment_file_line(e->text, 0, key), key);
 }
 
-static enum status experiment_read(struct experiment *e, const char *label, const void *bytes, size_t size)
+static enum status experiment_read(struct experiment *e, const char *label, const void *bytes,
+                                   size_t size)
 {
     e->path = strdup(label);
     e->text = malloc(size + 1);
@@ -48,16 +51,19 @@ static enum status experiment_read(struct experiment *e, const char *label, cons
     memcpy(e->text, bytes, size);
     e->text[size] = '\0';
     if (strlen(e->text) != size)
-        return fail(ST_INVALID, "%s: a zero byte at byte %zu; an experiment is UTF-8 text", label, strlen(e->text));
+        return fail(ST_INVALID, "%s: a zero byte at byte %zu; an experiment is UTF-8 text", label,
+                    strlen(e->text));
     TRY(experiment_file_parse(label, e->text, size, &e->values));
     return prefix(e, "name", check_name(e->values->name));
 }
 
-enum status experiment_open_memory(const char *label, const void *bytes, size_t size, struct experiment **out)
+enum status experiment_open_memory(const char *label, const void *bytes, size_t size,
+                                   struct experiment **out)
 {
     *out = NULL;
     if (size > EXPERIMENT_MAX_BYTES)
-        return fail(ST_INVALID, "%s: more than %d bytes; an experiment is a page of YAML", label, EXPERIMENT_MAX_BYTES);
+        return fail(ST_INVALID, "%s: more than %d bytes; an experiment is a page of YAML", label,
+                    EXPERIMENT_MAX_BYTES);
     struct experiment *e = calloc(1, sizeof *e);
     if (!e)
         return fail(ST_OOM, "%s: %zu bytes of host memory", label, sizeof *e);
@@ -127,17 +133,20 @@ struct axis_name {
 };
 
 static const struct axis_name axis_name[AXES] = {
-    [MODELS] = {"models", "model", "model"},           [SIZES] = {"sizes", "size", "size"},
-    [RANKS] = {"ranks", "ranks", "ranks"},             [STRATEGIES] = {"strategies", "strategy", "strategy"},
-    [DTYPES] = {"dtypes", "dtype", "dtype"},           [STEPS] = {"steps", "steps", "steps"},
+    [MODELS] = {"models", "model", "model"},
+    [SIZES] = {"sizes", "size", "size"},
+    [RANKS] = {"ranks", "ranks", "ranks"},
+    [STRATEGIES] = {"strategies", "strategy", "strategy"},
+    [DTYPES] = {"dtypes", "dtype", "dtype"},
+    [STEPS] = {"steps", "steps", "steps"},
     [REQUESTS] = {"requests", "requests", "requests"},
 };
 
 static const struct experiment_list *axis_list(const struct experiment *e, enum axis axis)
 {
     const struct experiment_values *v = e->values;
-    const struct experiment_list *const list[AXES] = {&v->models, &v->sizes, &v->ranks,   &v->strategies,
-                                                      &v->dtypes, &v->steps, &v->requests};
+    const struct experiment_list *const list[AXES] = {
+        &v->models, &v->sizes, &v->ranks, &v->strategies, &v->dtypes, &v->steps, &v->requests};
     return list[axis];
 }
 
@@ -206,9 +215,11 @@ static enum status excluded(const char *text, const struct point *point, bool *m
         size_t key = strcspn(at, "=,");
         int axis = at[key] == '=' ? condition_axis(at, key) : -1;
         if (axis < 0)
-            return fail(ST_INVALID, "'%.200s': found '%.*s', wanted KEY=PREFIX with a key of model, size, ranks, "
-                                    "strategy, dtype, steps, requests",
-                        text, (int)(n < 60 ? n : 60), at);
+            return fail(
+                ST_INVALID,
+                "'%.200s': found '%.*s', wanted KEY=PREFIX with a key of model, size, ranks, "
+                "strategy, dtype, steps, requests",
+                text, (int)(n < 60 ? n : 60), at);
         const char *value = axis == STRATEGIES ? point->strategy : point->value[axis];
         *match &= value && strncmp(value, at + key + 1, n - key - 1) == 0;
         if (at[n] == '\0')
@@ -217,7 +228,8 @@ static enum status excluded(const char *text, const struct point *point, bool *m
     }
 }
 
-static enum status excluded_by_any(const struct experiment *e, const struct point *point, bool *match)
+static enum status excluded_by_any(const struct experiment *e, const struct point *point,
+                                   bool *match)
 {
     *match = false;
     for (unsigned i = 0; i < e->values->exclude.n && !*match; i++)
@@ -233,16 +245,21 @@ static enum status set_values(const struct experiment *e, struct cell *cell)
     const struct {
         const char *key, *option, *value;
     } single[] = {
-        {"backend", "backend", v->backend},           {"transport", "transport", v->transport},
-        {"guidance", "guidance", v->guidance},        {"seed", "seed", v->seed},
-        {"warmup_loops", "warmup-loops", v->warmup_loops}, {"repeats", "repeats", v->repeats},
-        {"threads", "threads", v->threads},           {"timeout_s", "timeout", v->timeout_s},
+        {"backend", "backend", v->backend},
+        {"transport", "transport", v->transport},
+        {"guidance", "guidance", v->guidance},
+        {"seed", "seed", v->seed},
+        {"warmup_loops", "warmup-loops", v->warmup_loops},
+        {"repeats", "repeats", v->repeats},
+        {"threads", "threads", v->threads},
+        {"timeout_s", "timeout", v->timeout_s},
     };
     cell_init(cell);
     cell->timeout_s = EXPERIMENT_TIMEOUT_S;
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
         if (single[i].value)
-            TRY(prefix(e, single[i].key, cell_set(cell, single[i].option, "value", single[i].value)));
+            TRY(prefix(e, single[i].key,
+                       cell_set(cell, single[i].option, "value", single[i].value)));
     return ST_OK;
 }
 
@@ -256,7 +273,8 @@ static enum status find_model(const struct experiment *e, const char *name, char
     bool preset = false;
     for (int i = 0; dit_config_at(i); i++)
         preset |= strcmp(dit_config_at(i)->name, name) == 0;
-    int n = snprintf(out, size, "%.*s%s", slash && name[0] != '/' && !preset ? (int)(slash - e->path + 1) : 0, e->path,
+    int n = snprintf(out, size, "%.*s%s",
+                     slash && name[0] != '/' && !preset ? (int)(slash - e->path + 1) : 0, e->path,
                      name);
     if (n < 0 || (size_t)n >= size)
         return fail(ST_INVALID, "'%.80s': the path is longer than %zu characters", name, size - 1);
@@ -265,7 +283,8 @@ static enum status find_model(const struct experiment *e, const char *name, char
     return dit_config_load(out, config, folder, sizeof folder);
 }
 
-static enum status set_point(const struct experiment *e, const struct point *point, struct cell *cell)
+static enum status set_point(const struct experiment *e, const struct point *point,
+                             struct cell *cell)
 {
     struct dit_config config;
     for (int a = 0; a < AXES; a++) {
@@ -273,7 +292,8 @@ static enum status set_point(const struct experiment *e, const struct point *poi
         if (value && a != MODELS)
             TRY(prefix(e, axis_name[a].key, cell_set(cell, axis_name[a].option, "value", value)));
     }
-    TRY(prefix(e, "models", find_model(e, point->value[MODELS], cell->model, sizeof cell->model, &config)));
+    TRY(prefix(e, "models",
+               find_model(e, point->value[MODELS], cell->model, sizeof cell->model, &config)));
     struct problem problem = {.config = &config, .width = cell->width, .height = cell->height};
     TRY(prefix(e, "sizes", problem_check(&problem)));
     problem.steps = cell->steps;
@@ -282,8 +302,8 @@ static enum status set_point(const struct experiment *e, const struct point *poi
     return prefix(e, "requests", problem_check(&problem));
 }
 
-static enum status add_point(const struct experiment *e, const struct cell *base, struct point *point, int *n,
-                             struct cell *cells)
+static enum status add_point(const struct experiment *e, const struct cell *base,
+                             struct point *point, int *n, struct cell *cells)
 {
     bool fits = false;
     bool out = false;
@@ -309,8 +329,8 @@ static enum status count_points(const struct experiment *e, long *out)
     for (int a = 0; a < AXES; a++) {
         points *= axis_count(e, (enum axis)a);
         if (points > EXPERIMENT_MAX_CELLS)
-            return fail(ST_INVALID, "%s: the axes span more than %d cells; split the experiment", e->path,
-                        EXPERIMENT_MAX_CELLS);
+            return fail(ST_INVALID, "%s: the axes span more than %d cells; split the experiment",
+                        e->path, EXPERIMENT_MAX_CELLS);
     }
     *out = points;
     return ST_OK;

@@ -52,7 +52,8 @@ static const cyaml_schema_value_t schema = {
 
 /* ---- places in the text ---- */
 
-/* Behind a comment or a quoted text that begins at `at`, or `at` itself. `fresh`: a comment may begin here. */
+/* Behind a comment or a quoted text that begins at `at`, or `at` itself. `fresh`: a comment may
+ * begin here. */
 static size_t skip_opaque(const char *text, size_t at, bool fresh)
 {
     char quote = text[at];
@@ -123,7 +124,8 @@ static size_t offset_of(const char *text, int line, int column)
     return at;
 }
 
-/* The line of the second document's marker: the one after text that is neither blank nor comment. */
+/* The line of the second document's marker: the one after text that is neither blank nor comment.
+ */
 static int second_document(const char *text)
 {
     bool content = false;
@@ -134,7 +136,8 @@ static int second_document(const char *text)
         if (marker && content)
             return line;
         size_t blank = strspn(p, " \t\r");
-        content |= (marker && strncmp(p, "---", 3) == 0) || (!marker && blank < n && p[blank] != '#' && *p != '%');
+        content |= (marker && strncmp(p, "---", 3) == 0) ||
+                   (!marker && blank < n && p[blank] != '#' && *p != '%');
         p += n + (p[n] == '\n');
     }
     return line;
@@ -142,8 +145,8 @@ static int second_document(const char *text)
 
 /* ---- libcyaml's report ---- */
 
-/* libcyaml tells its errors as log lines: a sentence, then from inner to outer where the reader stood. The place of an
- * unknown key is that of the event before it. */
+/* libcyaml tells its errors as log lines: a sentence, then from inner to outer where the reader
+ * stood. The place of an unknown key is that of the event before it. */
 struct report {
     char sentence[300];
     char key[100]; /* top-level field, or the key that does not fit */
@@ -188,31 +191,38 @@ static char *known_keys(char *buffer, size_t size)
     return buffer;
 }
 
-static enum status explain(const char *label, const char *text, const struct report *r, cyaml_err_t error)
+static enum status explain(const char *label, const char *text, const struct report *r,
+                           cyaml_err_t error)
 {
     char keys[400];
     char key[100];
     size_t after = offset_of(text, r->line, r->column);
     if (key_after(r->sentence, "Unexpected key: ", key, sizeof key))
-        return fail(ST_INVALID, "%s:%d: %s: unknown key; legal: %s", label, experiment_file_line(text, after, key), key,
-                    known_keys(keys, sizeof keys));
+        return fail(ST_INVALID, "%s:%d: %s: unknown key; legal: %s", label,
+                    experiment_file_line(text, after, key), key, known_keys(keys, sizeof keys));
     if (key_after(r->sentence, "Mapping field already seen: ", key, sizeof key))
-        return fail(ST_INVALID, "%s:%d: %s: the key is given twice", label, experiment_file_line(text, after, key),
-                    key);
+        return fail(ST_INVALID, "%s:%d: %s: the key is given twice", label,
+                    experiment_file_line(text, after, key), key);
     if (key_after(r->sentence, "Missing required mapping field: ", key, sizeof key))
-        return fail(ST_INVALID, "%s: %s: the key is missing; name, models and strategies must be given", label, key);
+        return fail(ST_INVALID,
+                    "%s: %s: the key is missing; name, models and strategies must be given", label,
+                    key);
     if (error == CYAML_ERR_LIBYAML_PARSER)
-        return fail(ST_INVALID, "%s:%d: not YAML, here or below: %s", label, r->line > 0 ? r->line : 1, r->sentence);
-    const char *sentence = error == CYAML_ERR_ALIAS ? "aliases (*name) are not accepted; write the value out"
-                           : r->sentence[0]         ? r->sentence
-                                                    : cyaml_strerror(error);
+        return fail(ST_INVALID, "%s:%d: not YAML, here or below: %s", label,
+                    r->line > 0 ? r->line : 1, r->sentence);
+    const char *sentence = error == CYAML_ERR_ALIAS
+                               ? "aliases (*name) are not accepted; write the value out"
+                           : r->sentence[0] ? r->sentence
+                                            : cyaml_strerror(error);
     if (!r->key[0])
         return fail(ST_INVALID, "%s: %s; wanted a mapping with the keys %s", label, sentence,
                     known_keys(keys, sizeof keys));
-    return fail(ST_INVALID, "%s:%d: %s: %s", label, experiment_file_line(text, 0, r->key), r->key, sentence);
+    return fail(ST_INVALID, "%s:%d: %s: %s", label, experiment_file_line(text, 0, r->key), r->key,
+                sentence);
 }
 
-enum status experiment_file_parse(const char *label, const char *text, size_t size, struct experiment_values **out)
+enum status experiment_file_parse(const char *label, const char *text, size_t size,
+                                  struct experiment_values **out)
 {
     struct report report = {.line = 0};
     const cyaml_config_t config = {
@@ -232,12 +242,13 @@ enum status experiment_file_parse(const char *label, const char *text, size_t si
         return explain(label, text, &report, error);
     }
     if (!*out)
-        return fail(ST_INVALID, "%s: the file is empty; `ditbench list experiments` shows some", label);
+        return fail(ST_INVALID, "%s: the file is empty; `ditbench list experiments` shows some",
+                    label);
     if (report.more_documents) {
         experiment_file_release(*out);
         *out = NULL;
-        return fail(ST_INVALID, "%s:%d: ---: a second YAML document; one file is one experiment", label,
-                    second_document(text));
+        return fail(ST_INVALID, "%s:%d: ---: a second YAML document; one file is one experiment",
+                    label, second_document(text));
     }
     return ST_OK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The form of an experiment file: one YAML document, known keys, lists where lists belong. Texts, not meanings. */
+/* The form of an experiment file: one YAML document, known keys, lists where lists belong. Texts,
+ * not meanings. */
 #ifndef HARNESS_EXPERIMENT_FILE_H
 #define HARNESS_EXPERIMENT_FILE_H
 
@@ -21,8 +22,10 @@ struct experiment_values {
 
 enum { EXPERIMENT_MAX_BYTES = 1 << 20, EXPERIMENT_MAX_ENTRIES = 1000 };
 
-/* text: 0-terminated, without other zeros, `size` bytes before the end. ST_INVALID "label:line: key: ...". */
-enum status experiment_file_parse(const char *label, const char *text, size_t size, struct experiment_values **out);
+/* text: 0-terminated, without other zeros, `size` bytes before the end. ST_INVALID "label:line:
+ * key: ...". */
+enum status experiment_file_parse(const char *label, const char *text, size_t size,
+                                  struct experiment_values **out);
 void experiment_file_release(struct experiment_values *values);
 
 /* The line (from 1) of a top-level key, at or after byte `from`; 0: not found. */

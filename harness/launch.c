@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Watching one cell: its lines, its clocks, its end. How processes start and die is in launch_process.c. */
+/* Watching one cell: its lines, its clocks, its end. How processes start and die is in
+ * launch_process.c. */
 #include "harness/launch.h"
 
 #include "harness/interrupt.h"
@@ -22,10 +23,10 @@ struct watch {
     const struct launch *launch;
     struct process process;
     int log;
-    bool closed;         /* the child's output ended */
-    char *line;          /* the line being read */
+    bool closed; /* the child's output ended */
+    char *line;  /* the line being read */
     size_t used, space;
-    bool overlong;       /* the rest of this line is dropped */
+    bool overlong; /* the rest of this line is dropped */
 
     char phase[40];
     long done, total;
@@ -77,7 +78,8 @@ static bool take_failure(struct watch *w, const char *rest)
     bool cause = !w->failed || (w->failure == ST_COMM && st != ST_COMM);
     if (cause) {
         w->failure = st;
-        snprintf(w->message, sizeof w->message, "%.*s", LAUNCH_REASON - 1, rest + n + (rest[n] == ' '));
+        snprintf(w->message, sizeof w->message, "%.*s", LAUNCH_REASON - 1,
+                 rest + n + (rest[n] == ' '));
     }
     w->failed = true;
     return true;
@@ -210,7 +212,8 @@ static const char *mpirun_hint(const char *tail)
     bool its = strstr(tail, "allow-run-as-root") || strstr(tail, "not enough slots") ||
                strstr(tail, "ALLOW_RUN_AS_ROOT");
     return its ? "; mpirun as root or with more ranks than cores needs OMPI_ALLOW_RUN_AS_ROOT=1 "
-                 "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 in the environment"
+                 "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 in the "
+                 "environment"
                : "";
 }
 
@@ -219,15 +222,18 @@ static void reason(const struct watch *w, struct launch_end *end, const char *fi
 {
     char tail[1200];
     log_tail(w->launch->log, tail, sizeof tail);
-    snprintf(end->reason, sizeof end->reason, "%s%s%s%s", first, tail[0] ? ": " : "", tail, mpirun_hint(tail));
+    snprintf(end->reason, sizeof end->reason, "%s%s%s%s", first, tail[0] ? ": " : "", tail,
+             mpirun_hint(tail));
 }
 
 static void end_failed(struct watch *w, struct launch_end *end, int code)
 {
-    static const enum status by_code[] = {[2] = ST_INVALID, [3] = ST_UNSUPPORTED, [4] = ST_OOM, [5] = ST_COMM};
+    static const enum status by_code[] = {
+        [2] = ST_INVALID, [3] = ST_UNSUPPORTED, [4] = ST_OOM, [5] = ST_COMM};
     char first[100];
     enum status st = code >= 2 && code <= 5 ? by_code[code] : ST_COMM;
-    snprintf(first, sizeof first, code == 0 ? "it ended without a record" : "it ended with status %d", code);
+    snprintf(first, sizeof first,
+             code == 0 ? "it ended without a record" : "it ended with status %d", code);
     if (w->failed)
         st = w->failure;
     end->status = record_status_of(st);
@@ -241,9 +247,10 @@ static void end_failed(struct watch *w, struct launch_end *end, int code)
 static void end_signal(struct watch *w, struct launch_end *end, int number)
 {
     char first[300];
-    snprintf(first, sizeof first, "a process died of signal %d (%s)%s%s%s", number, strsignal(number),
-             number == SIGKILL ? "; the kernel sends it when memory runs out" : "", w->phase[0] ? " in phase " : "",
-             w->phase);
+    snprintf(first, sizeof first, "a process died of signal %d (%s)%s%s%s", number,
+             strsignal(number),
+             number == SIGKILL ? "; the kernel sends it when memory runs out" : "",
+             w->phase[0] ? " in phase " : "", w->phase);
     end->status = RECORD_CRASH;
     end->code = ST_COMM;
     reason(w, end, first);
@@ -267,10 +274,12 @@ static void end_of(struct watch *w, struct launch_end *end)
 static void end_timeout(struct watch *w, struct launch_end *end, bool silent, double limit)
 {
     char first[300];
-    snprintf(first, sizeof first, "%s %g s%s%s%s", silent ? "no sign of life for" : "not done within", limit,
+    snprintf(first, sizeof first, "%s %g s%s%s%s",
+             silent ? "no sign of life for" : "not done within", limit,
              w->phase[0] ? " in phase " : "", w->phase, "");
     if (w->total > 0)
-        snprintf(first + strlen(first), sizeof first - strlen(first), " (%ld of %ld steps)", w->done, w->total);
+        snprintf(first + strlen(first), sizeof first - strlen(first), " (%ld of %ld steps)",
+                 w->done, w->total);
     end->status = RECORD_TIMEOUT;
     end->code = ST_TIMEOUT;
     reason(w, end, first);
@@ -281,7 +290,9 @@ static bool timed_out(struct watch *w, struct launch_end *end)
 {
     double now = now_s();
     double total = w->launch->timeout_s;
-    double silence = w->launch->silence_s > 0 ? w->launch->silence_s : total > 0 ? total : LAUNCH_SILENCE_S;
+    double silence = w->launch->silence_s > 0 ? w->launch->silence_s
+                     : total > 0              ? total
+                                              : LAUNCH_SILENCE_S;
     if (total > 0 && now - w->start > total)
         end_timeout(w, end, false, total);
     else if (now - w->heard > silence)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Process groups for launch.c. Open MPI gives every rank a group of its own, so killing a group is not enough: this
- * process asks to inherit orphans of its descendants, and kills what it inherited.
+ * Process groups for launch.c. Open MPI gives every rank a group of its own, so killing a group is
+ * not enough: this process asks to inherit orphans of its descendants, and kills what it inherited.
  */
 #include "harness/launch_process.h"
 
@@ -46,9 +46,10 @@ static void become(const char *const *argv, pid_t parent, int in, int out, int l
     _exit(written < 0 ? 126 : 127);
 }
 
-/* out: the pipe of its output; failure: carries errno where exec fails, and closes by itself where it does not. */
-static enum status start_with(const char *const *argv, int in, const int out[2], int log, const int failure[2],
-                              struct process *process)
+/* out: the pipe of its output; failure: carries errno where exec fails, and closes by itself where
+ * it does not. */
+static enum status start_with(const char *const *argv, int in, const int out[2], int log,
+                              const int failure[2], struct process *process)
 {
     int error = 0;
     pid_t parent = getpid();

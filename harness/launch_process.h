@@ -9,14 +9,14 @@
 #include <sys/types.h>
 
 struct process {
-    pid_t pid;   /* and the id of its group */
-    int out;     /* its standard output, non-blocking */
+    pid_t pid; /* and the id of its group */
+    int out;   /* its standard output, non-blocking */
     bool ended;
     int wait_status; /* as waitpid gives it, once ended */
 };
 
-/* Its own group, no core file, no input, standard error into `log` (an open descriptor); it is killed when the calling
- * thread dies. ST_IO: the program could not be started. */
+/* Its own group, no core file, no input, standard error into `log` (an open descriptor); it is
+ * killed when the calling thread dies. ST_IO: the program could not be started. */
 enum status process_start(const char *const *argv, int log, struct process *out);
 
 /* True once it has ended; never waits. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program: finds the command, runs it, says why it failed, ends with its status. Does nothing else. */
+/* The program: finds the command, runs it, says why it failed, ends with its status. Does nothing
+ * else. */
 #include "harness/command.h"
 
 #include "harness/env.h"
@@ -39,8 +40,10 @@ static void print_usage(FILE *out)
     for (int i = 0; i < COMMANDS; i++)
         if (commands[i]->summary)
             fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("\n`ditbench COMMAND --help` lists a command's options. Exit status: 0 done and right, 1 done and wrong,\n"
-          "2 input that cannot be used, 3 a cell that cannot be, 4 out of memory, 5 a rank failed or timed out,\n"
+    fputs("\n`ditbench COMMAND --help` lists a command's options. Exit status: 0 done and right, 1 "
+          "done and wrong,\n"
+          "2 input that cannot be used, 3 a cell that cannot be, 4 out of memory, 5 a rank failed "
+          "or timed out,\n"
           "130 interrupted.\n",
           out);
 }

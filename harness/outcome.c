@@ -21,7 +21,8 @@ enum status outcome_id(const struct setup *setup, const char *identity, char id[
 
 /* ---- before anything starts ---- */
 
-static enum status predict(const struct setup *s, const struct spec *spec, int ranks, int rank, uint64_t *bytes)
+static enum status predict(const struct setup *s, const struct spec *spec, int ranks, int rank,
+                           uint64_t *bytes)
 {
     size_t kind[ARENA_KINDS];
     struct plan *plan;
@@ -67,12 +68,17 @@ static enum status check_memory(const struct setup *s, const uint64_t *predicted
     TRY(predict_reference(s, &reference));
     TRY(capacity(s, &available));
     if (sum > available)
-        return fail(ST_OOM, "%d rank%s need %.1f MB together and %.1f MB are available; use a smaller size or fewer "
-                            "requests",
-                    s->cell.ranks, s->cell.ranks == 1 ? "" : "s", 1e-6 * (double)sum, 1e-6 * (double)available);
+        return fail(ST_OOM,
+                    "%d rank%s need %.1f MB together and %.1f MB are available; use a smaller size "
+                    "or fewer "
+                    "requests",
+                    s->cell.ranks, s->cell.ranks == 1 ? "" : "s", 1e-6 * (double)sum,
+                    1e-6 * (double)available);
     if (reference > available)
-        return fail(ST_OOM, "the one-rank run behind the check needs %.1f MB and %.1f MB are available; --check off "
-                            "does without",
+        return fail(ST_OOM,
+                    "the one-rank run behind the check needs %.1f MB and %.1f MB are available; "
+                    "--check off "
+                    "does without",
                     1e-6 * (double)reference, 1e-6 * (double)available);
     return ST_OK;
 }
@@ -108,8 +114,8 @@ static void set_failure(struct record *record, enum record_status status, const 
     record->reason = record_text(record, reason);
 }
 
-static enum status failed_record(enum record_status status, const char *reason, int ranks, const uint64_t *predicted,
-                                 struct record **out)
+static enum status failed_record(enum record_status status, const char *reason, int ranks,
+                                 const uint64_t *predicted, struct record **out)
 {
     char *text = strdup(reason); /* it may be the error record's own */
     enum status st = text ? record_open(out) : fail(ST_OOM, "record: no host memory");
@@ -122,8 +128,8 @@ static enum status failed_record(enum record_status status, const char *reason, 
     return st;
 }
 
-enum status outcome_failed(const struct setup *setup, const struct outcome_options *options, enum status st,
-                           struct record **out)
+enum status outcome_failed(const struct setup *setup, const struct outcome_options *options,
+                           enum status st, struct record **out)
 {
     *out = NULL;
     TRY(failed_record(record_status_of(st), status_message(), 0, NULL, out));
@@ -133,20 +139,22 @@ enum status outcome_failed(const struct setup *setup, const struct outcome_optio
 
 /* ---- processes ---- */
 
-/* The record that the worker wrote; one that cannot be read is an error of the cell, not of the program. */
+/* The record that the worker wrote; one that cannot be read is an error of the cell, not of the
+ * program. */
 static enum status take_record(struct launch_end *end, struct record **out)
 {
     enum status st = record_read(end->record, end->record_size, 1, out);
     if (st == ST_OK || st == ST_OOM)
         return st;
-    snprintf(end->reason, sizeof end->reason, "the worker's record cannot be read: %.1000s", status_message());
+    snprintf(end->reason, sizeof end->reason, "the worker's record cannot be read: %.1000s",
+             status_message());
     end->status = RECORD_ERROR;
     end->code = ST_COMM;
     return ST_OK;
 }
 
-static enum status start(const struct setup *s, const struct outcome_options *o, const uint64_t *predicted,
-                         struct record **out, enum status *code)
+static enum status start(const struct setup *s, const struct outcome_options *o,
+                         const uint64_t *predicted, struct record **out, enum status *code)
 {
     struct outcome_argv args;
     struct launch_end end;
@@ -172,8 +180,8 @@ static enum status start(const struct setup *s, const struct outcome_options *o,
     return st;
 }
 
-enum status outcome_run(const struct setup *setup, const struct outcome_options *options, struct record **out,
-                        enum status *code)
+enum status outcome_run(const struct setup *setup, const struct outcome_options *options,
+                        struct record **out, enum status *code)
 {
     *out = NULL;
     uint64_t *predicted = calloc((size_t)setup->cell.ranks, sizeof *predicted);
@@ -184,8 +192,8 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
     if (*code == ST_OK)
         st = start(setup, options, predicted, out, code);
     else
-        st = failed_record(record_status_of(*code), status_message(), *code == ST_OOM ? setup->cell.ranks : 0, predicted,
-                           out);
+        st = failed_record(record_status_of(*code), status_message(),
+                           *code == ST_OOM ? setup->cell.ranks : 0, predicted, out);
     free(predicted);
     TRY(st);
     outcome_name(setup, options, *out);

@@ -18,7 +18,8 @@ static void add(struct outcome_argv *a, const char *word)
 }
 
 /* Adds a word of our own; NULL in `v` where there is no memory, which build() looks for. */
-static void add_text(struct outcome_argv *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add_text(struct outcome_argv *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static void add_text(struct outcome_argv *a, const char *format, ...)
 {
     char *text = NULL;

@@ -14,8 +14,8 @@ struct outcome_argv {
     int n_text;
 };
 
-/* `PROGRAM worker OPTION...`, behind `mpirun -n RANKS` where ranks are processes. output may be NULL. Texts are borrowed
- * from the setup. Release it whatever the status. ST_OOM, ST_IO. */
+/* `PROGRAM worker OPTION...`, behind `mpirun -n RANKS` where ranks are processes. output may be
+ * NULL. Texts are borrowed from the setup. Release it whatever the status. ST_OOM, ST_IO. */
 enum status outcome_argv_build(const struct setup *setup, const char *identity, const char *output,
                                struct outcome_argv *out);
 void outcome_argv_release(struct outcome_argv *argv);

@@ -59,8 +59,9 @@ static void draw(struct progress *p)
     bar[BAR_WIDTH] = '\0';
     if (work > 0.05)
         clock_text((now - p->start) / work * (p->total - p->done - p->part), left, sizeof left);
-    int n = snprintf(line, sizeof line, "[%s] %d/%d  %s elapsed, %s left  %s %s", bar, p->done, p->total,
-                     clock_text(now - p->start, elapsed, sizeof elapsed), left, p->cell, p->phase);
+    int n = snprintf(line, sizeof line, "[%s] %d/%d  %s elapsed, %s left  %s %s", bar, p->done,
+                     p->total, clock_text(now - p->start, elapsed, sizeof elapsed), left, p->cell,
+                     p->phase);
     int columns = terminal_columns() - 1;
     if (n > columns)
         line[columns] = '\0';

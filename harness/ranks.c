@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Threads begin their job together or not at all: a rank must not wait for one that has no thread or no device. */
+/* Threads begin their job together or not at all: a rank must not wait for one that has no thread
+ * or no device. */
 struct gate {
     pthread_mutex_t lock;
     pthread_cond_t moved;
@@ -59,7 +60,8 @@ static enum status with_world(const struct worker *w, struct device *dev)
         struct rank rank = {w->where.rank, w->where.size, dev, world};
         st = w->job(w->self, &rank);
     }
-    /* A wrong result is agreed on; any other failure ends the waits of the peers that are threads. */
+    /* A wrong result is agreed on; any other failure ends the waits of the peers that are threads.
+     */
     if (all && st != ST_OK && st != ST_WRONG && w->gate)
         comm_abort(world);
     comm_close(world);
@@ -140,12 +142,13 @@ static enum status run_threads(const struct ranks *ranks, struct gate *gate, str
     for (int i = 0; i < started; i++)
         pthread_join(w[i].thread, NULL);
     if (error)
-        return fail(ST_OOM, "rank %d of %d: no thread: %s; use fewer ranks or more processes", started, ranks->n,
-                    strerror(error));
+        return fail(ST_OOM, "rank %d of %d: no thread: %s; use fewer ranks or more processes",
+                    started, ranks->n, strerror(error));
     return outcome_of(w, ranks->n);
 }
 
-static enum status run_local(const struct ranks *ranks, enum status (*job)(void *, const struct rank *), void *self)
+static enum status run_local(const struct ranks *ranks,
+                             enum status (*job)(void *, const struct rank *), void *self)
 {
     struct local_world *world;
     struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, ranks->n, false};
@@ -167,7 +170,8 @@ static enum status run_local(const struct ranks *ranks, enum status (*job)(void 
     return st;
 }
 
-enum status ranks_each(const struct ranks *ranks, enum status (*job)(void *self, const struct rank *rank), void *self)
+enum status ranks_each(const struct ranks *ranks,
+                       enum status (*job)(void *self, const struct rank *rank), void *self)
 {
     BUG_ON(!backend_find(ranks->backend), "backend %s is not in this build", ranks->backend);
     BUG_ON(!comm_ops_find(ranks->transport), "transport %s is not in this build", ranks->transport);

@@ -89,8 +89,8 @@ static uint64_t hash_file(const char *path)
     return hash;
 }
 
-/* All that the numbers depend on, as text: the cell without how it is measured, the conditions, the program itself.
- * Allocated. */
+/* All that the numbers depend on, as text: the cell without how it is measured, the conditions, the
+ * program itself. Allocated. */
 static enum status make_key(const struct reference *r, const struct spec *spec, char **out)
 {
     const struct setup *s = r->setup;
@@ -104,8 +104,8 @@ static enum status make_key(const struct reference *r, const struct spec *spec, 
     size_t size;
     TRY(record_cell_write(&cell, &json, &size));
     uint64_t text = s->cell.text ? hash_file(s->cell.text) : 0;
-    int n = asprintf(out, "%s %.*s text %016" PRIx64 " program %016" PRIx64, RECORD_SCHEMA, (int)size, json, text,
-                     hash_file("/proc/self/exe"));
+    int n = asprintf(out, "%s %.*s text %016" PRIx64 " program %016" PRIx64, RECORD_SCHEMA,
+                     (int)size, json, text, hash_file("/proc/self/exe"));
     free(json);
     return n < 0 ? fail(ST_OOM, "key of a one-rank run: no host memory") : ST_OK;
 }
@@ -147,7 +147,8 @@ static bool load(const char *path, const char *key, size_t count, float *out)
     if (access(path, F_OK) != 0 || safetensors_open(path, &file) != ST_OK)
         return false;
     const struct safetensors_entry *e = safetensors_find(file, "latent");
-    bool good = e && e->type == SAFETENSORS_F32 && e->bytes == count * sizeof *out && same_meta(file, "key", key) &&
+    bool good = e && e->type == SAFETENSORS_F32 && e->bytes == count * sizeof *out &&
+                same_meta(file, "key", key) &&
                 safetensors_floats(file, e, 0, (int64_t)count, out) == ST_OK &&
                 same_meta(file, "hash", hash_hex(hash_bytes(0, out, count * sizeof *out), hash));
     safetensors_close(file);
@@ -158,12 +159,14 @@ static enum status store(const char *path, const char *key, size_t count, const 
 {
     char hash[HASH_TEXT];
     struct safetensors_item item = {"latent", 1, {(int64_t)count}, latent};
-    const char *const meta[][2] = {{"key", key}, {"hash", hash_hex(hash_bytes(0, latent, count * sizeof *latent), hash)}};
+    const char *const meta[][2] = {
+        {"key", key}, {"hash", hash_hex(hash_bytes(0, latent, count * sizeof *latent), hash)}};
     TRY(folder_make_above(path));
     return safetensors_write(path, 1, &item, 2, meta);
 }
 
-enum status reference_latents(const struct reference *reference, const struct spec *spec, float *out)
+enum status reference_latents(const struct reference *reference, const struct spec *spec,
+                              float *out)
 {
     char folder[PATH_MAX / 2];
     char path[PATH_MAX];
@@ -172,7 +175,8 @@ enum status reference_latents(const struct reference *reference, const struct sp
     size_t count = reference_count(&reference->setup->problem);
     TRY(make_key(reference, spec, &key));
     bool cached = reference_folder(folder, sizeof folder)[0] != '\0';
-    snprintf(path, sizeof path, "%s/reference-%s.safetensors", folder, hash_hex(hash_text(0, key), hash));
+    snprintf(path, sizeof path, "%s/reference-%s.safetensors", folder,
+             hash_hex(hash_text(0, key), hash));
     enum status st = ST_OK;
     if (!cached || !load(path, key, count, out)) {
         status_clear();

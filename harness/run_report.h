@@ -5,7 +5,8 @@
 
 #include "harness/record.h"
 
-/* The table's row, the bytes of each axis and collective beside their closed form, the check; on standard output. */
+/* The table's row, the bytes of each axis and collective beside their closed form, the check; on
+ * standard output. */
 enum status run_report_print(const struct record *record);
 
 #endif

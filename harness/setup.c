@@ -35,7 +35,8 @@ static void fill_words(struct cell *cell, int world)
     default_word(cell->strategy, "serial");
 }
 
-/* Under mpirun a rank may be bound to one core, so that its affinity does not tell what the machine has. */
+/* Under mpirun a rank may be bound to one core, so that its affinity does not tell what the machine
+ * has. */
 static int default_threads(int world)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -47,13 +48,16 @@ static enum status fill_strategy(struct setup *s, int world)
     struct cell *cell = &s->cell;
     struct spec expanded;
     TRY(spec_parse(cell->strategy, &s->spec));
-    /* A composite that does not fit the model keeps its own text; the plan refuses it with the reason. */
+    /* A composite that does not fit the model keeps its own text; the plan refuses it with the
+     * reason. */
     bool fits = spec_expand(&s->spec, s->config.heads, &expanded) == ST_OK;
     const struct spec *shown = fits ? &expanded : &s->spec;
     spec_text(shown, cell->strategy);
     if (world > 0 && cell->ranks > 0 && cell->ranks != world)
-        return fail(ST_INVALID, "--ranks %d: mpirun started %d processes, and they are the ranks; use mpirun -n %d",
-                    cell->ranks, world, cell->ranks);
+        return fail(
+            ST_INVALID,
+            "--ranks %d: mpirun started %d processes, and they are the ranks; use mpirun -n %d",
+            cell->ranks, world, cell->ranks);
     if (world > 0)
         cell->ranks = world;
     else if (cell->ranks == 0)
@@ -81,8 +85,8 @@ static enum status fill_problem(struct setup *s)
     if (isnan(cell->guidance))
         cell->guidance = s->config.default_guidance;
     if (cell->frames > 1)
-        return fail(ST_INVALID, "--frames %d: %s makes single images; leave the option out", cell->frames,
-                    cell->model);
+        return fail(ST_INVALID, "--frames %d: %s makes single images; leave the option out",
+                    cell->frames, cell->model);
     cell->frames = 1;
     s->problem.config = &s->config;
     s->problem.width = cell->width;
@@ -103,12 +107,16 @@ static enum status setup_fill(struct setup *s, int world)
 {
     struct cell *cell = &s->cell;
     if (cell->model[0] == '\0')
-        return fail(ST_INVALID, "no model is given; use --model NAME or --model FOLDER (`ditbench list models`)");
+        return fail(
+            ST_INVALID,
+            "no model is given; use --model NAME or --model FOLDER (`ditbench list models`)");
     TRY(dit_config_load(cell->model, &s->config, s->folder, sizeof s->folder));
     fill_words(cell, world);
     if (world > 0 && strcmp(cell->transport, "local") == 0)
-        return fail(ST_INVALID, "--transport local: the processes under mpirun cannot meet in one; use mpi, or start "
-                                "without mpirun");
+        return fail(
+            ST_INVALID,
+            "--transport local: the processes under mpirun cannot meet in one; use mpi, or start "
+            "without mpirun");
     if (cell->seed < 0)
         cell->seed = CELL_SEED;
     if (cell->threads == 0)
@@ -156,21 +164,26 @@ static enum status check_backend(const struct cell *cell, enum dtype dtype)
     for (int i = 0; backend_at(i); i++)
         add_name(names, sizeof names, backend_at(i)->name);
     if (!ops)
-        return fail(ST_UNSUPPORTED, "backend %s is not in this build, which has: %s; `make info` tells what is missing",
-                    cell->backend, names);
+        return fail(
+            ST_UNSUPPORTED,
+            "backend %s is not in this build, which has: %s; `make info` tells what is missing",
+            cell->backend, names);
     int devices = 0;
     TRY(ops->count(&devices));
     if (devices == 0)
-        return fail(ST_UNSUPPORTED, "backend %s sees no device on this machine; backends: %s", cell->backend, names);
+        return fail(ST_UNSUPPORTED, "backend %s sees no device on this machine; backends: %s",
+                    cell->backend, names);
     if (ops->supports(dtype))
         return ST_OK;
     char dtypes[100] = "";
     for (int d = 0; d < DTYPE_COUNT; d++)
         if (ops->supports((enum dtype)d))
             add_name(dtypes, sizeof dtypes, dtype_name((enum dtype)d));
-    return fail(ST_UNSUPPORTED, "backend %s does not compute in %s; use --dtype %s, or `ditbench plan`, which takes "
-                                "every dtype",
-                cell->backend, cell->dtype, dtypes);
+    return fail(
+        ST_UNSUPPORTED,
+        "backend %s does not compute in %s; use --dtype %s, or `ditbench plan`, which takes "
+        "every dtype",
+        cell->backend, cell->dtype, dtypes);
 }
 
 enum status setup_check_build(const struct setup *setup)
@@ -181,8 +194,9 @@ enum status setup_check_build(const struct setup *setup)
     for (int i = 0; comm_ops_at(i); i++)
         add_name(names, sizeof names, comm_ops_at(i)->name);
     if (!comm_ops_find(cell->transport))
-        return fail(ST_UNSUPPORTED, "transport %s is not in this build, which has: %s; `make info` tells what is "
-                                    "missing",
+        return fail(ST_UNSUPPORTED,
+                    "transport %s is not in this build, which has: %s; `make info` tells what is "
+                    "missing",
                     cell->transport, names);
     return ST_OK;
 }
@@ -213,8 +227,8 @@ enum status setup_prompt(const struct setup *setup, struct prompt **out)
     if (!setup->text)
         return prompt_open_synthetic(&setup->config, p->requests, p->guided, p->width, p->height,
                                      (uint64_t)setup->cell.seed, out);
-    return prompt_open_file(&setup->config, setup->text, p->requests * problem_branches(p), p->width, p->height, true,
-                            none, out);
+    return prompt_open_file(&setup->config, setup->text, p->requests * problem_branches(p),
+                            p->width, p->height, true, none, out);
 }
 
 struct record_cell setup_record_cell(const struct setup *setup, const char *weights)

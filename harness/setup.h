@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A cell made ready: defaults filled, the model's shapes read, the specification parsed, the schedule computed. Opens
- * no device and reads no weights, so that `plan` and a sweep's preview are quick.
+ * A cell made ready: defaults filled, the model's shapes read, the specification parsed, the
+ * schedule computed. Opens no device and reads no weights, so that `plan` and a sweep's preview are
+ * quick.
  */
 #ifndef HARNESS_SETUP_H
 #define HARNESS_SETUP_H
@@ -16,7 +17,7 @@
 #include <limits.h>
 
 struct setup {
-    struct cell cell;         /* every default filled; strategy in canonical form */
+    struct cell cell; /* every default filled; strategy in canonical form */
     struct dit_config config;
     char folder[PATH_MAX];    /* of the transformer; "": synthetic weights */
     struct safetensors *text; /* the file of --text, or NULL */
@@ -25,12 +26,13 @@ struct setup {
     struct sampler *sampler;
 };
 
-/* world: processes under mpirun; 0: not under mpirun. ST_INVALID, ST_IO; a specification that the plan may refuse is
- * not looked at beyond its grammar. */
+/* world: processes under mpirun; 0: not under mpirun. ST_INVALID, ST_IO; a specification that the
+ * plan may refuse is not looked at beyond its grammar. */
 enum status setup_open(const struct cell *asked, int world, struct setup **out);
 void setup_close(struct setup *setup);
 
-/* ST_UNSUPPORTED where this build or machine lacks the backend, the transport or the dtype; says what is there. */
+/* ST_UNSUPPORTED where this build or machine lacks the backend, the transport or the dtype; says
+ * what is there. */
 enum status setup_check_build(const struct setup *setup);
 
 /* Is this transport one whose ranks are processes of their own? */

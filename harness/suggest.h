@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-/* The word with the fewest insertions, deletions, changes and swaps of neighbours from `typed`, or NULL when none is
- * near. words: NULL-ended. */
+/* The word with the fewest insertions, deletions, changes and swaps of neighbours from `typed`, or
+ * NULL when none is near. words: NULL-ended. */
 const char *suggest_word(const char *typed, const char *const *words);
 
 #endif

@@ -32,17 +32,19 @@ static enum status name_files(struct sweep *s)
 {
     const char *asked = s->options->results;
     int n = asked ? snprintf(s->results, sizeof s->results, "%s", asked)
-                  : snprintf(s->results, sizeof s->results, "results/%s.jsonl", experiment_name(s->experiment));
+                  : snprintf(s->results, sizeof s->results, "results/%s.jsonl",
+                             experiment_name(s->experiment));
     if (n <= 0 || n >= PATH_MAX - 40)
-        return fail(ST_INVALID, "the name of the results file has %d characters; wanted 1 to %d", n, PATH_MAX - 41);
+        return fail(ST_INVALID, "the name of the results file has %d characters; wanted 1 to %d", n,
+                    PATH_MAX - 41);
     snprintf(s->logs, sizeof s->logs, "%.*s.logs", PATH_MAX - 40, s->results);
     return ST_OK;
 }
 
 static char *describe(const struct cell *c, char *text, size_t size)
 {
-    snprintf(text, size, "%s %dx%d %s ranks=%d steps=%d requests=%d %s", c->model, c->width, c->height, c->strategy,
-             c->ranks, c->steps, c->requests, c->dtype);
+    snprintf(text, size, "%s %dx%d %s ranks=%d steps=%d requests=%d %s", c->model, c->width,
+             c->height, c->strategy, c->ranks, c->steps, c->requests, c->dtype);
     return text;
 }
 
@@ -82,7 +84,8 @@ static enum status foresee(const struct cell *cell)
     struct setup *setup;
     TRY(setup_open(cell, 0, &setup));
     uint64_t *predicted = calloc((size_t)setup->cell.ranks, sizeof *predicted);
-    enum status st = predicted ? outcome_foresee(setup, predicted) : fail(ST_OOM, "a cell: no host memory");
+    enum status st =
+        predicted ? outcome_foresee(setup, predicted) : fail(ST_OOM, "a cell: no host memory");
     free(predicted);
     setup_close(setup);
     return st;
@@ -107,7 +110,8 @@ static enum status dry_run(struct sweep *s)
         if (st == ST_OK)
             printf("run          %s\n", text);
         else
-            printf("%-12s %s: %s\n", record_status_name(record_status_of(st)), text, status_message());
+            printf("%-12s %s: %s\n", record_status_name(record_status_of(st)), text,
+                   status_message());
     }
     status_clear();
     printf("%d cells: %d would run, %d have rows in %s\n", s->list.n, starts, skipped, s->results);
@@ -122,11 +126,12 @@ static void tell(struct sweep *s, const struct sweep_entry *e, const struct reco
     char text[3000];
     describe(&e->cell, cell, sizeof cell);
     if (record->status == RECORD_OK)
-        snprintf(text, sizeof text, "%s: %.2f ms (p10 %.2f, p90 %.2f)", cell, record->latency_ms.median,
-                 record->latency_ms.p10, record->latency_ms.p90);
+        snprintf(text, sizeof text, "%s: %.2f ms (p10 %.2f, p90 %.2f)", cell,
+                 record->latency_ms.median, record->latency_ms.p10, record->latency_ms.p90);
     else
         snprintf(text, sizeof text, "%s: %s", cell, record->reason ? record->reason : "");
-    progress_done(&s->progress, record_status_name(record->status), record->status == RECORD_OK, text);
+    progress_done(&s->progress, record_status_name(record->status), record->status == RECORD_OK,
+                  text);
 }
 
 static enum status run_setup(struct sweep *s, struct sweep_entry *e, const struct setup *setup)
@@ -175,7 +180,8 @@ static enum status run_entries(struct sweep *s)
         if (!interrupt_signal())
             TRY(run_entry(s, e));
         if (interrupt_signal())
-            return fail(ST_INTERRUPTED, "stopped by signal %d; the same command goes on from here", interrupt_signal());
+            return fail(ST_INTERRUPTED, "stopped by signal %d; the same command goes on from here",
+                        interrupt_signal());
     }
     return ST_OK;
 }
@@ -236,7 +242,8 @@ static enum status judge(const struct sweep *s)
                (k == RECORD_WRONG || k == RECORD_CRASH || k == RECORD_TIMEOUT || k == RECORD_ERROR);
     }
     if (s->options->strict && bad > 0)
-        return fail(ST_WRONG, "%d row%s wrong, crashed, timed out or failed", bad, bad == 1 ? " is" : "s are");
+        return fail(ST_WRONG, "%d row%s wrong, crashed, timed out or failed", bad,
+                    bad == 1 ? " is" : "s are");
     return ST_OK;
 }
 
@@ -249,13 +256,16 @@ static enum status prepare(struct sweep *s)
     int refused = 0;
     TRY(record_file_repair(s->file, &cut));
     if (cut > 0)
-        fprintf(stderr, "ditbench sweep: %s: cut off a torn last line of %zu bytes\n", s->results, cut);
+        fprintf(stderr, "ditbench sweep: %s: cut off a torn last line of %zu bytes\n", s->results,
+                cut);
     TRY(read_rows(s, &skipped));
     for (int i = 0; i < s->list.n && !interrupt_signal(); i++)
         refused += !s->list.v[i].skip && foresee(&s->list.v[i].cell) != ST_OK;
     status_clear();
-    fprintf(stderr, "%s: %d cells, %d with a row in %s, %d refused by their plan or too large, %d to run\n",
-            experiment_name(s->experiment), s->list.n, skipped, s->results, refused, s->list.n - skipped - refused);
+    fprintf(stderr,
+            "%s: %d cells, %d with a row in %s, %d refused by their plan or too large, %d to run\n",
+            experiment_name(s->experiment), s->list.n, skipped, s->results, refused,
+            s->list.n - skipped - refused);
     progress_start(&s->progress, s->list.n, skipped);
     return folder_make(s->logs);
 }
@@ -279,7 +289,8 @@ static enum status sweep(struct sweep *s)
     TRY(name_files(s));
     TRY(sweep_list_make(s->experiment, s->options->filter, &s->list));
     if (s->list.n == 0)
-        return fail(ST_INVALID, "%s: no cell is left; see its strategies, ranks and exclude, and --filter",
+        return fail(ST_INVALID,
+                    "%s: no cell is left; see its strategies, ranks and exclude, and --filter",
                     experiment_path(s->experiment));
     interrupt_catch();
     if (s->options->dry_run)

@@ -9,20 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A model's weights have one identity, which for a checkpoint costs a read of all its files: asked for once. */
+/* A model's weights have one identity, which for a checkpoint costs a read of all its files: asked
+ * for once. */
 struct sweep_model {
     char name[CELL_MODEL];
     char *identity;
 };
 
-static enum status find_identity(struct sweep_list *list, const struct setup *setup, const char **out)
+static enum status find_identity(struct sweep_list *list, const struct setup *setup,
+                                 const char **out)
 {
     for (int i = 0; i < list->n_models; i++)
         if (strcmp(list->models[i].name, setup->cell.model) == 0) {
             *out = list->models[i].identity;
             return ST_OK;
         }
-    struct sweep_model *models = realloc(list->models, ((size_t)list->n_models + 1) * sizeof *models);
+    struct sweep_model *models =
+        realloc(list->models, ((size_t)list->n_models + 1) * sizeof *models);
     struct weights *weights;
     if (!models)
         return fail(ST_OOM, "list of models: no host memory");
@@ -39,7 +42,8 @@ static enum status find_identity(struct sweep_list *list, const struct setup *se
     return ST_OK;
 }
 
-static enum status add_cell(struct sweep_list *list, const struct cell *asked, const regex_t *filter)
+static enum status add_cell(struct sweep_list *list, const struct cell *asked,
+                            const regex_t *filter)
 {
     char text[CELL_LINE];
     struct setup *setup;
@@ -85,14 +89,15 @@ static enum status drop_repetitions(struct sweep_list *list)
     return ST_OK;
 }
 
-static enum status add_cells(struct sweep_list *list, const struct experiment *experiment, const struct cell *cells,
-                             int n, const regex_t *filter)
+static enum status add_cells(struct sweep_list *list, const struct experiment *experiment,
+                             const struct cell *cells, int n, const regex_t *filter)
 {
     char text[CELL_LINE];
     for (int i = 0; i < n; i++) {
         enum status st = add_cell(list, &cells[i], filter);
         if (st != ST_OK)
-            return fail_prefix(st, "%s: %s", experiment_path(experiment), cell_text(&cells[i], text));
+            return fail_prefix(st, "%s: %s", experiment_path(experiment),
+                               cell_text(&cells[i], text));
     }
     return drop_repetitions(list);
 }
@@ -107,7 +112,8 @@ static enum status compile(const char *filter, regex_t *out)
     return fail(ST_INVALID, "--filter '%.200s': %s", filter, why);
 }
 
-enum status sweep_list_make(const struct experiment *experiment, const char *filter, struct sweep_list *out)
+enum status sweep_list_make(const struct experiment *experiment, const char *filter,
+                            struct sweep_list *out)
 {
     regex_t expression;
     struct cell *cells = NULL;

@@ -7,7 +7,7 @@
 #include "harness/record.h"
 
 struct sweep_entry {
-    struct cell cell;          /* every default filled */
+    struct cell cell; /* every default filled */
     char id[RECORD_ID_SIZE];
     const char *identity;      /* of the weights; owned by the list */
     bool skip;                 /* has a final row that is not to be repeated */
@@ -22,8 +22,10 @@ struct sweep_list {
     struct sweep_model *models; /* private: identities */
 };
 
-/* Release it whatever the status. ST_INVALID: a filter that is no expression, a cell that cannot be set up. */
-enum status sweep_list_make(const struct experiment *experiment, const char *filter, struct sweep_list *out);
+/* Release it whatever the status. ST_INVALID: a filter that is no expression, a cell that cannot be
+ * set up. */
+enum status sweep_list_make(const struct experiment *experiment, const char *filter,
+                            struct sweep_list *out);
 void sweep_list_release(struct sweep_list *list);
 
 #endif

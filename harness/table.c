@@ -44,7 +44,7 @@ static void number_text(double value, enum table_form form, char *text)
 {
     double size = fabs(value);
     int decimals = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3;
-    if (!isfinite(value))
+    if (isnan(value))
         return;
     if (form == TABLE_COUNT)
         snprintf(text, TABLE_CELL, "%.0f", value);
@@ -62,7 +62,7 @@ static const char *file_text(const struct table_column *column, const struct tab
     text[0] = '\0';
     if (column->put)
         column->put(row, text);
-    else if (isfinite(value))
+    else if (!isnan(value))
         snprintf(text, TABLE_CELL, "%.9g", value);
     return text;
 }

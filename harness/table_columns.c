@@ -133,7 +133,7 @@ NUMBER(max_abs, r->check.max_abs)
 NUMBER(tolerance, r->check.tolerance)
 NUMBER(deviation_rel_l2, r->deviation.rel_l2)
 NUMBER(deviation_max_abs, r->deviation.max_abs)
-NUMBER(psnr, r->deviation.psnr_db)
+NUMBER(psnr, r->deviation.rel_l2 == 0 ? INFINITY : r->deviation.psnr_db)
 NUMBER(cores, r->env.cores)
 
 /* ---- the list ---- */

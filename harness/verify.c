@@ -23,8 +23,9 @@ struct job {
 
 /* ---- what is computed ---- */
 
-/* The file's problem in the words of a cell. A forward's rows are lanes of one step: requests of an unguided problem, or,
- * for a strategy that gives each guidance branch a rank, the two branches of one. */
+/* The file's problem in the words of a cell. A forward's rows are lanes of one step: requests of an
+ * unguided problem, or, for a strategy that gives each guidance branch a rank, the two branches of
+ * one. */
 static struct cell make_cell(const struct verify *v, bool branches)
 {
     struct cell cell = *v->cell;
@@ -45,9 +46,10 @@ static enum status set_text(struct job *job)
     if (job->setup->config.text_dim == 0)
         return ST_OK;
     if (!text || text->ndim != 3 || text->dim[1] < 1 || text->dim[1] > 65536)
-        return fail(ST_INVALID, "%s: tensor \"text\": %s; wanted [rows, tokens, %d], 1 to 65536 tokens",
-                    safetensors_path(job->file->file), text ? "its shape does not fit" : "not in the file",
-                    job->setup->config.text_dim);
+        return fail(
+            ST_INVALID, "%s: tensor \"text\": %s; wanted [rows, tokens, %d], 1 to 65536 tokens",
+            safetensors_path(job->file->file), text ? "its shape does not fit" : "not in the file",
+            job->setup->config.text_dim);
     job->setup->problem.text_tokens = (int)text->dim[1];
     return ST_OK;
 }
@@ -68,10 +70,13 @@ static enum status check_plan(const struct job *job, bool *splits_branches)
     enum status st = ST_OK;
     TRY(plan_build(&job->setup->problem, &job->setup->spec, job->setup->cell.ranks, 0, &plan));
     *splits_branches = plan->branch_axis >= 0;
-    if (job->file->kind == VERIFY_FORWARD && plan->request_axis >= 0 && plan->mesh.size[plan->request_axis] > 1)
-        st = fail(ST_UNSUPPORTED, "%s=%d splits requests, and the rows of a forward are lanes of one step; leave it out, "
-                                  "or use a reference of kind sample",
-                  plan->mesh.name[plan->request_axis], plan->mesh.size[plan->request_axis]);
+    if (job->file->kind == VERIFY_FORWARD && plan->request_axis >= 0 &&
+        plan->mesh.size[plan->request_axis] > 1)
+        st = fail(
+            ST_UNSUPPORTED,
+            "%s=%d splits requests, and the rows of a forward are lanes of one step; leave it out, "
+            "or use a reference of kind sample",
+            plan->mesh.name[plan->request_axis], plan->mesh.size[plan->request_axis]);
     plan_close(plan);
     return st;
 }
@@ -100,11 +105,16 @@ static enum status check_noise(const struct job *job)
     if (f->kind == VERIFY_FORWARD || f->draws == draws)
         return ST_OK;
     if (draws == 0)
-        return fail(ST_INVALID, "%s: tensor \"step_noise\": the model's sampler (%s) draws no noise; leave it out", path,
-                    sampler_kind_name(job->setup->config.sampler.kind));
-    return fail(ST_INVALID, "%s: tensor \"step_noise\": found %d rows, wanted %d: the sampler (%s) draws in so many of %d "
-                            "steps",
-                path, f->draws, draws, sampler_kind_name(job->setup->config.sampler.kind), f->steps);
+        return fail(
+            ST_INVALID,
+            "%s: tensor \"step_noise\": the model's sampler (%s) draws no noise; leave it out",
+            path, sampler_kind_name(job->setup->config.sampler.kind));
+    return fail(ST_INVALID,
+                "%s: tensor \"step_noise\": found %d rows, wanted %d: the sampler (%s) draws in so "
+                "many of %d "
+                "steps",
+                path, f->draws, draws, sampler_kind_name(job->setup->config.sampler.kind),
+                f->steps);
 }
 
 /* ---- the verdict ---- */
@@ -126,12 +136,15 @@ static enum status judge(const struct job *job, const float *out)
     size_t row = (size_t)f->expected_channels * plane;
     struct quality q = quality_of((size_t)f->rows * row, out, f->expected);
     bool pass = quality_pass(&q, job->tolerance);
-    printf("expected: relative L2 %.3g, largest difference %.3g at [%zu, %zu, %zu, %zu], tolerance %g: %s\n", q.rel_l2,
-           q.max_abs, q.worst / row, q.worst % row / plane, q.worst % plane / (size_t)g.width,
-           q.worst % (size_t)g.width, job->tolerance, pass ? "ok" : "WRONG");
+    printf("expected: relative L2 %.3g, largest difference %.3g at [%zu, %zu, %zu, %zu], tolerance "
+           "%g: %s\n",
+           q.rel_l2, q.max_abs, q.worst / row, q.worst % row / plane,
+           q.worst % plane / (size_t)g.width, q.worst % (size_t)g.width, job->tolerance,
+           pass ? "ok" : "WRONG");
     fflush(stdout);
     return pass ? ST_OK
-                : fail(ST_WRONG, "relative error %.3g is above the tolerance %g", q.rel_l2, job->tolerance);
+                : fail(ST_WRONG, "relative error %.3g is above the tolerance %g", q.rel_l2,
+                       job->tolerance);
 }
 
 /* ---- the run ---- */
@@ -150,7 +163,8 @@ static enum status compute(const struct job *job, struct run *run, float *out)
     return st ? st : run_gather(run, out);
 }
 
-static enum status run_rank(const struct job *job, const struct rank *rank, const struct plan *plan, float *out)
+static enum status run_rank(const struct job *job, const struct rank *rank, const struct plan *plan,
+                            float *out)
 {
     const struct verify_file *f = job->file;
     struct run_inputs inputs = {
@@ -178,7 +192,8 @@ static enum status on_rank(void *self, const struct rank *rank)
     TRY(plan_build(&job->setup->problem, &job->setup->spec, rank->n, rank->index, &plan));
     enum status st = ST_OK;
     if (rank->index == plan_output_rank(plan)) {
-        size_t row = (size_t)f->expected_channels * (size_t)(f->width / job->setup->config.vae_scale) *
+        size_t row = (size_t)f->expected_channels *
+                     (size_t)(f->width / job->setup->config.vae_scale) *
                      (size_t)(f->height / job->setup->config.vae_scale);
         out = malloc((size_t)f->rows * row * sizeof *out);
         if (!out)
@@ -198,14 +213,16 @@ static enum status prepare(struct job *job)
     TRY(choose_problem(job));
     TRY(setup_check_build(job->setup));
     if (setup_processes(job->setup) && !job->verify->mpi)
-        return fail(ST_INVALID, "--transport mpi: start `verify` under mpirun -n %d", job->setup->cell.ranks);
+        return fail(ST_INVALID, "--transport mpi: start `verify` under mpirun -n %d",
+                    job->setup->cell.ranks);
     job->tolerance = choose_tolerance(job);
     if (isnan(job->tolerance))
-        return fail(ST_INVALID, "%s: metadata tolerance: not in the file; use --tolerance", safetensors_path(f->file));
+        return fail(ST_INVALID, "%s: metadata tolerance: not in the file; use --tolerance",
+                    safetensors_path(f->file));
     TRY(check_noise(job));
     const struct problem *p = &job->setup->problem;
-    TRY(prompt_open_file(&job->setup->config, f->file, p->requests * problem_branches(p), p->width, p->height, false,
-                         verify_file_own(f->kind), &job->prompt));
+    TRY(prompt_open_file(&job->setup->config, f->file, p->requests * problem_branches(p), p->width,
+                         p->height, false, verify_file_own(f->kind), &job->prompt));
     return setup_weights(job->setup, &job->weights);
 }
 
@@ -216,7 +233,8 @@ enum status verify_run(struct verify *verify)
     enum status st = prepare(&job);
     if (st == ST_OK) {
         const struct cell *cell = &job.setup->cell;
-        struct ranks ranks = {cell->backend, cell->transport, cell->ranks, cell->threads, 0, verify->mpi};
+        struct ranks ranks = {cell->backend, cell->transport, cell->ranks, cell->threads, 0,
+                              verify->mpi};
         st = ranks_each(&ranks, on_rank, &job);
         verify->agreed = st == ST_OK || st == ST_WRONG;
     }

@@ -36,12 +36,14 @@ static enum status read_kind(struct verify_file *v)
     const char *format = safetensors_meta(v->file, "format");
     const char *kind = safetensors_meta(v->file, "kind");
     if (!format || strcmp(format, FORMAT) != 0)
-        return fail(ST_INVALID, "%s: metadata format: found '%.60s', wanted '%s'", path, format ? format : "nothing",
-                    FORMAT);
+        return fail(ST_INVALID, "%s: metadata format: found '%.60s', wanted '%s'", path,
+                    format ? format : "nothing", FORMAT);
     if (kind && strcmp(kind, "decode") == 0)
-        return fail(ST_INVALID, "%s: metadata kind: 'decode' compares pixels, and this build has no image decoder; "
-                                "wanted forward or sample",
-                    path);
+        return fail(
+            ST_INVALID,
+            "%s: metadata kind: 'decode' compares pixels, and this build has no image decoder; "
+            "wanted forward or sample",
+            path);
     if (!kind || (strcmp(kind, "forward") != 0 && strcmp(kind, "sample") != 0))
         return fail(ST_INVALID, "%s: metadata kind: found '%.60s', wanted forward or sample", path,
                     kind ? kind : "nothing");
@@ -69,8 +71,8 @@ static enum status check_side(const struct verify_file *v, const char *key, int 
     int found = pixels;
     TRY(read_whole(v, key, 1 << 20, &found));
     if (found != pixels)
-        return fail(ST_INVALID, "%s: metadata %s: found %d pixels, and the latent has %d", safetensors_path(v->file),
-                    key, found, pixels);
+        return fail(ST_INVALID, "%s: metadata %s: found %d pixels, and the latent has %d",
+                    safetensors_path(v->file), key, found, pixels);
     return ST_OK;
 }
 
@@ -94,7 +96,8 @@ static enum status read_metadata(struct verify_file *v)
     if (guidance)
         TRY(named(v, number_real("metadata guidance", guidance, -1e6, 1e6, &v->guidance)));
     if (!safetensors_meta(v->file, "steps"))
-        return fail(ST_INVALID, "%s: metadata steps: not in the file; a sample has its number of steps there",
+        return fail(ST_INVALID,
+                    "%s: metadata steps: not in the file; a sample has its number of steps there",
                     safetensors_path(v->file));
     return read_whole(v, "steps", MAX_STEPS, &v->steps);
 }
@@ -105,20 +108,22 @@ static char *shape_text(int ndim, const int64_t *dim, char *text, size_t size)
 {
     size_t used = (size_t)snprintf(text, size, "[");
     for (int i = 0; i < ndim && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "", (long long)dim[i]);
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "", (long long)dim[i]);
     if (used < size)
         snprintf(text + used, size - used, "]");
     return text;
 }
 
-static enum status read_floats(const struct verify_file *v, const char *name, int ndim, const int64_t *dim, float **out)
+static enum status read_floats(const struct verify_file *v, const char *name, int ndim,
+                               const int64_t *dim, float **out)
 {
     char found[200];
     char wanted[200];
     const struct safetensors_entry *e = safetensors_find(v->file, name);
     if (!e)
-        return fail(ST_INVALID, "%s: tensor \"%s\": not in the file; wanted %s", safetensors_path(v->file), name,
-                    shape_text(ndim, dim, wanted, sizeof wanted));
+        return fail(ST_INVALID, "%s: tensor \"%s\": not in the file; wanted %s",
+                    safetensors_path(v->file), name, shape_text(ndim, dim, wanted, sizeof wanted));
     bool same = e->ndim == ndim;
     int64_t count = 1;
     for (int i = 0; i < ndim; i++) {
@@ -126,28 +131,35 @@ static enum status read_floats(const struct verify_file *v, const char *name, in
         count *= dim[i];
     }
     if (!same)
-        return fail(ST_INVALID, "%s: tensor \"%s\": found shape %s, wanted %s", safetensors_path(v->file), name,
-                    shape_text(e->ndim, e->dim, found, sizeof found), shape_text(ndim, dim, wanted, sizeof wanted));
+        return fail(ST_INVALID, "%s: tensor \"%s\": found shape %s, wanted %s",
+                    safetensors_path(v->file), name,
+                    shape_text(e->ndim, e->dim, found, sizeof found),
+                    shape_text(ndim, dim, wanted, sizeof wanted));
     *out = malloc((size_t)count * sizeof **out);
     if (!*out)
-        return fail(ST_OOM, "%s: tensor \"%s\": %lld elements: no host memory", safetensors_path(v->file), name,
-                    (long long)count);
+        return fail(ST_OOM, "%s: tensor \"%s\": %lld elements: no host memory",
+                    safetensors_path(v->file), name, (long long)count);
     return safetensors_floats(v->file, e, 0, count, *out);
 }
 
 /* Rows and size come from the latent; its channels must be the model's. */
-static enum status read_latent(struct verify_file *v, const struct dit_config *config, int64_t dim[4])
+static enum status read_latent(struct verify_file *v, const struct dit_config *config,
+                               int64_t dim[4])
 {
     char found[200];
     const struct safetensors_entry *e = safetensors_find(v->file, "latent");
     const int64_t none[] = {0};
-    bool fits = e && e->ndim == 4 && e->dim[0] >= 1 && e->dim[0] <= MAX_ROWS && e->dim[1] == config->in_channels &&
-                e->dim[2] >= 1 && e->dim[2] <= MAX_SIDE && e->dim[3] >= 1 && e->dim[3] <= MAX_SIDE;
+    bool fits = e && e->ndim == 4 && e->dim[0] >= 1 && e->dim[0] <= MAX_ROWS &&
+                e->dim[1] == config->in_channels && e->dim[2] >= 1 && e->dim[2] <= MAX_SIDE &&
+                e->dim[3] >= 1 && e->dim[3] <= MAX_SIDE;
     if (!fits)
-        return fail(ST_INVALID, "%s: tensor \"latent\": found %s, wanted [rows, %d, height, width] with at most %d rows "
-                                "and %d latent pixels a side",
+        return fail(ST_INVALID,
+                    "%s: tensor \"latent\": found %s, wanted [rows, %d, height, width] with at "
+                    "most %d rows "
+                    "and %d latent pixels a side",
                     safetensors_path(v->file),
-                    e ? shape_text(e->ndim, e->dim, found, sizeof found) : shape_text(0, none, found, sizeof found),
+                    e ? shape_text(e->ndim, e->dim, found, sizeof found)
+                      : shape_text(0, none, found, sizeof found),
                     config->in_channels, MAX_ROWS, MAX_SIDE);
     memcpy(dim, e->dim, 4 * sizeof *dim);
     v->rows = (int)dim[0];
@@ -161,14 +173,15 @@ static enum status read_step_noise(struct verify_file *v, const int64_t latent[4
     const struct safetensors_entry *e = safetensors_find(v->file, "step_noise");
     if (!e)
         return ST_OK;
-    int64_t dim[5] = {e->ndim > 0 && e->dim[0] > 0 && e->dim[0] <= MAX_STEPS ? e->dim[0] : 1, latent[0], latent[1],
-                      latent[2], latent[3]};
+    int64_t dim[5] = {e->ndim > 0 && e->dim[0] > 0 && e->dim[0] <= MAX_STEPS ? e->dim[0] : 1,
+                      latent[0], latent[1], latent[2], latent[3]};
     TRY(read_floats(v, "step_noise", 5, dim, &v->step_noise));
     v->draws = (int)dim[0];
     return ST_OK;
 }
 
-enum status verify_file_read(const char *path, const struct dit_config *config, struct verify_file *out)
+enum status verify_file_read(const char *path, const struct dit_config *config,
+                             struct verify_file *out)
 {
     int64_t dim[4];
     *out = (struct verify_file){.tolerance = NAN};
@@ -180,7 +193,8 @@ enum status verify_file_read(const char *path, const struct dit_config *config, 
         TRY(read_floats(out, "timestep", 1, dim, &out->timestep));
     else
         TRY(read_step_noise(out, dim));
-    dim[1] = out->expected_channels = out->kind == VERIFY_FORWARD ? config->out_channels : config->in_channels;
+    dim[1] = out->expected_channels =
+        out->kind == VERIFY_FORWARD ? config->out_channels : config->in_channels;
     return read_floats(out, "expected", 4, dim, &out->expected);
 }
 

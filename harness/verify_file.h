@@ -13,21 +13,23 @@ enum verify_kind { VERIFY_FORWARD, VERIFY_SAMPLE };
 struct verify_file {
     struct safetensors *file;
     enum verify_kind kind;
-    double tolerance; /* of fp32, as the file says; NaN: it does not */
-    int rows;         /* B of the latent: lanes of a forward, images of a sample */
+    double tolerance;  /* of fp32, as the file says; NaN: it does not */
+    int rows;          /* B of the latent: lanes of a forward, images of a sample */
     int width, height; /* pixels */
-    int steps;        /* 1 for a forward */
-    double guidance;  /* 0: none */
-    int draws;        /* rows of step_noise */
-    float *latent;    /* [rows, C, h, w] */
-    float *timestep;  /* [rows], forward */
+    int steps;         /* 1 for a forward */
+    double guidance;   /* 0: none */
+    int draws;         /* rows of step_noise */
+    float *latent;     /* [rows, C, h, w] */
+    float *timestep;   /* [rows], forward */
     float *step_noise; /* [draws, rows, C, h, w], or NULL */
-    float *expected;  /* [rows, C or out_channels, h, w] */
+    float *expected;   /* [rows, C or out_channels, h, w] */
     int expected_channels;
 };
 
-/* ST_INVALID names file, tensor or key, what was found and what is wanted. Release it whatever the status. */
-enum status verify_file_read(const char *path, const struct dit_config *config, struct verify_file *out);
+/* ST_INVALID names file, tensor or key, what was found and what is wanted. Release it whatever the
+ * status. */
+enum status verify_file_read(const char *path, const struct dit_config *config,
+                             struct verify_file *out);
 void verify_file_release(struct verify_file *file);
 
 /* Names of the tensors that are no conditions of this kind of file; NULL-ended. */

@@ -31,7 +31,8 @@ static double now_s(void)
 /* With the lock held. */
 static void bite(const char *what, double limit)
 {
-    fprintf(stderr, "ditbench run: rank %d: %s %g s in phase %s\n", dog.rank, what, limit, dog.phase);
+    fprintf(stderr, "ditbench run: rank %d: %s %g s in phase %s\n", dog.rank, what, limit,
+            dog.phase);
     _exit(record_exit_code(ST_TIMEOUT));
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The clock of a process that nobody watches: a rank of `mpirun ditbench run`. When it runs out, the rank says so and
- * dies, and mpirun ends the others. */
+/* The clock of a process that nobody watches: a rank of `mpirun ditbench run`. When it runs out,
+ * the rank says so and dies, and mpirun ends the others. */
 #ifndef HARNESS_WATCHDOG_H
 #define HARNESS_WATCHDOG_H
 
@@ -8,7 +8,8 @@
 
 #include <stdbool.h>
 
-/* limit_s: for a phase, 0: none; silence_s: the longest wait for a step on the rank that reports. ST_OOM: no thread. */
+/* limit_s: for a phase, 0: none; silence_s: the longest wait for a step on the rank that reports.
+ * ST_OOM: no thread. */
 enum status watchdog_start(int rank, double limit_s, double silence_s);
 
 /* A phase begins. Ranks that wait for another's one-rank run get its time too. */

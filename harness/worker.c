@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The measurement of one cell: warm-up loops, measured loops, the check. Numbers of the record are worker_record.c's. */
+/* The measurement of one cell: warm-up loops, measured loops, the check. Numbers of the record are
+ * worker_record.c's. */
 #include "harness/worker.h"
 
 #include "harness/quality.h"
@@ -48,7 +49,8 @@ static void on_step(void *self, int step)
     (void)step;
     job->done++;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    long ms = (now.tv_sec - job->last_beat.tv_sec) * 1000 + (now.tv_nsec - job->last_beat.tv_nsec) / 1000000;
+    long ms = (now.tv_sec - job->last_beat.tv_sec) * 1000 +
+              (now.tv_nsec - job->last_beat.tv_nsec) / 1000000;
     if (!job->worker->on_beat || ms < BEAT_MS)
         return;
     job->last_beat = now;
@@ -66,7 +68,8 @@ static void start_beats(struct job *job, long loops)
 
 static enum status one_rank(struct job *job, const struct spec *spec, float **out)
 {
-    struct reference reference = {job->setup, job->weights, job->identity, job->prompt, on_step, job};
+    struct reference reference = {job->setup,  job->weights, job->identity,
+                                  job->prompt, on_step,      job};
     start_beats(job, 1);
     *out = malloc(reference_count(&job->setup->problem) * sizeof **out);
     if (!*out)
@@ -117,15 +120,16 @@ static enum status write_output(const struct job *job, const float *latent)
 {
     const struct problem *p = &job->setup->problem;
     struct latent_geometry g = problem_geometry(p);
-    struct safetensors_item item = {"latent", 4, {p->requests, g.channels, g.height, g.width}, latent};
+    struct safetensors_item item = {
+        "latent", 4, {p->requests, g.channels, g.height, g.width}, latent};
     if (!job->worker->output)
         return ST_OK;
     return safetensors_write(job->worker->output, 1, &item, 0, NULL);
 }
 
 /* On the reporter: all that a record says about this cell. */
-static enum status report(struct job *job, const struct plan *plan, const void *parts, const double *step_end_ms,
-                          const float *latent)
+static enum status report(struct job *job, const struct plan *plan, const void *parts,
+                          const double *step_end_ms, const float *latent)
 {
     const struct cell *cell = &job->setup->cell;
     TRY(record_open(&job->record));
@@ -158,7 +162,8 @@ static enum status measure_allocate(const struct job *job, bool output, struct m
     m->step_end_ms = calloc(steps, sizeof *m->step_end_ms);
     m->latent = output ? malloc(reference_count(&job->setup->problem) * sizeof *m->latent) : NULL;
     if (!m->part || !m->parts || !m->step_end_ms || (output && !m->latent))
-        return fail(ST_OOM, "samples of %d loops: no host memory; use fewer --repeats", cell->repeats);
+        return fail(ST_OOM, "samples of %d loops: no host memory; use fewer --repeats",
+                    cell->repeats);
     return ST_OK;
 }
 
@@ -194,7 +199,8 @@ static enum status predict(const struct plan *plan, struct rank_part *part)
     return rank_part_expect(plan, &part->expected);
 }
 
-static enum status measure_with(struct job *job, const struct rank *rank, const struct plan *plan, struct measure *m)
+static enum status measure_with(struct job *job, const struct rank *rank, const struct plan *plan,
+                                struct measure *m)
 {
     const struct cell *cell = &job->setup->cell;
     bool output = rank->index == plan_output_rank(plan);
@@ -232,7 +238,8 @@ static enum status prepare(struct job *job)
     TRY(setup_weights(job->setup, &job->weights));
     TRY(setup_prompt(job->setup, &job->prompt));
     if (job->reporter)
-        job->identity = job->worker->identity ? job->worker->identity : weights_identity(job->weights);
+        job->identity =
+            job->worker->identity ? job->worker->identity : weights_identity(job->weights);
     TRY(get_references(job));
     phase(job, "open");
     return ST_OK;
@@ -243,7 +250,8 @@ static enum status measure(void *self, const struct rank *rank)
     struct job *job = self;
     struct measure m = {0};
     struct plan *plan;
-    if (job->worker->mpi) /* the others wait for the reporter's one-rank run, or hear that it failed */
+    if (job->worker
+            ->mpi) /* the others wait for the reporter's one-rank run, or hear that it failed */
         TRY(comm_agree(rank->world, prepare(job)));
     TRY(plan_build(&job->setup->problem, &job->setup->spec, rank->n, rank->index, &plan));
     enum status st = measure_with(job, rank, plan, &m);
@@ -271,7 +279,8 @@ static enum status foresee(struct job *job)
 static enum status run_cell(struct job *job)
 {
     const struct cell *cell = &job->setup->cell;
-    struct ranks ranks = {cell->backend, cell->transport, cell->ranks, cell->threads, 0, job->worker->mpi};
+    struct ranks ranks = {cell->backend,   cell->transport, cell->ranks, cell->threads, 0,
+                          job->worker->mpi};
     TRY(foresee(job));
     if (!job->worker->mpi)
         TRY(prepare(job));

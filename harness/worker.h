@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs and measures one cell on the ranks that live in this process, checks its latents against the one-rank run, and
- * fills a record. Starts no process; prints nothing.
+ * Runs and measures one cell on the ranks that live in this process, checks its latents against the
+ * one-rank run, and fills a record. Starts no process; prints nothing.
  */
 #ifndef HARNESS_WORKER_H
 #define HARNESS_WORKER_H
@@ -14,17 +14,19 @@ struct worker {
     const struct rendezvous *mpi; /* this process' place under mpirun; NULL: all ranks are here */
     const char *identity;         /* of the weights; NULL: to be computed */
     const char *output;           /* safetensors file for the final latents, or NULL */
-    /* (optional) what is done now: "load", "reference" (reporter only), "open", "measure"; from any thread, one at a
-     * time. reporter: this process will have the record */
+    /* (optional) what is done now: "load", "reference" (reporter only), "open", "measure"; from any
+     * thread, one at a time. reporter: this process will have the record */
     void (*on_phase)(void *self, const char *name, bool reporter);
-    /* (optional) steps done of all loops, on the rank that has the result; at times, from its thread */
+    /* (optional) steps done of all loops, on the rank that has the result; at times, from its
+     * thread */
     void (*on_beat)(void *self, long done, long total);
     void *self;
 };
 
 /*
- * Collective over the cell's processes. *out: the record, on the process of plan_output_rank; NULL elsewhere. Its id,
- * time, argv, experiment and env are the caller's to fill. ST_WRONG, on every process: the record says why.
+ * Collective over the cell's processes. *out: the record, on the process of plan_output_rank; NULL
+ * elsewhere. Its id, time, argv, experiment and env are the caller's to fill. ST_WRONG, on every
+ * process: the record says why.
  */
 enum status worker_run(const struct worker *worker, struct record **out);
 

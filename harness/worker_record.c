@@ -19,7 +19,8 @@ const struct rank_part *rank_part_at(const void *parts, int repeats, int rank)
 static struct volume_line *find_line(struct volume *v, const struct volume_line *like)
 {
     for (int i = 0; i < v->n; i++)
-        if (v->line[i].axis == like->axis && v->line[i].op == like->op && v->line[i].when == like->when)
+        if (v->line[i].axis == like->axis && v->line[i].op == like->op &&
+            v->line[i].when == like->when)
             return &v->line[i];
     return NULL;
 }
@@ -88,7 +89,8 @@ static void fill_time(struct record *record, int ranks, int repeats, int steps, 
     int median = median_loop(repeats, samples, sorted);
     int slowest = 0;
     for (int r = 1; r < ranks; r++)
-        if (rank_part_at(parts, repeats, r)->loop_ms[median] > rank_part_at(parts, repeats, slowest)->loop_ms[median])
+        if (rank_part_at(parts, repeats, r)->loop_ms[median] >
+            rank_part_at(parts, repeats, slowest)->loop_ms[median])
             slowest = r;
     const double *end = step_end_ms + (size_t)median * (size_t)steps;
     for (int i = 0; i < steps; i++)
@@ -131,8 +133,9 @@ static void fill_memory(struct record *record, int ranks, int repeats, const voi
 
 /* ---- bytes ---- */
 
-static void add_line(struct record *record, const struct plan *plan, int rank, const struct volume_line *name,
-                     const struct volume_line *counted, const struct volume_line *expected)
+static void add_line(struct record *record, const struct plan *plan, int rank,
+                     const struct volume_line *name, const struct volume_line *counted,
+                     const struct volume_line *expected)
 {
     struct record_comm line = {
         .rank = rank,
@@ -148,19 +151,21 @@ static void add_line(struct record *record, const struct plan *plan, int rank, c
 }
 
 /* Every line that was counted, then those that were expected and never seen. */
-static void fill_bytes(struct record *record, const struct plan *plan, int rank, const struct rank_part *part)
+static void fill_bytes(struct record *record, const struct plan *plan, int rank,
+                       const struct rank_part *part)
 {
     struct volume counted = part->counted;
     struct volume expected = part->expected;
     for (int i = 0; i < counted.n; i++)
-        add_line(record, plan, rank, &counted.line[i], &counted.line[i], find_line(&expected, &counted.line[i]));
+        add_line(record, plan, rank, &counted.line[i], &counted.line[i],
+                 find_line(&expected, &counted.line[i]));
     for (int i = 0; i < expected.n; i++)
         if (expected.line[i].calls > 0 && !find_line(&counted, &expected.line[i]))
             add_line(record, plan, rank, &expected.line[i], NULL, &expected.line[i]);
 }
 
-void worker_record_fill(struct record *record, const struct plan *plan, int ranks, int repeats, const void *parts,
-                        const double *step_end_ms)
+void worker_record_fill(struct record *record, const struct plan *plan, int ranks, int repeats,
+                        const void *parts, const double *step_end_ms)
 {
     fill_time(record, ranks, repeats, plan->problem.steps, parts, step_end_ms);
     record_summarise(record);

@@ -5,8 +5,8 @@
 
 #include "kernels/base/status.h"
 
-/* Tries to create a file beside `path`, and leaves nothing behind. ST_INVALID: `path` is a folder or a device; ST_IO: the
- * folder is missing or takes no files. */
+/* Tries to create a file beside `path`, and leaves nothing behind. ST_INVALID: `path` is a folder
+ * or a device; ST_IO: the folder is missing or takes no files. */
 enum status writable_file(const char *path);
 
 #endif

@@ -47,7 +47,7 @@ set border 3 lw 1 lc rgb faint
 set tics nomirror out scale 0.6 textcolor rgb ink
 set grid noxtics ytics lt 1 lw 0.8 lc rgb pale
 set xlabel textcolor rgb ink offset 0, (format eq 'png' ? 0 : 0.35)
-set ylabel textcolor rgb ink
+set ylabel textcolor rgb ink offset (format eq 'png' ? 0 : 1.2), 0
 set key textcolor rgb ink samplen 2.2 spacing key_lines Left reverse
 
 # A canvas of w x h pixels of the SVG; a PNG has twice as many each way.

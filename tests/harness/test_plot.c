@@ -269,6 +269,17 @@ Test(plot, draws_every_chart_that_has_data_and_no_wrong_row, .timeout = 120)
     cr_assert_not_null(strstr(data, "'best hybrid of 4 ranks: cfg=2,ring=2'"));
     cr_assert_not_null(strstr(data, "'not drawn: 1 wrong, 1 unsupported (see table.md)'"));
     free(data);
+    data = rows_file_text(folder, "data/speedup.pixart-tiny.256.gp", &size);
+    cr_assert_not_null(strstr(data, "1 1 NaN NaN 0\n2 1.66667 1.60256 1.70068 1\n"), "%s", data);
+    free(data);
+    data = rows_file_text(folder, "data/bytes.pixart-tiny.256.gp", &size); // 1000 a rank, in kB
+    cr_assert_not_null(strstr(data, "$counted << EOD\n2 0 2 1\n4.5 0 4 1\nEOD\n"), "%s", data);
+    cr_assert_not_null(strstr(data, "$predicted << EOD\n2 0 2 1\n4.5 0 4 1\nEOD\n"), "%s", data);
+    cr_assert_not_null(strstr(data, "$totals << EOD\n2 2 2\n4.5 4 4\nEOD\n"), "%s", data);
+    free(data);
+    data = rows_file_text(folder, "data/memory.pixart-tiny.256.gp", &size); // the fullest rank's
+    cr_assert_not_null(strstr(data, "\n4.5 3 0 0 0 0 4.001 4.001\n"), "%s", data);
+    free(data);
     char *svg = rows_file_text(folder, "latency-vs-ranks.pixart-tiny.256.svg", &size);
     cr_assert_not_null(strstr(svg, ">best hybrid<"));
     cr_assert_eq(strcmp(svg + strlen(svg) - 8, "</svg>\n\n"), 0);

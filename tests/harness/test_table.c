@@ -5,6 +5,7 @@
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,20 @@ Test(table, console_row_of_one_record)
               "|   2.000 "
               "500.0 |       0.002         0.002   0.004 | 3.00e-07 1.00e-06 120.5 ok     \n");
     free(text);
+    record_close(r);
+}
+
+/* Equal latents have no distance: an infinite PSNR, which JSON writes as null. */
+Test(table, psnr_of_equal_latents_is_infinite)
+{
+    struct record *r = rows_ok("serial", 1, 40);
+    struct table_row row;
+    r->deviation.rel_l2 = 0;
+    r->deviation.psnr_db = NAN;
+    table_rows(1, (const struct record *const *)&r, &row);
+    char *csv = csv_of(1, &row);
+    cr_assert_str_eq(csv_field(csv, "deviation_psnr_db", 0), "inf");
+    free(csv);
     record_close(r);
 }
 

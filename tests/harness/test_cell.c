@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options of a cell, their text, and what a setup makes of them. */
+#include "harness/cell.h"
+#include "harness/number.h"
+#include "harness/setup.h"
+#include "harness/suggest.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+static enum status set(struct cell *cell, const char *name, const char *value)
+{
+    return cell_set(cell, name, name, value);
+}
+
+static struct cell cell_of(const char *model, const char *strategy)
+{
+    struct cell cell;
+    cell_init(&cell);
+    cr_assert_eq(set(&cell, "model", model), ST_OK);
+    if (strategy)
+        cr_assert_eq(set(&cell, "strategy", strategy), ST_OK);
+    return cell;
+}
+
+Test(number, takes_whole_numbers_only)
+{
+    static const char *const bad[] = {"",    " 1", "1 ", "+1",  "1.0", "0x10",
+                                      "1e3", "-",  "--1", "nan", "9999999999999999999999"};
+    int64_t value = 7;
+    cr_assert_eq(number_whole("n", "-12", -20, 5, &value), ST_OK);
+    cr_assert_eq(value, -12);
+    cr_assert_eq(number_whole("n", "9223372036854775807", 0, INT64_MAX, &value), ST_OK);
+    cr_assert_eq(value, INT64_MAX);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_eq(number_whole("n", bad[i], -1000, 1000, &value), ST_INVALID, "'%s'", bad[i]);
+    cr_assert_eq(number_whole("n", "6", 1, 5, &value), ST_INVALID);
+    cr_assert_str_eq(status_message(), "n: found '6', wanted a whole number from 1 to 5");
+}
+
+Test(number, takes_finite_decimals_only)
+{
+    static const char *const bad[] = {"", "nan", "inf", "-inf", "0x1p3", "1e999", "1.5abc", "1,5", " 1"};
+    double value;
+    cr_assert_eq(number_real("x", "4.5", 0, 10, &value), ST_OK);
+    cr_assert_eq(value, 4.5);
+    cr_assert_eq(number_real("x", "1e-4", 0, 10, &value), ST_OK);
+    cr_assert_eq(value, 1e-4);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_eq(number_real("x", bad[i], -1e300, 1e300, &value), ST_INVALID, "'%s'", bad[i]);
+    cr_assert_eq(number_real("x", "-0.1", 0, 10, &value), ST_INVALID);
+}
+
+Test(suggest, finds_the_nearest_word)
+{
+    static const char *const words[] = {"size", "steps", "seed", "strategy", NULL};
+    cr_assert_str_eq(suggest_word("sizee", words), "size");
+    cr_assert_str_eq(suggest_word("stpes", words), "steps");
+    cr_assert_str_eq(suggest_word("sede", words), "seed");
+    cr_assert_null(suggest_word("threads", words));
+    cr_assert_null(suggest_word("a very long word that is nobody's neighbour, not even by chance", words));
+}
+
+Test(cell, sizes_are_a_side_or_two)
+{
+    static const char *const bad[] = {"", "x", "256x", "x256", "256x256x3", "-256", "0", "256X384", "70000", "2.5"};
+    struct cell cell;
+    cell_init(&cell);
+    cr_assert_eq(set(&cell, "size", "256"), ST_OK);
+    cr_assert(cell.width == 256 && cell.height == 256);
+    cr_assert_eq(set(&cell, "size", "256x384"), ST_OK);
+    cr_assert(cell.width == 256 && cell.height == 384);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_eq(set(&cell, "size", bad[i]), ST_INVALID, "'%s'", bad[i]);
+}
+
+Test(cell, options_refuse_what_is_hostile)
+{
+    static const char *const pairs[][2] = {
+        {"steps", "0"},        {"steps", "-1"},     {"steps", "99999999999"}, {"guidance", "nan"},
+        {"guidance", "-1"},    {"requests", "0"},   {"seed", "-1"},           {"seed", "9223372036854775808"},
+        {"dtype", "fp8"},      {"backend", "tpu"},  {"transport", ""},        {"ranks", "0"},
+        {"ranks", "1000000"},  {"threads", "0"},    {"repeats", "0"},         {"warmup-loops", "-1"},
+        {"timeout", "0"},      {"timeout", "inf"},  {"check", "yes"},         {"graph", ""},
+        {"strategy", ""},      {"text", ""},        {"model", ""},            {"frames", "0"},
+    };
+    struct cell cell;
+    cell_init(&cell);
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        cr_assert_eq(set(&cell, pairs[i][0], pairs[i][1]), ST_INVALID, "--%s '%s'", pairs[i][0], pairs[i][1]);
+    char longest[SPEC_TEXT + 10];
+    memset(longest, 'a', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    cr_assert_eq(set(&cell, "strategy", longest), ST_INVALID);
+    cr_assert_eq(set(&cell, "model", longest), ST_INVALID);
+}
+
+Test(cell, every_option_has_a_name_a_placeholder_and_a_reader)
+{
+    for (int i = 0; cell_option_at(i); i++) {
+        const struct cell_option *o = cell_option_at(i);
+        cr_assert(o->name && o->argument && o->summary && o->set);
+        for (int k = 0; k < i; k++)
+            cr_assert_str_neq(o->name, cell_option_at(k)->name);
+    }
+}
+
+Test(setup, fills_the_models_defaults)
+{
+    struct cell cell = cell_of("pixart-tiny", "usp=4");
+    struct setup *s;
+    char text[CELL_LINE];
+    cell.threads = 3;
+    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK, "%s", status_message());
+    cr_assert_str_eq(cell_text(&s->cell, text),
+                     "model=pixart-tiny size=256x256 frames=1 steps=20 guidance=4.5 requests=1 dtype=fp32 backend=cpu "
+                     "transport=local strategy=ulysses=4 ranks=4 seed=1 warmup_loops=1 repeats=5 threads=3");
+    cr_assert(s->problem.guided);
+    cr_assert_eq(s->problem.text_tokens, s->config.text_tokens);
+    cr_assert_eq(s->sampler->steps, 20);
+    setup_close(s);
+}
+
+Test(setup, takes_no_guidance_up_to_one)
+{
+    struct cell cell = cell_of("dit-tiny", NULL);
+    struct setup *s;
+    cell.guidance = 1;
+    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_not(s->problem.guided);
+    setup_close(s);
+}
+
+Test(setup, names_the_nearest_sizes)
+{
+    struct cell cell = cell_of("pixart-tiny", NULL);
+    struct setup *s;
+    cell.width = cell.height = 250;
+    cr_assert_eq(setup_open(&cell, 0, &s), ST_INVALID);
+    cr_assert(strstr(status_message(), "240") && strstr(status_message(), "256"), "%s", status_message());
+}
+
+Test(setup, refuses_frames_and_missing_models)
+{
+    struct cell cell = cell_of("pixart-tiny", NULL);
+    struct setup *s;
+    cell.frames = 16;
+    cr_assert_eq(setup_open(&cell, 0, &s), ST_INVALID);
+    cell_init(&cell);
+    cr_assert_eq(setup_open(&cell, 0, &s), ST_INVALID);
+    cr_assert(strstr(status_message(), "--model"));
+    cell = cell_of("no-such-model", NULL);
+    cr_assert_eq(setup_open(&cell, 0, &s), ST_INVALID);
+}
+
+Test(setup, refuses_types_that_the_backend_lacks_but_plans_them)
+{
+    struct cell cell = cell_of("pixart-tiny", "ulysses=2");
+    struct setup *s;
+    strcpy(cell.dtype, "bf16");
+    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_check_build(s), ST_UNSUPPORTED);
+    cr_assert(strstr(status_message(), "--dtype fp32"), "%s", status_message());
+    setup_close(s);
+}
+
+Test(setup, ranks_are_mpiruns_processes)
+{
+    struct cell cell = cell_of("pixart-tiny", "ulysses=2");
+    struct setup *s;
+    cr_assert_eq(setup_open(&cell, 2, &s), ST_OK);
+    cr_assert_str_eq(s->cell.transport, "mpi");
+    cr_assert_eq(s->cell.ranks, 2);
+    setup_close(s);
+    cell.ranks = 4;
+    cr_assert_eq(setup_open(&cell, 2, &s), ST_INVALID);
+    cell.ranks = 0;
+    strcpy(cell.transport, "local");
+    cr_assert_eq(setup_open(&cell, 2, &s), ST_INVALID);
+}
+
+Test(setup, threads_are_shared_evenly)
+{
+    struct cell cell = cell_of("pixart-tiny", "ring=3");
+    struct setup *s;
+    cell.threads = 4;
+    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_threads(s, 0), 2);
+    cr_assert_eq(setup_threads(s, 1), 1);
+    cr_assert_eq(setup_threads(s, 2), 1);
+    setup_close(s);
+    cell.threads = 2;
+    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_threads(s, 2), 1);
+    setup_close(s);
+}

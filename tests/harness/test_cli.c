@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program as a user meets it: commands, statuses, JSON. Cells are as small as they get. */
+#include "harness/record.h"
+#include "tests/harness/program.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SMALL "--model=pixart-tiny", "--size=64", "--steps=3", "--repeats=2", "--threads=2"
+
+static void ends(struct program p, int status, const char *in_err)
+{
+    cr_assert_eq(p.status, status, "status %d, wanted %d: %s", p.status, status, p.err);
+    cr_assert(strstr(p.err, in_err), "%s: not in: %s", in_err, p.err);
+    program_release(&p);
+}
+
+static void json_is(const char *line, const char *path, const char *want)
+{
+    const char *got = program_json(line, path);
+    cr_assert_str_eq(got, want, "%s is %s, wanted %s", path, got, want);
+}
+
+Test(cli, helps_everywhere, .timeout = 60)
+{
+    static const char *const commands[] = {"list", "plan", "run", "verify", "sweep", "plot", "info"};
+    struct program p = program_run("--help", NULL);
+    cr_assert_eq(p.status, 0);
+    for (int i = 0; i < 7; i++) {
+        struct program one = program_run(commands[i], "--help", NULL);
+        cr_assert(strstr(p.out, commands[i]));
+        cr_assert(one.status == 0 && strstr(one.out, commands[i]), "%s: %s", commands[i], one.out);
+        program_release(&one);
+    }
+    cr_assert_null(strstr(p.out, "worker"));
+    program_release(&p);
+    p = program_run("--version", NULL);
+    cr_assert(p.status == 0 && strncmp(p.out, "ditbench ", 9) == 0);
+    program_release(&p);
+    p = program_run("run", "--version", NULL);
+    cr_assert(p.status == 0 && strncmp(p.out, "ditbench ", 9) == 0);
+    program_release(&p);
+}
+
+Test(cli, refuses_what_it_does_not_know, .timeout = 60)
+{
+    ends(program_run(NULL), 2, "no command");
+    ends(program_run("swep", NULL), 2, "did you mean 'sweep'");
+    ends(program_run("frobnicate", NULL), 2, "--help");
+    ends(program_run("run", "--sizee", "3", NULL), 2, "did you mean '--size'");
+    ends(program_run("plan", "--repeats", "3", NULL), 2, "unknown option '--repeats'");
+    ends(program_run("plan", "--model", NULL), 2, "requires an argument");
+    ends(program_run("plan", "-x", NULL), 2, "invalid option");
+    ends(program_run("plan", "pixart-tiny", NULL), 2, "no option");
+    ends(program_run("plan", NULL), 2, "--model");
+    ends(program_run("list", "everything", NULL), 2, "strategies");
+    ends(program_run("plot", NULL), 2, "no file");
+    ends(program_run("sweep", NULL), 2, "no experiment");
+    ends(program_run("sweep", "/no/such.yaml", NULL), 2, "/no/such.yaml");
+    ends(program_run("verify", "--model", "x", NULL), 2, "--reference");
+    ends(program_run("verify", "--model", "x", "--size", "3", "--reference", "y", NULL), 2, "--size");
+}
+
+Test(cli, refuses_hostile_values, .timeout = 60)
+{
+    ends(program_run("plan", "--model", "pixart-tiny", "--size", "250", NULL), 2, "240 and 256");
+    ends(program_run("plan", "--model", "pixart-tiny", "--size", "-256", NULL), 2, "--size");
+    ends(program_run("plan", "--model", "pixart-tiny", "--steps", "99999999999999999999", NULL), 2, "--steps");
+    ends(program_run("plan", "--model", "pixart-tiny", "--guidance", "nan", NULL), 2, "--guidance");
+    ends(program_run("plan", "--model", "", NULL), 2, "--model");
+    ends(program_run("plan", "--model", "pixart-tiny", "--frames", "4", NULL), 2, "--frames");
+    ends(program_run("plan", "--model", "pixart-tiny", "--strategy", "ulysses=2,", NULL), 2, "position 11");
+    ends(program_run("plan", "--model", "pixart-tiny", "--text", "/no/such/file", NULL), 2, "/no/such/file");
+    ends(program_run("plan", "--model", "/no/such/folder", NULL), 2, "/no/such/folder");
+}
+
+Test(cli, lists_what_there_is, .timeout = 60)
+{
+    struct program p = program_run("list", "--json", NULL);
+    cr_assert_eq(p.status, 0);
+    json_is(p.out, "strategies.0.name", "data");
+    json_is(p.out, "strategies.2.exact", "false");
+    json_is(p.out, "backends.0.name", "cpu");
+    json_is(p.out, "transports.0.name", "local");
+    cr_assert(strstr(p.out, "pixart-alpha-1024") && strstr(p.out, "dit-xl-2-256") && strstr(p.out, "dpmsolver++"));
+    program_release(&p);
+    p = program_run("list", "models", NULL);
+    cr_assert(p.status == 0 && strstr(p.out, "pixart-tiny") && !strstr(p.out, "ulysses"));
+    program_release(&p);
+    p = program_run("info", "--json", NULL);
+    json_is(p.out, "features.blas", "true");
+    cr_assert_str_neq(program_json(p.out, "libraries.jansson"), "");
+    program_release(&p);
+}
+
+Test(cli, plans_in_the_fields_of_the_interface, .timeout = 60)
+{
+    struct program p = program_run("plan", "--json", "--model=pixart-tiny", "--strategy=usp=2,cfg=2", NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    json_is(p.out, "model", "pixart-tiny");
+    json_is(p.out, "size", "256x256");
+    json_is(p.out, "strategy", "cfg=2,ulysses=2");
+    json_is(p.out, "ranks", "4");
+    json_is(p.out, "supported", "true");
+    json_is(p.out, "reason", "null");
+    json_is(p.out, "exact", "true");
+    json_is(p.out, "per_rank.3.rank", "3");
+    json_is(p.out, "per_rank.3.coords", "{\"cfg\":1,\"ulysses\":1}");
+    json_is(p.out, "per_rank.3.layers", "[0,12]");
+    json_is(p.out, "per_rank.3.heads", "6");
+    json_is(p.out, "per_rank.3.lanes", "[[0,1]]");
+    json_is(p.out, "per_rank.3.tokens", "[[128,128]]");
+    json_is(p.out, "per_rank.3.patches", "[[[128,128]]]");
+    json_is(p.out, "per_rank.3.sends.1.axis", "ulysses");
+    json_is(p.out, "per_rank.3.sends.1.op", "all_to_all");
+    json_is(p.out, "per_rank.3.sends.1.when", "step");
+    long total = atol(program_json(p.out, "per_rank.3.memory_bytes.total"));
+    long parts = 0;
+    static const char *const kinds[] = {"weights", "activations", "kv_store", "buffers"};
+    for (int k = 0; k < 4; k++) {
+        char path[60];
+        snprintf(path, sizeof path, "per_rank.3.memory_bytes.%s", kinds[k]);
+        parts += atol(program_json(p.out, path));
+    }
+    cr_assert(total > 1000000 && total == parts);
+    program_release(&p);
+}
+
+/* MB (1e6) that rank `rank` sends in a steady step. */
+static double sent(const char *strategy, int rank)
+{
+    double bytes = 0;
+    struct program p = program_run("plan", "--json", "--model=pixart-alpha-1024", "--dtype=bf16", "--strategy", strategy,
+                                   NULL);
+    cr_assert_eq(p.status, 0, "%s: %s", strategy, p.err);
+    for (int i = 0; i < 16; i++) {
+        char path[60];
+        snprintf(path, sizeof path, "per_rank.%d.sends.%d.when", rank, i);
+        if (strcmp(program_json(p.out, path), "step") != 0)
+            continue;
+        snprintf(path, sizeof path, "per_rank.%d.sends.%d.wire_bytes", rank, i);
+        bytes += atof(program_json(p.out, path));
+    }
+    program_release(&p);
+    return bytes * 1e-6;
+}
+
+Test(cli, plans_the_published_bytes, .timeout = 60)
+{
+    cr_assert_float_eq(sent("ulysses=8", 0), 231.2, 0.05);
+    cr_assert_float_eq(sent("ring=8", 0), 924.8, 0.05);
+    cr_assert_float_eq(sent("tensor=8", 0), 1849.7, 0.05);
+    cr_assert_float_eq(sent("distrifusion=8", 0), 924.8, 0.05);
+    cr_assert_float_eq(sent("pipefusion=8", 0), 18.87, 0.005);
+}
+
+Test(cli, a_refused_plan_says_why_and_exits_with_3, .timeout = 60)
+{
+    struct program p = program_run("plan", "--json", "--model=pixart-tiny", "--strategy=ulysses=5", NULL);
+    cr_assert_eq(p.status, 3);
+    json_is(p.out, "supported", "false");
+    json_is(p.out, "per_rank", "[]");
+    cr_assert(strstr(program_json(p.out, "reason"), "12"), "%s", p.out);
+    program_release(&p);
+    ends(program_run("plan", "--model=pixart-tiny", "--strategy=ulysses=2", "--ranks=4", NULL), 3, "2 ranks");
+    ends(program_run("plan", "--model=pixart-tiny", "--strategy=pipefusion=2,distrifusion=2", NULL), 3, "pipefusion");
+    ends(program_run("plan", "--model=pixart-tiny", "--guidance=1", "--strategy=cfg=2", NULL), 3, "guidance");
+    p = program_run("plan", "--model=pixart-tiny", "--dtype=fp16", NULL);
+    cr_assert_eq(p.status, 0); /* planned, though no CPU computes in it */
+    program_release(&p);
+}
+
+Test(cli, run_prints_a_record, .timeout = 120)
+{
+    struct program p = program_run("run", "--json", SMALL, "--strategy=cfg=2,pipefusion=2:patches=4", NULL);
+    struct record *record;
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    cr_assert_eq(record_read(p.out, strlen(p.out), 1, &record), ST_OK, "%s", status_message());
+    cr_assert_eq(record->status, RECORD_OK);
+    cr_assert_str_eq(record->cell.strategy, "cfg=2,pipefusion=2:patches=4");
+    cr_assert_str_eq(record->cell.weights, "synthetic");
+    cr_assert(record->cell.ranks == 4 && record->cell.width == 64 && record->cell.steps == 3);
+    cr_assert(record->latency_ms.samples.n == 2 && record->step_ms.samples.n == 3);
+    cr_assert(record->latency_ms.min <= record->latency_ms.median && record->latency_ms.median > 0);
+    double sum = record->step_ms.samples.v[0] + record->step_ms.samples.v[1] + record->step_ms.samples.v[2];
+    cr_assert_leq(sum, record->latency_ms.max * 1.000001);
+    cr_assert_eq(record->memory_bytes.peak.n, 4);
+    for (int r = 0; r < 4; r++) {
+        const struct record_memory *m = &record->memory_bytes;
+        cr_assert_eq(m->peak.v[r], m->predicted.v[r]);
+        cr_assert_eq(m->peak.v[r],
+                     m->weights.v[r] + m->activations.v[r] + m->kv_store.v[r] + m->buffers.v[r]);
+    }
+    cr_assert_eq(record->comm_match, RECORD_YES);
+    cr_assert_gt(record->comm.n, 0);
+    cr_assert_str_eq(record->check.against, "pipefusion=1:patches=4:warmup=1");
+    cr_assert(record->check.pass == RECORD_YES && record->check.rel_l2 <= 1e-5);
+    cr_assert_str_eq(record->deviation.against, "serial");
+    cr_assert(record->deviation.rel_l2 > record->check.rel_l2);
+    cr_assert_eq(record->argv.n, 9);
+    record_close(record);
+    program_release(&p);
+}
+
+Test(cli, run_without_a_check_leaves_it_null, .timeout = 120)
+{
+    struct program p = program_run("run", "--json", SMALL, "--check=off", NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    json_is(p.out, "check.against", "null");
+    json_is(p.out, "deviation.rel_l2", "null");
+    json_is(p.out, "status", "ok");
+    json_is(p.out, "memory_bytes.library", "[0]");
+    program_release(&p);
+}
+
+Test(cli, run_shows_bytes_and_check, .timeout = 120)
+{
+    struct program p = program_run("run", SMALL, "--strategy=ring=2", NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    cr_assert(strstr(p.out, "match") && strstr(p.out, "check against serial") && strstr(p.out, "t_med"), "%s", p.out);
+    cr_assert_null(strstr(p.out, "\033"));
+    program_release(&p);
+}
+
+Test(cli, run_refuses_before_it_works, .timeout = 60)
+{
+    ends(program_run("run", SMALL, "--dtype=bf16", NULL), 3, "--dtype fp32");
+    ends(program_run("run", SMALL, "--strategy=tensor=5", NULL), 3, "tensor=5");
+    ends(program_run("run", SMALL, "--backend=cuda", NULL), 3, "cpu");
+    ends(program_run("run", SMALL, "--transport=nccl", NULL), 3, "local");
+    ends(program_run("run", SMALL, "--output=/no/such/folder/x", NULL), 2, "/no/such/folder/x");
+    ends(program_run("run", SMALL, "--output=/dev/null", NULL), 2, "/dev/null");
+    ends(program_run("run", SMALL, "--output=", NULL), 2, "empty");
+    ends(program_run("run", "--model=dit-xl-2-256", "--size=8192", "--requests=8", NULL), 4, "MB");
+    struct program p = program_run("run", "--json", SMALL, "--strategy=tensor=5", NULL);
+    json_is(p.out, "status", "unsupported");
+    program_release(&p);
+}
+
+Test(cli, run_times_out, .timeout = 60)
+{
+    ends(program_run("run", "--model=dit-xl-2-256", "--check=off", "--timeout=1", NULL), 5, "timeout");
+    ends(program_run("run", "--model=dit-xl-2-256", "--timeout=1", NULL), 5, "timeout");
+    cr_assert_eq(program_count_processes("worker --model=dit-xl-2-256"), 0);
+}
+
+Test(cli, broken_output_is_a_failure, .timeout = 60)
+{
+    const char *argv[] = {"/bin/sh", "-c", "exec \"$0\" list >/dev/full", program_path(), NULL};
+    ends(program_command(argv), 2, "standard output");
+}
+
+Test(cli, interrupted_run_leaves_nobody, .timeout = 60)
+{
+    const char *argv[] = {program_path(), "run", "--model=pixart-tiny", "--steps=77", "--repeats=100", "--check=off",
+                          NULL};
+    pid_t pid = program_start(argv);
+    int status = 0;
+    for (int i = 0; i < 500 && program_count_processes("worker --model=pixart-tiny --size=256x256 --steps=77") == 0; i++)
+        usleep(20000);
+    kill(pid, SIGINT);
+    waitpid(pid, &status, 0);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 130, "%d", status);
+    cr_assert_eq(program_count_processes("--steps=77"), 0);
+}
+
+Test(cli, killed_run_leaves_nobody, .timeout = 60)
+{
+    const char *argv[] = {program_path(), "run", "--model=pixart-tiny", "--steps=78", "--repeats=100", "--check=off",
+                          NULL};
+    pid_t pid = program_start(argv);
+    for (int i = 0; i < 500 && program_count_processes("worker --model=pixart-tiny --size=256x256 --steps=78") == 0; i++)
+        usleep(20000);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    for (int i = 0; i < 200 && program_count_processes("--steps=78") > 0; i++)
+        usleep(20000);
+    cr_assert_eq(program_count_processes("--steps=78"), 0);
+}
+
+Test(cli, a_crashed_worker_is_status_5, .timeout = 60)
+{
+    const char *argv[] = {program_path(), "run", "--model=pixart-tiny", "--steps=79", "--repeats=100", "--check=off",
+                          NULL};
+    pid_t pid = program_start(argv);
+    int status = 0;
+    for (int i = 0; i < 500 && program_count_processes("worker --model=pixart-tiny --size=256x256 --steps=79") == 0; i++)
+        usleep(20000);
+    const char *kill_it[] = {"/bin/sh", "-c", "kill -SEGV $(pgrep -f 'worker --model=pixart-tiny .*--steps=7[9]')", NULL};
+    struct program p = program_command(kill_it);
+    program_release(&p);
+    waitpid(pid, &status, 0);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 5, "%d", status);
+}
+
+/* ---- over MPI ---- */
+
+static bool has_mpi(void)
+{
+    struct program p = program_run("list", "transports", NULL);
+    bool has = strstr(p.out, "mpi") != NULL;
+    program_release(&p);
+    if (!has)
+        cr_skip_test("this build has no MPI");
+    return has;
+}
+
+#define HYBRID "--strategy=cfg=2,ulysses=2"
+
+Test(cli, mpi_writes_what_local_writes, .timeout = 120)
+{
+    has_mpi();
+    char *local = program_file("local.safetensors");
+    char *mpi = program_file("mpi.safetensors");
+    char out[200];
+    snprintf(out, sizeof out, "--output=%s", local);
+    struct program p = program_run("run", SMALL, HYBRID, "--threads=4", out, NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    program_release(&p);
+    snprintf(out, sizeof out, "--output=%s", mpi);
+    const char *argv[] = {"mpirun", "-n", "4", program_path(), "run", SMALL, HYBRID, "--threads=4", out, "--json", NULL};
+    p = program_command(argv);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    json_is(p.out, "cell.transport", "mpi");
+    json_is(p.out, "comm_match", "true");
+    json_is(p.out, "check.pass", "true");
+    program_release(&p);
+    const char *compare[] = {"cmp", local, mpi, NULL};
+    p = program_command(compare);
+    cr_assert_eq(p.status, 0, "%s", p.out);
+    program_release(&p);
+    free(local);
+    free(mpi);
+}
+
+Test(cli, run_starts_mpirun_itself, .timeout = 120)
+{
+    has_mpi();
+    struct program p = program_run("run", SMALL, "--transport=mpi", "--strategy=ring=2", "--json", NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    json_is(p.out, "cell.transport", "mpi");
+    json_is(p.out, "status", "ok");
+    program_release(&p);
+}
+
+Test(cli, mpi_ranks_end_with_one_status, .timeout = 120)
+{
+    has_mpi();
+    const char *refused[] = {"mpirun", "-n", "3", program_path(), "run", SMALL, "--strategy=ulysses=2", NULL};
+    ends(program_command(refused), 3, "ulysses=2");
+    const char *bad[] = {"mpirun", "-n", "2", program_path(), "run", "--model=pixart-tiny", "--size=250", NULL};
+    ends(program_command(bad), 2, "240 and 256");
+    const char *local[] = {"mpirun", "-n", "2", program_path(), "run", SMALL, "--transport=local", NULL};
+    ends(program_command(local), 2, "mpirun");
+    const char *slow[] = {"mpirun",      "-n",          "2", program_path(), "run", "--model=dit-xl-2-256", "--timeout=1",
+                          "--check=off", "--strategy=ulysses=2", NULL};
+    ends(program_command(slow), 5, "rank");
+}
