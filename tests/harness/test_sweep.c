@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sweeps: rows, refusals, resuming, and being killed at any moment. */
+#include "harness/record_file.h"
+#include "tests/harness/program.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CELLS                                                                                                         \
+    "name: s\nmodels: [pixart-tiny]\nsizes: [\"64\"]\nranks: [1, 2, 5]\nsteps: [2]\nrepeats: 1\nwarmup_loops: 0\n"     \
+    "threads: 2\nstrategies: [serial, \"ulysses={ranks}\", \"ring=2\", \"cfg=2\"]\n"
+/* serial and ulysses=1 are one cell; ulysses=2; ring=2; cfg=2; ulysses=5 is refused */
+enum { DISTINCT = 5, REFUSED = 1 };
+
+struct place {
+    char *experiment, *results;
+};
+
+static struct place place_of(const char *name, const char *text)
+{
+    char file[100];
+    struct place p;
+    snprintf(file, sizeof file, "%s.yaml", name);
+    p.experiment = program_file(file);
+    snprintf(file, sizeof file, "%s.jsonl", name);
+    p.results = program_file(file);
+    program_write(p.experiment, text);
+    unlink(p.results);
+    return p;
+}
+
+static struct program sweep(const struct place *p, const char *option)
+{
+    return program_run("sweep", p->experiment, "--results", p->results, option, NULL);
+}
+
+static struct record_list rows_of(const struct place *p)
+{
+    struct record_list rows;
+    bool torn = false;
+    cr_assert_eq(record_file_read(p->results, &rows, &torn), ST_OK, "%s", status_message());
+    return rows;
+}
+
+static int lines_of(const char *path)
+{
+    int n = 0;
+    char *text = program_read(path);
+    for (const char *c = text; c && *c; c++)
+        n += *c == '\n';
+    free(text);
+    return n;
+}
+
+static const char *last_line(char *text)
+{
+    size_t n = strlen(text);
+    if (n > 0 && text[n - 1] == '\n')
+        text[n - 1] = '\0';
+    char *line = strrchr(text, '\n');
+    return line ? line + 1 : text;
+}
+
+Test(sweep, gives_every_cell_one_row, .timeout = 120)
+{
+    struct place p = place_of("rows", CELLS);
+    struct program r = sweep(&p, NULL);
+    cr_assert_eq(r.status, 0, "%s", r.err);
+    cr_assert(strstr(last_line(r.out), "5 of 5 cells have a row: 4 ok 1 unsupported"), "%s", last_line(r.out));
+    struct record_list rows = rows_of(&p);
+    cr_assert_eq(rows.n, DISTINCT);
+    for (int i = 0; i < rows.n; i++) {
+        const struct record *row = rows.v[i];
+        bool refused = strcmp(row->cell.strategy, "ulysses=5") == 0;
+        cr_assert_eq(row->status, refused ? RECORD_UNSUPPORTED : RECORD_OK, "%s: %s", row->cell.strategy, row->reason);
+        cr_assert_str_eq(row->experiment, "s");
+        if (refused)
+            cr_assert(strstr(row->reason, "12"), "%s", row->reason); /* the heads that 5 does not divide */
+        else
+            cr_assert(row->check.pass == RECORD_YES && row->comm_match == RECORD_YES);
+    }
+    record_list_release(&rows);
+    program_release(&r);
+}
+
+Test(sweep, runs_nothing_twice, .timeout = 120)
+{
+    struct place p = place_of("twice", CELLS);
+    struct program r = sweep(&p, NULL);
+    program_release(&r);
+    char *before = program_read(p.results);
+    r = sweep(&p, NULL);
+    cr_assert_eq(r.status, 0);
+    char *after = program_read(p.results);
+    cr_assert_str_eq(before, after);
+    program_release(&r);
+    r = sweep(&p, "--retry=unsupported,timeout");
+    cr_assert_eq(r.status, 0);
+    cr_assert_eq(lines_of(p.results), DISTINCT + 1);
+    program_release(&r);
+    free(before);
+    free(after);
+}
+
+Test(sweep, filters_and_previews, .timeout = 120)
+{
+    struct place p = place_of("filter", CELLS);
+    struct program r = sweep(&p, "--dry-run");
+    cr_assert_eq(r.status, 0, "%s", r.err);
+    cr_assert(strstr(r.out, "unsupported  model=pixart-tiny size=64x64"), "%s", r.out);
+    cr_assert(strstr(r.out, "5 cells: 4 would run, 0 have rows"), "%s", r.out);
+    cr_assert_null(program_read(p.results));
+    program_release(&r);
+    r = sweep(&p, "--filter=strategy=(ring|cfg)=2 ranks=2 ");
+    cr_assert_eq(r.status, 0);
+    cr_assert_eq(lines_of(p.results), 2);
+    program_release(&r);
+    r = sweep(&p, "--filter=nothing like this");
+    cr_assert_eq(r.status, 2);
+    program_release(&r);
+    r = sweep(&p, "--filter=(");
+    cr_assert(r.status == 2 && strstr(r.err, "--filter"));
+    program_release(&r);
+    r = sweep(&p, "--retry=lost");
+    cr_assert(r.status == 2 && strstr(r.err, "crash"));
+    program_release(&r);
+}
+
+Test(sweep, cuts_off_a_torn_line, .timeout = 120)
+{
+    struct place p = place_of("torn", CELLS);
+    struct program r = sweep(&p, "--filter=strategy=(serial|ring)");
+    program_release(&r);
+    int lines = lines_of(p.results);
+    struct stat info;
+    stat(p.results, &info);
+    cr_assert_eq(truncate(p.results, info.st_size - 100), 0);
+    r = sweep(&p, NULL);
+    cr_assert_eq(r.status, 0, "%s", r.err);
+    cr_assert(strstr(r.err, "torn"), "%s", r.err);
+    cr_assert_eq(lines, 2);
+    cr_assert_eq(lines_of(p.results), DISTINCT);
+    program_release(&r);
+}
+
+Test(sweep, refuses_a_file_in_use, .timeout = 120)
+{
+    struct place p = place_of("locked", CELLS);
+    struct record_file *file;
+    cr_assert_eq(record_file_open(p.results, &file), ST_OK);
+    struct program r = sweep(&p, NULL);
+    cr_assert(r.status == 2 && strstr(r.err, p.results), "%s", r.err);
+    record_file_close(file);
+    program_release(&r);
+}
+
+Test(sweep, refuses_places_that_cannot_be_written, .timeout = 60)
+{
+    struct place p = place_of("place", CELLS);
+    struct program r = program_run("sweep", p.experiment, "--results", "/proc/nowhere/x.jsonl", NULL);
+    cr_assert(r.status == 2 && strstr(r.err, "/proc/nowhere"), "%s", r.err);
+    program_release(&r);
+}
+
+Test(sweep, a_cell_that_hangs_or_dies_is_a_row, .timeout = 120)
+{
+    struct place p = place_of("slow", "name: slow\nmodels: [dit-xl-2-256, dit-tiny]\nsizes: [\"64\"]\nranks: [1]\n"
+                                      "strategies: [serial]\nsteps: [250]\nrepeats: 1\nwarmup_loops: 0\ntimeout_s: 4\n"
+                                      "exclude: [\"model=dit-tiny,steps=9\"]\n");
+    struct program r = sweep(&p, "--strict");
+    cr_assert_eq(r.status, 1, "%s", r.err);
+    struct record_list rows = rows_of(&p);
+    cr_assert_eq(rows.n, 2);
+    cr_assert_eq(rows.v[0]->status, RECORD_TIMEOUT);
+    cr_assert(strstr(rows.v[0]->reason, "4 s"), "%s", rows.v[0]->reason);
+    cr_assert_eq(program_count_processes("--model=dit-xl-2-256 --size=64x64"), 0);
+    record_list_release(&rows);
+    program_release(&r);
+}
+
+/* Waits until a worker of the sweep runs, or the sweep has ended. */
+static void wait_for_worker(pid_t sweep_pid, const char *mark)
+{
+    for (int i = 0; i < 500 && program_count_processes(mark) == 0; i++) {
+        if (waitpid(sweep_pid, NULL, WNOHANG | WNOWAIT) != 0)
+            return;
+        usleep(10000);
+    }
+}
+
+Test(sweep, an_interrupted_cell_runs_again, .timeout = 120)
+{
+    struct place p = place_of("stop", CELLS);
+    char text[1000];
+    snprintf(text, sizeof text, "%sseed: 4711\n", CELLS);
+    program_write(p.experiment, text);
+    const char *argv[] = {program_path(), "sweep", p.experiment, "--results", p.results, NULL};
+    pid_t pid = program_start(argv);
+    int status = 0;
+    wait_for_worker(pid, "worker --model=pixart-tiny --size=64x64 --steps=2 --guidance=4.5 --requests=1 --seed=4711");
+    kill(pid, SIGINT);
+    waitpid(pid, &status, 0);
+    cr_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 130 || WEXITSTATUS(status) == 0), "%d", status);
+    cr_assert_eq(program_count_processes("--seed=4711"), 0);
+    struct program r = sweep(&p, NULL);
+    cr_assert_eq(r.status, 0, "%s", r.err);
+    struct record_list rows = rows_of(&p);
+    cr_assert_eq(rows.n, DISTINCT);
+    for (int i = 0; i < rows.n; i++)
+        cr_assert_neq(rows.v[i]->status, RECORD_INTERRUPTED);
+    record_list_release(&rows);
+    program_release(&r);
+}
+
+/* Final rows of one id in the raw file, counted one by one. */
+static int final_rows(const struct place *p, const char *id)
+{
+    int n = 0;
+    char *text = program_read(p->results);
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        if (strcmp(program_json(line, "id"), id) == 0)
+            n += strcmp(program_json(line, "status"), "interrupted") != 0;
+    free(text);
+    return n;
+}
+
+/* Kills a sweep again and again until one start gets through; then every cell has exactly one final row. */
+static void kill_and_resume(const char *name, const char *more, int signal_number, unsigned seed)
+{
+    struct place p = place_of(name, CELLS);
+    char text[1000];
+    int status = 1;
+    snprintf(text, sizeof text, "%sseed: %u\n%s", CELLS, seed, more);
+    program_write(p.experiment, text);
+    const char *argv[] = {program_path(), "sweep", p.experiment, "--results", p.results, NULL};
+    for (int round = 0; round < 60 && status != 0; round++) {
+        pid_t pid = program_start(argv);
+        usleep((useconds_t)(rand_r(&seed) % 400000));
+        kill(pid, signal_number);
+        waitpid(pid, &status, 0);
+    }
+    struct program r = sweep(&p, NULL);
+    cr_assert_eq(r.status, 0, "%s", r.err);
+    program_release(&r);
+    struct record_list rows = rows_of(&p);
+    cr_assert_eq(rows.n, DISTINCT);
+    for (int i = 0; i < rows.n; i++)
+        cr_assert_eq(final_rows(&p, rows.v[i]->id), 1);
+    record_list_release(&rows);
+    snprintf(text, sizeof text, "--seed=%u", seed);
+    for (int i = 0; i < 100 && program_count_processes(text) > 0; i++)
+        usleep(20000);
+    cr_assert_eq(program_count_processes(text), 0);
+}
+
+Test(sweep, killed_at_any_moment_it_goes_on, .timeout = 300)
+{
+    kill_and_resume("kill", "", SIGKILL, 90001);
+}
+
+Test(sweep, stopped_at_any_moment_it_goes_on, .timeout = 300)
+{
+    kill_and_resume("term", "", SIGTERM, 90002);
+}
+
+Test(sweep, over_mpi_it_leaves_nobody_behind, .timeout = 300)
+{
+    struct program p = program_run("list", "transports", NULL);
+    bool has = strstr(p.out, "mpi") != NULL;
+    program_release(&p);
+    if (!has)
+        cr_skip_test("this build has no MPI");
+    kill_and_resume("mpi", "transport: mpi\n", SIGKILL, 90003);
+}
