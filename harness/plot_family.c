@@ -1,31 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Families and labels of strategies, by their text alone. */
+/* Families and labels of strategies, by their text. */
 #include "harness/plot_family.h"
 
-#include <stdbool.h>
+#include "strategies/spec.h"
+
 #include <stdio.h>
 #include <string.h>
-
-/* Lists that have a name of their own. */
-static const struct {
-    const char *first, *second, *name;
-} composite[] = {
-    {"ring=", ",ulysses=", "usp"},
-};
-
-/* "ring=2,ulysses=4" and nothing else: two items with these names, no options. */
-static bool is_composite(const char *strategy, const char *first, const char *second)
-{
-    size_t length = strlen(first);
-    if (strncmp(strategy, first, length) != 0)
-        return false;
-    strategy += length + strspn(strategy + length, "0123456789");
-    length = strlen(second);
-    if (strncmp(strategy, second, length) != 0)
-        return false;
-    strategy += length;
-    return strategy[strspn(strategy, "0123456789")] == '\0';
-}
 
 static void set(struct plot_family *out, const char *name, const char *label, int place)
 {
@@ -36,11 +16,11 @@ static void set(struct plot_family *out, const char *name, const char *label, in
 
 void plot_family_of(const char *strategy, struct plot_family *out)
 {
-    for (size_t i = 0; i < sizeof composite / sizeof composite[0]; i++) {
-        if (is_composite(strategy, composite[i].first, composite[i].second)) {
-            set(out, composite[i].name, composite[i].name, 0);
-            return;
-        }
+    struct spec spec;
+    const char *composite = spec_parse(strategy, &spec) == ST_OK ? spec_composite(&spec) : NULL;
+    if (composite) {
+        set(out, composite, composite, 0);
+        return;
     }
     if (strchr(strategy, ',')) {
         set(out, "hybrid", "best hybrid", 1);

@@ -280,3 +280,17 @@ const struct spec_item *spec_find(const struct spec *spec, const char *name)
             return &spec->item[i];
     return NULL;
 }
+
+const char *spec_composite(const struct spec *spec)
+{
+    for (int i = 0; strategy_at(i); i++) {
+        const char *const *part = strategy_at(i)->parts;
+        int n = 0;
+        while (part && n < spec->n && part[n] && !has_option(&spec->item[n]) &&
+               strcmp(part[n], spec->item[n].ops->name) == 0)
+            n++;
+        if (part && !part[n] && n == spec->n)
+            return strategy_at(i)->name;
+    }
+    return NULL;
+}

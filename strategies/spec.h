@@ -54,6 +54,10 @@ char *spec_text(const struct spec *spec, char *buffer);
  * with its patches and warm-up ("pipefusion=1:patches=4:warmup=1"). */
 void spec_reference(const struct spec *spec, struct spec *out);
 
+/* Name of the composite strategy that stands for exactly these items without options ("usp"), or
+ * NULL. */
+const char *spec_composite(const struct spec *spec);
+
 int spec_ranks(const struct spec *spec); /* product of degrees */
 
 /* The item of that strategy, or NULL. */

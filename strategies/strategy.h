@@ -18,6 +18,7 @@ struct strategy_ops {
     bool stale;          /* may use keys of the previous step */
     bool reorders_sums;  /* exact up to the order of sums, not only a move of data */
     const struct spec_option *options; /* ended by a NULL name; NULL: none */
+    const char *const *parts;          /* composite: the strategies it stands for, ended by NULL */
     size_t state_size;
 
     /* (optional) composite: appends the items it stands for; NULL: a plain strategy */

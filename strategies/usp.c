@@ -11,6 +11,8 @@ static const struct spec_option usp_options[] = {
     {0},
 };
 
+static const char *const usp_parts[] = {"ring", "ulysses", NULL};
+
 static enum status usp_expand(const struct spec_item *item, int heads, struct spec *out)
 {
     int ulysses = spec_option_value(item, "ulysses", 0);
@@ -44,6 +46,7 @@ const struct strategy_ops strategy_usp = {
     .memory = "activations / N; weights whole",
     .reorders_sums = true,
     .options = usp_options,
+    .parts = usp_parts,
     .expand = usp_expand,
     .plan = usp_plan,
 };

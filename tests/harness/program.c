@@ -153,7 +153,8 @@ const char *program_json(const char *line, const char *path)
     json_t *root = json_loads(line, 0, NULL);
     const json_t *at = root;
     snprintf(keys, sizeof keys, "%s", path);
-    for (char *key = strtok(keys, "."); key && at; key = strtok(NULL, "."))
+    char *rest;
+    for (char *key = strtok_r(keys, ".", &rest); key && at; key = strtok_r(NULL, ".", &rest))
         at = json_is_array(at) ? json_array_get(at, (size_t)atoi(key)) : json_object_get(at, key);
     text[0] = '\0';
     char *dump = at ? json_dumps(at, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;

@@ -90,6 +90,19 @@ Test(spec, usp_conflicts_with_its_parts)
     cr_expect(strstr(status_message(), "1, 2, 4"));
 }
 
+Test(spec, composites_are_known_by_their_parts)
+{
+    struct spec spec;
+    cr_assert_eq(spec_parse("ring=2,ulysses=4", &spec), ST_OK);
+    cr_expect_str_eq(spec_composite(&spec), "usp");
+    cr_assert_eq(spec_parse("ring=2", &spec), ST_OK);
+    cr_expect_null(spec_composite(&spec));
+    cr_assert_eq(spec_parse("ring=2,ulysses=4,tensor=2", &spec), ST_OK);
+    cr_expect_null(spec_composite(&spec));
+    cr_assert_eq(spec_parse("serial", &spec), ST_OK);
+    cr_expect_null(spec_composite(&spec));
+}
+
 static void expect_reference(const char *text, const char *want)
 {
     struct spec raw;
