@@ -64,8 +64,6 @@ static enum status sends_of(const struct plan *plan, json_t **out)
     *out = json_array();
     for (int i = 0; i < volume.n; i++) {
         const struct volume_line *l = &volume.line[i];
-        if (l->calls == 0)
-            continue;
         json_array_append_new(
             *out, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "axis", plan->mesh.name[l->axis],
                             "op", comm_op_name(l->op), "when", comm_when_name(l->when), "calls",

@@ -16,7 +16,8 @@ struct program {
 /* $DITBENCH_PROGRAM, else the one of this build. */
 const char *program_path(void);
 
-/* Words after the program's name, ended by NULL; waits. The cache is a folder of this test process. */
+/* Words after the program's name, ended by NULL; waits. The cache is a folder of this test process.
+ */
 struct program program_run(const char *first, ...);
 /* The same for a whole command line: argv[0] is found in PATH. */
 struct program program_command(const char *const *argv);
@@ -25,15 +26,19 @@ void program_release(struct program *program);
 /* Starts one in a group of its own and returns its process; its output goes to /dev/null. */
 pid_t program_start(const char *const *argv);
 
-/* "key": value of a line of JSON as text (strings without quotes), or "" ; valid until the next call. */
+/* "key": value of a line of JSON as text (strings without quotes), or "" ; valid until the next
+ * call. */
 const char *program_json(const char *line, const char *path);
 
 /* A folder for this test process, made on first use. */
 const char *program_folder(void);
-char *program_file(const char *name); /* a path in it; caller frees */
+char *program_file(const char *name); /* a path in it, valid for the next 15 calls */
 
 void program_write(const char *path, const char *text);
 char *program_read(const char *path); /* caller frees; NULL: no such file */
+
+/* Skips the test where the build has no MPI. What Open MPI leaks is not looked at from here on. */
+void program_needs_mpi(void);
 
 /* Processes whose command line holds `text`; not this one. */
 int program_count_processes(const char *text);

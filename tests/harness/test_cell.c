@@ -26,8 +26,8 @@ static struct cell cell_of(const char *model, const char *strategy)
 
 Test(number, takes_whole_numbers_only)
 {
-    static const char *const bad[] = {"",    " 1", "1 ", "+1",  "1.0", "0x10",
-                                      "1e3", "-",  "--1", "nan", "9999999999999999999999"};
+    static const char *const bad[] = {
+        "", " 1", "1 ", "+1", "1.0", "0x10", "1e3", "-", "--1", "nan", "9999999999999999999999"};
     int64_t value = 7;
     cr_assert_eq(number_whole("n", "-12", -20, 5, &value), ST_OK);
     cr_assert_eq(value, -12);
@@ -41,7 +41,8 @@ Test(number, takes_whole_numbers_only)
 
 Test(number, takes_finite_decimals_only)
 {
-    static const char *const bad[] = {"", "nan", "inf", "-inf", "0x1p3", "1e999", "1.5abc", "1,5", " 1"};
+    static const char *const bad[] = {"",      "nan",    "inf", "-inf", "0x1p3",
+                                      "1e999", "1.5abc", "1,5", " 1"};
     double value;
     cr_assert_eq(number_real("x", "4.5", 0, 10, &value), ST_OK);
     cr_assert_eq(value, 4.5);
@@ -59,12 +60,14 @@ Test(suggest, finds_the_nearest_word)
     cr_assert_str_eq(suggest_word("stpes", words), "steps");
     cr_assert_str_eq(suggest_word("sede", words), "seed");
     cr_assert_null(suggest_word("threads", words));
-    cr_assert_null(suggest_word("a very long word that is nobody's neighbour, not even by chance", words));
+    cr_assert_null(
+        suggest_word("a very long word that is nobody's neighbour, not even by chance", words));
 }
 
 Test(cell, sizes_are_a_side_or_two)
 {
-    static const char *const bad[] = {"", "x", "256x", "x256", "256x256x3", "-256", "0", "256X384", "70000", "2.5"};
+    static const char *const bad[] = {"",     "x", "256x",    "x256",  "256x256x3",
+                                      "-256", "0", "256X384", "70000", "2.5"};
     struct cell cell;
     cell_init(&cell);
     cr_assert_eq(set(&cell, "size", "256"), ST_OK);
@@ -78,17 +81,36 @@ Test(cell, sizes_are_a_side_or_two)
 Test(cell, options_refuse_what_is_hostile)
 {
     static const char *const pairs[][2] = {
-        {"steps", "0"},        {"steps", "-1"},     {"steps", "99999999999"}, {"guidance", "nan"},
-        {"guidance", "-1"},    {"requests", "0"},   {"seed", "-1"},           {"seed", "9223372036854775808"},
-        {"dtype", "fp8"},      {"backend", "tpu"},  {"transport", ""},        {"ranks", "0"},
-        {"ranks", "1000000"},  {"threads", "0"},    {"repeats", "0"},         {"warmup-loops", "-1"},
-        {"timeout", "0"},      {"timeout", "inf"},  {"check", "yes"},         {"graph", ""},
-        {"strategy", ""},      {"text", ""},        {"model", ""},            {"frames", "0"},
+        {"steps", "0"},
+        {"steps", "-1"},
+        {"steps", "99999999999"},
+        {"guidance", "nan"},
+        {"guidance", "-1"},
+        {"requests", "0"},
+        {"seed", "-1"},
+        {"seed", "9223372036854775808"},
+        {"dtype", "fp8"},
+        {"backend", "tpu"},
+        {"transport", ""},
+        {"ranks", "0"},
+        {"ranks", "1000000"},
+        {"threads", "0"},
+        {"repeats", "0"},
+        {"warmup-loops", "-1"},
+        {"timeout", "0"},
+        {"timeout", "inf"},
+        {"check", "yes"},
+        {"graph", ""},
+        {"strategy", ""},
+        {"text", ""},
+        {"model", ""},
+        {"frames", "0"},
     };
     struct cell cell;
     cell_init(&cell);
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
-        cr_assert_eq(set(&cell, pairs[i][0], pairs[i][1]), ST_INVALID, "--%s '%s'", pairs[i][0], pairs[i][1]);
+        cr_assert_eq(set(&cell, pairs[i][0], pairs[i][1]), ST_INVALID, "--%s '%s'", pairs[i][0],
+                     pairs[i][1]);
     char longest[SPEC_TEXT + 10];
     memset(longest, 'a', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
@@ -113,9 +135,11 @@ Test(setup, fills_the_models_defaults)
     char text[CELL_LINE];
     cell.threads = 3;
     cr_assert_eq(setup_open(&cell, 0, &s), ST_OK, "%s", status_message());
-    cr_assert_str_eq(cell_text(&s->cell, text),
-                     "model=pixart-tiny size=256x256 frames=1 steps=20 guidance=4.5 requests=1 dtype=fp32 backend=cpu "
-                     "transport=local strategy=ulysses=4 ranks=4 seed=1 warmup_loops=1 repeats=5 threads=3");
+    cr_assert_str_eq(
+        cell_text(&s->cell, text),
+        "model=pixart-tiny size=256x256 frames=1 steps=20 guidance=4.5 requests=1 dtype=fp32 "
+        "backend=cpu "
+        "transport=local strategy=ulysses=4 ranks=4 seed=1 warmup_loops=1 repeats=5 threads=3");
     cr_assert(s->problem.guided);
     cr_assert_eq(s->problem.text_tokens, s->config.text_tokens);
     cr_assert_eq(s->sampler->steps, 20);
@@ -138,7 +162,8 @@ Test(setup, names_the_nearest_sizes)
     struct setup *s;
     cell.width = cell.height = 250;
     cr_assert_eq(setup_open(&cell, 0, &s), ST_INVALID);
-    cr_assert(strstr(status_message(), "240") && strstr(status_message(), "256"), "%s", status_message());
+    cr_assert(strstr(status_message(), "240") && strstr(status_message(), "256"), "%s",
+              status_message());
 }
 
 Test(setup, refuses_frames_and_missing_models)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Experiment files: what is accepted, what is refused and with which line, and the order of the cells. */
+/* Experiment files: what is accepted, what is refused and with which line, and the order of the
+ * cells. */
 #include "harness/experiment.h"
 #include "harness/experiment_file.h"
 
@@ -25,8 +26,8 @@ static void refused(const char *text, const char *begin, const char *word)
     if (st == ST_OK)
         st = experiment_expand(e, &n, &cells);
     cr_assert_eq(st, ST_INVALID, "accepted:\n%s", text);
-    cr_assert(strncmp(status_message(), begin, strlen(begin)) == 0, "%s: not at the start of: %s", begin,
-              status_message());
+    cr_assert(strncmp(status_message(), begin, strlen(begin)) == 0, "%s: not at the start of: %s",
+              begin, status_message());
     cr_assert(strstr(status_message(), word), "%s: not in: %s", word, status_message());
     free(cells);
     experiment_close(e);
@@ -52,16 +53,20 @@ static int count(const char *text)
 
 Test(experiment, names_the_line_of_an_unknown_key)
 {
-    refused("name: t\nmodels: [pixart-tiny]\n\n# note\nfoo: 1\nstrategies: [serial]\n", "t.yaml:5: foo:", "unknown key");
+    refused("name: t\nmodels: [pixart-tiny]\n\n# note\nfoo: 1\nstrategies: [serial]\n",
+            "t.yaml:5: foo:", "unknown key");
     refused("foo: 1\n" HEAD, "t.yaml:1: foo:", "unknown key");
     refused(HEAD "step: [3]\n", "t.yaml:4: step:", "steps");
-    refused("{name: t,\n models: [pixart-tiny],\n strategies: [serial],\n bar: 2}\n", "t.yaml:4: bar:", "unknown key");
-    refused("name: t # foo: 1\ndescription: \"foo: 2\"\n'foo': 3\n" HEAD, "t.yaml:3: foo:", "unknown key");
+    refused("{name: t,\n models: [pixart-tiny],\n strategies: [serial],\n bar: 2}\n",
+            "t.yaml:4: bar:", "unknown key");
+    refused("name: t # foo: 1\ndescription: \"foo: 2\"\n'foo': 3\n" HEAD,
+            "t.yaml:3: foo:", "unknown key");
 }
 
 Test(experiment, names_the_line_of_a_wrong_type)
 {
-    refused("name: t\nmodels: pixart-tiny\nstrategies: [serial]\n", "t.yaml:2: models:", "SEQUENCE");
+    refused("name: t\nmodels: pixart-tiny\nstrategies: [serial]\n",
+            "t.yaml:2: models:", "SEQUENCE");
     refused(HEAD "steps: 20\n", "t.yaml:4: steps:", "SEQUENCE");
     refused(HEAD "steps:\n  - 20\n  - [1]\n", "t.yaml:4: steps:", "");
     refused(HEAD "steps:\n  - {a: 1}\n", "t.yaml:4: steps:", "");
@@ -86,7 +91,8 @@ Test(experiment, names_the_line_of_a_wrong_value)
     refused(HEAD "requests: [500]\n", "t.yaml:4: requests:", "500");
     refused(HEAD "exclude: [\"colour=red\"]\n", "t.yaml:4: exclude:", "colour=red");
     refused("name: t\nmodels: [nobody]\nstrategies: [serial]\n", "t.yaml:2: models:", "nobody");
-    refused("name: t\nmodels: [pixart-tiny]\nstrategies: [\"ulyses=2\"]\n", "t.yaml:3: strategies:", "position 1");
+    refused("name: t\nmodels: [pixart-tiny]\nstrategies: [\"ulyses=2\"]\n",
+            "t.yaml:3: strategies:", "position 1");
     refused("name: a/b\nmodels: [pixart-tiny]\nstrategies: [serial]\n", "t.yaml:1: name:", "a/b");
     refused("name: ..\nmodels: [pixart-tiny]\nstrategies: [serial]\n", "t.yaml:1: name:", "..");
 }
@@ -104,7 +110,8 @@ Test(experiment, refuses_empty_lists_and_missing_keys)
 
 Test(experiment, refuses_keys_given_twice)
 {
-    refused("name: t\nname: u\nmodels: [pixart-tiny]\nstrategies: [serial]\n", "t.yaml:2: name:", "twice");
+    refused("name: t\nname: u\nmodels: [pixart-tiny]\nstrategies: [serial]\n",
+            "t.yaml:2: name:", "twice");
     refused(HEAD "steps: [1]\nseed: 2\nsteps: [2]\n", "t.yaml:6: steps:", "twice");
 }
 
@@ -117,8 +124,10 @@ Test(experiment, refuses_a_second_document)
 
 Test(experiment, refuses_aliases_before_they_grow)
 {
-    refused("name: t\nmodels: &m [pixart-tiny]\nstrategies: *m\n", "t.yaml:3: strategies:", "alias");
-    refused("name: &a lol\nmodels: [*a,*a,*a,*a,*a,*a,*a,*a]\nstrategies: [serial]\n", "t.yaml:2: models:", "alias");
+    refused("name: t\nmodels: &m [pixart-tiny]\nstrategies: *m\n",
+            "t.yaml:3: strategies:", "alias");
+    refused("name: &a lol\nmodels: [*a,*a,*a,*a,*a,*a,*a,*a]\nstrategies: [serial]\n",
+            "t.yaml:2: models:", "alias");
 }
 
 Test(experiment, refuses_what_is_no_text)
@@ -126,7 +135,8 @@ Test(experiment, refuses_what_is_no_text)
     struct experiment *e;
     static const char zero[] = "name: t\0t\n";
     cr_assert_eq(experiment_open_memory("t.yaml", zero, sizeof zero - 1, &e), ST_INVALID);
-    refused("name: \"a\\0b\"\nmodels: [pixart-tiny]\nstrategies: [serial]\n", "t.yaml:", "zero byte");
+    refused("name: \"a\\0b\"\nmodels: [pixart-tiny]\nstrategies: [serial]\n",
+            "t.yaml:", "zero byte");
     refused("name: t\n\tmodels: [x]\n", "t.yaml:", "not YAML");
     refused("name: t\nmodels: [x\n", "t.yaml:", "not YAML");
     refused("name: \xff\xfe\n", "t.yaml:", "not YAML");
@@ -142,9 +152,10 @@ Test(experiment, refuses_what_is_no_text)
 Test(experiment, expands_the_last_axis_fastest)
 {
     struct cell *c;
-    int n = expand("name: t\nmodels: [pixart-tiny, dit-tiny]\nsizes: [\"128\", \"128x256\"]\nranks: [1, 2]\n"
-                   "strategies: [serial, \"ulysses={ranks}\", \"ring=2\"]\nsteps: [3, 4]\nrequests: [1, 2]\n",
-                   &c);
+    int n = expand(
+        "name: t\nmodels: [pixart-tiny, dit-tiny]\nsizes: [\"128\", \"128x256\"]\nranks: [1, 2]\n"
+        "strategies: [serial, \"ulysses={ranks}\", \"ring=2\"]\nsteps: [3, 4]\nrequests: [1, 2]\n",
+        &c);
     /* at one rank: serial, ulysses=1; at two: ulysses=2, ring=2 */
     cr_assert_eq(n, 2 * 2 * 4 * 4);
     cr_assert(strcmp(c[0].model, "pixart-tiny") == 0 && c[0].steps == 3 && c[0].requests == 1);
@@ -162,21 +173,25 @@ Test(experiment, leaves_defaults_to_the_model)
 {
     struct cell *c;
     cr_assert_eq(expand(HEAD, &c), 1);
-    cr_assert(c[0].width == 0 && c[0].steps == 0 && c[0].ranks == 0 && c[0].repeats == 5 && c[0].warmup_loops == 1);
+    cr_assert(c[0].width == 0 && c[0].steps == 0 && c[0].ranks == 0 && c[0].repeats == 5 &&
+              c[0].warmup_loops == 1);
     cr_assert_eq(c[0].timeout_s, EXPERIMENT_TIMEOUT_S);
     free(c);
-    cr_assert_eq(expand(HEAD "guidance: 1\nseed: 7\nwarmup_loops: 0\nrepeats: 2\nthreads: 3\ntimeout_s: 1.5\n"
-                             "backend: cpu\ntransport: mpi\n",
-                        &c),
-                 1);
+    cr_assert_eq(
+        expand(HEAD
+               "guidance: 1\nseed: 7\nwarmup_loops: 0\nrepeats: 2\nthreads: 3\ntimeout_s: 1.5\n"
+               "backend: cpu\ntransport: mpi\n",
+               &c),
+        1);
     cr_assert(c[0].guidance == 1 && c[0].seed == 7 && c[0].warmup_loops == 0 && c[0].repeats == 2 &&
               c[0].threads == 3 && c[0].timeout_s == 1.5);
     cr_assert_str_eq(c[0].transport, "mpi");
     free(c);
 }
 
-#define GRID                                                                                                          \
-    "name: t\nmodels: [pixart-tiny, dit-tiny]\nranks: [1, 2, 4]\nstrategies: [serial, \"cfg=2\", \"cfg=2,ring=2\", "   \
+#define GRID                                                                                       \
+    "name: t\nmodels: [pixart-tiny, dit-tiny]\nranks: [1, 2, 4]\nstrategies: [serial, \"cfg=2\", " \
+    "\"cfg=2,ring=2\", "                                                                           \
     "\"ring={ranks}\"]\n"
 
 Test(experiment, excludes_by_prefix)

@@ -25,17 +25,19 @@ static struct launch_end launch_script(const char *script, double timeout_s, dou
 {
     const char *argv[] = {"/bin/sh", "-c", script, NULL};
     char *log = program_file("log");
-    struct launch launch = {.argv = argv, .log = log, .timeout_s = timeout_s, .silence_s = silence_s};
+    struct launch launch = {
+        .argv = argv, .log = log, .timeout_s = timeout_s, .silence_s = silence_s};
     struct launch_end end;
     cr_assert_eq(launch_run(&launch, &end), ST_OK, "%s", status_message());
-    free(log);
     return end;
 }
 
-static void ends(const char *script, enum record_status status, enum status code, const char *reason)
+static void ends(const char *script, enum record_status status, enum status code,
+                 const char *reason)
 {
     struct launch_end end = launch_script(script, 20, 0);
-    cr_assert_eq(end.status, status, "%s: %s: %s", script, record_status_name(end.status), end.reason);
+    cr_assert_eq(end.status, status, "%s: %s: %s", script, record_status_name(end.status),
+                 end.reason);
     cr_assert_eq(end.code, code, "%s: %s", script, status_name(end.code));
     cr_assert(strstr(end.reason, reason), "%s: not in: %s", reason, end.reason);
     launch_end_release(&end);
@@ -74,8 +76,10 @@ Test(launch, believes_a_worker_that_says_why, .timeout = 60)
 {
     ends("echo fail oom kv store of 9 bytes; exit 4", RECORD_OOM, ST_OOM, "kv store of 9 bytes");
     ends("echo fail invalid bad file; exit 2", RECORD_ERROR, ST_INVALID, "bad file");
-    ends("echo fail comm peer lost; echo fail oom the cause; exit 5", RECORD_OOM, ST_OOM, "the cause");
-    ends("echo fail oom the cause; echo fail comm peer lost; exit 5", RECORD_OOM, ST_OOM, "the cause");
+    ends("echo fail comm peer lost; echo fail oom the cause; exit 5", RECORD_OOM, ST_OOM,
+         "the cause");
+    ends("echo fail oom the cause; echo fail comm peer lost; exit 5", RECORD_OOM, ST_OOM,
+         "the cause");
 }
 
 Test(launch, tells_a_crash_by_its_signal, .timeout = 60)
@@ -95,8 +99,9 @@ Test(launch, ends_a_worker_that_hangs, .timeout = 60)
     double took = now_s() - start;
     cr_assert_eq(end.status, RECORD_TIMEOUT);
     cr_assert_eq(end.code, ST_TIMEOUT);
-    cr_assert(strstr(end.reason, "0.5 s") && strstr(end.reason, "measure") && strstr(end.reason, "3 of 40"), "%s",
-              end.reason);
+    cr_assert(strstr(end.reason, "0.5 s") && strstr(end.reason, "measure") &&
+                  strstr(end.reason, "3 of 40"),
+              "%s", end.reason);
     cr_assert(took >= 0.5 && took < 5, "%g s", took);
     launch_end_release(&end);
 }
@@ -142,10 +147,11 @@ Test(launch, the_one_rank_run_has_a_clock_of_its_own, .timeout = 60)
 Test(launch, survives_babble, .timeout = 60)
 {
     /* long lines, zeros, half lines of the protocol, then a record */
-    const char *script = "head -c 40000000 /dev/zero | tr '\\0' 'x'; echo\n"
-                         "head -c 100000 /dev/urandom; echo\n"
-                         "echo beat; echo beat x y; echo fail; echo fail nonsense; echo record; echo record none\n"
-                         "printf 'record \\0{}\\n'\n" RECORD;
+    const char *script =
+        "head -c 40000000 /dev/zero | tr '\\0' 'x'; echo\n"
+        "head -c 100000 /dev/urandom; echo\n"
+        "echo beat; echo beat x y; echo fail; echo fail nonsense; echo record; echo record none\n"
+        "printf 'record \\0{}\\n'\n" RECORD;
     struct launch_end end = launch_script(script, 30, 0);
     cr_assert_eq(end.status, RECORD_OK, "%s", end.reason);
     cr_assert_str_eq(end.record, "{\"a\": 1}");
@@ -162,7 +168,8 @@ Test(launch, a_reason_holds_no_control_characters, .timeout = 60)
 
 Test(launch, kills_what_left_the_group, .timeout = 60)
 {
-    struct launch_end end = launch_script("setsid sleep 98765 & setsid sleep 98765 & sleep 0.2\n" RECORD, 20, 0);
+    struct launch_end end =
+        launch_script("setsid sleep 98765 & setsid sleep 98765 & sleep 0.2\n" RECORD, 20, 0);
     cr_assert_eq(end.status, RECORD_OK, "%s", end.reason);
     cr_assert_eq(program_count_processes("sleep 98765"), 0);
     launch_end_release(&end);
@@ -199,7 +206,6 @@ Test(launch, says_what_cannot_be_started, .timeout = 60)
     launch.log = "/no/such/folder/log";
     cr_assert_eq(launch_run(&launch, &end), ST_IO);
     cr_assert(strstr(status_message(), "/no/such/folder/log"));
-    free(log);
 }
 
 Test(launch, workers_die_with_their_parent, .timeout = 60)

@@ -12,8 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CELLS                                                                                                         \
-    "name: s\nmodels: [pixart-tiny]\nsizes: [\"64\"]\nranks: [1, 2, 5]\nsteps: [2]\nrepeats: 1\nwarmup_loops: 0\n"     \
+#define CELLS                                                                                      \
+    "name: s\nmodels: [pixart-tiny]\nsizes: [\"64\"]\nranks: [1, 2, 5]\nsteps: [2]\nrepeats: "     \
+    "1\nwarmup_loops: 0\n"                                                                         \
     "threads: 2\nstrategies: [serial, \"ulysses={ranks}\", \"ring=2\", \"cfg=2\"]\n"
 /* serial and ulysses=1 are one cell; ulysses=2; ring=2; cfg=2; ulysses=5 is refused */
 enum { DISTINCT = 5, REFUSED = 1 };
@@ -72,16 +73,19 @@ Test(sweep, gives_every_cell_one_row, .timeout = 120)
     struct place p = place_of("rows", CELLS);
     struct program r = sweep(&p, NULL);
     cr_assert_eq(r.status, 0, "%s", r.err);
-    cr_assert(strstr(last_line(r.out), "5 of 5 cells have a row: 4 ok 1 unsupported"), "%s", last_line(r.out));
+    cr_assert(strstr(last_line(r.out), "5 of 5 cells have a row: 4 ok 1 unsupported"), "%s",
+              last_line(r.out));
     struct record_list rows = rows_of(&p);
     cr_assert_eq(rows.n, DISTINCT);
     for (int i = 0; i < rows.n; i++) {
         const struct record *row = rows.v[i];
         bool refused = strcmp(row->cell.strategy, "ulysses=5") == 0;
-        cr_assert_eq(row->status, refused ? RECORD_UNSUPPORTED : RECORD_OK, "%s: %s", row->cell.strategy, row->reason);
+        cr_assert_eq(row->status, refused ? RECORD_UNSUPPORTED : RECORD_OK, "%s: %s",
+                     row->cell.strategy, row->reason);
         cr_assert_str_eq(row->experiment, "s");
         if (refused)
-            cr_assert(strstr(row->reason, "12"), "%s", row->reason); /* the heads that 5 does not divide */
+            cr_assert(strstr(row->reason, "12"), "%s",
+                      row->reason); /* the heads that 5 does not divide */
         else
             cr_assert(row->check.pass == RECORD_YES && row->comm_match == RECORD_YES);
     }
@@ -163,16 +167,18 @@ Test(sweep, refuses_a_file_in_use, .timeout = 120)
 Test(sweep, refuses_places_that_cannot_be_written, .timeout = 60)
 {
     struct place p = place_of("place", CELLS);
-    struct program r = program_run("sweep", p.experiment, "--results", "/proc/nowhere/x.jsonl", NULL);
+    struct program r =
+        program_run("sweep", p.experiment, "--results", "/proc/nowhere/x.jsonl", NULL);
     cr_assert(r.status == 2 && strstr(r.err, "/proc/nowhere"), "%s", r.err);
     program_release(&r);
 }
 
 Test(sweep, a_cell_that_hangs_or_dies_is_a_row, .timeout = 120)
 {
-    struct place p = place_of("slow", "name: slow\nmodels: [dit-xl-2-256, dit-tiny]\nsizes: [\"64\"]\nranks: [1]\n"
-                                      "strategies: [serial]\nsteps: [250]\nrepeats: 1\nwarmup_loops: 0\ntimeout_s: 4\n"
-                                      "exclude: [\"model=dit-tiny,steps=9\"]\n");
+    struct place p = place_of(
+        "slow", "name: slow\nmodels: [dit-xl-2-256, dit-tiny]\nsizes: [\"64\"]\nranks: [1]\n"
+                "strategies: [serial]\nsteps: [250]\nrepeats: 1\nwarmup_loops: 0\ntimeout_s: 4\n"
+                "exclude: [\"model=dit-tiny,steps=9\"]\n");
     struct program r = sweep(&p, "--strict");
     cr_assert_eq(r.status, 1, "%s", r.err);
     struct record_list rows = rows_of(&p);
@@ -199,10 +205,12 @@ Test(sweep, an_interrupted_cell_runs_again, .timeout = 120)
     const char *argv[] = {program_path(), "sweep", p.experiment, "--results", p.results, NULL};
     pid_t pid = program_start(argv);
     int status = 0;
-    wait_for_worker("worker --model=pixart-tiny --size=64x64 --steps=2 --guidance=4.5 --requests=1 --seed=4711");
+    wait_for_worker("worker --model=pixart-tiny --size=64x64 --steps=2 --guidance=4.5 --requests=1 "
+                    "--seed=4711");
     kill(pid, SIGINT);
     waitpid(pid, &status, 0);
-    cr_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 130 || WEXITSTATUS(status) == 0), "%d", status);
+    cr_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 130 || WEXITSTATUS(status) == 0), "%d",
+              status);
     cr_assert_eq(program_count_processes("--seed=4711"), 0);
     struct program r = sweep(&p, NULL);
     cr_assert_eq(r.status, 0, "%s", r.err);
@@ -227,7 +235,8 @@ static int final_rows(const struct place *p, const char *id)
     return n;
 }
 
-/* Kills a sweep again and again until one start gets through; then every cell has exactly one final row. */
+/* Kills a sweep again and again until one start gets through; then every cell has exactly one final
+ * row. */
 static void kill_and_resume(const char *name, const char *more, int signal_number, unsigned seed)
 {
     struct place p = place_of(name, CELLS);
@@ -268,10 +277,6 @@ Test(sweep, stopped_at_any_moment_it_goes_on, .timeout = 300)
 
 Test(sweep, over_mpi_it_leaves_nobody_behind, .timeout = 300)
 {
-    struct program p = program_run("list", "transports", NULL);
-    bool has = strstr(p.out, "mpi") != NULL;
-    program_release(&p);
-    if (!has)
-        cr_skip_test("this build has no MPI");
+    program_needs_mpi();
     kill_and_resume("mpi", "transport: mpi\n", SIGKILL, 90003);
 }

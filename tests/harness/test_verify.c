@@ -21,7 +21,7 @@ struct bent {
     struct safetensors *file;
 };
 
-static const char *const meta_keys[] = {"format", "kind",   "source", "tolerance", "steps",
+static const char *const meta_keys[] = {"format",   "kind",   "source", "tolerance", "steps",
                                         "guidance", "height", "width",  "frames"};
 
 static struct bent open_golden(const char *name)
@@ -83,21 +83,22 @@ static void set_meta(struct bent *b, const char *key, const char *value)
 }
 
 /* Writes it, verifies it, and releases it. */
-static void ends(struct bent *b, const char *model, const char *strategy, int status, const char *word)
+static void ends(struct bent *b, const char *model, const char *strategy, int status,
+                 const char *word)
 {
     char *path = program_file("bent.safetensors");
     char folder[1000];
     snprintf(folder, sizeof folder, GOLDEN "%s", model);
-    cr_assert_eq(safetensors_write(path, b->n, b->item, b->n_meta, b->meta), ST_OK, "%s", status_message());
-    struct program p = program_run("verify", "--model", folder, "--reference", path, "--threads=2", "--strategy",
-                                   strategy, NULL);
+    cr_assert_eq(safetensors_write(path, b->n, b->item, b->n_meta, b->meta), ST_OK, "%s",
+                 status_message());
+    struct program p = program_run("verify", "--model", folder, "--reference", path, "--threads=2",
+                                   "--strategy", strategy, NULL);
     cr_assert_eq(p.status, status, "status %d: %s%s", p.status, p.out, p.err);
     cr_assert(strstr(p.err, word) || strstr(p.out, word), "%s: not in: %s%s", word, p.out, p.err);
     program_release(&p);
     for (int i = 0; i < MAX_ITEMS; i++)
         free(b->data[i]);
     safetensors_close(b->file);
-    free(path);
 }
 
 static void passes(const char *model, const char *kind, const char *strategy)
@@ -106,15 +107,15 @@ static void passes(const char *model, const char *kind, const char *strategy)
     char file[1000];
     snprintf(folder, sizeof folder, GOLDEN "%s", model);
     snprintf(file, sizeof file, GOLDEN "%s.%s.safetensors", model, kind);
-    struct program p = program_run("verify", "--model", folder, "--reference", file, "--threads=2", "--strategy", strategy,
-                                   NULL);
+    struct program p = program_run("verify", "--model", folder, "--reference", file, "--threads=2",
+                                   "--strategy", strategy, NULL);
     cr_assert_eq(p.status, 0, "%s %s %s: %s%s", model, kind, strategy, p.out, p.err);
     cr_assert(strncmp(p.out, "expected: relative L2 ", 22) == 0, "%s", p.out);
     program_release(&p);
 }
 
-static const char *const families[] = {"pixart-alpha", "pixart-alpha-1024", "pixart-sigma",
-                                       "pixart-flow",  "dit",               "dit-ddpm"};
+static const char *const families[] = {
+    "pixart-alpha", "pixart-alpha-1024", "pixart-sigma", "pixart-flow", "dit", "dit-ddpm"};
 
 Test(verify, every_family_is_within_tolerance, .timeout = 300)
 {
@@ -126,7 +127,8 @@ Test(verify, every_family_is_within_tolerance, .timeout = 300)
 
 Test(verify, exact_strategies_do_the_same_in_parallel, .timeout = 300)
 {
-    static const char *const exact[] = {"ulysses=2", "ring=3", "tensor=2", "usp=4", "ring=2,tensor=2"};
+    static const char *const exact[] = {"ulysses=2", "ring=3", "tensor=2", "usp=4",
+                                        "ring=2,tensor=2"};
     for (int s = 0; s < 5; s++) {
         passes("pixart-alpha-1024", "forward", exact[s]);
         passes("dit", "sample", exact[s]);
@@ -168,12 +170,12 @@ Test(verify, stale_steps_are_judged_all_the_same, .timeout = 120)
 
 Test(verify, the_command_lines_tolerance_wins, .timeout = 120)
 {
-    struct program p = program_run("verify", "--model", GOLDEN "dit", "--reference", GOLDEN "dit.forward.safetensors",
-                                   "--tolerance=1e-12", NULL);
+    struct program p = program_run("verify", "--model", GOLDEN "dit", "--reference",
+                                   GOLDEN "dit.forward.safetensors", "--tolerance=1e-12", NULL);
     cr_assert_eq(p.status, 1, "%s", p.err);
     program_release(&p);
-    p = program_run("verify", "--model", GOLDEN "dit", "--reference", GOLDEN "dit.forward.safetensors",
-                    "--tolerance=nan", NULL);
+    p = program_run("verify", "--model", GOLDEN "dit", "--reference",
+                    GOLDEN "dit.forward.safetensors", "--tolerance=nan", NULL);
     cr_assert_eq(p.status, 2);
     program_release(&p);
 }
@@ -220,7 +222,8 @@ Test(verify, names_the_tensor_that_does_not_fit, .timeout = 120)
     b = open_golden("pixart-alpha.forward.safetensors");
     item_of(&b, "latent")->dim[1] = 8;
     item_of(&b, "latent")->dim[2] = 7;
-    ends(&b, "pixart-alpha", "serial", 2, "\"latent\": found [2, 8, 7, 18], wanted [rows, 4, height, width]");
+    ends(&b, "pixart-alpha", "serial", 2,
+         "\"latent\": found [2, 8, 7, 18], wanted [rows, 4, height, width]");
     b = open_golden("pixart-alpha.forward.safetensors");
     item_of(&b, "text_mask")->name = "pooled";
     ends(&b, "pixart-alpha", "serial", 2, "\"pooled\"");
@@ -250,23 +253,37 @@ Test(verify, unreadable_files_are_status_2, .timeout = 120)
     p = program_run("verify", "--model", GOLDEN "nobody", "--reference", path, NULL);
     cr_assert_eq(p.status, 2);
     program_release(&p);
-    free(path);
 }
 
 Test(verify, runs_under_mpirun, .timeout = 120)
 {
-    struct program p = program_run("list", "transports", NULL);
-    bool has = strstr(p.out, "mpi") != NULL;
-    program_release(&p);
-    if (!has)
-        cr_skip_test("this build has no MPI");
-    const char *good[] = {"mpirun", "-n", "2", program_path(), "verify", "--model", GOLDEN "dit", "--reference",
-                          GOLDEN "dit.sample.safetensors", "--strategy=ring=2", NULL};
-    p = program_command(good);
+    program_needs_mpi();
+    const char *good[] = {"mpirun",
+                          "-n",
+                          "2",
+                          program_path(),
+                          "verify",
+                          "--model",
+                          GOLDEN "dit",
+                          "--reference",
+                          GOLDEN "dit.sample.safetensors",
+                          "--strategy=ring=2",
+                          NULL};
+    struct program p = program_command(good);
     cr_assert(p.status == 0 && strstr(p.out, "ok"), "%s%s", p.out, p.err);
     program_release(&p);
-    const char *wrong[] = {"mpirun", "-n", "2", program_path(), "verify", "--model", GOLDEN "dit", "--reference",
-                           GOLDEN "dit.sample.safetensors", "--strategy=ring=2", "--tolerance=1e-12", NULL};
+    const char *wrong[] = {"mpirun",
+                           "-n",
+                           "2",
+                           program_path(),
+                           "verify",
+                           "--model",
+                           GOLDEN "dit",
+                           "--reference",
+                           GOLDEN "dit.sample.safetensors",
+                           "--strategy=ring=2",
+                           "--tolerance=1e-12",
+                           NULL};
     p = program_command(wrong);
     cr_assert(p.status == 1 && strstr(p.out, "WRONG"), "%d %s%s", p.status, p.out, p.err);
     program_release(&p);
