@@ -215,8 +215,15 @@ int setup_threads(const struct setup *setup, int rank)
 
 enum status setup_weights(const struct setup *setup, struct weights **out)
 {
-    if (setup->folder[0])
-        return weights_open_safetensors(setup->folder, out);
+    if (setup->folder[0]) {
+        TRY(weights_open_safetensors(setup->folder, out));
+        enum status st = dit_check_weights(&setup->config, *out);
+        if (st == ST_OK)
+            return st;
+        weights_close(*out);
+        *out = NULL;
+        return st;
+    }
     return weights_open_synthetic((uint64_t)setup->cell.seed, out);
 }
 

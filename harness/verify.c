@@ -45,11 +45,14 @@ static enum status set_text(struct job *job)
     const struct safetensors_entry *text = safetensors_find(job->file->file, "text");
     if (job->setup->config.text_dim == 0)
         return ST_OK;
-    if (!text || text->ndim != 3 || text->dim[1] < 1 || text->dim[1] > 65536)
-        return fail(
-            ST_INVALID, "%s: tensor \"text\": %s; wanted [rows, tokens, %d], 1 to 65536 tokens",
-            safetensors_path(job->file->file), text ? "its shape does not fit" : "not in the file",
-            job->setup->config.text_dim);
+    if (!text || text->ndim != 3 || text->dim[1] < 1 || text->dim[1] > 65536) {
+        char found[100] = "not in the file";
+        if (text)
+            verify_file_shape(text->ndim, text->dim, found, sizeof found);
+        return fail(ST_INVALID,
+                    "%s: tensor \"text\": %s found; wanted [rows, tokens, %d], 1 to 65536 tokens",
+                    safetensors_path(job->file->file), found, job->setup->config.text_dim);
+    }
     job->setup->problem.text_tokens = (int)text->dim[1];
     return ST_OK;
 }
@@ -58,17 +61,21 @@ static enum status open_setup(struct job *job, bool branches)
 {
     struct cell cell = make_cell(job->verify, branches);
     const struct rendezvous *mpi = job->verify->mpi;
-    TRY(setup_open(&cell, mpi ? mpi->size : 0, &job->setup));
+    enum status st = setup_open(&cell, mpi ? mpi->size : 0, &job->setup);
+    if (st != ST_OK)
+        return fail_prefix(st, "reference %s", safetensors_path(job->file->file));
     job->setup->problem.all_channels = job->file->kind == VERIFY_FORWARD;
     return set_text(job);
 }
 
-/* The plan's refusal, or that of a forward: its rows stay together. */
-static enum status check_plan(const struct job *job, bool *splits_branches)
+/* The plan's refusal (*planned false), or that of a forward: its rows stay together. */
+static enum status check_plan(const struct job *job, bool *planned, bool *splits_branches)
 {
     struct plan *plan;
     enum status st = ST_OK;
+    *planned = false;
     TRY(plan_build(&job->setup->problem, &job->setup->spec, job->setup->cell.ranks, 0, &plan));
+    *planned = true;
     *splits_branches = plan->branch_axis >= 0;
     if (job->file->kind == VERIFY_FORWARD && plan->request_axis >= 0 &&
         plan->mesh.size[plan->request_axis] > 1)
@@ -81,20 +88,24 @@ static enum status check_plan(const struct job *job, bool *splits_branches)
     return st;
 }
 
-/* Opens the setup as the file and the strategy want it. */
+/* Opens the setup as the file and the strategy want it: the rows of a forward are requests, or,
+ * where that is refused and there are two, the branches of one request. The refusal that is told is
+ * the second one's, unless the first plan was good and only a forward cannot have it. */
 static enum status choose_problem(struct job *job)
 {
+    bool planned;
     bool splits = false;
     TRY(open_setup(job, false));
-    enum status st = check_plan(job, &splits);
-    if (st != ST_UNSUPPORTED || job->file->kind != VERIFY_FORWARD || job->file->rows != 2)
+    enum status st = check_plan(job, &planned, &splits);
+    if (st != ST_UNSUPPORTED || job->file->kind != VERIFY_FORWARD || job->file->rows != 2 ||
+        planned)
         return st;
     char first[1000];
     snprintf(first, sizeof first, "%s", status_message());
     setup_close(job->setup);
     TRY(open_setup(job, true));
-    st = check_plan(job, &splits);
-    return st == ST_OK && splits ? ST_OK : fail(ST_UNSUPPORTED, "%s", first);
+    TRY(check_plan(job, &planned, &splits));
+    return splits ? ST_OK : fail(ST_UNSUPPORTED, "%s", first);
 }
 
 static enum status check_noise(const struct job *job)

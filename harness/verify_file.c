@@ -104,7 +104,7 @@ static enum status read_metadata(struct verify_file *v)
 
 /* ---- tensors ---- */
 
-static char *shape_text(int ndim, const int64_t *dim, char *text, size_t size)
+char *verify_file_shape(int ndim, const int64_t *dim, char *text, size_t size)
 {
     size_t used = (size_t)snprintf(text, size, "[");
     for (int i = 0; i < ndim && used < size; i++)
@@ -123,7 +123,8 @@ static enum status read_floats(const struct verify_file *v, const char *name, in
     const struct safetensors_entry *e = safetensors_find(v->file, name);
     if (!e)
         return fail(ST_INVALID, "%s: tensor \"%s\": not in the file; wanted %s",
-                    safetensors_path(v->file), name, shape_text(ndim, dim, wanted, sizeof wanted));
+                    safetensors_path(v->file), name,
+                    verify_file_shape(ndim, dim, wanted, sizeof wanted));
     bool same = e->ndim == ndim;
     int64_t count = 1;
     for (int i = 0; i < ndim; i++) {
@@ -133,8 +134,8 @@ static enum status read_floats(const struct verify_file *v, const char *name, in
     if (!same)
         return fail(ST_INVALID, "%s: tensor \"%s\": found shape %s, wanted %s",
                     safetensors_path(v->file), name,
-                    shape_text(e->ndim, e->dim, found, sizeof found),
-                    shape_text(ndim, dim, wanted, sizeof wanted));
+                    verify_file_shape(e->ndim, e->dim, found, sizeof found),
+                    verify_file_shape(ndim, dim, wanted, sizeof wanted));
     *out = malloc((size_t)count * sizeof **out);
     if (!*out)
         return fail(ST_OOM, "%s: tensor \"%s\": %lld elements: no host memory",
@@ -158,8 +159,8 @@ static enum status read_latent(struct verify_file *v, const struct dit_config *c
                     "most %d rows "
                     "and %d latent pixels a side",
                     safetensors_path(v->file),
-                    e ? shape_text(e->ndim, e->dim, found, sizeof found)
-                      : shape_text(0, none, found, sizeof found),
+                    e ? verify_file_shape(e->ndim, e->dim, found, sizeof found)
+                      : verify_file_shape(0, none, found, sizeof found),
                     config->in_channels, MAX_ROWS, MAX_SIDE);
     memcpy(dim, e->dim, 4 * sizeof *dim);
     v->rows = (int)dim[0];

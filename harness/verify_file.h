@@ -38,4 +38,7 @@ const char *const *verify_file_own(enum verify_kind kind);
 /* First dimension of the conditions (text or class labels); 0 where there are none. */
 int64_t verify_file_condition_rows(const struct verify_file *file);
 
+/* "[2, 96]" into text; returns it. */
+char *verify_file_shape(int ndim, const int64_t *dim, char *text, size_t size);
+
 #endif

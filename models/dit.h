@@ -79,6 +79,10 @@ struct dit_extent {
 
 struct dit;
 
+/* Every parameter of the checkpoint is one that the model uses: ST_INVALID names the first that is
+ * not. A bias that nobody reads would make a wrong model silently. */
+enum status dit_check_weights(const struct dit_config *config, const struct weights *weights);
+
 /* Takes all memory from `weights_arena` and `activations`; reads its shard from `weights` (NULL
  * with measuring arenas). */
 enum status dit_open(const struct dit_config *config, const struct dit_shard *shard,

@@ -4,13 +4,37 @@
 #include "models/dit_internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Names that a model asks for, while nothing is loaded. */
+struct names {
+    int n;
+    int room;
+    char (*name)[128];
+};
 
 struct loader {
     struct weights *weights;
     struct queue *q;
     struct arena *arena;
-    enum dtype dtype; /* of the tensors allocated next */
+    enum dtype dtype;    /* of the tensors allocated next */
+    struct names *names; /* not NULL: only collects names */
 };
+
+static enum status collect(struct names *names, const char *name)
+{
+    if (names->n == names->room) {
+        int room = names->room ? 2 * names->room : 256;
+        void *more = realloc(names->name, (size_t)room * sizeof *names->name);
+        if (!more)
+            return fail(ST_OOM, "names of %d parameters: no host memory", room);
+        names->name = more;
+        names->room = room;
+    }
+    snprintf(names->name[names->n++], sizeof *names->name, "%s", name);
+    return ST_OK;
+}
 
 /* Allocates [rows, cols], or [cols] when rows is 0. */
 static enum status load_alloc(struct loader *ld, int64_t rows, int64_t cols, struct tensor *out)
@@ -25,6 +49,8 @@ static enum status load_alloc(struct loader *ld, int64_t rows, int64_t cols, str
 static enum status load_slice(struct loader *ld, struct tensor dst, const char *name, int64_t rows,
                               int64_t cols, struct weights_slice slice)
 {
+    if (ld->names)
+        return collect(ld->names, name);
     if (arena_measuring(ld->arena))
         return ST_OK;
     int64_t shape[2] = {rows, cols};
@@ -173,7 +199,9 @@ static enum status load_embed(struct loader *ld, struct dit *dit)
     struct weights_slice whole = {0, C, 0, K};
     int64_t shape[4] = {C, c->in_channels, c->patch, c->patch};
     TRY(load_alloc(ld, C, K, &dit->embed_w));
-    if (!arena_measuring(ld->arena))
+    if (ld->names)
+        TRY(collect(ld->names, "pos_embed.proj.weight"));
+    else if (!arena_measuring(ld->arena))
         TRY(weights_fill(ld->weights, "pos_embed.proj.weight", 4, shape, &whole, ld->q,
                          &dit->embed_w));
     return load_vector(ld, "pos_embed.proj.bias", C, &dit->embed_b);
@@ -259,10 +287,11 @@ static enum status load_zero(struct loader *ld, struct dit *dit)
     return ST_OK;
 }
 
-enum status dit_load(struct dit *dit, struct weights *weights, struct queue *q, struct arena *arena)
+static enum status load_all(struct loader *loader, struct dit *dit)
 {
     const struct dit_config *c = dit->config;
-    struct loader ld = {weights, q, arena, dit->extent.dtype};
+    struct loader ld = *loader;
+    struct arena *arena = ld.arena;
     bool single = c->modulation == DIT_ADALN_SINGLE;
 
     dit->modulators = single ? 1 : dit->layers + (dit->shard.head ? 1 : 0);
@@ -279,4 +308,56 @@ enum status dit_load(struct dit *dit, struct weights *weights, struct queue *q, 
         TRY(load_head(&ld, dit));
     ld.dtype = DTYPE_F32;
     return single ? load_single(&ld, dit) : load_zero(&ld, dit);
+}
+
+enum status dit_load(struct dit *dit, struct weights *weights, struct queue *q, struct arena *arena)
+{
+    struct loader ld = {weights, q, arena, dit->extent.dtype, NULL};
+    return load_all(&ld, dit);
+}
+
+static bool has_name(const struct names *names, const char *name)
+{
+    for (int i = 0; i < names->n; i++)
+        if (strcmp(names->name[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* What older checkpoints carry besides: a table of positions, which is computed here, and an
+ * embedding for dropped captions, which only training uses. */
+static bool is_inert(const char *name)
+{
+    return strcmp(name, "pos_embed.pos_embed") == 0 ||
+           strcmp(name, "caption_projection.y_embedding") == 0;
+}
+
+static enum status check_names(const struct weights *weights, const struct names *names)
+{
+    const char *name;
+    for (int i = 0; (name = weights_name_at(weights, i)); i++)
+        if (!has_name(names, name) && !is_inert(name))
+            return fail(
+                ST_INVALID,
+                "tensor \"%.200s\": the model has no use for it; its config.json says other "
+                "layers or flags than the weights have",
+                name);
+    return ST_OK;
+}
+
+enum status dit_check_weights(const struct dit_config *config, const struct weights *weights)
+{
+    struct names names = {0};
+    struct dit dit = {.config = config, .layers = config->layers};
+    struct loader ld = {.names = &names};
+    dit.shard =
+        (struct dit_shard){.layer_end = config->layers, .parts = 1, .embed = true, .head = true};
+    enum status st = arena_open(NULL, ARENA_WEIGHTS, &ld.arena);
+    if (st == ST_OK)
+        st = load_all(&ld, &dit);
+    if (st == ST_OK)
+        st = check_names(weights, &names);
+    arena_close(ld.arena);
+    free(names.name);
+    return st == ST_OK ? st : fail_prefix(st, "%s", config->name);
 }

@@ -129,16 +129,18 @@ static enum status pack_row(const struct safetensors *file, const struct safeten
     int count = 0;
 
     for (int64_t t = 0; t < tokens; t++) {
-        if (mask && !(mask[t] > 0.5f))
+        if (mask && mask[t] != 0.0f && mask[t] != 1.0f)
+            return fail(ST_INVALID,
+                        "%s: tensor \"text_mask\", row %d, token %lld: found %g, wanted 0 or 1",
+                        safetensors_path(file), row, (long long)t, (double)mask[t]);
+        if (mask && mask[t] == 0.0f)
             continue;
         TRY(read_finite(file, entry, row, (row * tokens + t) * dim, dim, out + count * dim));
         count++;
     }
     if (count == 0)
-        return fail(
-            ST_INVALID,
-            "%s: tensor \"text_mask\", row %d: found no real token, wanted a value above 0.5",
-            safetensors_path(file), row);
+        return fail(ST_INVALID, "%s: tensor \"text_mask\", row %d: found no real token, wanted a 1",
+                    safetensors_path(file), row);
     prompt->text_count[row] = count;
     return ST_OK;
 }

@@ -41,6 +41,11 @@ bool weights_has(const struct weights *weights, const char *name)
     return !weights->ops->has || weights->ops->has(weights->self, name);
 }
 
+const char *weights_name_at(const struct weights *weights, int index)
+{
+    return weights->ops->name_at ? weights->ops->name_at(weights->self, index) : NULL;
+}
+
 const char *weights_identity(struct weights *weights)
 {
     if (!weights->ops->hash)

@@ -25,6 +25,8 @@ struct weights_ops {
     enum status (*read)(void *self, const char *name, int ndim, const int64_t *shape,
                         const struct weights_slice *slice, float *out);
     bool (*has)(const void *self, const char *name); /* (optional) NULL: every parameter */
+    const char *(*name_at)(const void *self,
+                           int index);  /* (optional) NULL past the end; no slot: none */
     uint64_t (*hash)(const void *self); /* (optional) NULL: the identity is the name of the table */
     void (*close)(void *self);
 };
@@ -47,6 +49,9 @@ void weights_close(struct weights *weights);
 
 /* True for parameters of a checkpoint; synthetic: always true. */
 bool weights_has(const struct weights *weights, const char *name);
+
+/* Names of a checkpoint's parameters, in any order; NULL past the end, and for synthetic ones. */
+const char *weights_name_at(const struct weights *weights, int index);
 
 /* Hex text of the checkpoint's weights and configuration, or "synthetic"; owned by weights.
  * Computed in the first call (every byte is read), which is for one thread. */

@@ -209,6 +209,17 @@ static bool checkpoint_has(const void *self, const char *name)
     return find_entry(self, name, &file) != NULL;
 }
 
+static const char *checkpoint_name_at(const void *self, int index)
+{
+    const struct checkpoint *c = self;
+    for (int i = 0; i < c->files; i++) {
+        if (index < safetensors_count(c->file[i]))
+            return safetensors_at(c->file[i], index)->name;
+        index -= safetensors_count(c->file[i]);
+    }
+    return NULL;
+}
+
 /* "[2, 96]" into text; returns it. */
 static const char *describe_shape(int ndim, const int64_t *dim, char text[SHAPE_TEXT])
 {
@@ -312,6 +323,7 @@ static const struct weights_ops weights_safetensors = {
     .name = "safetensors",
     .read = checkpoint_read,
     .has = checkpoint_has,
+    .name_at = checkpoint_name_at,
     .hash = checkpoint_hash,
     .close = checkpoint_close,
 };

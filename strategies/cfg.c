@@ -18,8 +18,8 @@ static enum status cfg_plan(struct strategy *me, struct plan *plan)
     if (n != 2)
         return plan_refuse("cfg=%d: guidance has two branches; legal degrees: 1, 2", n);
     if (!plan->problem.guided)
-        return plan_refuse("cfg=2 needs guidance, and this run has none; use --guidance above 1 or "
-                           "another strategy");
+        return plan_refuse("cfg=2 needs the two branches of guidance, and this run has one; use a "
+                           "guidance above 1 (two rows in a bare forward), or another strategy");
     plan->branch_axis = me->axis;
     plan->branch = plan->coord[me->axis];
     return plan_claim(plan, &plan->guide, "guidance", me);

@@ -14,6 +14,7 @@
 
 #include <limits.h>
 #include <mpi.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -337,6 +338,8 @@ static enum status mpi_host_gather(void *comm, const void *mine, size_t size, vo
 static void mpi_abort(void *comm)
 {
     (void)comm;
+    if (status_message()[0]) /* the process ends here, and its error record with it */
+        fprintf(stderr, "ditbench: %s\n", status_message());
     MPI_Abort(MPI_COMM_WORLD, EXIT_RANK_FAILED);
 }
 

@@ -203,3 +203,13 @@ int program_count_processes(const char *text)
         closedir(proc);
     return count;
 }
+
+bool program_wait_for(const char *text, bool gone)
+{
+    for (int i = 0; i < 2000; i++) {
+        if ((program_count_processes(text) == 0) == gone)
+            return true;
+        usleep(20000);
+    }
+    return false;
+}

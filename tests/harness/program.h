@@ -43,4 +43,7 @@ void program_needs_mpi(void);
 /* Processes whose command line holds `text`; not this one. */
 int program_count_processes(const char *text);
 
+/* Waits until there is one (or, with `gone`, none left), at most 40 s; false: in vain. */
+bool program_wait_for(const char *text, bool gone);
+
 #endif

@@ -272,51 +272,40 @@ Test(cli, broken_output_is_a_failure, .timeout = 60)
     ends(program_command(argv), 2, "standard output");
 }
 
-Test(cli, interrupted_run_leaves_nobody, .timeout = 60)
+Test(cli, interrupted_run_leaves_nobody, .timeout = 120)
 {
     const char *argv[] = {
         program_path(), "run", "--model=pixart-tiny", "--steps=77", "--repeats=100",
         "--check=off",  NULL};
     pid_t pid = program_start(argv);
     int status = 0;
-    for (int i = 0; i < 500 && program_count_processes(
-                                   "worker --model=pixart-tiny --size=256x256 --steps=77") == 0;
-         i++)
-        usleep(20000);
+    cr_assert(program_wait_for("worker --model=pixart-tiny --size=256x256 --steps=77", false));
     kill(pid, SIGINT);
     waitpid(pid, &status, 0);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 130, "%d", status);
     cr_assert_eq(program_count_processes("--steps=77"), 0);
 }
 
-Test(cli, killed_run_leaves_nobody, .timeout = 60)
+Test(cli, killed_run_leaves_nobody, .timeout = 120)
 {
     const char *argv[] = {
         program_path(), "run", "--model=pixart-tiny", "--steps=78", "--repeats=100",
         "--check=off",  NULL};
     pid_t pid = program_start(argv);
-    for (int i = 0; i < 500 && program_count_processes(
-                                   "worker --model=pixart-tiny --size=256x256 --steps=78") == 0;
-         i++)
-        usleep(20000);
+    cr_assert(program_wait_for("worker --model=pixart-tiny --size=256x256 --steps=78", false));
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
-    for (int i = 0; i < 200 && program_count_processes("--steps=78") > 0; i++)
-        usleep(20000);
-    cr_assert_eq(program_count_processes("--steps=78"), 0);
+    cr_assert(program_wait_for("--steps=78", true));
 }
 
-Test(cli, a_dead_worker_is_status_5, .timeout = 60)
+Test(cli, a_dead_worker_is_status_5, .timeout = 120)
 {
     const char *argv[] = {
         program_path(), "run", "--model=pixart-tiny", "--steps=79", "--repeats=100",
         "--check=off",  NULL};
     pid_t pid = program_start(argv);
     int status = 0;
-    for (int i = 0; i < 500 && program_count_processes(
-                                   "worker --model=pixart-tiny --size=256x256 --steps=79") == 0;
-         i++)
-        usleep(20000);
+    cr_assert(program_wait_for("worker --model=pixart-tiny --size=256x256 --steps=79", false));
     const char *kill_it[] = {"/bin/sh", "-c",
                              "kill -KILL $(pgrep -f 'worker --model=pixart-tiny .*--steps=7[9]')",
                              NULL};

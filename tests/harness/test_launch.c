@@ -215,10 +215,7 @@ Test(launch, workers_die_with_their_parent, .timeout = 60)
         launch_script("exec sleep 98762", 0, 0);
         _exit(0);
     }
-    for (int i = 0; i < 200 && program_count_processes("sleep 98762") == 0; i++)
-        usleep(20000);
+    cr_assert(program_wait_for("sleep 98762", false));
     kill(parent, SIGKILL);
-    for (int i = 0; i < 200 && program_count_processes("sleep 98762") > 0; i++)
-        usleep(20000);
-    cr_assert_eq(program_count_processes("sleep 98762"), 0);
+    cr_assert(program_wait_for("sleep 98762", true));
 }

@@ -190,12 +190,6 @@ Test(sweep, a_cell_that_hangs_or_dies_is_a_row, .timeout = 120)
     program_release(&r);
 }
 
-static void wait_for_worker(const char *mark)
-{
-    for (int i = 0; i < 500 && program_count_processes(mark) == 0; i++)
-        usleep(10000);
-}
-
 Test(sweep, an_interrupted_cell_runs_again, .timeout = 120)
 {
     struct place p = place_of("stop", CELLS);
@@ -205,8 +199,10 @@ Test(sweep, an_interrupted_cell_runs_again, .timeout = 120)
     const char *argv[] = {program_path(), "sweep", p.experiment, "--results", p.results, NULL};
     pid_t pid = program_start(argv);
     int status = 0;
-    wait_for_worker("worker --model=pixart-tiny --size=64x64 --steps=2 --guidance=4.5 --requests=1 "
-                    "--seed=4711");
+    cr_assert(program_wait_for(
+        "worker --model=pixart-tiny --size=64x64 --steps=2 --guidance=4.5 --requests=1 "
+        "--seed=4711",
+        false));
     kill(pid, SIGINT);
     waitpid(pid, &status, 0);
     cr_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 130 || WEXITSTATUS(status) == 0), "%d",
@@ -260,9 +256,7 @@ static void kill_and_resume(const char *name, const char *more, int signal_numbe
         cr_assert_eq(final_rows(&p, rows.v[i]->id), 1);
     record_list_release(&rows);
     snprintf(text, sizeof text, "--seed=%u", seed);
-    for (int i = 0; i < 100 && program_count_processes(text) > 0; i++)
-        usleep(20000);
-    cr_assert_eq(program_count_processes(text), 0);
+    cr_assert(program_wait_for(text, true));
 }
 
 Test(sweep, killed_at_any_moment_it_goes_on, .timeout = 300)

@@ -158,3 +158,25 @@ Test(dit, dit_with_fp16_weights_equals_diffusers)
 {
     check_family("dit-ddpm");
 }
+
+/* A checkpoint that has more than its config.json says is refused with the tensor's name: biases
+ * that nobody reads, say. */
+Test(dit, unused_parameters_are_refused)
+{
+    struct dit_config config;
+    struct weights *weights;
+    char path[512];
+    char folder[512];
+    snprintf(path, sizeof path, "%s/tests/golden/dit", DITBENCH_SOURCE_DIR);
+    cr_assert_eq(dit_config_load(path, &config, folder, sizeof folder), ST_OK, "%s", status_text());
+    cr_assert_eq(weights_open_safetensors(folder, &weights), ST_OK, "%s", status_text());
+    cr_expect_eq(dit_check_weights(&config, weights), ST_OK, "%s", status_text());
+    config.attn_bias = false;
+    cr_expect_eq(dit_check_weights(&config, weights), ST_INVALID);
+    cr_expect(strstr(status_message(), "bias"), "%s", status_message());
+    config.attn_bias = true;
+    config.layers--;
+    cr_expect_eq(dit_check_weights(&config, weights), ST_INVALID);
+    cr_expect(strstr(status_message(), "transformer_blocks."), "%s", status_message());
+    weights_close(weights);
+}

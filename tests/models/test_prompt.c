@@ -162,7 +162,7 @@ static struct prompt *read_prompt(const struct dit_config *config, struct image 
 
 Test(prompt, masked_tokens_are_packed_away)
 {
-    static const float mask[2][T] = {{0, 1, 0, 0.75f, 0.5f}, {1, 0, 0.51f, -1, 9}};
+    static const float mask[2][T] = {{0, 1, 0, 1, 0}, {1, 0, 1, 0, 1}};
     static const int kept[2][3] = {{1, 3}, {0, 2, 4}};
     struct image im = {.used = 0};
 
@@ -184,6 +184,26 @@ Test(prompt, masked_tokens_are_packed_away)
         }
     }
     prompt_close(p);
+}
+
+Test(prompt, a_mask_is_zeros_and_ones)
+{
+    static const float bad[2] = {NAN, 0.5f};
+
+    for (int i = 0; i < 2; i++) {
+        struct image im = {.used = 0};
+        struct prompt *prompt = NULL;
+        const char *const ignore[] = {NULL};
+        float mask[T] = {1, 0, bad[i], 0, 1};
+
+        put_text(&im, 1, 1);
+        put(&im, "text_mask", "F32", "1,5", mask, sizeof(mask));
+        struct safetensors *file = opened(&im);
+        cr_assert_eq(prompt_open_file(&text_model, file, 1, 64, 96, false, ignore, &prompt),
+                     ST_INVALID);
+        cr_expect(strstr(status_message(), "wanted 0 or 1"), "%s", status_message());
+        safetensors_close(file);
+    }
 }
 
 Test(prompt, without_a_mask_all_tokens_are_real)
