@@ -159,8 +159,8 @@ AGAIN = $(MAKE) --no-print-directory $(PARALLEL)
 # Sanitizers of older compilers cannot place their shadow memory where a kernel randomises many address bits.
 FIXED := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 LOGS = $(abspath $(BUILD))/$(1)/log
-# A leak does not fail a Criterion test by itself: any report in the logs does. Leaks of a rank under mpirun are not looked
-# for: MPI leaves memory to modules that it has unloaded, which cannot be told from ours any more.
+# A leak does not fail a Criterion test by itself: any report does. Leaks under mpirun are not looked for: MPI's own, of modules
+# that it has unloaded, look like ours. gcc 13.2 misaligns AVX-512 variables where it watches frames after their return.
 judge = || failed=1; if ls $(LOGS).* >/dev/null 2>&1; then cat $(LOGS).*; echo "FAILED: $(LOGS).*"; failed=1; fi; exit $$failed
 .PHONY: deps bench test test-asan test-tsan test-mpi fuzz fuzz-all golden coverage bench-cpu sweep plots install
 
@@ -176,7 +176,7 @@ test: ## from a fresh clone to tested: deps, build, every Criterion program (TES
 	@$(AGAIN) run-tests
 test-asan: ## the Criterion programs under the address, leak and undefined-behaviour sanitizers
 	@mkdir -p $(BUILD)/asan; rm -f $(call LOGS,asan).*
-	@failed=0; export ASAN_OPTIONS=log_path=$(call LOGS,asan):detect_stack_use_after_return=1; \
+	@failed=0; export ASAN_OPTIONS=log_path=$(call LOGS,asan):detect_stack_use_after_return=0; \
 	export UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/tools/lsan.supp:print_suppressions=0 \
 	OMPI_MCA_mca_base_env_list="ASAN_OPTIONS=$$ASAN_OPTIONS:detect_leaks=0"; \
 	$(AGAIN) VARIANT=asan RUN="$(FIXED)" run-tests $(call judge,asan)
@@ -220,7 +220,7 @@ check: ## everything that CI asks besides `make test`
 	@$(AGAIN) fuzz-all
 check-format: ## the sources are as clang-format 14 writes them
 	@$(CLANG_FORMAT) --version | grep -q 'version 14' || { echo "apt-get install clang-format-14"; exit 1; }
-	@$(CLANG_FORMAT) --dry-run -Werror $(SOURCES)
+	@$(CLANG_FORMAT) --dry-run -Werror $(filter-out %.inc,$(SOURCES))
 check-headers: ## each header compiles alone
 	@CC="$(CC)" tests/tools/check-headers $(filter %.h,$(SOURCES))
 check-layers: ## includes point down only

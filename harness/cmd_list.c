@@ -30,7 +30,6 @@ static enum status put_models(json_t *list)
     return ST_OK;
 }
 
-/* "patches, warmup" */
 static json_t *options_of(const struct strategy_ops *ops)
 {
     json_t *options = json_array();
@@ -193,11 +192,12 @@ static const char *text_of(const json_t *item, const char *key)
     return text ? text : "";
 }
 
+/* What a strategy has besides its summary, on the same line. */
 static void print_strategy(const json_t *item)
 {
-    printf("      %s; %s; bytes: %s; memory: %s; %s\n", text_of(item, "seam"),
-           json_is_true(json_object_get(item, "exact")) ? "exact" : "stale", text_of(item, "bytes"),
-           text_of(item, "memory"), text_of(item, "paper"));
+    printf("  [%s; acts on %s; sends %s; memory: %s; %s]",
+           json_is_true(json_object_get(item, "exact")) ? "exact" : "stale", text_of(item, "seam"),
+           text_of(item, "bytes"), text_of(item, "memory"), text_of(item, "paper"));
 }
 
 static void print_lines(const json_t *list)
@@ -209,9 +209,10 @@ static void print_lines(const json_t *list)
         (int)strlen(text_of(item, "name"));
     json_array_foreach(list, i, item)
     {
-        printf("  %-*s  %s\n", width, text_of(item, "name"), text_of(item, "summary"));
+        printf("  %-*s  %s", width, text_of(item, "name"), text_of(item, "summary"));
         if (json_object_get(item, "seam"))
             print_strategy(item);
+        printf("\n");
     }
 }
 

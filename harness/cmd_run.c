@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct run_options {
@@ -77,6 +78,18 @@ static enum status temporary_log(char *path, size_t size)
     return ST_OK;
 }
 
+/* A log with something in it stays where the cell failed. */
+static void drop_log(const char *log, bool fine)
+{
+    struct stat info;
+    if (stat(log, &info) != 0)
+        return;
+    if (fine || info.st_size == 0)
+        unlink(log);
+    else
+        fprintf(stderr, "ditbench run: what the processes said is in %s\n", log);
+}
+
 static enum status identity_of(const struct setup *setup, char *text, size_t size)
 {
     struct weights *weights;
@@ -113,10 +126,7 @@ static enum status run_launched(const struct setup *setup, const struct run_opti
     progress_finish(&progress);
     if (st == ST_OK)
         st = conclude(record, code, o->json);
-    if (access(log, F_OK) == 0 && (st == ST_OK || st == ST_WRONG || st == ST_INTERRUPTED))
-        unlink(log);
-    else if (access(log, F_OK) == 0)
-        fprintf(stderr, "ditbench run: what the processes said is in %s\n", log);
+    drop_log(log, st == ST_OK || st == ST_WRONG || st == ST_INTERRUPTED);
     record_close(record);
     return st;
 }

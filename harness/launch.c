@@ -177,40 +177,53 @@ static bool read_output(struct watch *w)
 
 /* ---- the end ---- */
 
-/* The log's last lines in one, without control characters. */
-static void log_tail(const char *path, char *out, size_t size)
+/* The last bytes of the log, 0-terminated. */
+static void read_tail(const char *path, char text[TAIL_BYTES + 1])
 {
-    char text[TAIL_BYTES + 1];
-    out[0] = '\0';
+    text[0] = '\0';
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return;
     off_t end = lseek(fd, 0, SEEK_END);
     ssize_t n = pread(fd, text, TAIL_BYTES, end > TAIL_BYTES ? end - TAIL_BYTES : 0);
+    text[n > 0 ? n : 0] = '\0';
     close(fd);
-    if (n < 0)
-        return;
-    text[n] = '\0';
-    while (n > 0 && text[n - 1] == '\n')
-        text[--n] = '\0';
-    char *from = text + n;
-    for (int lines = 0; from > text && lines < TAIL_LINES; from -= lines < TAIL_LINES)
-        lines += from[-1] == '\n';
+}
+
+/* Blank, or a ruler of dashes. */
+static bool says_nothing(const char *line)
+{
+    return line[strspn(line, " \t\r-=")] == '\0';
+}
+
+/* Its last lines that say something in one, without control characters. Cuts the text into lines.
+ */
+static void last_lines(char *text, char *out, size_t size)
+{
+    const char *line[TAIL_LINES];
+    int n = 0;
     size_t used = 0;
-    for (const char *p = from; *p && used + 4 < size; p++) {
-        if (*p == '\n')
-            used += (size_t)snprintf(out + used, size - used, " | ");
-        else
-            out[used++] = (unsigned char)*p < ' ' || *p == 127 ? ' ' : *p;
+    char *rest;
+    for (char *l = strtok_r(text, "\n", &rest); l; l = strtok_r(NULL, "\n", &rest)) {
+        if (says_nothing(l))
+            continue;
+        if (n == TAIL_LINES)
+            memmove(line, line + 1, (TAIL_LINES - 1) * sizeof *line);
+        line[n < TAIL_LINES ? n++ : TAIL_LINES - 1] = l;
     }
-    out[used] = '\0';
+    out[0] = '\0';
+    for (int i = 0; i < n && used + 1 < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i ? " | " : "", line[i]);
+    for (char *c = out; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = ' ';
 }
 
 /* What mpirun wants before it starts ranks as root or beside each other. */
-static const char *mpirun_hint(const char *tail)
+static const char *mpirun_hint(const char *text)
 {
-    bool its = strstr(tail, "allow-run-as-root") || strstr(tail, "not enough slots") ||
-               strstr(tail, "ALLOW_RUN_AS_ROOT");
+    bool its = strstr(text, "allow-run-as-root") || strstr(text, "not enough slots") ||
+               strstr(text, "ALLOW_RUN_AS_ROOT") || strstr(text, "--oversubscribe");
     return its ? "; mpirun as root or with more ranks than cores needs OMPI_ALLOW_RUN_AS_ROOT=1 "
                  "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 in the "
                  "environment"
@@ -220,10 +233,12 @@ static const char *mpirun_hint(const char *tail)
 /* "first: the log's last lines" */
 static void reason(const struct watch *w, struct launch_end *end, const char *first)
 {
+    char text[TAIL_BYTES + 1];
     char tail[1200];
-    log_tail(w->launch->log, tail, sizeof tail);
-    snprintf(end->reason, sizeof end->reason, "%s%s%s%s", first, tail[0] ? ": " : "", tail,
-             mpirun_hint(tail));
+    read_tail(w->launch->log, text);
+    const char *hint = mpirun_hint(text);
+    last_lines(text, tail, sizeof tail);
+    snprintf(end->reason, sizeof end->reason, "%s%s%s%s", first, tail[0] ? ": " : "", tail, hint);
 }
 
 static void end_failed(struct watch *w, struct launch_end *end, int code)

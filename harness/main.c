@@ -10,6 +10,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,6 +103,7 @@ int main(int argc, char **argv)
     argp_program_version_hook = print_version;
     argp_err_exit_status = record_exit_code(ST_INVALID);
     interrupt_exit();
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, not a death */
     enum status st = finish_output(dispatch(argc, argv));
     if (st != ST_OK && status_message()[0])
         fprintf(stderr, "ditbench%s%s: %s\n", argc > 1 && find_command(argv[1]) ? " " : "",

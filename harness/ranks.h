@@ -25,7 +25,7 @@ struct rank {
     struct comm *world;
 };
 
-/* CPU threads of rank `index`. */
+/* CPU threads of rank `index`: larger shares first. */
 int ranks_threads(const struct ranks *ranks, int index);
 
 /*

@@ -206,13 +206,6 @@ bool setup_processes(const struct setup *setup)
     return strcmp(setup->cell.transport, "mpi") == 0;
 }
 
-int setup_threads(const struct setup *setup, int rank)
-{
-    int begin;
-    int share = part_of(setup->cell.threads, rank, setup->cell.ranks, &begin);
-    return share > 0 ? share : 1;
-}
-
 enum status setup_weights(const struct setup *setup, struct weights **out)
 {
     if (setup->folder[0]) {

@@ -38,9 +38,6 @@ enum status setup_check_build(const struct setup *setup);
 /* Is this transport one whose ranks are processes of their own? */
 bool setup_processes(const struct setup *setup);
 
-/* CPU threads of one rank: an equal share of the cell's, larger ones first, at least 1. */
-int setup_threads(const struct setup *setup, int rank);
-
 /* The checkpoint, or synthetic weights of the cell's seed. */
 enum status setup_weights(const struct setup *setup, struct weights **out);
 

@@ -8,12 +8,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,12 +26,33 @@ const char *program_path(void)
     return own ? own : DITBENCH_BUILD_DIR "/ditbench";
 }
 
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *where)
+{
+    (void)info;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+static char folder[64];
+static pid_t folder_owner;
+
+static void remove_folder(void)
+{
+    if (getpid() != folder_owner)
+        return;
+    /* a process that was killed a moment ago may still be closing its files */
+    for (int i = 0; i < 10 && nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS) != 0; i++)
+        usleep(20000);
+}
+
 const char *program_folder(void)
 {
-    static char folder[64];
     if (!folder[0]) {
         strcpy(folder, "/tmp/ditbench-test-XXXXXX");
         BUG_ON(!mkdtemp(folder), "no folder in /tmp: %s", strerror(errno));
+        folder_owner = getpid();
+        atexit(remove_folder);
     }
     return folder;
 }
@@ -68,7 +92,9 @@ static void become(const char *const *argv, int out, int err)
 {
     int in = open("/dev/null", O_RDONLY);
     setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     setenv("DITBENCH_CACHE", program_folder(), 1);
+    setenv("TMPDIR", program_folder(), 1);
     setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
     setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
     setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 1);
@@ -135,6 +161,7 @@ void program_release(struct program *program)
 
 pid_t program_start(const char *const *argv)
 {
+    program_folder(); /* of this process, not of the child */
     pid_t pid = fork();
     if (pid == 0) {
         int null = open("/dev/null", O_WRONLY);
@@ -164,6 +191,11 @@ const char *program_json(const char *line, const char *path)
     free(dump);
     json_decref(root);
     return text;
+}
+
+void program_limit(void)
+{
+    alarm(300);
 }
 
 void program_needs_mpi(void)

@@ -37,6 +37,10 @@ char *program_file(const char *name); /* a path in it, valid for the next 15 cal
 void program_write(const char *path, const char *text);
 char *program_read(const char *path); /* caller frees; NULL: no such file */
 
+/* A suite's .init: the test dies after five minutes, and what it started with it. (Criterion's own
+ * .timeout leaks.) */
+void program_limit(void);
+
 /* Skips the test where the build has no MPI. What Open MPI leaks is not looked at from here on. */
 void program_needs_mpi(void);
 

@@ -2,6 +2,7 @@
 /* Options of a cell, their text, and what a setup makes of them. */
 #include "harness/cell.h"
 #include "harness/number.h"
+#include "harness/ranks.h"
 #include "harness/setup.h"
 #include "harness/suggest.h"
 
@@ -205,18 +206,36 @@ Test(setup, ranks_are_mpiruns_processes)
     cr_assert_eq(setup_open(&cell, 2, &s), ST_INVALID);
 }
 
-Test(setup, threads_are_shared_evenly)
+Test(ranks, share_the_threads_evenly)
 {
-    struct cell cell = cell_of("pixart-tiny", "ring=3");
-    struct setup *s;
-    cell.threads = 4;
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
-    cr_assert_eq(setup_threads(s, 0), 2);
-    cr_assert_eq(setup_threads(s, 1), 1);
-    cr_assert_eq(setup_threads(s, 2), 1);
-    setup_close(s);
-    cell.threads = 2;
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
-    cr_assert_eq(setup_threads(s, 2), 1);
-    setup_close(s);
+    const struct ranks many = {"cpu", "local", 3, 4, 0, NULL};
+    const struct ranks few = {"cpu", "local", 3, 2, 0, NULL};
+    cr_assert(ranks_threads(&many, 0) == 2 && ranks_threads(&many, 1) == 1 &&
+              ranks_threads(&many, 2) == 1);
+    cr_assert(ranks_threads(&few, 0) == 1 && ranks_threads(&few, 2) == 1);
+}
+
+static enum status fail_on_one(void *self, const struct rank *rank)
+{
+    if (rank->index == *(int *)self)
+        return fail(ST_OOM, "rank %d has no room", rank->index);
+    return comm_barrier(rank->world); /* in vain */
+}
+
+static enum status agree_on_wrong(void *self, const struct rank *rank)
+{
+    (void)self;
+    return comm_agree(rank->world, rank->index == 1 ? fail(ST_WRONG, "not so") : ST_OK);
+}
+
+Test(ranks, tell_the_cause_and_not_its_victims)
+{
+    const struct ranks ranks = {"cpu", "local", 4, 4, 0, NULL};
+    int bad = 2;
+    cr_assert_eq(ranks_each(&ranks, fail_on_one, &bad), ST_OOM);
+    cr_assert_str_eq(status_message(), "rank 2 has no room");
+    cr_assert_eq(ranks_each(&ranks, agree_on_wrong, NULL), ST_WRONG);
+    cr_assert_str_eq(status_message(), "not so");
+    bad = 4;
+    cr_assert_eq(ranks_each(&ranks, fail_on_one, &bad), ST_OK);
 }

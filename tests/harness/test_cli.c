@@ -12,6 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+TestSuite(cli, .init = program_limit);
+TestSuite(cli_mpi, .init = program_limit);
+
 #define SMALL "--model=pixart-tiny", "--size=64", "--steps=3", "--repeats=2", "--threads=2"
 
 static void ends(struct program p, int status, const char *in_err)
@@ -27,7 +30,7 @@ static void json_is(const char *line, const char *path, const char *want)
     cr_assert_str_eq(got, want, "%s is %s, wanted %s", path, got, want);
 }
 
-Test(cli, helps_everywhere, .timeout = 60)
+Test(cli, helps_everywhere)
 {
     static const char *const commands[] = {"list",  "plan", "run", "verify",
                                            "sweep", "plot", "info"};
@@ -49,7 +52,7 @@ Test(cli, helps_everywhere, .timeout = 60)
     program_release(&p);
 }
 
-Test(cli, refuses_what_it_does_not_know, .timeout = 60)
+Test(cli, refuses_what_it_does_not_know)
 {
     ends(program_run(NULL), 2, "no command");
     ends(program_run("swep", NULL), 2, "did you mean 'sweep'");
@@ -69,7 +72,7 @@ Test(cli, refuses_what_it_does_not_know, .timeout = 60)
          "--size");
 }
 
-Test(cli, refuses_hostile_values, .timeout = 60)
+Test(cli, refuses_hostile_values)
 {
     ends(program_run("plan", "--model", "pixart-tiny", "--size", "250", NULL), 2, "240 and 256");
     ends(program_run("plan", "--model", "pixart-tiny", "--size", "-256", NULL), 2, "--size");
@@ -85,7 +88,7 @@ Test(cli, refuses_hostile_values, .timeout = 60)
     ends(program_run("plan", "--model", "/no/such/folder", NULL), 2, "/no/such/folder");
 }
 
-Test(cli, lists_what_there_is, .timeout = 60)
+Test(cli, lists_what_there_is)
 {
     struct program p = program_run("list", "--json", NULL);
     cr_assert_eq(p.status, 0);
@@ -105,7 +108,7 @@ Test(cli, lists_what_there_is, .timeout = 60)
     program_release(&p);
 }
 
-Test(cli, plans_in_the_fields_of_the_interface, .timeout = 60)
+Test(cli, plans_in_the_fields_of_the_interface)
 {
     struct program p =
         program_run("plan", "--json", "--model=pixart-tiny", "--strategy=usp=2,cfg=2", NULL);
@@ -158,7 +161,7 @@ static double sent(const char *strategy, int rank)
     return bytes * 1e-6;
 }
 
-Test(cli, plans_the_published_bytes, .timeout = 60)
+Test(cli, plans_the_published_bytes)
 {
     cr_assert_float_eq(sent("ulysses=8", 0), 231.2, 0.05);
     cr_assert_float_eq(sent("ring=8", 0), 924.8, 0.05);
@@ -167,7 +170,7 @@ Test(cli, plans_the_published_bytes, .timeout = 60)
     cr_assert_float_eq(sent("pipefusion=8", 0), 18.87, 0.005);
 }
 
-Test(cli, a_refused_plan_says_why_and_exits_with_3, .timeout = 60)
+Test(cli, a_refused_plan_says_why_and_exits_with_3)
 {
     struct program p =
         program_run("plan", "--json", "--model=pixart-tiny", "--strategy=ulysses=5", NULL);
@@ -187,7 +190,7 @@ Test(cli, a_refused_plan_says_why_and_exits_with_3, .timeout = 60)
     program_release(&p);
 }
 
-Test(cli, run_prints_a_record, .timeout = 120)
+Test(cli, run_prints_a_record)
 {
     struct program p =
         program_run("run", "--json", SMALL, "--strategy=cfg=2,pipefusion=2:patches=4", NULL);
@@ -221,7 +224,7 @@ Test(cli, run_prints_a_record, .timeout = 120)
     program_release(&p);
 }
 
-Test(cli, run_without_a_check_leaves_it_null, .timeout = 120)
+Test(cli, run_without_a_check_leaves_it_null)
 {
     struct program p = program_run("run", "--json", SMALL, "--check=off", NULL);
     cr_assert_eq(p.status, 0, "%s", p.err);
@@ -232,7 +235,7 @@ Test(cli, run_without_a_check_leaves_it_null, .timeout = 120)
     program_release(&p);
 }
 
-Test(cli, run_shows_bytes_and_check, .timeout = 120)
+Test(cli, run_shows_bytes_and_check)
 {
     struct program p = program_run("run", SMALL, "--strategy=ring=2", NULL);
     cr_assert_eq(p.status, 0, "%s", p.err);
@@ -243,7 +246,37 @@ Test(cli, run_shows_bytes_and_check, .timeout = 120)
     program_release(&p);
 }
 
-Test(cli, run_refuses_before_it_works, .timeout = 60)
+/* Overwrites the last bytes of every file of one-rank runs, or all of them. */
+static int spoil_cache(bool whole)
+{
+    char command[1000];
+    snprintf(command, sizeof command,
+             "cd %s && for f in reference-*.safetensors; do %s; done; ls reference-* | wc -l",
+             program_folder(),
+             whole ? "echo broken >$f"
+                   : "printf 'abcd' | dd of=$f bs=1 seek=$(($(stat -c %s $f) - 4)) conv=notrunc "
+                     "status=none");
+    const char *argv[] = {"/bin/sh", "-c", command, NULL};
+    struct program p = program_command(argv);
+    int files = atoi(p.out);
+    program_release(&p);
+    return files;
+}
+
+Test(cli, a_spoilt_cache_is_not_believed)
+{
+    for (int round = 0; round < 4; round++) {
+        struct program p = program_run("run", "--json", SMALL, "--strategy=distrifusion=2", NULL);
+        cr_assert_eq(p.status, 0, "round %d: %s", round, p.err);
+        json_is(p.out, "check.pass", "true");
+        json_is(p.out, "check.against", "distrifusion=1:patches=2:warmup=1");
+        program_release(&p);
+        if (round < 2) /* that run and the serial one; then both are read from the cache */
+            cr_assert_eq(spoil_cache(round == 1), 2);
+    }
+}
+
+Test(cli, run_refuses_before_it_works)
 {
     ends(program_run("run", SMALL, "--dtype=bf16", NULL), 3, "--dtype fp32");
     ends(program_run("run", SMALL, "--strategy=tensor=5", NULL), 3, "tensor=5");
@@ -258,7 +291,7 @@ Test(cli, run_refuses_before_it_works, .timeout = 60)
     program_release(&p);
 }
 
-Test(cli, run_times_out, .timeout = 60)
+Test(cli, run_times_out)
 {
     ends(program_run("run", "--model=dit-xl-2-256", "--check=off", "--timeout=1", NULL), 5,
          "timeout");
@@ -266,13 +299,13 @@ Test(cli, run_times_out, .timeout = 60)
     cr_assert_eq(program_count_processes("worker --model=dit-xl-2-256"), 0);
 }
 
-Test(cli, broken_output_is_a_failure, .timeout = 60)
+Test(cli, broken_output_is_a_failure)
 {
     const char *argv[] = {"/bin/sh", "-c", "exec \"$0\" list >/dev/full", program_path(), NULL};
     ends(program_command(argv), 2, "standard output");
 }
 
-Test(cli, interrupted_run_leaves_nobody, .timeout = 120)
+Test(cli, interrupted_run_leaves_nobody)
 {
     const char *argv[] = {
         program_path(), "run", "--model=pixart-tiny", "--steps=77", "--repeats=100",
@@ -286,7 +319,7 @@ Test(cli, interrupted_run_leaves_nobody, .timeout = 120)
     cr_assert_eq(program_count_processes("--steps=77"), 0);
 }
 
-Test(cli, killed_run_leaves_nobody, .timeout = 120)
+Test(cli, killed_run_leaves_nobody)
 {
     const char *argv[] = {
         program_path(), "run", "--model=pixart-tiny", "--steps=78", "--repeats=100",
@@ -298,7 +331,7 @@ Test(cli, killed_run_leaves_nobody, .timeout = 120)
     cr_assert(program_wait_for("--steps=78", true));
 }
 
-Test(cli, a_dead_worker_is_status_5, .timeout = 120)
+Test(cli, a_dead_worker_is_status_5)
 {
     const char *argv[] = {
         program_path(), "run", "--model=pixart-tiny", "--steps=79", "--repeats=100",
@@ -319,7 +352,7 @@ Test(cli, a_dead_worker_is_status_5, .timeout = 120)
 
 #define HYBRID "--strategy=cfg=2,ulysses=2"
 
-Test(cli, mpi_writes_what_local_writes, .timeout = 120)
+Test(cli_mpi, writes_what_local_writes)
 {
     program_needs_mpi();
     char *local = program_file("local.safetensors");
@@ -344,7 +377,7 @@ Test(cli, mpi_writes_what_local_writes, .timeout = 120)
     program_release(&p);
 }
 
-Test(cli, run_starts_mpirun_itself, .timeout = 120)
+Test(cli_mpi, run_starts_mpirun_itself)
 {
     program_needs_mpi();
     struct program p =
@@ -355,7 +388,7 @@ Test(cli, run_starts_mpirun_itself, .timeout = 120)
     program_release(&p);
 }
 
-Test(cli, mpi_ranks_end_with_one_status, .timeout = 120)
+Test(cli_mpi, ranks_end_with_one_status)
 {
     program_needs_mpi();
     const char *refused[] = {

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+TestSuite(launch, .init = program_limit);
+
 #define RECORD "echo 'record {\"a\": 1}'\n"
 
 static double now_s(void)
@@ -43,7 +45,7 @@ static void ends(const char *script, enum record_status status, enum status code
     launch_end_release(&end);
 }
 
-Test(launch, gives_the_record_of_a_good_worker, .timeout = 60)
+Test(launch, gives_the_record_of_a_good_worker)
 {
     struct launch_end end = launch_script("echo phase load\necho beat 1 2\n" RECORD, 20, 0);
     cr_assert_eq(end.status, RECORD_OK);
@@ -54,14 +56,14 @@ Test(launch, gives_the_record_of_a_good_worker, .timeout = 60)
     launch_end_release(&end);
 }
 
-Test(launch, takes_a_last_line_without_its_end, .timeout = 60)
+Test(launch, takes_a_last_line_without_its_end)
 {
     struct launch_end end = launch_script("printf 'record {\"b\": 2}'", 20, 0);
     cr_assert_str_eq(end.record, "{\"b\": 2}");
     launch_end_release(&end);
 }
 
-Test(launch, maps_exit_statuses, .timeout = 60)
+Test(launch, maps_exit_statuses)
 {
     ends("exit 0", RECORD_ERROR, ST_COMM, "without a record");
     ends("echo sorry >&2; exit 2", RECORD_ERROR, ST_INVALID, "sorry");
@@ -72,7 +74,7 @@ Test(launch, maps_exit_statuses, .timeout = 60)
     ends(RECORD "exit 7", RECORD_ERROR, ST_COMM, "status 7");
 }
 
-Test(launch, believes_a_worker_that_says_why, .timeout = 60)
+Test(launch, believes_a_worker_that_says_why)
 {
     ends("echo fail oom kv store of 9 bytes; exit 4", RECORD_OOM, ST_OOM, "kv store of 9 bytes");
     ends("echo fail invalid bad file; exit 2", RECORD_ERROR, ST_INVALID, "bad file");
@@ -82,7 +84,7 @@ Test(launch, believes_a_worker_that_says_why, .timeout = 60)
          "the cause");
 }
 
-Test(launch, tells_a_crash_by_its_signal, .timeout = 60)
+Test(launch, tells_a_crash_by_its_signal)
 {
     ends("echo deep in the loop >&2; kill -SEGV $$", RECORD_CRASH, ST_COMM, "signal 11");
     ends("echo deep in the loop >&2; kill -SEGV $$", RECORD_CRASH, ST_COMM, "deep in the loop");
@@ -92,7 +94,7 @@ Test(launch, tells_a_crash_by_its_signal, .timeout = 60)
     ends(RECORD "kill -SEGV $$", RECORD_CRASH, ST_COMM, "signal 11");
 }
 
-Test(launch, ends_a_worker_that_hangs, .timeout = 60)
+Test(launch, ends_a_worker_that_hangs)
 {
     double start = now_s();
     struct launch_end end = launch_script("echo phase measure; echo beat 3 40; sleep 1000", 0.5, 0);
@@ -106,7 +108,7 @@ Test(launch, ends_a_worker_that_hangs, .timeout = 60)
     launch_end_release(&end);
 }
 
-Test(launch, ends_a_worker_that_will_not_listen, .timeout = 60)
+Test(launch, ends_a_worker_that_will_not_listen)
 {
     double start = now_s();
     struct launch_end end = launch_script("trap '' TERM; while :; do sleep 0.1; done", 0.3, 0);
@@ -116,7 +118,7 @@ Test(launch, ends_a_worker_that_will_not_listen, .timeout = 60)
     launch_end_release(&end);
 }
 
-Test(launch, beats_do_not_stop_the_total_clock, .timeout = 60)
+Test(launch, beats_do_not_stop_the_total_clock)
 {
     struct launch_end end = launch_script("while :; do echo beat 1 2; sleep 0.1; done", 0.6, 0);
     cr_assert_eq(end.status, RECORD_TIMEOUT);
@@ -124,7 +126,7 @@ Test(launch, beats_do_not_stop_the_total_clock, .timeout = 60)
     launch_end_release(&end);
 }
 
-Test(launch, silence_counts_from_the_last_line, .timeout = 60)
+Test(launch, silence_counts_from_the_last_line)
 {
     const char *slow = "for i in 1 2 3 4 5 6; do echo beat $i 6; sleep 0.3; done\n" RECORD;
     struct launch_end end = launch_script(slow, 0, 1);
@@ -136,7 +138,7 @@ Test(launch, silence_counts_from_the_last_line, .timeout = 60)
     launch_end_release(&end);
 }
 
-Test(launch, the_one_rank_run_has_a_clock_of_its_own, .timeout = 60)
+Test(launch, the_one_rank_run_has_a_clock_of_its_own)
 {
     const char *script = "echo phase reference; sleep 0.8; echo phase open; sleep 0.8\n" RECORD;
     struct launch_end end = launch_script(script, 1.2, 0);
@@ -144,7 +146,7 @@ Test(launch, the_one_rank_run_has_a_clock_of_its_own, .timeout = 60)
     launch_end_release(&end);
 }
 
-Test(launch, survives_babble, .timeout = 60)
+Test(launch, survives_babble)
 {
     /* long lines, zeros, half lines of the protocol, then a record */
     const char *script =
@@ -158,7 +160,7 @@ Test(launch, survives_babble, .timeout = 60)
     launch_end_release(&end);
 }
 
-Test(launch, a_reason_holds_no_control_characters, .timeout = 60)
+Test(launch, a_reason_holds_no_control_characters)
 {
     struct launch_end end = launch_script("printf 'a\\033[31mb\\tc\\n\\nd\\n' >&2; exit 9", 20, 0);
     for (const char *p = end.reason; *p; p++)
@@ -166,7 +168,7 @@ Test(launch, a_reason_holds_no_control_characters, .timeout = 60)
     launch_end_release(&end);
 }
 
-Test(launch, kills_what_left_the_group, .timeout = 60)
+Test(launch, kills_what_left_the_group)
 {
     struct launch_end end =
         launch_script("setsid sleep 98765 & setsid sleep 98765 & sleep 0.2\n" RECORD, 20, 0);
@@ -179,7 +181,7 @@ Test(launch, kills_what_left_the_group, .timeout = 60)
     launch_end_release(&end);
 }
 
-Test(launch, does_not_wait_for_children_that_hold_the_pipe, .timeout = 60)
+Test(launch, does_not_wait_for_children_that_hold_the_pipe)
 {
     double start = now_s();
     struct launch_end end = launch_script("sleep 98763 &\n" RECORD, 20, 0);
@@ -189,13 +191,13 @@ Test(launch, does_not_wait_for_children_that_hold_the_pipe, .timeout = 60)
     launch_end_release(&end);
 }
 
-Test(launch, gives_mpiruns_hint, .timeout = 60)
+Test(launch, gives_mpiruns_hint)
 {
     ends("echo 'There are not enough slots available' >&2; exit 1", RECORD_ERROR, ST_COMM,
          "OMPI_MCA_rmaps_base_oversubscribe=1");
 }
 
-Test(launch, says_what_cannot_be_started, .timeout = 60)
+Test(launch, says_what_cannot_be_started)
 {
     const char *argv[] = {"/no/such/program", NULL};
     char *log = program_file("log");
@@ -208,8 +210,9 @@ Test(launch, says_what_cannot_be_started, .timeout = 60)
     cr_assert(strstr(status_message(), "/no/such/folder/log"));
 }
 
-Test(launch, workers_die_with_their_parent, .timeout = 60)
+Test(launch, workers_die_with_their_parent)
 {
+    program_folder();
     pid_t parent = fork();
     if (parent == 0) {
         launch_script("exec sleep 98762", 0, 0);

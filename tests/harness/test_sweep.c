@@ -12,6 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+TestSuite(sweep, .init = program_limit);
+TestSuite(sweep_mpi, .init = program_limit);
+
 #define CELLS                                                                                      \
     "name: s\nmodels: [pixart-tiny]\nsizes: [\"64\"]\nranks: [1, 2, 5]\nsteps: [2]\nrepeats: "     \
     "1\nwarmup_loops: 0\n"                                                                         \
@@ -68,7 +71,7 @@ static const char *last_line(char *text)
     return line ? line + 1 : text;
 }
 
-Test(sweep, gives_every_cell_one_row, .timeout = 120)
+Test(sweep, gives_every_cell_one_row)
 {
     struct place p = place_of("rows", CELLS);
     struct program r = sweep(&p, NULL);
@@ -93,7 +96,7 @@ Test(sweep, gives_every_cell_one_row, .timeout = 120)
     program_release(&r);
 }
 
-Test(sweep, runs_nothing_twice, .timeout = 120)
+Test(sweep, runs_nothing_twice)
 {
     struct place p = place_of("twice", CELLS);
     struct program r = sweep(&p, NULL);
@@ -112,7 +115,7 @@ Test(sweep, runs_nothing_twice, .timeout = 120)
     free(after);
 }
 
-Test(sweep, filters_and_previews, .timeout = 120)
+Test(sweep, filters_and_previews)
 {
     struct place p = place_of("filter", CELLS);
     struct program r = sweep(&p, "--dry-run");
@@ -136,7 +139,7 @@ Test(sweep, filters_and_previews, .timeout = 120)
     program_release(&r);
 }
 
-Test(sweep, cuts_off_a_torn_line, .timeout = 120)
+Test(sweep, cuts_off_a_torn_line)
 {
     struct place p = place_of("torn", CELLS);
     struct program r = sweep(&p, "--filter=strategy=(serial|ring)");
@@ -153,7 +156,7 @@ Test(sweep, cuts_off_a_torn_line, .timeout = 120)
     program_release(&r);
 }
 
-Test(sweep, refuses_a_file_in_use, .timeout = 120)
+Test(sweep, refuses_a_file_in_use)
 {
     struct place p = place_of("locked", CELLS);
     struct record_file *file;
@@ -164,7 +167,7 @@ Test(sweep, refuses_a_file_in_use, .timeout = 120)
     program_release(&r);
 }
 
-Test(sweep, refuses_places_that_cannot_be_written, .timeout = 60)
+Test(sweep, refuses_places_that_cannot_be_written)
 {
     struct place p = place_of("place", CELLS);
     struct program r =
@@ -173,7 +176,7 @@ Test(sweep, refuses_places_that_cannot_be_written, .timeout = 60)
     program_release(&r);
 }
 
-Test(sweep, a_cell_that_hangs_or_dies_is_a_row, .timeout = 120)
+Test(sweep, a_cell_that_hangs_or_dies_is_a_row)
 {
     struct place p = place_of(
         "slow", "name: slow\nmodels: [dit-xl-2-256, dit-tiny]\nsizes: [\"64\"]\nranks: [1]\n"
@@ -190,7 +193,7 @@ Test(sweep, a_cell_that_hangs_or_dies_is_a_row, .timeout = 120)
     program_release(&r);
 }
 
-Test(sweep, an_interrupted_cell_runs_again, .timeout = 120)
+Test(sweep, an_interrupted_cell_runs_again)
 {
     struct place p = place_of("stop", CELLS);
     char text[1000];
@@ -259,17 +262,17 @@ static void kill_and_resume(const char *name, const char *more, int signal_numbe
     cr_assert(program_wait_for(text, true));
 }
 
-Test(sweep, killed_at_any_moment_it_goes_on, .timeout = 300)
+Test(sweep, killed_at_any_moment_it_goes_on)
 {
     kill_and_resume("kill", "", SIGKILL, 90001);
 }
 
-Test(sweep, stopped_at_any_moment_it_goes_on, .timeout = 300)
+Test(sweep, stopped_at_any_moment_it_goes_on)
 {
     kill_and_resume("term", "", SIGTERM, 90002);
 }
 
-Test(sweep, over_mpi_it_leaves_nobody_behind, .timeout = 300)
+Test(sweep_mpi, it_leaves_nobody_behind)
 {
     program_needs_mpi();
     kill_and_resume("mpi", "transport: mpi\n", SIGKILL, 90003);

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+TestSuite(verify, .init = program_limit);
+TestSuite(verify_mpi, .init = program_limit);
+
 #define GOLDEN DITBENCH_SOURCE_DIR "/tests/golden/"
 enum { MAX_ITEMS = 12, MAX_META = 12 };
 
@@ -117,7 +120,7 @@ static void passes(const char *model, const char *kind, const char *strategy)
 static const char *const families[] = {
     "pixart-alpha", "pixart-alpha-1024", "pixart-sigma", "pixart-flow", "dit", "dit-ddpm"};
 
-Test(verify, every_family_is_within_tolerance, .timeout = 300)
+Test(verify, every_family_is_within_tolerance)
 {
     for (int i = 0; i < 6; i++) {
         passes(families[i], "forward", "serial");
@@ -125,7 +128,7 @@ Test(verify, every_family_is_within_tolerance, .timeout = 300)
     }
 }
 
-Test(verify, exact_strategies_do_the_same_in_parallel, .timeout = 300)
+Test(verify, exact_strategies_do_the_same_in_parallel)
 {
     static const char *const exact[] = {"ulysses=2", "ring=3", "tensor=2", "usp=4",
                                         "ring=2,tensor=2"};
@@ -142,7 +145,7 @@ Test(verify, exact_strategies_do_the_same_in_parallel, .timeout = 300)
     passes("dit", "sample", "distrifusion=2:warmup=20");
 }
 
-Test(verify, a_forwards_rows_are_lanes, .timeout = 120)
+Test(verify, a_forwards_rows_are_lanes)
 {
     passes("dit", "forward", "cfg=2"); /* two rows: one for each rank */
     struct bent b = open_golden("dit.forward.safetensors");
@@ -151,7 +154,7 @@ Test(verify, a_forwards_rows_are_lanes, .timeout = 120)
     ends(&b, "dit-ddpm", "cfg=2", 3, "cfg=2");
 }
 
-Test(verify, a_wrong_number_is_found_and_placed, .timeout = 120)
+Test(verify, a_wrong_number_is_found_and_placed)
 {
     struct bent b = open_golden("pixart-alpha.forward.safetensors");
     struct safetensors_item *item = item_of(&b, "expected"); /* [2, 8, 14, 18] */
@@ -162,13 +165,13 @@ Test(verify, a_wrong_number_is_found_and_placed, .timeout = 120)
     ends(&b, "pixart-alpha", "serial", 1, "WRONG");
 }
 
-Test(verify, stale_steps_are_judged_all_the_same, .timeout = 120)
+Test(verify, stale_steps_are_judged_all_the_same)
 {
     struct bent b = open_golden("pixart-alpha.sample.safetensors");
     ends(&b, "pixart-alpha", "pipefusion=2:patches=3", 1, "WRONG");
 }
 
-Test(verify, the_command_lines_tolerance_wins, .timeout = 120)
+Test(verify, the_command_lines_tolerance_wins)
 {
     struct program p = program_run("verify", "--model", GOLDEN "dit", "--reference",
                                    GOLDEN "dit.forward.safetensors", "--tolerance=1e-12", NULL);
@@ -180,7 +183,7 @@ Test(verify, the_command_lines_tolerance_wins, .timeout = 120)
     program_release(&p);
 }
 
-Test(verify, says_what_the_metadata_lacks, .timeout = 120)
+Test(verify, says_what_the_metadata_lacks)
 {
     struct bent b = open_golden("dit.sample.safetensors");
     set_meta(&b, "format", "something-else");
@@ -208,7 +211,7 @@ Test(verify, says_what_the_metadata_lacks, .timeout = 120)
     ends(&b, "dit", "serial", 2, "--tolerance");
 }
 
-Test(verify, names_the_tensor_that_does_not_fit, .timeout = 120)
+Test(verify, names_the_tensor_that_does_not_fit)
 {
     struct bent b = open_golden("pixart-alpha.forward.safetensors");
     drop(&b, "timestep");
@@ -232,7 +235,7 @@ Test(verify, names_the_tensor_that_does_not_fit, .timeout = 120)
     ends(&b, "dit", "serial", 2, "\"expected\"");
 }
 
-Test(verify, step_noise_belongs_to_samplers_that_draw, .timeout = 120)
+Test(verify, step_noise_belongs_to_samplers_that_draw)
 {
     struct bent b = open_golden("dit-ddpm.sample.safetensors");
     drop(&b, "step_noise");
@@ -240,7 +243,7 @@ Test(verify, step_noise_belongs_to_samplers_that_draw, .timeout = 120)
     ends(&b, "dit-ddpm", "serial", 2, "\"step_noise\": found 0 rows, wanted 19");
 }
 
-Test(verify, unreadable_files_are_status_2, .timeout = 120)
+Test(verify, unreadable_files_are_status_2)
 {
     char *path = program_file("broken.safetensors");
     program_write(path, "not a safetensors file at all");
@@ -255,7 +258,7 @@ Test(verify, unreadable_files_are_status_2, .timeout = 120)
     program_release(&p);
 }
 
-Test(verify, runs_under_mpirun, .timeout = 120)
+Test(verify_mpi, runs_under_mpirun)
 {
     program_needs_mpi();
     const char *good[] = {"mpirun",
