@@ -213,6 +213,11 @@ void program_needs_mpi(void)
 
 int program_count_processes(const char *text)
 {
+    return program_signal_processes(text, 0);
+}
+
+int program_signal_processes(const char *text, int number)
+{
     int count = 0;
     DIR *proc = opendir("/proc");
     for (struct dirent *e = proc ? readdir(proc) : NULL; e; e = readdir(proc)) {
@@ -229,7 +234,7 @@ int program_count_processes(const char *text)
             if (line[i] == '\0')
                 line[i] = ' ';
         line[n > 0 ? n : 0] = '\0';
-        count += n > 0 && strstr(line, text) != NULL;
+        count += n > 0 && strstr(line, text) != NULL && kill(atoi(e->d_name), number) == 0;
     }
     if (proc)
         closedir(proc);

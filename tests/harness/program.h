@@ -47,6 +47,10 @@ void program_needs_mpi(void);
 /* Processes whose command line holds `text`; not this one. */
 int program_count_processes(const char *text);
 
+/* Sends signal `number` (0: none) to every other process whose command line holds `text`; how many.
+ */
+int program_signal_processes(const char *text, int number);
+
 /* Waits until there is one (or, with `gone`, none left), at most 40 s; false: in vain. */
 bool program_wait_for(const char *text, bool gone);
 
