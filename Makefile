@@ -20,6 +20,8 @@ CLANG     ?= clang
 CLANG_FORMAT ?= clang-format-14
 NVCC      ?= nvcc
 CUDA_HOME ?= /usr/local/cuda
+CUDA_ARCHS ?= 80 90# compute capabilities that get machine code; the newest as PTX too. `make bundle` takes:
+CUDA_ALL   ?= 75 80 89 90
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -34,7 +36,7 @@ H := \#
 , := ,
 links = $(shell printf '%b' '$(1)' | $(CC) -x c - -o /dev/null $(2) >/dev/null 2>&1 && echo 1 || echo 0)
 # These goals build nothing, or call make again once the packages are there.
-QUICK := help clean deps bench test test-asan test-tsan test-mpi fuzz fuzz-all coverage golden bench-cpu check \
+QUICK := help clean deps bench test test-asan test-tsan test-mpi test-cuda bundle fuzz fuzz-all coverage golden bench-cpu check \
          check-format check-headers check-layers check-size
 ifneq ($(filter-out $(QUICK),$(or $(MAKECMDGOALS),all)),)
 MPI_CFLAGS ?= $(patsubst -I%,-isystem %,$(shell mpicc --showme:compile 2>/dev/null))
@@ -45,8 +47,8 @@ WITH_CYAML     ?= $(call links,$(H)include <cyaml/cyaml.h>\nint main(void) { ret
 WITH_MPI       ?= $(call links,$(H)include <mpi.h>\nint main(void) { return MPI_Finalize(); },$(MPI_CFLAGS) $(MPI_LIBS))
 WITH_CRITERION ?= $(call links,$(H)include <criterion/criterion.h>\nTest(a$(,) b) {},-lcriterion)
 WITH_GNUPLOT   ?= $(if $(shell command -v gnuplot),1,0)
-WITH_CUDA      ?= $(if $(and $(wildcard kernels/cuda/*.cu),$(shell command -v $(NVCC))),$(call links,$(H)include \
-    <cuda_runtime_api.h>\nint main(void) { return cudaFree(0); },-I$(CUDA_HOME)/include -L$(CUDA_HOME)/lib64 -lcudart),0)
+CUDA_LIBS := -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lstdc++
+WITH_CUDA      ?= 0# 1: the CUDA backend, of which no figures are recorded yet
 endif
 REQUIRED := $(strip $(if $(filter 0,$(WITH_BLAS)),OpenBLAS) $(if $(filter 0,$(WITH_JANSSON)),jansson) \
                     $(if $(filter 0,$(WITH_CYAML)),libcyaml))
@@ -73,7 +75,11 @@ C_FLAGS := -std=c17 $(OPT) $(WARNINGS) $(if $(filter 1,$(DEVELOPER)),$(if $(filt
 DEFINES := -D_GNU_SOURCE -I. $(foreach x,MPI CUDA,$(if $(filter 1,$(WITH_$(x))),-DWITH_$(x)=1)) $(CPPFLAGS) \
            -DDITBENCH_SOURCE_DIR='"$(CURDIR)"' -DDITBENCH_BUILD_DIR='"$(abspath $(OUT))"'
 LIBS := -lopenblas -lcyaml -ljansson $(if $(filter 1,$(WITH_MPI)),$(MPI_LIBS)) \
-        $(if $(filter 1,$(WITH_CUDA)),-L$(CUDA_HOME)/lib64 -lcudart) -lm $(LDLIBS)
+        $(if $(filter 1,$(WITH_CUDA)),$(CUDA_LIBS)) -lm $(LDLIBS)
+NVCC_FLAGS := -I. -std=c++17 -O3 -Xcompiler -Wall,-Wextra,-fno-exceptions \
+              $(if $(filter 1,$(DEVELOPER)),-Werror all-warnings) \
+              $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a)$(,)code=sm_$(a)) \
+              -gencode arch=compute_$(lastword $(CUDA_ARCHS))$(,)code=compute_$(lastword $(CUDA_ARCHS)) $(NVCCFLAGS)
 COMMIT = $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 DIRTY  = $(if $(shell git status --porcelain --untracked-files=no 2>/dev/null),1,0)
 
@@ -97,8 +103,9 @@ run = @mkdir -p $(@D); $(if $(filter 1,$(V)),set -x;,echo "  $(1) $@";)
 $(OBJ)/%.o: %.c $(OBJ)/.flags
 	$(call run,CC) $(CC) $(DEFINES) $(MPI_CFLAGS) $(C_FLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
 $(OBJ)/%.o: %.cu $(OBJ)/.flags
-	$(call run,NVCC) $(NVCC) $(DEFINES) -std=c++17 -O3 $(NVCCFLAGS) -MMD -MP -c -o $@ $<
+	$(call run,NVCC) $(NVCC) $(NVCC_FLAGS) -MMD -MP -c -o $@ $<
 $(OBJ)/kernels/cpu/%.o: EXTRA = $(CPU_OPT)
+$(OBJ)/kernels/cuda/%.o: EXTRA = -isystem $(CUDA_HOME)/include
 $(OBJ)/harness/env.o: EXTRA = -DDITBENCH_COMMIT='"$(COMMIT)"' -DDITBENCH_DIRTY=$(DIRTY) -DDITBENCH_FLAGS='"$(C_FLAGS)"'
 $(OBJ)/harness/env.o: $(OBJ)/.commit
 
@@ -106,10 +113,14 @@ $(OBJ)/harness/env.o: $(OBJ)/.commit
 stamp = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' >$@
 $(OBJ)/.flags: FORCE
 	$(if $(REQUIRED),$(error not found: $(REQUIRED). Run `make deps`, then again. `make info` lists all features))
-	$(call stamp,$(subst ',,$(CC) $(NVCC) $(DEFINES) $(MPI_CFLAGS) $(C_FLAGS) $(CPU_OPT) $(NVCCFLAGS)))
+	$(call stamp,$(subst ',,$(CC) $(NVCC) $(DEFINES) $(MPI_CFLAGS) $(C_FLAGS) $(CPU_OPT) $(NVCC_FLAGS)))
 $(OBJ)/.commit: FORCE
 	$(call stamp,$(COMMIT) $(DIRTY))
 
+# Programs of a bundle find their libraries beside them; libraries of libraries too, hence the old form of the tag.
+ifeq ($(BUNDLED),1)
+override LDFLAGS += -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/lib:$$ORIGIN/../lib'
+endif
 link = $(call run,LD) $(CC) $(OPT) -pthread $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(1) $(LIBS)
 $(OUT)/ditbench: $(OBJ)/harness/main.o $(harness)
 	$(call link)
@@ -140,6 +151,10 @@ run-tests: $(foreach floor,$(TESTS),$(if $(wildcard tests/$(floor)/test_*.c),$(O
 	@failed=; for t in $^; do echo "== $$t"; $(RUN) $$t -j$(JOBS) --timeout 600 $(ARGS) || failed="$$failed $$t"; done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
+# The CUDA backend's tests: a plain program, since GPU machines seldom have Criterion.
+$(OUT)/tests/cuda: $(call objects,$(wildcard tests/cuda/*.c)) $(kernels) $(SUPPORT)
+	$(call link)
+
 # Programs of one source with a plain main: tests/stress/X.c, tests/bench/X.c; and fuzz targets, tests/fuzz/fuzz_X.c.
 $(OUT)/stress/%: $(OBJ)/tests/stress/%.o $(strategies) $(SUPPORT)
 	$(call link)
@@ -162,7 +177,7 @@ LOGS = $(abspath $(BUILD))/$(1)/log
 # A leak does not fail a Criterion test by itself: any report does. Leaks under mpirun are not looked for: MPI's own, of modules
 # that it has unloaded, look like ours. gcc 13.2 misaligns AVX-512 variables where it watches frames after their return.
 judge = || failed=1; if ls $(LOGS).* >/dev/null 2>&1; then cat $(LOGS).*; echo "FAILED: $(LOGS).*"; failed=1; fi; exit $$failed
-.PHONY: deps bench test test-asan test-tsan test-mpi fuzz fuzz-all golden coverage bench-cpu sweep plots install
+.PHONY: deps bench test test-asan test-tsan test-mpi test-cuda bundle bundle-programs fuzz fuzz-all golden coverage bench-cpu sweep plots install
 
 deps: ## installs the Debian or Ubuntu packages that are missing, or prints how
 	@tests/tools/deps.sh $(PACKAGES)
@@ -186,6 +201,13 @@ test-tsan: ## tests/stress/*.c under the thread sanitizer
 	$(AGAIN) VARIANT=tsan RUN="$(FIXED)" run-stress $(call judge,tsan)
 test-mpi: ## only the tests that start mpirun
 	@$(AGAIN) TESTS="comm strategies harness" ARGS="--filter=*mpi*/*" run-tests
+test-cuda: ## the CUDA backend against double precision; needs a GPU
+	@$(AGAIN) WITH_CUDA=1 $(OUT)/tests/cuda
+	$(OUT)/tests/cuda
+bundle: ## one folder that runs on a GPU machine where nothing can be installed: BUILD/bundle
+	@$(AGAIN) BUILD=$(BUILD)/for-bundle WITH_MPI=0 WITH_CUDA=1 CUDA_ARCHS="$(CUDA_ALL)" BUNDLED=1 bundle-programs
+	tests/device/bundle.sh $(BUILD)/for-bundle $(BUILD)/bundle
+bundle-programs: $(OUT)/ditbench $(OUT)/tests/cuda $(OUT)/bench/ops_cuda
 fuzz fuzz-all: ## the parsers on hostile input, two at a time: FUZZ=name, or all; SECS=30 each
 	@$(AGAIN) VARIANT=fuzz build-fuzz
 	@printf '%s\n' $(FUZZ) | xargs -P 2 -I NAME $(FIXED) tests/tools/fuzz.sh $(BUILD)/fuzz NAME $(SECS)
@@ -212,7 +234,7 @@ install: $(OUT)/ditbench ## into PREFIX (/usr/local), DESTDIR honoured
 
 # ---- checks ---------------------------------------------------------------------------------------------------------
 .PHONY: check check-format check-headers check-layers check-size check-names
-SOURCES := $(shell find harness strategies kernels models tests -name '*.[ch]' -o -name '*.cu' -o -name '*.inc')
+SOURCES := $(shell find harness strategies kernels models tests -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 check: ## everything that CI asks besides `make test`
 	@$(AGAIN) check-format check-headers check-layers check-size check-names
 	@$(AGAIN) test-asan

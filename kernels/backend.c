@@ -5,11 +5,20 @@
 #include "kernels/base/trace.h"
 #include "kernels/cpu/backend_cpu.h"
 
+#ifdef WITH_CUDA
+#include "kernels/cuda/backend_cuda.h"
+#endif
+
 #include <string.h>
 
 /* ---- registry ---- */
 
-static const struct backend_ops *const backends[] = {&backend_cpu};
+static const struct backend_ops *const backends[] = {
+    &backend_cpu,
+#ifdef WITH_CUDA
+    &backend_cuda,
+#endif
+};
 
 const struct backend_ops *backend_at(int index)
 {

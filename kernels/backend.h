@@ -42,6 +42,11 @@ struct event {
     void *state;
 };
 
+/* Recorded work of a queue (kernels/graph.h). Opaque; zeros: none. */
+struct graph {
+    void *state;
+};
+
 /*
  * One denoising step of any of our samplers is this, element by element (all fp32, m = guided model
  * output): m    = eps_u + guidance * (eps_c - eps_u), or eps_c where there is no eps_u x0   =
@@ -116,6 +121,12 @@ struct backend_ops {
     enum status (*random_normal)(struct queue *q, struct tensor *out,
                                  const struct latent_geometry *geometry, int first_token,
                                  uint64_t seed, uint64_t stream);
+
+    /* (optional) NULL, all four: the backend records no work. */
+    enum status (*graph_begin)(struct queue *q);
+    enum status (*graph_end)(struct queue *q, struct graph *out);
+    enum status (*graph_launch)(struct queue *q, const struct graph *graph);
+    void (*graph_release)(struct device *dev, struct graph *graph);
 };
 
 /* ---- registry ---- */

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which kernel computes an attention: cuDNN's, our own on tensor cores, or the plain one. */
+#include "kernels/cuda/attention_cudnn.h"
+
+enum { FEW_KEYS = 512 }; /* up to these, lanes of different counts go into one launch of our own */
+
+static void set_strides(int64_t stride[3], const struct tensor *t)
+{
+    for (int i = 0; i < 3; i++)
+        stride[i] = t->stride[i];
+}
+
+/* Lanes first .. first+a->lanes-1. */
+static struct cuda_attention lanes_of(const struct cuda_attention *a, int first, int lanes)
+{
+    struct cuda_attention part = *a;
+    int64_t size = (int64_t)dtype_size(a->dtype);
+    part.lanes = lanes;
+    part.q = (const char *)a->q + first * a->q_stride[0] * size;
+    part.k = (const char *)a->k + first * a->k_stride[0] * size;
+    part.v = (const char *)a->v + first * a->v_stride[0] * size;
+    part.o = (char *)a->o + first * a->o_stride[0] * size;
+    part.lse = a->lse ? a->lse + first * a->lse_stride[0] : NULL;
+    return part;
+}
+
+static bool multiples(const void *p, const int64_t stride[3])
+{
+    return (uintptr_t)p % 16 == 0 && stride[0] % 8 == 0 && stride[1] % 8 == 0 && stride[2] % 8 == 0;
+}
+
+static bool cudnn_takes(const struct cuda_device *dev, const struct cuda_attention *a)
+{
+    return dev->dnn && dev->attention <= CUDA_ATTENTION_CUDNN && a->dtype != DTYPE_F32 &&
+           a->width % 8 == 0 && a->width <= 256 && multiples(a->q, a->q_stride) &&
+           multiples(a->k, a->k_stride) && multiples(a->v, a->v_stride) &&
+           multiples(a->o, a->o_stride);
+}
+
+/* The first that takes the shape. cuDNN wants equal counts; for text of several lengths one launch
+ * of our own is faster than its launches lane by lane. */
+static enum status attend(struct queue *q, const struct cuda_attention *a)
+{
+    const struct cuda_device *dev = cuda_device_of(q);
+    struct cuda_target at = cuda_target(q);
+    bool equal = true, done = false;
+    for (int i = 1; i < a->lanes; i++)
+        equal = equal && a->keys[i] == a->keys[0];
+    if (equal && a->keys[0] > 0 && cudnn_takes(dev, a))
+        TRY(cuda_dnn_attend(q, a, &done));
+    if (done)
+        return ST_OK;
+    if (dev->attention <= CUDA_ATTENTION_FEW && cuda_attention_few_takes(&at, a))
+        return cuda_attention_few(&at, a);
+    if (dev->attention <= CUDA_ATTENTION_FLASH && cuda_attention_flash_takes(&at, a))
+        return cuda_attention_flash(&at, a);
+    return cuda_attention_plain(&at, a);
+}
+
+enum status cuda_attention(struct queue *q, struct tensor *o, struct tensor *lse,
+                           const struct tensor *query, const struct tensor *key,
+                           const struct tensor *value, const int *key_count, float scale)
+{
+    int keys = (int)key->dim[1];
+    int lanes = (int)query->dim[0];
+    struct cuda_attention all = {
+        .o = o->data,
+        .lse = lse ? lse->data : NULL,
+        .q = query->data,
+        .k = key->data,
+        .v = value->data,
+        .rows = (int)query->dim[1],
+        .heads = (int)query->dim[2],
+        .width = (int)query->dim[3],
+        .scale = scale,
+        .dtype = query->dtype,
+    };
+    if (tensor_count(query) == 0)
+        return ST_OK;
+    set_strides(all.o_stride, o);
+    set_strides(all.q_stride, query);
+    set_strides(all.k_stride, key);
+    set_strides(all.v_stride, value);
+    if (lse)
+        set_strides(all.lse_stride, lse);
+    for (int first = 0; first < lanes;) {
+        int most = lanes - first < CUDA_LANES ? lanes - first : CUDA_LANES;
+        int n = 1;
+        while (n < most &&
+               (!key_count || keys <= FEW_KEYS || key_count[first + n] == key_count[first]))
+            n++;
+        struct cuda_attention part = lanes_of(&all, first, n);
+        for (int i = 0; i < n; i++)
+            part.keys[i] = key_count ? key_count[first + i] : keys;
+        TRY(attend(q, &part));
+        first += n;
+    }
+    return ST_OK;
+}

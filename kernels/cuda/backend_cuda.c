@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CUDA's table: GPUs, streams, events, memory. The ops themselves are in the files beside it. */
+#include "kernels/cuda/backend_cuda.h"
+
+#include "kernels/cuda/attention_cudnn.h"
+#include "kernels/cuda/linear_cublas.h"
+
+#include <cuda_runtime_api.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum status cuda_check(int error, const char *call)
+{
+    if (error == cudaSuccess)
+        return ST_OK;
+    cudaGetLastError(); // forgotten, where it can be
+    return fail(error == cudaErrorMemoryAllocation ? ST_OOM : ST_DEVICE, "%s: %s", call,
+                cudaGetErrorString((cudaError_t)error));
+}
+
+enum status cuda_launched(const char *kernel)
+{
+    return cuda_check(cudaGetLastError(), kernel);
+}
+
+struct cuda_target cuda_target(const struct queue *q)
+{
+    struct cuda_target at = cuda_device_of(q)->target;
+    at.stream = ((const struct cuda_queue *)q)->stream;
+    cudaSetDevice(q->dev->options.ordinal); // a failure shows in the call that follows
+    return at;
+}
+
+/* ---- devices ---- */
+
+/* Without a driver, or with one older than this program's runtime, there are none. */
+static enum status count(int *devices)
+{
+    if (cudaGetDeviceCount(devices) != cudaSuccess) {
+        cudaGetLastError();
+        *devices = 0;
+    }
+    return ST_OK;
+}
+
+/* bf16 needs compute capability 8.0, of every GPU that is seen. Asked for by every op, so the
+ * answer is kept. */
+static bool has_bf16(void)
+{
+    static _Thread_local int known = -1;
+    int devices, major;
+    if (known >= 0)
+        return known;
+    count(&devices);
+    known = 1;
+    for (int i = 0; i < devices; i++) {
+        if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, i) == cudaSuccess &&
+            major < 8)
+            known = 0;
+    }
+    return known;
+}
+
+static bool supports(enum dtype dtype)
+{
+    return dtype != DTYPE_BF16 || has_bf16();
+}
+
+static enum status describe(struct cuda_device *cuda, int ordinal)
+{
+    struct cudaDeviceProp p;
+    TRY(CU(cudaSetDevice(ordinal)));
+    TRY(CU(cudaFree(NULL))); // makes the context
+    TRY(CU(cudaGetDeviceProperties(&p, ordinal)));
+    cuda->target.compute = 10 * p.major + p.minor;
+    cuda->target.multiprocessors = p.multiProcessorCount;
+    cuda->target.shared_limit = p.sharedMemPerBlockOptin;
+    size_t n = 0;
+    for (const char *c = p.name; *c && n + 1 < sizeof(cuda->name); c++)
+        cuda->name[n++] = *c == ' ' ? '-' : *c;
+    return ST_OK;
+}
+
+/* DITBENCH_ATTENTION: to measure and to test what is not the first choice. */
+static enum status choose_attention(struct cuda_device *cuda)
+{
+    static const char *const names[] = {"cudnn", "few", "flash", "plain"};
+    const char *name = getenv("DITBENCH_ATTENTION");
+    if (!name || !*name)
+        return ST_OK;
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            cuda->attention = (enum cuda_attention_choice)i;
+            return ST_OK;
+        }
+    }
+    return fail(ST_INVALID, "DITBENCH_ATTENTION=%s: use cudnn, few, flash or plain", name);
+}
+
+static void device_free(struct device *dev)
+{
+    struct cuda_device *cuda = (struct cuda_device *)dev;
+    cudaSetDevice(dev->options.ordinal);
+    cuda_dnn_close(cuda->dnn);
+    cuda_blas_close(cuda->blas);
+    free(cuda);
+}
+
+static enum status device_init(struct cuda_device *cuda)
+{
+    TRY(describe(cuda, cuda->base.options.ordinal));
+    TRY(choose_attention(cuda));
+    TRY(cuda_blas_open(cuda->name, &cuda->blas));
+    if (cuda_dnn_open(&cuda->dnn) != ST_OK) { // our own kernels do without
+        cuda->dnn = NULL;
+        status_clear();
+    }
+    return ST_OK;
+}
+
+static enum status device_make(const struct device_options *options, struct device **out)
+{
+    struct cuda_device *cuda = calloc(1, sizeof(*cuda));
+    if (!cuda)
+        return fail(ST_OOM, "GPU %d: no host memory for its record", options->ordinal);
+    cuda->base.options = *options;
+    enum status st = device_init(cuda);
+    if (st != ST_OK) {
+        device_free(&cuda->base);
+        return fail_prefix(st, "GPU %d", options->ordinal);
+    }
+    *out = &cuda->base;
+    return ST_OK;
+}
+
+static enum status alloc(struct device *dev, size_t bytes, void **out)
+{
+    TRY(CU(cudaSetDevice(dev->options.ordinal)));
+    cudaError_t error = cudaMalloc(out, bytes > 0 ? bytes : 1);
+    if (error != cudaErrorMemoryAllocation)
+        return CU(error);
+    size_t available = 0, all = 0;
+    cudaGetLastError();
+    cudaMemGetInfo(&available, &all);
+    return fail(ST_OOM, "%zu bytes on GPU %d: %zu of %zu are available", bytes,
+                dev->options.ordinal, available, all);
+}
+
+static void release(struct device *dev, void *p)
+{
+    cudaSetDevice(dev->options.ordinal);
+    cudaFree(p);
+}
+
+static enum status capacity(struct device *dev, size_t *available)
+{
+    size_t all;
+    TRY(CU(cudaSetDevice(dev->options.ordinal)));
+    return CU(cudaMemGetInfo(available, &all));
+}
+
+/* ---- queues ---- */
+
+static void queue_free(struct queue *q)
+{
+    struct cuda_queue *queue = cuda_queue_of(q);
+    cudaSetDevice(q->dev->options.ordinal);
+    if (queue->stream)
+        cudaStreamSynchronize(queue->stream);
+    cuda_staging_release(&queue->staging);
+    for (int i = 0; i < queue->workspaces; i++)
+        cudaFree(queue->workspace[i]);
+    cudaFree(queue->small);
+    if (queue->stream)
+        cudaStreamDestroy(queue->stream);
+    free(queue);
+}
+
+static enum status queue_make(struct device *dev, struct queue **out)
+{
+    struct cuda_queue *queue = calloc(1, sizeof(*queue));
+    if (!queue)
+        return fail(ST_OOM, "a queue of GPU %d: no host memory for its record",
+                    dev->options.ordinal);
+    queue->base.dev = dev;
+    cudaStream_t stream = NULL;
+    enum status st = CU(cudaSetDevice(dev->options.ordinal));
+    if (st == ST_OK)
+        st = CU(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    queue->stream = stream;
+    if (st == ST_OK)
+        st = CU(cudaMalloc((void **)&queue->small, CUDA_SMALL));
+    if (st != ST_OK) {
+        queue_free(&queue->base);
+        return st;
+    }
+    *out = &queue->base;
+    return ST_OK;
+}
+
+/* Recorded graphs hold the address of the workspace that they were made with, so one that became
+ * too small is kept; each is at least twice the one before. */
+enum status cuda_workspace(struct queue *q, size_t bytes, void **out)
+{
+    enum { LEAST = 64 << 20 };
+    struct cuda_queue *queue = cuda_queue_of(q);
+    if (queue->workspaces == 0 || bytes > queue->workspace_bytes) {
+        size_t size = queue->workspaces == 0 ? LEAST : 2 * queue->workspace_bytes;
+        size = bytes > size ? bytes : size;
+        BUG_ON(queue->workspaces == CUDA_WORKSPACES, "a workspace of %zu bytes", bytes);
+        TRY(alloc(q->dev, size, &queue->workspace[queue->workspaces]));
+        queue->workspaces++;
+        queue->workspace_bytes = size;
+    }
+    *out = queue->workspace[queue->workspaces - 1];
+    return ST_OK;
+}
+
+static enum status queue_drain(struct queue *q)
+{
+    struct cuda_target at = cuda_target(q);
+    return CU(cudaStreamSynchronize(at.stream));
+}
+
+/* ---- events ---- */
+
+static enum status event_make(struct device *dev, struct event *out)
+{
+    cudaEvent_t event;
+    TRY(CU(cudaSetDevice(dev->options.ordinal)));
+    TRY(CU(cudaEventCreate(&event)));
+    out->state = event;
+    return ST_OK;
+}
+
+static void event_free(struct device *dev, struct event *event)
+{
+    cudaSetDevice(dev->options.ordinal);
+    cudaEventDestroy(event->state);
+    event->state = NULL;
+}
+
+static enum status mark(struct queue *q, struct event *event)
+{
+    struct cuda_target at = cuda_target(q);
+    return CU(cudaEventRecord(event->state, at.stream));
+}
+
+static enum status await(struct queue *q, const struct event *event)
+{
+    struct cuda_target at = cuda_target(q);
+    return CU(cudaStreamWaitEvent(at.stream, event->state, 0));
+}
+
+static enum status elapsed(const struct event *from, const struct event *to, double *ms)
+{
+    float value;
+    TRY(CU(cudaEventElapsedTime(&value, from->state, to->state)));
+    *ms = value;
+    return ST_OK;
+}
+
+/* ---- ops with host values ---- */
+
+/* The coefficients go to the GPU first, so that the kernel is the same in every step. */
+static enum status advance(struct queue *q, struct tensor *x, struct tensor *hist,
+                           const struct tensor *eps_u, const struct tensor *eps_c,
+                           const struct tensor *noise, const struct advance_coef *coef)
+{
+    BUG_ON(cuda_capturing(q), "a sampler step in a graph: its coefficients would be frozen");
+    TRY(cuda_upload_scratch(q, coef, sizeof(*coef)));
+    return cuda_advance_by(q, x, hist, eps_u, eps_c, noise,
+                           (const float *)(void *)cuda_queue_of(q)->small);
+}
+
+const struct backend_ops backend_cuda = {
+    .name = "cuda",
+    .summary = "NVIDIA GPUs, bf16, fp16 and fp32: cuBLASLt products, cuDNN attention, own kernels",
+    .supports = supports,
+    .count = count,
+    .open = device_make,
+    .close = device_free,
+    .alloc = alloc,
+    .release = release,
+    .capacity = capacity,
+    .queue_open = queue_make,
+    .queue_close = queue_free,
+    .queue_sync = queue_drain,
+    .event_open = event_make,
+    .event_close = event_free,
+    .mark = mark,
+    .await = await,
+    .elapsed = elapsed,
+    .copy = cuda_copy,
+    .fill = cuda_fill,
+    .linear = cuda_linear,
+    .activate = cuda_activate,
+    .norm_modulate = cuda_norm_modulate,
+    .gate_add = cuda_gate_add,
+    .gate_add_norm = cuda_gate_add_norm,
+    .add_rows = cuda_add_rows,
+    .add = cuda_add,
+    .add_outer = cuda_add_outer,
+    .timestep = cuda_timestep,
+    .attention = cuda_attention,
+    .merge = cuda_merge,
+    .advance = advance,
+    .random_normal = cuda_random_normal,
+    .graph_begin = cuda_graph_begin,
+    .graph_end = cuda_graph_end,
+    .graph_launch = cuda_graph_launch,
+    .graph_release = cuda_graph_release,
+};

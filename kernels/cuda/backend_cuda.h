@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table that kernels/backend.c lists where the program is built with CUDA. Nothing else of this
+ * folder is seen outside. */
+#ifndef KERNELS_CUDA_BACKEND_CUDA_H
+#define KERNELS_CUDA_BACKEND_CUDA_H
+
+#include "kernels/backend.h"
+
+extern const struct backend_ops backend_cuda;
+
+#endif

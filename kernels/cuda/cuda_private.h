@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An NVIDIA GPU as a device: what the host files of this folder share. Private to kernels/cuda;
+ * CUDA's own types are named in comments, so that it is read where there is no CUDA.
+ *
+ * One thread at a time calls ops of a device; several devices of one process may share a GPU. A
+ * queue is a stream. Whatever a shape needs (a plan, a workspace, staging memory) is made when a
+ * queue meets it first, outside a capture, and kept.
+ */
+#ifndef KERNELS_CUDA_CUDA_PRIVATE_H
+#define KERNELS_CUDA_CUDA_PRIVATE_H
+
+#include "kernels/cuda/launch.h"
+
+struct cuda_blas; /* linear_cublas.c */
+struct cuda_dnn;  /* attention_cudnn.c */
+
+/* The first kernel that attention may use; each is followed by those below it. */
+enum cuda_attention_choice {
+    CUDA_ATTENTION_CUDNN,
+    CUDA_ATTENTION_FEW,
+    CUDA_ATTENTION_FLASH,
+    CUDA_ATTENTION_PLAIN,
+};
+
+struct cuda_device {
+    struct device base;
+    struct cuda_target target; /* its stream is that of a queue */
+    char name[80];             /* of the GPU, without spaces: a key */
+    struct cuda_blas *blas;
+    struct cuda_dnn *dnn; /* NULL: there is no cuDNN that can be used */
+    enum cuda_attention_choice attention;
+};
+
+enum { CUDA_CHUNKS = 4, CUDA_CHUNK = 1 << 20, CUDA_WORKSPACES = 8 };
+
+/* Pinned memory on the way to the GPU: chunks in a ring, each filled from its begin to its end. */
+struct cuda_staging {
+    char *memory;            /* [CUDA_CHUNKS][CUDA_CHUNK], NULL: not needed so far */
+    void *read[CUDA_CHUNKS]; /* cudaEvent_t: the queue has read all of a chunk */
+    int chunk;               /* being filled */
+    size_t used;             /* of it */
+};
+
+struct cuda_queue {
+    struct queue base;
+    void *stream; /* cudaStream_t */
+    struct cuda_staging staging;
+    char *small;                      /* device: CUDA_SMALL bytes that the next launch reads */
+    void *workspace[CUDA_WORKSPACES]; /* of cuBLAS and cuDNN; the last one is in use */
+    int workspaces;
+    size_t workspace_bytes; /* of the last one */
+};
+
+static inline struct cuda_device *cuda_device_of(const struct queue *q)
+{
+    return (struct cuda_device *)q->dev;
+}
+
+static inline struct cuda_queue *cuda_queue_of(struct queue *q)
+{
+    return (struct cuda_queue *)q;
+}
+
+/* Foreign calls as statuses: TRY(CU(cudaMalloc(...))). A failed allocation is ST_OOM, all else
+ * ST_DEVICE. */
+#define CU(call) cuda_check((int)(call), #call)
+
+/* The queue is being captured into a graph. */
+bool cuda_capturing(const struct queue *q);
+
+/* At least `bytes` of memory for the queue's next launch. */
+enum status cuda_workspace(struct queue *q, size_t bytes, void **out);
+
+/* ---- staging.c ---- */
+enum status cuda_upload(struct queue *q, const struct tensor *dst, const struct tensor *host);
+enum status cuda_download(struct queue *q, const struct tensor *host, const struct tensor *src);
+/* `bytes` (at most CUDA_SMALL) into q->small. */
+enum status cuda_upload_scratch(struct queue *q, const void *host, size_t bytes);
+void cuda_staging_release(struct cuda_staging *staging);
+
+/* ---- copy.c ---- */
+enum status cuda_copy(struct queue *q, struct tensor *dst, const struct tensor *src);
+enum status cuda_fill(struct queue *q, struct tensor *t, float value);
+
+/* ---- linear.c ---- */
+enum status cuda_linear(struct queue *q, struct tensor *y, const struct tensor *x,
+                        const struct tensor *w, const struct tensor *bias, enum act act);
+
+/* ---- attention.c ---- */
+enum status cuda_attention(struct queue *q, struct tensor *o, struct tensor *lse,
+                           const struct tensor *query, const struct tensor *key,
+                           const struct tensor *value, const int *key_count, float scale);
+
+/* ---- graph_cuda.c ---- */
+enum status cuda_graph_begin(struct queue *q);
+enum status cuda_graph_end(struct queue *q, struct graph *out);
+enum status cuda_graph_launch(struct queue *q, const struct graph *graph);
+void cuda_graph_release(struct device *dev, struct graph *graph);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The border between host C and CUDA sources: what launchers need from a queue, and the launchers.
+ * Read by both compilers, so plain declarations only. Not an interface for other folders.
+ *
+ * A launcher has the meaning of the op of its name (kernels/backend.h), is asynchronous on the
+ * queue, allocates nothing and can be captured into a graph. Tensors were checked by the front end;
+ * those that lie on the host never come here.
+ */
+#ifndef KERNELS_CUDA_LAUNCH_H
+#define KERNELS_CUDA_LAUNCH_H
+
+#include "kernels/base/status.h"
+#include "kernels/base/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "kernels/backend.h"
+
+/* Where a kernel is launched. */
+struct cuda_target {
+    void *stream;        /* cudaStream_t */
+    int compute;         /* 10 * major + minor of the compute capability */
+    int multiprocessors; /* of the GPU */
+    size_t shared_limit; /* bytes of shared memory that a block can ask for */
+};
+
+/* Makes the queue's GPU the current one of this thread. */
+struct cuda_target cuda_target(const struct queue *q);
+
+/* Turns a cudaError_t into a status; `call` is named in the message. */
+enum status cuda_check(int error, const char *call);
+
+/* After a launch: its status. */
+enum status cuda_launched(const char *kernel);
+
+/* ---- pack.cu ---- */
+
+/* dst = src, any strides and dtypes; pinned host memory may take part. Fewer than 2^31 elements. */
+enum status cuda_pack(const struct cuda_target *at, const struct tensor *dst,
+                      const struct tensor *src);
+
+/* Every element = value; fewer than 2^31 elements. */
+enum status cuda_pack_value(const struct cuda_target *at, const struct tensor *t, float value);
+
+/* Writes `bytes` (at most CUDA_SMALL, a multiple of 4) of host memory to device memory; the bytes
+ * travel with the launch, so that the host may change them at once. */
+enum { CUDA_SMALL = 1024 };
+enum status cuda_upload_small(const struct cuda_target *at, void *device, const void *host,
+                              size_t bytes);
+
+/* ---- linear_plain.cu: products without cuBLAS ---- */
+
+/* Rows of x and y under each other: x [rows, in], y [rows, out] with row strides. */
+struct cuda_product {
+    void *y;
+    const void *x, *w, *bias; /* bias NULL: 0 */
+    int64_t rows, out, in;
+    int64_t y_stride, x_stride, w_stride;
+    enum dtype dtype;
+    int act; /* enum act */
+};
+
+/* Reads all of w once for every eight rows: right for few rows, slow for many. */
+enum status cuda_product_plain(const struct cuda_target *at, const struct cuda_product *p);
+
+/* ---- norm.cu ---- */
+enum status cuda_norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
+                               const struct tensor *shift, const struct tensor *scale, float eps);
+enum status cuda_gate_add(struct queue *q, struct tensor *h, const struct tensor *y,
+                          const struct tensor *bias, const struct tensor *gate);
+enum status cuda_gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
+                               const struct tensor *bias, const struct tensor *gate,
+                               struct tensor *a, const struct tensor *shift,
+                               const struct tensor *scale, float eps);
+
+/* ---- pointwise.cu ---- */
+enum status cuda_activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act);
+enum status cuda_add_rows(struct queue *q, struct tensor *h, const struct tensor *table);
+enum status cuda_add(struct queue *q, struct tensor *y, const struct tensor *x);
+enum status cuda_add_outer(struct queue *q, struct tensor *out, const struct tensor *table,
+                           const struct tensor *t);
+enum status cuda_timestep(struct queue *q, struct tensor *out, const struct tensor *t,
+                          float freq_shift);
+
+/* ---- sampler.cu ---- */
+
+/* op_advance with its coefficients, the nine floats of struct advance_coef in order, on the GPU. */
+enum status cuda_advance_by(struct queue *q, struct tensor *x, struct tensor *hist,
+                            const struct tensor *eps_u, const struct tensor *eps_c,
+                            const struct tensor *noise, const float *coef);
+enum status cuda_random_normal(struct queue *q, struct tensor *out,
+                               const struct latent_geometry *geometry, int first_token,
+                               uint64_t seed, uint64_t stream);
+
+/* ---- attention ---- */
+
+enum { CUDA_LANES = 64 }; /* lanes that one launch of attention takes */
+
+/* One launch: up to CUDA_LANES lanes. */
+struct cuda_attention {
+    void *o;
+    float *lse; /* NULL: not wanted */
+    const void *q, *k, *v;
+    int64_t o_stride[3], q_stride[3], k_stride[3], v_stride[3], lse_stride[3]; /* [B, N, H] */
+    int lanes, rows, heads, width;
+    int keys[CUDA_LANES]; /* of each lane */
+    float scale;
+    enum dtype dtype;
+};
+
+/* attention_flash.cu: on tensor cores. False where it cannot: fp32, unaligned or wide heads, a GPU
+ * without the dtype. */
+bool cuda_attention_flash_takes(const struct cuda_target *at, const struct cuda_attention *a);
+enum status cuda_attention_flash(const struct cuda_target *at, const struct cuda_attention *a);
+
+/* attention_few.cu: the same for up to 128 keys in every lane and heads up to 128 wide. */
+bool cuda_attention_few_takes(const struct cuda_target *at, const struct cuda_attention *a);
+enum status cuda_attention_few(const struct cuda_target *at, const struct cuda_attention *a);
+
+/* attention_plain.cu: fp32 arithmetic, any dtype and stride; heads up to 256 wide. */
+enum status cuda_attention_plain(const struct cuda_target *at, const struct cuda_attention *a);
+
+enum status cuda_merge(struct queue *q, struct tensor *o, struct tensor *lse,
+                       const struct tensor *o2, const struct tensor *lse2);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

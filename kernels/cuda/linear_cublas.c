@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuBLASLt, found at run time: plans of shapes and the timing that picks an algorithm. */
+#include "kernels/cuda/linear_cublas.h"
+
+#include "kernels/cuda/library.h"
+#include "kernels/cuda/linear_cache.h"
+
+#include <cublasLt.h>
+#include <cuda_runtime_api.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PROPOSALS = 24,       /* asked of the library */
+    FINALISTS = 4,        /* timed a second time, longer */
+    WORKSPACE = 64 << 20, /* bytes; cuBLAS's own default on Hopper is 32 MiB */
+};
+
+/* The functions that are called. */
+struct blas_api {
+    __typeof__(cublasLtGetStatusString) *text;
+    __typeof__(cublasLtGetVersion) *version;
+    __typeof__(cublasLtCreate) *create;
+    __typeof__(cublasLtDestroy) *destroy;
+    __typeof__(cublasLtMatmul) *matmul;
+    __typeof__(cublasLtMatmulDescCreate) *desc_create;
+    __typeof__(cublasLtMatmulDescDestroy) *desc_destroy;
+    __typeof__(cublasLtMatmulDescSetAttribute) *desc_set;
+    __typeof__(cublasLtMatrixLayoutCreate) *layout_create;
+    __typeof__(cublasLtMatrixLayoutDestroy) *layout_destroy;
+    __typeof__(cublasLtMatrixLayoutSetAttribute) *layout_set;
+    __typeof__(cublasLtMatmulPreferenceCreate) *preference_create;
+    __typeof__(cublasLtMatmulPreferenceDestroy) *preference_destroy;
+    __typeof__(cublasLtMatmulPreferenceSetAttribute) *preference_set;
+    __typeof__(cublasLtMatmulAlgoGetHeuristic) *propose;
+    __typeof__(cublasLtMatmulAlgoCheck) *check;
+};
+
+static const struct {
+    const char *function;
+    size_t at;
+} api_table[] = {
+    {"cublasLtGetStatusString", offsetof(struct blas_api, text)},
+    {"cublasLtGetVersion", offsetof(struct blas_api, version)},
+    {"cublasLtCreate", offsetof(struct blas_api, create)},
+    {"cublasLtDestroy", offsetof(struct blas_api, destroy)},
+    {"cublasLtMatmul", offsetof(struct blas_api, matmul)},
+    {"cublasLtMatmulDescCreate", offsetof(struct blas_api, desc_create)},
+    {"cublasLtMatmulDescDestroy", offsetof(struct blas_api, desc_destroy)},
+    {"cublasLtMatmulDescSetAttribute", offsetof(struct blas_api, desc_set)},
+    {"cublasLtMatrixLayoutCreate", offsetof(struct blas_api, layout_create)},
+    {"cublasLtMatrixLayoutDestroy", offsetof(struct blas_api, layout_destroy)},
+    {"cublasLtMatrixLayoutSetAttribute", offsetof(struct blas_api, layout_set)},
+    {"cublasLtMatmulPreferenceCreate", offsetof(struct blas_api, preference_create)},
+    {"cublasLtMatmulPreferenceDestroy", offsetof(struct blas_api, preference_destroy)},
+    {"cublasLtMatmulPreferenceSetAttribute", offsetof(struct blas_api, preference_set)},
+    {"cublasLtMatmulAlgoGetHeuristic", offsetof(struct blas_api, propose)},
+    {"cublasLtMatmulAlgoCheck", offsetof(struct blas_api, check)},
+};
+
+/* What a shape needs. In cuBLAS's column-major terms y^T [out, rows] = (w^T)^T x^T: A is w, B is x.
+ */
+struct plan {
+    struct plan *next;
+    struct linear_shape shape;
+    cublasLtMatmulDesc_t desc;
+    cublasLtMatrixLayout_t w, x, y;
+    cublasLtMatmulAlgo_t algo;
+    bool possible; /* the library has an algorithm */
+    bool chosen;   /* by timing, now or in an earlier run */
+};
+
+struct cuda_blas {
+    struct blas_api api;
+    cublasLtHandle_t handle;
+    char key[120]; /* GPU and library version */
+    struct linear_cache *cache;
+    struct plan *plans; /* the latest first */
+};
+
+#define CUBLAS(call) blas_check(blas, (call), #call)
+
+static enum status blas_check(const struct cuda_blas *blas, cublasStatus_t code, const char *call)
+{
+    if (code == CUBLAS_STATUS_SUCCESS)
+        return ST_OK;
+    enum status st = code == CUBLAS_STATUS_ALLOC_FAILED    ? ST_OOM
+                     : code == CUBLAS_STATUS_NOT_SUPPORTED ? ST_UNSUPPORTED
+                                                           : ST_DEVICE;
+    return fail(st, "%s: %s", call, blas->api.text(code));
+}
+
+/* ---- life ---- */
+
+static enum status load(struct cuda_blas *blas)
+{
+    void *library;
+    char name[40];
+    snprintf(name, sizeof(name), "libcublasLt.so.%d", CUBLAS_VER_MAJOR);
+    TRY(cuda_library_open(name, &library));
+    for (size_t i = 0; i < sizeof(api_table) / sizeof(api_table[0]); i++)
+        TRY(cuda_library_find(library, name, api_table[i].function,
+                              (char *)&blas->api + api_table[i].at));
+    return CUBLAS(blas->api.create(&blas->handle));
+}
+
+enum status cuda_blas_open(const char *gpu, struct cuda_blas **out)
+{
+    struct cuda_blas *blas = calloc(1, sizeof(*blas));
+    if (!blas)
+        return fail(ST_OOM, "cuBLASLt: no host memory for its table");
+    enum status st = load(blas);
+    if (st == ST_OK)
+        st = linear_cache_open(&blas->cache);
+    if (st != ST_OK) {
+        cuda_blas_close(blas);
+        return st;
+    }
+    snprintf(blas->key, sizeof(blas->key), "%s/%zu", gpu, blas->api.version());
+    *out = blas;
+    return ST_OK;
+}
+
+static void plan_close(struct cuda_blas *blas, struct plan *plan)
+{
+    if (plan->desc)
+        blas->api.desc_destroy(plan->desc);
+    cublasLtMatrixLayout_t layouts[] = {plan->w, plan->x, plan->y};
+    for (int i = 0; i < 3; i++) {
+        if (layouts[i])
+            blas->api.layout_destroy(layouts[i]);
+    }
+    free(plan);
+}
+
+/* The library itself stays loaded: its threads and the driver's callbacks may outlive us. */
+void cuda_blas_close(struct cuda_blas *blas)
+{
+    if (!blas)
+        return;
+    while (blas->plans) {
+        struct plan *plan = blas->plans;
+        blas->plans = plan->next;
+        plan_close(blas, plan);
+    }
+    if (blas->handle)
+        blas->api.destroy(blas->handle);
+    linear_cache_close(blas->cache);
+    free(blas);
+}
+
+/* ---- plans ---- */
+
+static cudaDataType_t type_of(int dtype)
+{
+    return dtype == DTYPE_F32 ? CUDA_R_32F : dtype == DTYPE_BF16 ? CUDA_R_16BF : CUDA_R_16F;
+}
+
+static enum status layout_open(const struct cuda_blas *blas, const struct linear_shape *s,
+                               int64_t columns, int64_t rows, int64_t row, int64_t lane,
+                               cublasLtMatrixLayout_t *out)
+{
+    int32_t lanes = (int32_t)s->lanes;
+    TRY(CUBLAS(
+        blas->api.layout_create(out, type_of(s->dtype), (uint64_t)columns, (uint64_t)rows, row)));
+    TRY(CUBLAS(
+        blas->api.layout_set(*out, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &lanes, sizeof(lanes))));
+    return CUBLAS(blas->api.layout_set(*out, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &lane,
+                                       sizeof(lane)));
+}
+
+static enum status desc_open(const struct cuda_blas *blas, const struct linear_shape *s,
+                             cublasLtMatmulDesc_t *out)
+{
+    cublasOperation_t transposed = CUBLAS_OP_T;
+    cublasLtEpilogue_t epilogue =
+        s->gelu   ? s->bias ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU
+        : s->bias ? CUBLASLT_EPILOGUE_BIAS
+                  : CUBLASLT_EPILOGUE_DEFAULT;
+    TRY(CUBLAS(blas->api.desc_create(out, CUBLAS_COMPUTE_32F, CUDA_R_32F))); // TF32 stays off
+    TRY(CUBLAS(
+        blas->api.desc_set(*out, CUBLASLT_MATMUL_DESC_TRANSA, &transposed, sizeof(transposed))));
+    return CUBLAS(
+        blas->api.desc_set(*out, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof(epilogue)));
+}
+
+static enum status plan_init(const struct cuda_blas *blas, struct plan *plan)
+{
+    const struct linear_shape *s = &plan->shape;
+    TRY(desc_open(blas, s, &plan->desc));
+    TRY(layout_open(blas, s, s->in, s->out, s->w_row, 0, &plan->w));
+    TRY(layout_open(blas, s, s->in, s->rows, s->x_row, s->x_lane, &plan->x));
+    return layout_open(blas, s, s->out, s->rows, s->y_row, s->y_lane, &plan->y);
+}
+
+/* The library's proposals, the best first by its own estimate; *found 0: it has none. Sums of
+ * partial products are kept in fp32. */
+static enum status propose(const struct cuda_blas *blas, const struct plan *plan,
+                           cublasLtMatmulHeuristicResult_t *proposal, int *found)
+{
+    cublasLtMatmulPreference_t preference;
+    uint64_t workspace = WORKSPACE;
+    uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+    uint32_t alignment = (uint32_t)plan->shape.alignment;
+    TRY(CUBLAS(blas->api.preference_create(&preference)));
+    enum status st = CUBLAS(blas->api.preference_set(
+        preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof(workspace)));
+    if (st == ST_OK)
+        st = CUBLAS(blas->api.preference_set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+                                             &reduction, sizeof(reduction)));
+    static const cublasLtMatmulPreferenceAttributes_t aligned[] = {
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
+    for (int i = 0; i < 4 && st == ST_OK; i++)
+        st =
+            CUBLAS(blas->api.preference_set(preference, aligned[i], &alignment, sizeof(alignment)));
+    *found = 0;
+    if (st == ST_OK &&
+        blas->api.propose(blas->handle, plan->desc, plan->w, plan->x, plan->y, plan->y, preference,
+                          PROPOSALS, proposal, found) != CUBLAS_STATUS_SUCCESS)
+        *found = 0;
+    blas->api.preference_destroy(preference);
+    return st;
+}
+
+static enum status launch(struct queue *q, const struct cuda_blas *blas, const struct plan *plan,
+                          const struct linear_operands *o, const cublasLtMatmulAlgo_t *algo)
+{
+    static const float one = 1.0f, zero = 0.0f;
+    void *workspace;
+    struct cuda_target at = cuda_target(q);
+    TRY(cuda_workspace(q, WORKSPACE, &workspace));
+    if (plan->shape.bias)
+        TRY(CUBLAS(blas->api.desc_set(plan->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &o->bias,
+                                      sizeof(o->bias))));
+    return CUBLAS(blas->api.matmul(blas->handle, plan->desc, &one, o->w, plan->w, o->x, plan->x,
+                                   &zero, o->y, plan->y, o->y, plan->y, algo, workspace, WORKSPACE,
+                                   at.stream));
+}
+
+/* ---- choice ---- */
+
+struct candidate {
+    cublasLtMatmulAlgo_t algo;
+    float ms;
+};
+
+static int faster_first(const void *a, const void *b)
+{
+    float x = ((const struct candidate *)a)->ms, y = ((const struct candidate *)b)->ms;
+    return (x > y) - (x < y);
+}
+
+/* Mean of `repeats` launches after one more; a candidate that cannot be launched takes for ever. */
+static enum status time_candidate(struct queue *q, const struct cuda_blas *blas,
+                                  const struct plan *plan, const struct linear_operands *o,
+                                  const cudaEvent_t event[2], int repeats, struct candidate *c)
+{
+    float ms;
+    c->ms = 1e30f;
+    if (launch(q, blas, plan, o, &c->algo) != ST_OK) {
+        status_clear();
+        return ST_OK;
+    }
+    TRY(CU(cudaEventRecord(event[0], cuda_queue_of(q)->stream)));
+    for (int i = 0; i < repeats; i++)
+        TRY(launch(q, blas, plan, o, &c->algo));
+    TRY(CU(cudaEventRecord(event[1], cuda_queue_of(q)->stream)));
+    TRY(CU(cudaEventSynchronize(event[1])));
+    TRY(CU(cudaEventElapsedTime(&ms, event[0], event[1])));
+    c->ms = ms / (float)repeats;
+    return ST_OK;
+}
+
+static enum status time_all(struct queue *q, const struct cuda_blas *blas, struct plan *plan,
+                            const struct linear_operands *o, struct candidate *candidate, int n)
+{
+    cudaEvent_t event[2];
+    TRY(CU(cudaEventCreate(&event[0])));
+    enum status st = CU(cudaEventCreate(&event[1]));
+    if (st != ST_OK) {
+        cudaEventDestroy(event[0]);
+        return st;
+    }
+    for (int i = 0; i < n && st == ST_OK; i++)
+        st = time_candidate(q, blas, plan, o, event, 5, &candidate[i]);
+    if (st == ST_OK)
+        qsort(candidate, (size_t)n, sizeof(*candidate), faster_first);
+    int finalists = n < FINALISTS ? n : FINALISTS;
+    for (int i = 0; i < finalists && st == ST_OK; i++)
+        st = time_candidate(q, blas, plan, o, event, 20, &candidate[i]);
+    if (st == ST_OK)
+        qsort(candidate, (size_t)finalists, sizeof(*candidate), faster_first);
+    cudaEventDestroy(event[0]);
+    cudaEventDestroy(event[1]);
+    return st;
+}
+
+static void key_of(const struct cuda_blas *blas, const struct linear_shape *s,
+                   char key[LINEAR_CACHE_KEY])
+{
+    snprintf(key, LINEAR_CACHE_KEY,
+             "%s/%s%s%s/%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64 "/%" PRId64 ",%" PRId64
+             ",%" PRId64 ",%" PRId64 ",%" PRId64 "/%d",
+             blas->key, dtype_name((enum dtype)s->dtype), s->bias ? "+bias" : "",
+             s->gelu ? "+gelu" : "", s->lanes, s->rows, s->out, s->in, s->x_lane, s->x_row,
+             s->w_row, s->y_lane, s->y_row, s->alignment);
+}
+
+/* An algorithm of an earlier run, if the library still takes it. */
+static bool recall(const struct cuda_blas *blas, struct plan *plan, const char *key)
+{
+    cublasLtMatmulHeuristicResult_t result;
+    _Static_assert(sizeof(plan->algo) == LINEAR_CACHE_WORDS * sizeof(uint64_t), "cached whole");
+    return linear_cache_find(blas->cache, key, plan->algo.data) &&
+           blas->api.check(blas->handle, plan->desc, plan->w, plan->x, plan->y, plan->y,
+                           &plan->algo, &result) == CUBLAS_STATUS_SUCCESS &&
+           result.workspaceSize <= WORKSPACE;
+}
+
+static enum status choose(struct queue *q, struct cuda_blas *blas, struct plan *plan,
+                          const struct linear_operands *o)
+{
+    cublasLtMatmulHeuristicResult_t proposal[PROPOSALS];
+    struct candidate candidate[PROPOSALS];
+    char key[LINEAR_CACHE_KEY];
+    int found;
+    key_of(blas, &plan->shape, key);
+    plan->chosen = plan->possible = recall(blas, plan, key);
+    if (plan->chosen)
+        return ST_OK;
+    TRY(propose(blas, plan, proposal, &found));
+    int n = 0;
+    for (int i = 0; i < found; i++) {
+        if (proposal[i].state == CUBLAS_STATUS_SUCCESS)
+            candidate[n++].algo = proposal[i].algo;
+    }
+    plan->possible = n > 0;
+    plan->chosen = n == 0;
+    if (n == 0)
+        return ST_OK;
+    if (!cuda_capturing(q)) {
+        TRY(time_all(q, blas, plan, o, candidate, n));
+        plan->possible = candidate[0].ms < 1e30f;
+        plan->chosen = true;
+        if (plan->possible)
+            linear_cache_add(blas->cache, key, candidate[0].algo.data);
+    }
+    plan->algo = candidate[0].algo;
+    return ST_OK;
+}
+
+/* The shape's plan, without an algorithm when it is new. */
+static enum status plan_get(struct cuda_blas *blas, const struct linear_shape *shape,
+                            struct plan **out)
+{
+    for (struct plan *plan = blas->plans; plan; plan = plan->next) {
+        if (memcmp(&plan->shape, shape, sizeof(*shape)) == 0) {
+            *out = plan;
+            return ST_OK;
+        }
+    }
+    struct plan *plan = calloc(1, sizeof(*plan));
+    if (!plan)
+        return fail(ST_OOM, "a product's plan: no host memory");
+    plan->shape = *shape;
+    enum status st = plan_init(blas, plan);
+    if (st != ST_OK) {
+        plan_close(blas, plan);
+        return st;
+    }
+    plan->next = blas->plans;
+    blas->plans = plan;
+    *out = plan;
+    return ST_OK;
+}
+
+enum status cuda_blas_multiply(struct queue *q, const struct linear_shape *shape,
+                               const struct linear_operands *operands, bool *done)
+{
+    struct cuda_blas *blas = cuda_device_of(q)->blas;
+    struct plan *plan = NULL;
+    TRY(plan_get(blas, shape, &plan));
+    if (!plan->chosen)
+        TRY(choose(q, blas, plan, operands));
+    *done = plan->possible;
+    return plan->possible ? launch(q, blas, plan, operands, &plan->algo) : ST_OK;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sampler's step with guidance in one pass, and the noise it may draw: small fp32 tensors, one
+ * element a thread. */
+#include "kernels/cuda/vector.cuh"
+
+enum { THREADS = 256 };
+
+/* Elements of x [R, N, K], in order. */
+struct walk {
+    struct divisor rows, features;
+    uint32_t count;
+};
+
+struct view {
+    int64_t lane, row; /* strides */
+};
+
+static struct view view_of(const struct tensor *t)
+{
+    struct view v = {};
+    if (t) {
+        v.lane = t->stride[0];
+        v.row = t->stride[1];
+    }
+    return v;
+}
+
+__device__ inline int64_t offset(const struct view &v, uint32_t lane, uint32_t row, uint32_t k)
+{
+    return lane * v.lane + row * v.row + k;
+}
+
+/* eps_u and noise NULL: none. hist is not read where its coefficient is 0: before the first step it
+ * holds nothing. */
+template <typename T>
+static __global__ void advance_elements(const struct walk w, float *x, struct view x_view,
+                                        float *hist, struct view hist_view, const T *eps_u,
+                                        struct view u_view, const T *eps_c, struct view c_view,
+                                        const float *noise, struct view noise_view,
+                                        const float *coef)
+{
+    uint32_t i = blockIdx.x * THREADS + threadIdx.x;
+    if (i >= w.count)
+        return;
+    uint32_t n = divide(i, w.features);
+    uint32_t lane = divide(n, w.rows);
+    uint32_t row = n - lane * w.rows.by;
+    uint32_t k = i - n * w.features.by;
+    const struct advance_coef c = *reinterpret_cast<const struct advance_coef *>(coef);
+    float *at = x + offset(x_view, lane, row, k);
+    float *old = hist + offset(hist_view, lane, row, k);
+    float m = to_float(eps_c[offset(c_view, lane, row, k)]);
+    if (eps_u) {
+        float u = to_float(eps_u[offset(u_view, lane, row, k)]);
+        m = u + c.guidance * (m - u);
+    }
+    float x0 = c.x0_x * *at + c.x0_m * m;
+    if (c.clip > 0.0f)
+        x0 = x0 > c.clip ? c.clip : x0 < -c.clip ? -c.clip : x0;
+    float next = c.c_x * *at + c.c_m * m + c.c_x0 * x0;
+    if (c.c_hist != 0.0f)
+        next += c.c_hist * *old;
+    if (noise)
+        next += c.c_noise * noise[offset(noise_view, lane, row, k)];
+    *at = next;
+    *old = x0;
+}
+
+template <typename T>
+static enum status advance(const struct cuda_target *at, const struct tensor *x,
+                           const struct tensor *hist, const struct tensor *eps_u,
+                           const struct tensor *eps_c, const struct tensor *noise,
+                           const float *coef)
+{
+    struct walk w = {};
+    int64_t count = tensor_count(x);
+    BUG_ON(count > INT32_MAX, "a latent of %lld elements in one launch", (long long)count);
+    w.rows = divisor_of((uint32_t)x->dim[1]);
+    w.features = divisor_of((uint32_t)x->dim[2]);
+    w.count = (uint32_t)count;
+    advance_elements<T><<<blocks_for(count, THREADS), THREADS, 0, stream_of(at)>>>(
+        w, static_cast<float *>(x->data), view_of(x), static_cast<float *>(hist->data),
+        view_of(hist), eps_u ? static_cast<const T *>(eps_u->data) : NULL, view_of(eps_u),
+        static_cast<const T *>(eps_c->data), view_of(eps_c),
+        noise ? static_cast<const float *>(noise->data) : NULL, view_of(noise), coef);
+    return cuda_launched("advance");
+}
+
+enum status cuda_advance_by(struct queue *q, struct tensor *x, struct tensor *hist,
+                            const struct tensor *eps_u, const struct tensor *eps_c,
+                            const struct tensor *noise, const float *coef)
+{
+    struct cuda_target at = cuda_target(q);
+    if (tensor_count(x) == 0)
+        return ST_OK;
+    BUG_ON(eps_u && eps_u->dtype != eps_c->dtype, "advance: two dtypes of model outputs");
+    switch (eps_c->dtype) {
+    case DTYPE_F32:
+        return advance<float>(&at, x, hist, eps_u, eps_c, noise, coef);
+    case DTYPE_BF16:
+        return advance<bf16>(&at, x, hist, eps_u, eps_c, noise, coef);
+    default:
+        return advance<fp16>(&at, x, hist, eps_u, eps_c, noise, coef);
+    }
+}
+
+/* Philox4x32-10, Salmon et al. 2011: the same rounds, key and counter as kernels/base/rng.c. */
+__device__ inline uint4 philox(uint64_t seed, uint64_t stream, uint64_t block)
+{
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    uint4 c = make_uint4((uint32_t)block, (uint32_t)(block >> 32), (uint32_t)stream,
+                         (uint32_t)(stream >> 32));
+#pragma unroll
+    for (int round = 0; round < 10; round++) {
+        uint32_t high0 = __umulhi(0xD2511F53u, c.x), low0 = 0xD2511F53u * c.x;
+        uint32_t high1 = __umulhi(0xCD9E8D57u, c.z), low1 = 0xCD9E8D57u * c.z;
+        c = make_uint4(high1 ^ c.y ^ k0, low1, high0 ^ c.w ^ k1, low0);
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    return c;
+}
+
+/* rng_normal: in double, rounded once, as there. */
+__device__ inline float normal(uint64_t seed, uint64_t stream, uint64_t index)
+{
+    uint4 word = philox(seed, stream, index / 4);
+    uint32_t first = index & 2 ? word.z : word.x;
+    uint32_t second = index & 2 ? word.w : word.y;
+    double u = ((double)first + 1.0) * 0x1p-32;
+    double angle = 2.0 * CUDART_PI * ((double)second * 0x1p-32);
+    double radius = sqrt(-2.0 * log(u));
+    return (float)(radius * (index & 1 ? sin(angle) : cos(angle)));
+}
+
+static __global__ void draw_elements(const struct walk w, float *out, int64_t out_row,
+                                     struct latent_geometry g, int first_token, uint64_t seed,
+                                     uint64_t stream)
+{
+    uint32_t i = blockIdx.x * THREADS + threadIdx.x;
+    if (i >= w.count)
+        return;
+    int n = divide(i, w.features);
+    int k = i - n * w.features.by;
+    int token = first_token + n;
+    int columns = g.width / g.patch;
+    int64_t channel = k / (g.patch * g.patch);
+    int64_t y = token / columns * g.patch + k / g.patch % g.patch;
+    int64_t x = token % columns * g.patch + k % g.patch;
+    uint64_t index = (uint64_t)((channel * g.height + y) * g.width + x);
+    out[n * out_row + k] = normal(seed, stream, index);
+}
+
+enum status cuda_random_normal(struct queue *q, struct tensor *out,
+                               const struct latent_geometry *geometry, int first_token,
+                               uint64_t seed, uint64_t stream)
+{
+    struct cuda_target at = cuda_target(q);
+    struct walk w = {};
+    int64_t count = tensor_count(out);
+    if (count == 0)
+        return ST_OK;
+    BUG_ON(count > INT32_MAX, "a latent of %lld elements in one launch", (long long)count);
+    w.features = divisor_of((uint32_t)out->dim[1]);
+    w.count = (uint32_t)count;
+    draw_elements<<<blocks_for(count, THREADS), THREADS, 0, stream_of(&at)>>>(
+        w, static_cast<float *>(out->data), out->stride[0], *geometry, first_token, seed, stream);
+    return cuda_launched("random_normal");
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* op_attention, by each kernel that can compute it, and op_merge against double. */
+#include "tests/cuda/gpu.h"
+
+#include "tests/support/near.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct shape {
+    int lanes, rows, keys, heads, width;
+};
+
+struct operands {
+    struct gpu_tensor *q, *k, *v, *o, *lse;
+    struct shape s;
+};
+
+/* One row of o [width]; returns its log-sum-exp over keys 0..count-1. */
+static double attend_row(const struct operands *p, int64_t lane, int64_t row, int64_t head,
+                         int count, double scale, double *o)
+{
+    const struct shape *s = &p->s;
+    int64_t step = (int64_t)s->heads * s->width;
+    const float *q = p->q->value + (lane * s->rows + row) * step + head * s->width;
+    const float *k = p->k->value + lane * s->keys * step + head * s->width;
+    const float *v = p->v->value + lane * s->keys * step + head * s->width;
+    double *score = malloc((size_t)(count + 1) * sizeof(*score));
+    double largest = -INFINITY, sum = 0.0;
+    for (int i = 0; i < count; i++) {
+        score[i] = 0.0;
+        for (int d = 0; d < s->width; d++)
+            score[i] += scale * q[d] * k[i * step + d];
+        largest = fmax(largest, score[i]);
+    }
+    for (int d = 0; d < s->width; d++)
+        o[d] = 0.0;
+    for (int i = 0; i < count; i++) {
+        double weight = exp(score[i] - largest);
+        sum += weight;
+        for (int d = 0; d < s->width; d++)
+            o[d] += weight * v[i * step + d];
+    }
+    for (int d = 0; d < s->width && count > 0; d++)
+        o[d] /= sum;
+    free(score);
+    return largest + log(sum);
+}
+
+static struct operands make(struct gpu *gpu, enum dtype dtype, struct shape s, float size)
+{
+    struct operands p = {
+        .q = gpu_random(gpu, dtype, size, GPU_DIM(s.lanes, s.rows, s.heads, s.width)),
+        .k = gpu_random(gpu, dtype, size, GPU_DIM(s.lanes, s.keys, s.heads, s.width)),
+        .v = gpu_random(gpu, dtype, 1.0f, GPU_DIM(s.lanes, s.keys, s.heads, s.width)),
+        .o = gpu_blank(gpu, dtype, GPU_DIM(s.lanes, s.rows, s.heads, s.width)),
+        .lse = gpu_blank(gpu, DTYPE_F32, GPU_DIM(s.lanes, s.rows, s.heads)),
+        .s = s,
+    };
+    return p;
+}
+
+static void want_of(const struct operands *p, const int *count, double scale, double *o,
+                    double *lse)
+{
+    const struct shape *s = &p->s;
+    for (int64_t i = 0; i < (int64_t)s->lanes * s->rows * s->heads; i++) {
+        int64_t lane = i / s->heads / s->rows, row = i / s->heads % s->rows;
+        lse[i] = attend_row(p, lane, row, i % s->heads, count ? count[lane] : s->keys, scale,
+                            o + i * s->width);
+    }
+}
+
+/* Keys that do not take part are NaN. */
+static void poison_keys(struct gpu *gpu, const struct operands *p, const int *count)
+{
+    for (int b = 0; b < p->s.lanes; b++) {
+        struct gpu_tensor *const both[] = {p->k, p->v};
+        for (int i = 0; i < 2; i++) {
+            struct tensor lane = tensor_slice(&both[i]->t, 0, b, 1);
+            struct tensor rest = tensor_slice(&lane, 1, count[b], p->s.keys - count[b]);
+            OK(op_fill(gpu->q, &rest, NAN));
+        }
+    }
+}
+
+static void check(struct gpu *gpu, enum dtype dtype, struct shape s, const int *count, bool lse,
+                  float size, float scale)
+{
+    struct operands p = make(gpu, dtype, s, size);
+    size_t rows = (size_t)s.lanes * (size_t)s.rows * (size_t)s.heads;
+    double *o = malloc((rows * (size_t)s.width + 1) * sizeof(*o));
+    double *lse_want = malloc((rows + 1) * sizeof(*lse_want));
+    want_of(&p, count, (double)scale, o, lse_want);
+    if (count)
+        poison_keys(gpu, &p, count);
+    OK(op_attention(gpu->q, &p.o->t, lse ? &p.lse->t : NULL, &p.q->t, &p.k->t, &p.v->t, count,
+                    scale));
+    gpu_near(gpu, "attention", p.o, o);
+    if (lse)
+        gpu_near(gpu, "lse", p.lse, lse_want);
+    else
+        gpu_untouched(gpu, "attention", p.o);
+    free(o);
+    free(lse_want);
+    gpu_forget(gpu);
+}
+
+static void random_shapes(const char *kernel, uint64_t seed)
+{
+    static const int widths[] = {72, 64, 8, 88, 128, 16, 256, 96, 40, 11, 4, 160};
+    struct gpu gpu;
+    setenv("DITBENCH_ATTENTION", kernel, 1);
+    gpu_open(&gpu, seed);
+    for (int round = 0; round < 72; round++) {
+        struct shape s = {
+            .lanes = gpu_pick(&gpu, 1, 3),
+            .rows = gpu_pick(&gpu, 1, 200),
+            .keys = gpu_pick(&gpu, 1, 200),
+            .heads = gpu_pick(&gpu, 1, 4),
+            .width = widths[round / 3 % 12],
+        };
+        int count[3];
+        for (int b = 0; b < 3; b++)
+            count[b] = gpu_pick(&gpu, 1, s.keys);
+        check(&gpu, gpu_dtype(round), s, round % 4 == 3 ? count : NULL, round % 3 < 2, 1.5f,
+              1.0f / sqrtf((float)s.width));
+    }
+    gpu_close(&gpu);
+}
+
+static void test_few(void)
+{
+    random_shapes("few", 40);
+}
+
+static void test_cudnn(void)
+{
+    random_shapes("cudnn", 41);
+}
+
+static void test_flash(void)
+{
+    random_shapes("flash", 42);
+}
+
+static void test_plain(void)
+{
+    random_shapes("plain", 43);
+}
+
+/* Without a key a row is 0 and its log-sum-exp minus infinity; many lanes; counts of long texts. */
+static void test_counts(void)
+{
+    struct gpu gpu;
+    gpu_open(&gpu, 44);
+    for (int i = 0; i < 3; i++) {
+        check(&gpu, gpu_dtype(i), (struct shape){2, 5, 0, 3, 16}, NULL, true, 1.0f, 0.5f);
+        check(&gpu, gpu_dtype(i), (struct shape){2, 5, 7, 3, 16}, (int[]){0, 7}, true, 1.0f, 0.5f);
+        check(&gpu, gpu_dtype(i), (struct shape){3, 9, 700, 2, 72}, (int[]){601, 601, 12}, true,
+              1.0f, 0.2f);
+        int many[70];
+        for (int b = 0; b < 70; b++)
+            many[b] = 1 + b % 20;
+        check(&gpu, gpu_dtype(i), (struct shape){70, 3, 20, 1, 24}, many, true, 1.0f, 0.3f);
+    }
+    gpu_close(&gpu);
+}
+
+/* Scores in the hundreds, growing and shrinking from tile to tile: the maximum matters. */
+static void large_scores(const char *kernel)
+{
+    struct gpu gpu;
+    setenv("DITBENCH_ATTENTION", kernel, 1);
+    gpu_open(&gpu, 45);
+    for (int i = 0; i < 3; i++) {
+        struct operands p = make(&gpu, gpu_dtype(i), (struct shape){1, 33, 600, 2, 64}, 3.0f);
+        OK(op_attention(gpu.q, &p.o->t, NULL, &p.q->t, &p.k->t, &p.v->t, NULL, 1.0f));
+        float *got = gpu_read(&gpu, &p.o->t);
+        for (int row = 0; row < 33; row++) {
+            double want[64];
+            attend_row(&p, 0, row, 1, 600, 1.0, want);
+            for (int d = 0; d < 64; d++) // a score's rounding, 3e-5, and the dtype's
+                CHECK(fabs(got[(row * 2 + 1) * 64 + d] - want[d]) < (i ? 8e-3 : 5e-4),
+                      "%s row %d: %g instead of %g", kernel, row,
+                      (double)got[(row * 2 + 1) * 64 + d], want[d]);
+        }
+        free(got);
+        gpu_forget(&gpu);
+    }
+    gpu_close(&gpu);
+}
+
+static void test_large_scores(void)
+{
+    large_scores("cudnn");
+    large_scores("few");
+    large_scores("flash");
+    large_scores("plain");
+}
+
+/* Views of one product [B, N, 3C], as the model has them, at the size of PixArt 1024: some rows. */
+static void model_shape(const char *kernel, enum dtype dtype)
+{
+    struct gpu gpu;
+    struct shape s = {2, 4096, 4096, 4, 72};
+    int64_t C = (int64_t)s.heads * s.width;
+    setenv("DITBENCH_ATTENTION", kernel, 1);
+    gpu_open(&gpu, 46);
+    struct gpu_tensor *qkv = gpu_dense(&gpu, dtype, 2.0f, GPU_DIM(s.lanes, s.rows, 3 * C));
+    struct gpu_tensor *o = gpu_dense(&gpu, dtype, 0.0f, GPU_DIM(s.lanes, s.rows, s.heads, s.width));
+    struct gpu_tensor *lse = gpu_dense(&gpu, DTYPE_F32, 0.0f, GPU_DIM(s.lanes, s.rows, s.heads));
+    struct gpu_tensor part[3];
+    for (int i = 0; i < 3; i++) {
+        part[i] = *qkv;
+        part[i].t = tensor_slice(&qkv->t, 2, i * C, C);
+        part[i].t = tensor_split(&part[i].t, 2, s.heads, s.width);
+        part[i].value = gpu_read(&gpu, &part[i].t);
+    }
+    float scale = 1.0f / sqrtf((float)s.width);
+    OK(op_attention(gpu.q, &o->t, &lse->t, &part[0].t, &part[1].t, &part[2].t, NULL, scale));
+    struct operands p = {&part[0], &part[1], &part[2], o, lse, s};
+    float *all = gpu_read(&gpu, &o->t), *all_lse = gpu_read(&gpu, &lse->t);
+    for (int n = 0; n < 60; n++) {
+        int lane = n % 2, row = n < 2 ? 4095 : gpu_pick(&gpu, 0, 4095), head = n / 2 % 4;
+        int64_t at = ((int64_t)lane * s.rows + row) * s.heads + head;
+        double want[72];
+        double want_lse = attend_row(&p, lane, row, head, s.keys, (double)scale, want);
+        CHECK(near_doubles("attention", all + at * s.width, want, s.width,
+                           1.5 * gpu_bound("attention", dtype)),
+              "%s, lane %d row %d head %d", kernel, lane, row, head);
+        CHECK(fabs(all_lse[at] - want_lse) < 3e-5, "%s lse %g, not %g", kernel, (double)all_lse[at],
+              want_lse);
+    }
+    for (int i = 0; i < 3; i++)
+        free(part[i].value);
+    free(all);
+    free(all_lse);
+    gpu_close(&gpu);
+}
+
+static void test_model_shape(void)
+{
+    model_shape("cudnn", DTYPE_BF16);
+    model_shape("cudnn", DTYPE_F16);
+    model_shape("flash", DTYPE_BF16);
+    model_shape("flash", DTYPE_F16);
+    model_shape("cudnn", DTYPE_F32);
+}
+
+/* Parts of the keys, merged one after the other, are the attention over all of them. */
+static void test_merge(void)
+{
+    struct gpu gpu;
+    gpu_open(&gpu, 47);
+    for (int round = 0; round < 15; round++) {
+        enum dtype dtype = gpu_dtype(round);
+        struct shape s = {2, gpu_pick(&gpu, 1, 50), 90, 3, round % 2 ? 72 : 13};
+        float scale = 1.0f / sqrtf((float)s.width);
+        struct operands p = make(&gpu, dtype, s, 1.5f);
+        struct gpu_tensor *o2 = gpu_blank(&gpu, dtype, GPU_DIM(s.lanes, s.rows, s.heads, s.width));
+        struct gpu_tensor *lse2 = gpu_blank(&gpu, DTYPE_F32, GPU_DIM(s.lanes, s.rows, s.heads));
+        int cut[] = {0, round % 3 ? 40 : 0, 40, 90}; // the first part may be empty
+        for (int i = 0; i < 3; i++) {
+            struct tensor k = tensor_slice(&p.k->t, 1, cut[i], cut[i + 1] - cut[i]);
+            struct tensor v = tensor_slice(&p.v->t, 1, cut[i], cut[i + 1] - cut[i]);
+            OK(op_attention(gpu.q, i ? &o2->t : &p.o->t, i ? &lse2->t : &p.lse->t, &p.q->t, &k, &v,
+                            NULL, scale));
+            if (i)
+                OK(op_merge(gpu.q, &p.o->t, &p.lse->t, &o2->t, &lse2->t));
+        }
+        size_t rows = (size_t)s.lanes * (size_t)s.rows * (size_t)s.heads;
+        double *o = malloc(rows * (size_t)s.width * sizeof(*o));
+        double *lse = malloc(rows * sizeof(*lse));
+        want_of(&p, NULL, (double)scale, o, lse);
+        gpu_near(&gpu, "attention", p.o, o);
+        gpu_near(&gpu, "lse", p.lse, lse);
+        free(o);
+        free(lse);
+        gpu_forget(&gpu);
+    }
+    gpu_close(&gpu);
+}
+
+const struct gpu_test tests_attention[] = {
+    {"attention/few", test_few},
+    {"attention/cudnn", test_cudnn},
+    {"attention/flash", test_flash},
+    {"attention/plain", test_plain},
+    {"attention/counts", test_counts},
+    {"attention/large_scores", test_large_scores},
+    {"attention/model_shape", test_model_shape},
+    {"attention/merge", test_merge},
+    {NULL, NULL},
+};
