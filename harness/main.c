@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command *const commands[] = {
     &command_list,  &command_plan, &command_run,  &command_verify,
@@ -98,8 +100,20 @@ static enum status finish_output(enum status st)
     return st;
 }
 
+/* OpenBLAS starts threads when it is loaded, unless told otherwise before. Nobody here uses them,
+ * and a fork waits for them: for ever, where a memory limit keeps one from its buffer. */
+static void without_blas_threads(char **argv)
+{
+    static const char name[] = "OPENBLAS_NUM_THREADS";
+    const char *now = getenv(name);
+    if ((now && strcmp(now, "1") == 0) || setenv(name, "1", 1) != 0)
+        return;
+    execv("/proc/self/exe", argv); /* where this fails, the threads stay: slower, and as right */
+}
+
 int main(int argc, char **argv)
 {
+    without_blas_threads(argv);
     argp_program_version_hook = print_version;
     argp_err_exit_status = record_exit_code(ST_INVALID);
     interrupt_exit();

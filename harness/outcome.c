@@ -51,7 +51,8 @@ static enum status predict_reference(const struct setup *s, uint64_t *bytes)
 static enum status capacity(const struct setup *s, size_t *bytes)
 {
     struct device *dev;
-    const struct device_options options = {.ordinal = 0, .threads = 1};
+    const int threads = s->cell.threads > s->cell.ranks ? s->cell.threads : s->cell.ranks;
+    const struct device_options options = {.ordinal = 0, .threads = threads};
     TRY(device_open(backend_find(s->cell.backend), &options, &dev));
     enum status st = device_capacity(dev, bytes);
     device_close(dev);
@@ -69,10 +70,10 @@ static enum status check_memory(const struct setup *s, const uint64_t *predicted
     TRY(capacity(s, &available));
     if (sum > available)
         return fail(ST_OOM,
-                    "%d rank%s need %.1f MB together and %.1f MB are available; use a smaller size "
+                    "%d rank%s %.1f MB together and %.1f MB are available; use a smaller size "
                     "or fewer "
                     "requests",
-                    s->cell.ranks, s->cell.ranks == 1 ? "" : "s", 1e-6 * (double)sum,
+                    s->cell.ranks, s->cell.ranks == 1 ? " needs" : "s need", 1e-6 * (double)sum,
                     1e-6 * (double)available);
     if (reference > available)
         return fail(ST_OOM,

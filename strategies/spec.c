@@ -125,6 +125,9 @@ static enum status take_item(struct cursor *c, struct spec_item *item)
     memset(item, 0, sizeof *item);
     take_word(c, word, sizeof word);
     item->ops = strategy_find(word);
+    if (strcmp(word, "serial") == 0)
+        return fail(ST_INVALID, "strategy '%.200s': position %d: 'serial' stands alone", c->text,
+                    position(&start));
     if (!item->ops)
         return fail(ST_INVALID, "strategy '%.200s': position %d: unknown strategy '%s'; legal: %s",
                     c->text, position(&start), word, strategy_names(names, sizeof names));
@@ -139,6 +142,24 @@ static enum status take_item(struct cursor *c, struct spec_item *item)
         TRY(take_option(c, item));
     }
     return ST_OK;
+}
+
+/* The item that is given already: the same strategy, one that it stands for, or one that stands for
+ * it. */
+static const struct spec_item *find_twin(const struct spec *spec, const struct strategy_ops *ops)
+{
+    for (int i = 0; i < spec->n; i++) {
+        const struct strategy_ops *other = spec->item[i].ops;
+        if (other == ops)
+            return &spec->item[i];
+        for (int k = 0; ops->parts && ops->parts[k]; k++)
+            if (strcmp(ops->parts[k], other->name) == 0)
+                return &spec->item[i];
+        for (int k = 0; other->parts && other->parts[k]; k++)
+            if (strcmp(other->parts[k], ops->name) == 0)
+                return &spec->item[i];
+    }
+    return NULL;
 }
 
 static void insert_sorted(struct spec *spec, const struct spec_item *item)
@@ -164,9 +185,11 @@ enum status spec_parse(const char *text, struct spec *out)
         struct spec_item item;
         struct cursor start = c;
         TRY(take_item(&c, &item));
-        if (spec_find(out, item.ops->name))
-            return fail(ST_INVALID, "strategy '%s': position %d: '%s' is given twice", text,
-                        position(&start), item.ops->name);
+        const struct spec_item *twin = find_twin(out, item.ops);
+        if (twin)
+            return fail(ST_INVALID, "strategy '%s': position %d: '%s' is given twice%s%s", text,
+                        position(&start), item.ops->name, twin->ops == item.ops ? "" : ", also by ",
+                        twin->ops == item.ops ? "" : twin->ops->name);
         if (out->n == SPEC_MAX_ITEMS)
             return fail(ST_INVALID, "strategy '%s': position %d: more than %d strategies", text,
                         position(&start), SPEC_MAX_ITEMS);
@@ -203,9 +226,6 @@ enum status spec_expand(const struct spec *spec, int heads, struct spec *out)
         for (int k = 0; k < parts.n; k++) {
             if (parts.item[k].degree == 1 && !has_option(&parts.item[k]))
                 continue;
-            if (spec_find(out, parts.item[k].ops->name))
-                return fail(ST_INVALID, "strategy: '%s' is given twice: '%s' stands for it too",
-                            parts.item[k].ops->name, item->ops->name);
             BUG_ON(out->n == SPEC_MAX_ITEMS, "more than %d strategies after expansion",
                    SPEC_MAX_ITEMS);
             insert_sorted(out, &parts.item[k]);

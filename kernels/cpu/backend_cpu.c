@@ -66,8 +66,7 @@ static void release(struct device *dev, void *p)
 
 static enum status capacity(struct device *dev, size_t *available)
 {
-    (void)dev;
-    *available = memory_available();
+    *available = memory_available(dev->options.threads);
     return ST_OK;
 }
 

@@ -104,22 +104,27 @@ static uint64_t groups_available(void)
     return least;
 }
 
-static uint64_t limit_available(void)
+/* The matrix product maps a buffer for each thread that calls it, and tries for ever where it
+ * cannot. */
+#define THREAD_SPACE (UINT64_C(224) << 20)
+
+static uint64_t limit_available(int threads)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return UINT64_MAX;
     uint64_t pages = read_number("/proc/self/statm", "");
     uint64_t used = pages == UINT64_MAX ? 0 : pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    used += THREAD_SPACE * (uint64_t)threads;
     return limit.rlim_cur > used ? limit.rlim_cur - used : 0;
 }
 
-size_t memory_available(void)
+size_t memory_available(int threads)
 {
     uint64_t kib = read_number("/proc/meminfo", "MemAvailable:");
     uint64_t least = kib == UINT64_MAX ? UINT64_MAX : kib * 1024;
     uint64_t groups = groups_available();
-    uint64_t limit = limit_available();
+    uint64_t limit = limit_available(threads);
     least = groups < least ? groups : least;
     least = limit < least ? limit : least;
     return least < SIZE_MAX ? (size_t)least : SIZE_MAX;
@@ -133,7 +138,7 @@ size_t memory_available(void)
 enum status memory_alloc(size_t bytes, void **out)
 {
     bool large = bytes >= SMALL_BYTES;
-    size_t available = large ? memory_available() : SIZE_MAX;
+    size_t available = large ? memory_available(0) : SIZE_MAX;
     if (bytes > available)
         return fail(ST_OOM, "%zu bytes of host memory: %zu are available", bytes, available);
     bool huge = bytes >= HUGE_PAGE;

@@ -11,8 +11,9 @@
 
 #include <stddef.h>
 
-/* Bytes to be had now: the least of what the system, control groups and process limit leave. */
-size_t memory_available(void);
+/* Bytes to be had now: the least of what the system, control groups and process limit leave, the
+ * last one less what the matrix products of `threads` threads will map for themselves. */
+size_t memory_available(int threads);
 
 /* Aligned to 256 bytes, contents undefined. ST_OOM with the bytes asked for. */
 enum status memory_alloc(size_t bytes, void **out);

@@ -17,12 +17,12 @@ Test(memory, process_limit)
 {
     if (SANITIZED)
         cr_skip_test("SKIP: a sanitizer's address space is not limited");
-    size_t before = memory_available();
+    size_t before = memory_available(0);
     struct rlimit limit;
     getrlimit(RLIMIT_AS, &limit);
     limit.rlim_cur = (rlim_t)1 << 32;
     cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
-    size_t after = memory_available();
+    size_t after = memory_available(0);
     cr_assert_leq(after, before);
     cr_assert_lt(after, (size_t)1 << 32);
 

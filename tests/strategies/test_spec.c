@@ -75,16 +75,16 @@ Test(spec, refusals_name_the_position)
     expect_refused("pipefusion=2:warmup=1/2", 22, "','");
     expect_refused("pipefusion=2:layers=4/", 23, "whole number");
     expect_refused("pipefusion=99999999999999999999", 12, "1000000");
-    expect_refused("serial,cfg=2", 1, "unknown strategy 'serial'");
+    expect_refused("serial,cfg=2", 1, "stands alone");
+    expect_refused("usp=4:ulysses=2,ring=2", 17, "'ring' is given twice, also by usp");
+    expect_refused("ulysses=2,usp=2", 11, "'usp' is given twice, also by ulysses");
     expect_refused(" cfg=2", 1, "unknown strategy");
 }
 
-Test(spec, usp_conflicts_with_its_parts)
+Test(spec, usp_needs_a_divisor)
 {
     struct spec raw;
     struct spec spec;
-    cr_assert_eq(spec_parse("usp=4:ulysses=2,ring=2", &raw), ST_OK);
-    cr_expect_eq(spec_expand(&raw, 12, &spec), ST_INVALID);
     cr_assert_eq(spec_parse("usp=4:ulysses=3", &raw), ST_OK);
     cr_expect_eq(spec_expand(&raw, 12, &spec), ST_UNSUPPORTED);
     cr_expect(strstr(status_message(), "1, 2, 4"));
