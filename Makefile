@@ -59,7 +59,8 @@ override CC := $(if $(filter 1,$(WITH_LIBFUZZER)),$(CLANG),$(CC))
 endif
 
 # ---- flags ----------------------------------------------------------------------------------------------------------
-WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings
+WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
+            -Wno-format-truncation
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_release  := -O2
 OPT_debug    := -Og -DDEBUG
