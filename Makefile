@@ -60,7 +60,7 @@ endif
 
 # ---- flags ----------------------------------------------------------------------------------------------------------
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
-            -Wno-format-truncation
+            $(if $(filter fuzz,$(VARIANT)),,-Wno-format-truncation)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_release  := -O2
 OPT_debug    := -Og -DDEBUG
