@@ -77,7 +77,7 @@ DEFINES := -D_GNU_SOURCE -I. $(foreach x,MPI CUDA,$(if $(filter 1,$(WITH_$(x))),
            -DDITBENCH_SOURCE_DIR='"$(CURDIR)"' -DDITBENCH_BUILD_DIR='"$(abspath $(OUT))"'
 LIBS := -lopenblas -lcyaml -ljansson $(if $(filter 1,$(WITH_MPI)),$(MPI_LIBS)) \
         $(if $(filter 1,$(WITH_CUDA)),$(CUDA_LIBS)) -lm $(LDLIBS)
-NVCC_FLAGS := -I. -std=c++17 -O3 -Xcompiler -Wall,-Wextra,-fno-exceptions \
+NVCC_FLAGS := -I. -std=c++17 -O3 -Xfatbin -compress-all -Xcompiler -Wall,-Wextra,-fno-exceptions \
               $(if $(filter 1,$(DEVELOPER)),-Werror all-warnings) \
               $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a)$(,)code=sm_$(a)) \
               -gencode arch=compute_$(lastword $(CUDA_ARCHS))$(,)code=compute_$(lastword $(CUDA_ARCHS)) $(NVCCFLAGS)

@@ -47,12 +47,15 @@ struct graph {
     void *state;
 };
 
+// clang-format off: formulas
 /*
- * One denoising step of any of our samplers is this, element by element (all fp32, m = guided model
- * output): m    = eps_u + guidance * (eps_c - eps_u), or eps_c where there is no eps_u x0   =
- * clamp(x0_x * x + x0_m * m, -clip, +clip)           (clip <= 0: no clamp) x    = c_x * x + c_m * m
- * + c_x0 * x0 + c_hist * hist + c_noise * noise hist = x0
+ * One denoising step of any of our samplers is this, element by element (all fp32, m: guided model output):
+ *   m    = eps_u + guidance * (eps_c - eps_u), or eps_c where there is no eps_u
+ *   x0   = clamp(x0_x * x + x0_m * m, -clip, +clip)           (clip <= 0: no clamp)
+ *   x    = c_x * x + c_m * m + c_x0 * x0 + c_hist * hist + c_noise * noise
+ *   hist = x0
  */
+// clang-format on
 struct advance_coef {
     float guidance;
     float x0_x, x0_m, clip;

@@ -116,10 +116,6 @@ struct cuda_attention {
 bool cuda_attention_flash_takes(const struct cuda_target *at, const struct cuda_attention *a);
 enum status cuda_attention_flash(const struct cuda_target *at, const struct cuda_attention *a);
 
-/* attention_hopper.cu: on Hopper, heads 72 wide, at least one key in every lane. */
-bool cuda_attention_hopper_takes(const struct cuda_target *at, const struct cuda_attention *a);
-enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a);
-
 /* attention_few.cu: the same for up to 128 keys in every lane and heads up to 128 wide. */
 bool cuda_attention_few_takes(const struct cuda_target *at, const struct cuda_attention *a);
 enum status cuda_attention_few(const struct cuda_target *at, const struct cuda_attention *a);

@@ -130,28 +130,6 @@ static void random_shapes(const char *kernel, uint64_t seed)
     gpu_close(&gpu);
 }
 
-/* Heads of 72, several tiles of keys, blocks of queries and rounds of an SM. */
-static void test_hopper(void)
-{
-    struct gpu gpu;
-    setenv("DITBENCH_ATTENTION", "hopper", 1);
-    gpu_open(&gpu, 39);
-    for (int round = 0; round < 24; round++) {
-        struct shape s = {
-            .lanes = gpu_pick(&gpu, 1, 2),
-            .rows = gpu_pick(&gpu, 1, 500),
-            .keys = gpu_pick(&gpu, 1, round % 3 ? 700 : 130),
-            .heads = gpu_pick(&gpu, 1, 3),
-            .width = 72,
-        };
-        int count[] = {gpu_pick(&gpu, 1, s.keys), gpu_pick(&gpu, 1, s.keys)};
-        check(&gpu, gpu_dtype(1 + round % 2), s, round % 4 == 3 ? count : NULL, round % 3 < 2, 1.5f,
-              0.12f);
-    }
-    check(&gpu, DTYPE_BF16, (struct shape){1, 300, 50, 160, 72}, NULL, true, 1.5f, 0.12f);
-    gpu_close(&gpu);
-}
-
 static void test_few(void)
 {
     random_shapes("few", 40);
@@ -170,6 +148,23 @@ static void test_flash(void)
 static void test_plain(void)
 {
     random_shapes("plain", 43);
+}
+
+/* Each of our kernels on little, for tools that follow every access: more than one tile and block,
+ * rows and keys that end within one. */
+static void test_small(void)
+{
+    static const char *const kernels[] = {"few", "flash", "plain"};
+    static const struct shape shapes[] = {
+        {2, 40, 70, 2, 72}, {1, 130, 33, 1, 128}, {1, 20, 40, 1, 256}};
+    for (int k = 0; k < 3; k++) {
+        struct gpu gpu;
+        setenv("DITBENCH_ATTENTION", kernels[k], 1);
+        gpu_open(&gpu, 48);
+        for (int i = 0; i < 12; i++) // half of them aligned
+            check(&gpu, gpu_dtype(1 + i % 2), shapes[i % 3], NULL, i % 4 < 2, 1.5f, 0.1f);
+        gpu_close(&gpu);
+    }
 }
 
 /* Without a key a row is 0 and its log-sum-exp minus infinity; many lanes; counts of long texts. */
@@ -264,8 +259,6 @@ static void model_shape(const char *kernel, enum dtype dtype)
 
 static void test_model_shape(void)
 {
-    model_shape("hopper", DTYPE_BF16);
-    model_shape("hopper", DTYPE_F16);
     model_shape("cudnn", DTYPE_BF16);
     model_shape("cudnn", DTYPE_F16);
     model_shape("flash", DTYPE_BF16);
@@ -308,11 +301,11 @@ static void test_merge(void)
 }
 
 const struct gpu_test tests_attention[] = {
-    {"attention/hopper", test_hopper},
     {"attention/few", test_few},
     {"attention/cudnn", test_cudnn},
     {"attention/flash", test_flash},
     {"attention/plain", test_plain},
+    {"attention/small", test_small},
     {"attention/counts", test_counts},
     {"attention/large_scores", test_large_scores},
     {"attention/model_shape", test_model_shape},
