@@ -47,7 +47,7 @@ struct graph {
     void *state;
 };
 
-// clang-format off: formulas
+// clang-format off
 /*
  * One denoising step of any of our samplers is this, element by element (all fp32, m: guided model output):
  *   m    = eps_u + guidance * (eps_c - eps_u), or eps_c where there is no eps_u
