@@ -4,6 +4,7 @@
  * et al. 2023, with cross-attention on text). Which rank computes what is decided by the shard and
  * by the two hooks.
  */
+#include "kernels/base/trace.h"
 #include "models/dit_internal.h"
 
 #include <math.h>
@@ -152,7 +153,10 @@ enum status dit_blocks(struct dit *dit, const struct dit_call *call, struct tens
     struct tensor shift = dit_mod(dit, 0, MOD_ATTN_SHIFT);
     struct tensor scale = dit_mod(dit, 0, MOD_ATTN_SCALE);
     TRY(op_norm_modulate(call->queue, &a, h, &shift, &scale, attn_eps));
-    for (int l = 0; l < dit->layers; l++)
+    for (int l = 0; l < dit->layers; l++) {
+        trace_set_layer(dit->shard.layer_begin + l);
         TRY(block_forward(dit, call, l, h, attn_eps));
+    }
+    trace_set_layer(-1);
     return ST_OK;
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 static _Thread_local const struct trace_sink *current;
+static _Thread_local int layer_at_hand = -1;
 
 void trace_set(const struct trace_sink *sink)
 {
@@ -21,4 +22,14 @@ void trace_pop(void)
 {
     if (current)
         current->pop();
+}
+
+void trace_set_layer(int layer)
+{
+    layer_at_hand = layer;
+}
+
+int trace_layer(void)
+{
+    return layer_at_hand;
 }

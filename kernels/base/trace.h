@@ -18,4 +18,8 @@ void trace_set(const struct trace_sink *sink);
 void trace_push(const char *name);
 void trace_pop(void);
 
+/* The layer that this thread works on, or -1: for messages about what it posted there. */
+void trace_set_layer(int layer);
+int trace_layer(void);
+
 #endif

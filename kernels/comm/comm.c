@@ -252,10 +252,17 @@ static enum status keep_native(struct comm *comm, enum comm_op op, enum status s
 
 /* ---- operations ---- */
 
+static void begin_op(struct comm *comm, int label)
+{
+    trace_push(comm->label[label]);
+    if (comm->ops->announce)
+        comm->ops->announce(comm->link, comm->label[label]);
+}
+
 enum status comm_send(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
                       struct comm_req *req)
 {
-    trace_push(comm->label[COMM_SEND]);
+    begin_op(comm, COMM_SEND);
     count_call(comm, COMM_SEND, tensor_bytes(t));
     enum status st = comm_post_send(comm, COMM_SEND, peer, t, q, req);
     trace_pop();
@@ -265,7 +272,7 @@ enum status comm_send(struct comm *comm, int peer, const struct tensor *t, struc
 enum status comm_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
                       struct comm_req *req)
 {
-    trace_push(comm->label[COMM_LABEL_RECV]);
+    begin_op(comm, COMM_LABEL_RECV);
     enum status st = comm_post_recv(comm, peer, t, q, req);
     trace_pop();
     return st;
@@ -283,7 +290,7 @@ enum status comm_all_reduce(struct comm *comm, struct tensor *inout, struct tens
         return ST_OK;
     uint64_t bytes = tensor_bytes(inout);
     enum status st;
-    trace_push(label);
+    begin_op(comm, COMM_ALL_REDUCE);
     count_call(comm, COMM_ALL_REDUCE, bytes);
     if (comm->ops->all_reduce) {
         void *handle;
@@ -307,7 +314,7 @@ enum status comm_all_gather(struct comm *comm, const struct tensor *mine, const 
            (long long)tensor_count(&part[comm->rank]), (long long)tensor_count(mine));
     uint64_t bytes = tensor_bytes(mine);
     enum status st;
-    trace_push(label);
+    begin_op(comm, COMM_ALL_GATHER);
     count_call(comm, COMM_ALL_GATHER, bytes);
     if (comm->ops->all_gather && comm->size > 1) {
         void *handle;
@@ -328,7 +335,7 @@ enum status comm_all_to_all(struct comm *comm, const struct tensor *send, const 
     const char *label = comm->label[COMM_ALL_TO_ALL];
     uint64_t bytes = total_bytes(send, comm->size);
     enum status st;
-    trace_push(label);
+    begin_op(comm, COMM_ALL_TO_ALL);
     count_call(comm, COMM_ALL_TO_ALL, bytes);
     if (comm->ops->all_to_all && comm->size > 1) {
         void *handle;
@@ -378,7 +385,27 @@ enum status comm_wait(struct comm_req *req, struct queue *q)
     return ST_OK;
 }
 
+/* ---- graphs ---- */
+
+bool comm_records(const struct comm *comm)
+{
+    return comm->size == 1 || comm->ops->records;
+}
+
+enum status comm_join(struct comm *comm, struct queue *q)
+{
+    return comm->ops->join ? comm->ops->join(comm->link, q) : ST_OK;
+}
+
 /* ---- host side ---- */
+
+enum status comm_drain(struct comm *comm, struct queue *q)
+{
+    enum status st = comm->ops->drain ? comm->ops->drain(comm->link, q) : queue_sync(q);
+    if (st != ST_OK)
+        return fail_prefix(st, "rank %d of %d", comm->rank, comm->size);
+    return ST_OK;
+}
 
 enum status comm_host_gather(struct comm *comm, const void *mine, size_t size, void *all)
 {

@@ -100,7 +100,22 @@ enum status comm_group_end(struct comm *comm);
  * before this on the same request object add to it: one wait finishes all of them. */
 enum status comm_wait(struct comm_req *req, struct queue *q);
 
+/* ---- graphs (kernels/graph.h) ---- */
+
+/* Posts and waits on a queue that records become part of its graph; every rank of the communicator
+ * records the same. False: such a queue must not be handed to this communicator. */
+bool comm_records(const struct comm *comm);
+
+/* Before graph_end: q waits for whatever the communicator was posted while q recorded, so that no
+ * work is left outside the graph. */
+enum status comm_join(struct comm *comm, struct queue *q);
+
 /* ---- host side ---- */
+
+/* The host waits until q is empty. Where the transport watches its ranks (NCCL): ST_COMM when one
+ * failed, ST_TIMEOUT when no operation of any communicator came to its end for the rendezvous'
+ * timeout_s; the message names layer and operation. */
+enum status comm_drain(struct comm *comm, struct queue *q);
 
 /* worst := the largest status of all ranks; the message of the lowest rank that has it becomes
  * every rank's record. */
@@ -118,6 +133,7 @@ void comm_abort(struct comm *comm);
 struct comm_ops {
     const char *name;    /* "local", "mpi", "nccl" */
     const char *summary; /* one line */
+    bool records;        /* posts on a recording queue become part of its graph */
     enum status (*open)(const struct rendezvous *where, struct device *dev, void **world);
     enum status (*split)(void *comm, int color, int key, void **out, int *rank, int *size);
     void (*close)(void *comm);
@@ -135,6 +151,11 @@ struct comm_ops {
                               struct queue *q, void **handle);
     enum status (*host_gather)(void *comm, const void *mine, size_t size,
                                void *all); /* a barrier too */
+    /* (optional) "ring.send": what the next posts are, for the messages of drain; borrowed. NULL:
+     * nothing */
+    void (*announce)(void *comm, const char *label);
+    enum status (*join)(void *comm, struct queue *q);  /* (optional) comm_join; NULL: nothing */
+    enum status (*drain)(void *comm, struct queue *q); /* (optional) NULL: queue_sync */
     void (*abort)(void *comm);
 };
 

@@ -1,23 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the ranks of one run meet. For local: an object shared by the threads; for MPI:
- * MPI_COMM_WORLD. */
+ * MPI_COMM_WORLD; for processes that only share a host: a folder, in which small values appear whole
+ * (written aside and renamed). */
 #ifndef KERNELS_COMM_RENDEZVOUS_H
 #define KERNELS_COMM_RENDEZVOUS_H
 
 #include "kernels/base/status.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct local_world; /* mailboxes of the threads of one process (local_world.c) */
 
 struct rendezvous {
     int rank, size;
     struct local_world *local; /* local transport only; borrowed */
+    const char *folder;        /* processes of one host without MPI: where they meet; borrowed */
     double timeout_s;          /* a wait longer than this is ST_TIMEOUT; 0: none */
 };
 
 enum status local_world_open(int size, struct local_world **out);
 void local_world_close(struct local_world *world);
+
+/* The ranks' start: value [size], rank 0's on every rank. Over MPI when this process was started by
+ * mpirun, else through the folder. ST_TIMEOUT: rank 0 wrote none within timeout_s (0: 60 s). */
+enum status rendezvous_broadcast(const struct rendezvous *where, const char *name, void *value,
+                                 size_t size);
 
 /* MPI: initialises MPI when mpirun started this process (*under true) and tells rank and size;
  * elsewhere, or without MPI in the build, *under is false. rendezvous_finish ends MPI if this
