@@ -153,6 +153,30 @@ static void need_vector(const struct queue *q, const char *op, const struct tens
          "an fp32 vector [B, C] for each lane", v, h);
 }
 
+/* y [.., O] of x [.., I], w [O, I] and bias [O] or NULL. */
+static void need_product(const struct queue *q, const char *op, const struct tensor *y,
+                         const struct tensor *x, const struct tensor *w, const struct tensor *bias)
+{
+    int ndim = x->ndim;
+    need(ndim == 2 || ndim == 3, op, "2 or 3 axes", x, NULL);
+    need_tensor(q, op, x, ndim);
+    need_tensor(q, op, y, ndim);
+    need_tensor(q, op, w, 2);
+    need_model_dtype(q, op, x);
+    need_same_dtype(op, x, y);
+    need_same_dtype(op, x, w);
+    need(length(x, ndim - 1) == length(w, 1) && length(w, 1) > 0, op, "w [O, I] for x [.., I]", w,
+         x);
+    need(length(y, ndim - 1) == length(w, 0), op, "w [O, I] for y [.., O]", w, y);
+    for (int a = 0; a < ndim - 1; a++)
+        need(length(x, a) == length(y, a), op, "equal rows", x, y);
+    if (bias) {
+        need_tensor(q, op, bias, 1);
+        need_same_dtype(op, x, bias);
+        need(length(bias, 0) == length(w, 0), op, "a bias [O]", bias, w);
+    }
+}
+
 static void need_norm(const struct queue *q, const char *op, const struct tensor *y,
                       const struct tensor *x, const struct tensor *shift,
                       const struct tensor *scale)
@@ -228,25 +252,15 @@ enum status op_fill(struct queue *q, struct tensor *t, float value)
 enum status op_linear(struct queue *q, struct tensor *y, const struct tensor *x,
                       const struct tensor *w, const struct tensor *bias, enum act act)
 {
-    int ndim = x->ndim;
-    need(ndim == 2 || ndim == 3, "linear", "2 or 3 axes", x, NULL);
-    need_tensor(q, "linear", x, ndim);
-    need_tensor(q, "linear", y, ndim);
-    need_tensor(q, "linear", w, 2);
-    need_model_dtype(q, "linear", x);
-    need_same_dtype("linear", x, y);
-    need_same_dtype("linear", x, w);
-    need(length(x, ndim - 1) == length(w, 1) && length(w, 1) > 0, "linear",
-         "w [O, I] for x [.., I]", w, x);
-    need(length(y, ndim - 1) == length(w, 0), "linear", "w [O, I] for y [.., O]", w, y);
-    for (int a = 0; a < ndim - 1; a++)
-        need(length(x, a) == length(y, a), "linear", "equal rows", x, y);
-    if (bias) {
-        need_tensor(q, "linear", bias, 1);
-        need_same_dtype("linear", x, bias);
-        need(length(bias, 0) == length(w, 0), "linear", "a bias [O]", bias, w);
-    }
+    need_product(q, "linear", y, x, w, bias);
     return DISPATCH(linear, y, x, w, bias, act);
+}
+
+enum status op_linear_add(struct queue *q, struct tensor *h, const struct tensor *x,
+                          const struct tensor *w, const struct tensor *bias)
+{
+    need_product(q, "linear_add", h, x, w, bias);
+    return DISPATCH(linear_add, h, x, w, bias);
 }
 
 enum status op_activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act)
@@ -362,9 +376,12 @@ enum status op_merge(struct queue *q, struct tensor *o, struct tensor *lse, cons
 
 enum status op_advance(struct queue *q, struct tensor *x, struct tensor *hist,
                        const struct tensor *eps_u, const struct tensor *eps_c,
-                       const struct tensor *noise, const struct advance_coef *coef)
+                       const struct tensor *noise, const struct tensor *coef)
 {
     need_tensor(q, "advance", x, 3);
+    need_tensor(q, "advance", coef, 1);
+    need(coef->dtype == DTYPE_F32 && coef->dim[0] == ADVANCE_COEFS, "advance", "coefficients", coef,
+         NULL);
     need(x->dtype == DTYPE_F32, "advance", "fp32", x, NULL);
     const struct tensor *others[] = {hist, noise, eps_c, eps_u};
     for (int i = 0; i < 4; i++) {
@@ -395,4 +412,13 @@ enum status op_random_normal(struct queue *q, struct tensor *out,
              first_token + length(out, 0) <= tokens,
          "random_normal", "tokens [N, C*p*p] within its latent", out, NULL);
     return DISPATCH(random_normal, out, geometry, first_token, seed, stream);
+}
+
+enum status op_random_uniform(struct queue *q, struct tensor *out, float scale, uint64_t seed,
+                              uint64_t stream, uint64_t first, int64_t row_step)
+{
+    need_tensor(q, "random_uniform", out, 2);
+    need(length(out, 0) <= 1 || row_step >= length(out, 1), "random_uniform",
+         "rows within those of its matrix", out, NULL);
+    return DISPATCH(random_uniform, out, scale, seed, stream, first, row_step);
 }

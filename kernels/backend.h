@@ -62,6 +62,8 @@ struct advance_coef {
     float c_x, c_m, c_x0, c_hist, c_noise;
 };
 
+enum { ADVANCE_COEFS = sizeof(struct advance_coef) / sizeof(float) };
+
 /* Which elements of a latent [C, height, width] a tensor of tokens [N, C*p*p] holds: grid of
  * width/p columns. */
 struct latent_geometry {
@@ -97,6 +99,8 @@ struct backend_ops {
     enum status (*fill)(struct queue *q, struct tensor *t, float value);
     enum status (*linear)(struct queue *q, struct tensor *y, const struct tensor *x,
                           const struct tensor *w, const struct tensor *bias, enum act act);
+    enum status (*linear_add)(struct queue *q, struct tensor *h, const struct tensor *x,
+                              const struct tensor *w, const struct tensor *bias);
     enum status (*activate)(struct queue *q, struct tensor *y, const struct tensor *x,
                             enum act act);
     enum status (*norm_modulate)(struct queue *q, struct tensor *y, const struct tensor *x,
@@ -120,10 +124,12 @@ struct backend_ops {
                          const struct tensor *o2, const struct tensor *lse2);
     enum status (*advance)(struct queue *q, struct tensor *x, struct tensor *hist,
                            const struct tensor *eps_u, const struct tensor *eps_c,
-                           const struct tensor *noise, const struct advance_coef *coef);
+                           const struct tensor *noise, const struct tensor *coef);
     enum status (*random_normal)(struct queue *q, struct tensor *out,
                                  const struct latent_geometry *geometry, int first_token,
                                  uint64_t seed, uint64_t stream);
+    enum status (*random_uniform)(struct queue *q, struct tensor *out, float scale, uint64_t seed,
+                                  uint64_t stream, uint64_t first, int64_t row_step);
 
     /* (optional) NULL, all four: the backend records no work. */
     enum status (*graph_begin)(struct queue *q);
@@ -164,6 +170,11 @@ enum status op_fill(struct queue *q, struct tensor *t, float value);
  * a row stride; bias NULL: none. All of one dtype (bias too); y must not alias x. */
 enum status op_linear(struct queue *q, struct tensor *y, const struct tensor *x,
                       const struct tensor *w, const struct tensor *bias, enum act act);
+
+/* h += x w^T + bias, in place: the sum in fp32, rounded once. Shapes, strides and dtypes as for
+ * op_linear; bias NULL: none; h must not alias x. */
+enum status op_linear_add(struct queue *q, struct tensor *h, const struct tensor *x,
+                          const struct tensor *w, const struct tensor *bias);
 
 /* y = act(x), same shape; y may be x. */
 enum status op_activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act);
@@ -211,15 +222,22 @@ enum status op_merge(struct queue *q, struct tensor *o, struct tensor *lse, cons
                      const struct tensor *lse2);
 
 /* struct advance_coef's formula on x, hist fp32 [R, N, K]; eps_u (NULL: unguided), eps_c in the
- * model's dtype, same shape; noise fp32 or NULL. Any row strides. */
+ * model's dtype, same shape; noise fp32 or NULL. Any row strides. coef: fp32 [ADVANCE_COEFS], the
+ * struct's members in order, on the device: a recorded step reads them anew in every launch. */
 enum status op_advance(struct queue *q, struct tensor *x, struct tensor *hist,
                        const struct tensor *eps_u, const struct tensor *eps_c,
-                       const struct tensor *noise, const struct advance_coef *coef);
+                       const struct tensor *noise, const struct tensor *coef);
 
 /* out fp32 [N, C*p*p]: element (c, y, x) of token first_token+n is rng_normal(seed, stream,
  * (c*height + y)*width + x). */
 enum status op_random_normal(struct queue *q, struct tensor *out,
                              const struct latent_geometry *geometry, int first_token, uint64_t seed,
                              uint64_t stream);
+
+/* out [R, C], any dtype and row stride, := a rectangle of a random matrix with rows of row_step
+ * elements: element (r, c) is scale * rng_uniform's element first + r * row_step + c, a product in
+ * fp32, then rounded. The same bits on every backend. */
+enum status op_random_uniform(struct queue *q, struct tensor *out, float scale, uint64_t seed,
+                              uint64_t stream, uint64_t first, int64_t row_step);
 
 #endif

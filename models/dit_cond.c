@@ -38,7 +38,6 @@ enum status dit_cond_init(struct dit *dit, struct arena *arena)
     int64_t B = dit->extent.lanes;
     int64_t C = dit_channels(c);
     TRY(alloc3(arena, DTYPE_F32, dit->modulators, B, C, &dit->fixed));
-    TRY(arena_tensor(arena, DTYPE_F32, 1, &B, &dit->time_in));
     TRY(alloc2(arena, DTYPE_F32, 2 * B, DIT_TIME_FEATURES, &dit->time_f));
     TRY(alloc2(arena, DTYPE_F32, B, C, &dit->emb1));
     TRY(alloc2(arena, DTYPE_F32, B, C, &dit->emb));
@@ -222,13 +221,10 @@ static enum status condition_zero(struct dit *dit, struct queue *q)
     return ST_OK;
 }
 
-enum status dit_condition(struct dit *dit, const float *timestep, struct queue *q)
+enum status dit_condition(struct dit *dit, const struct tensor *timestep, struct queue *q)
 {
-    int64_t B = dit->extent.lanes;
-    struct tensor host = tensor_of((void *)timestep, NULL, DTYPE_F32, 1, &B);
-    struct tensor features = tensor_slice(&dit->time_f, 0, 0, B);
-    TRY(op_copy(q, &dit->time_in, &host));
-    TRY(op_timestep(q, &features, &dit->time_in, dit->config->freq_shift));
+    struct tensor features = tensor_slice(&dit->time_f, 0, 0, dit->extent.lanes);
+    TRY(op_timestep(q, &features, timestep, dit->config->freq_shift));
     return dit->config->modulation == DIT_ADALN_SINGLE ? condition_single(dit, q)
                                                        : condition_zero(dit, q);
 }

@@ -14,7 +14,7 @@ struct distrifusion {
     struct comm *comm;
     struct kv_store store;
     int *row_begin;       /* [ranks + 1] rows of each rank's part in the store */
-    struct comm_req *req; /* [layers][lanes] gathers of keys and values under way */
+    struct comm_req *req; /* [layers][lanes] gathers of keys and values under way in a step */
 
     /* degree 1 only */
     struct kv_store next; /* keys of the step at hand; `store` holds the step before */
@@ -160,13 +160,12 @@ static enum status attend_store(struct strategy *me, struct kv_store *store,
     return attn_inner(me, &in);
 }
 
-/* The gather is posted after this layer's attention has read the store, and waited for in the next
- * step. */
+/* The gather is posted after this layer's attention has read the store, travels behind what is left
+ * of the step, and is waited for at its end. */
 static enum status attend_parallel(struct strategy *me, const struct attn_call *call)
 {
     struct distrifusion *d = me->state;
     bool last = call->step + 1 == run_plan(me->run)->problem.steps;
-    TRY(wait_gather(d, me->run, call->layer));
     TRY(kv_store_put(&d->store, call->layer, call->span, &call->k, &call->v, call->queue));
     if (call->fresh) {
         TRY(post_gather(d, me->run, call->layer));
@@ -225,7 +224,7 @@ static enum status distrifusion_forward(struct strategy *me, struct run *run)
     return run_head(run, 0, PATCH_ALL, &h, &eps);
 }
 
-static enum status distrifusion_finish(struct strategy *me, struct run *run)
+static enum status distrifusion_settle(struct strategy *me, struct run *run)
 {
     struct distrifusion *d = me->state;
     const struct plan *plan = run_plan(run);
@@ -252,5 +251,5 @@ const struct strategy_ops strategy_distrifusion = {
     .attend = distrifusion_attend,
     .step = distrifusion_step,
     .forward = distrifusion_forward,
-    .finish = distrifusion_finish,
+    .settle = distrifusion_settle,
 };

@@ -9,7 +9,9 @@
 #include "strategies/kv_store.h"
 #include "strategies/registry.h"
 
-enum { SLOTS = 3 }; /* one patch in the blocks, one arriving, one leaving */
+/* One patch in the blocks, others arriving and leaving: a slot for each patch, so that a patch's
+ * rows have one address in every step; two where the sequence is one patch. */
+enum { LEAST_SLOTS = 2 };
 
 struct pipefusion {
     int stage, stages;
@@ -17,8 +19,9 @@ struct pipefusion {
     struct kv_store store;
 
     /* activations between stages: whole sequences in the run's own h, patches in slots */
-    struct tensor slot[SLOTS]; /* flat, [B, largest patch, C] */
-    struct comm_req sent[SLOTS], sent_whole;
+    int slots;
+    struct tensor slot[PLAN_MAX_PATCHES]; /* flat, [B, largest patch, C] */
+    struct comm_req sent[PLAN_MAX_PATCHES], sent_whole;
     struct comm_req coming; /* the next pass's rows */
     bool posted;            /* `coming` was posted */
     int pass;               /* passes over patches since the loop began */
@@ -116,7 +119,8 @@ static enum status pipefusion_init(struct strategy *me, struct run *run)
     for (int m = 0; m < plan->n_patches; m++)
         most = run_rows(run, m) > most ? run_rows(run, m) : most;
     int64_t patch = (int64_t)plan->n_lanes * most * dit_channels(plan->problem.config);
-    for (int s = 0; s < SLOTS && pp->stages > 1; s++)
+    pp->slots = plan->n_patches > LEAST_SLOTS ? plan->n_patches : LEAST_SLOTS;
+    for (int s = 0; s < pp->slots && pp->stages > 1; s++)
         TRY(run_tensor(run, ARENA_BUFFERS, 1, &patch, &pp->slot[s]));
     if (pp->stages == 1 || (!plan->shard.embed && !plan->shard.head))
         return ST_OK;
@@ -151,13 +155,13 @@ static struct tensor pass_rows(struct pipefusion *pp, struct run *run, int patch
 {
     struct tensor h = run_hidden(run, patch);
     if (patch != PATCH_ALL && pp->stages > 1)
-        h.data = pp->slot[pass % SLOTS].data;
+        h.data = pp->slot[pass % pp->slots].data;
     return h;
 }
 
 static struct comm_req *pass_sent(struct pipefusion *pp, int patch, int pass)
 {
-    return patch == PATCH_ALL ? &pp->sent_whole : &pp->sent[pass % SLOTS];
+    return patch == PATCH_ALL ? &pp->sent_whole : &pp->sent[pass % pp->slots];
 }
 
 /* Posts the receive of a pass's rows, once they have left from there the last time. */
@@ -269,37 +273,54 @@ static enum status return_latent(struct pipefusion *pp, struct run *run, int i, 
 
 /* ---- passes ---- */
 
-/* Rows into this stage: embedded from latents, or received. */
-static enum status enter(struct pipefusion *pp, struct run *run, int i, int patch, struct tensor *h)
+/* What a pass needs from other stages: rows, or the latents that they are embedded from. */
+static enum status enter(struct pipefusion *pp, struct run *run, int i, int patch)
 {
     if (pp->stage > 0)
         return take_rows(pp, run, i, patch);
-    if (pp->stages > 1) {
-        TRY(comm_wait(pass_sent(pp, patch, pp->pass), run_queue(run)));
-        if (i > 0)
-            TRY(take_latent(pp, run, i, patch));
-        TRY(post_latent(pp, run, i, patch));
-    }
-    return run_embed(run, i, patch, h);
+    if (pp->stages == 1)
+        return ST_OK;
+    TRY(comm_wait(pass_sent(pp, patch, pp->pass), run_queue(run)));
+    if (i > 0)
+        TRY(take_latent(pp, run, i, patch));
+    return post_latent(pp, run, i, patch);
+}
+
+/* What a pass computes: recorded, since transfers of PipeFusion's own outlive it and stay outside.
+ */
+static enum status compute(void *self, struct run *run, int i, int patch)
+{
+    struct pipefusion *pp = self;
+    struct tensor h = pass_rows(pp, run, patch, pp->pass);
+    if (pp->stage == 0)
+        TRY(run_embed(run, i, patch, &h));
+    TRY(run_blocks(run, i, patch, &h));
+    if (pp->stage + 1 < pp->stages)
+        return ST_OK;
+    struct tensor eps = run_eps(run, patch);
+    TRY(run_head(run, i, patch, &h, &eps));
+    return run_advance(run, i, patch, &eps);
+}
+
+/* What a pass gives to other stages. */
+static enum status leave(struct pipefusion *pp, struct run *run, int i, int patch)
+{
+    if (pp->stages == 1)
+        return ST_OK;
+    if (pp->stage + 1 == pp->stages)
+        return return_latent(pp, run, i, patch);
+    struct tensor h = pass_rows(pp, run, patch, pp->pass);
+    return comm_send(pp->forward, pp->stage + 1, &h, run_queue(run),
+                     pass_sent(pp, patch, pp->pass));
 }
 
 /* One patch (or PATCH_ALL) of step i through this stage's layers. */
 static enum status pass(struct strategy *me, struct run *run, int i, int patch)
 {
     struct pipefusion *pp = me->state;
-    struct tensor h = pass_rows(pp, run, patch, pp->pass);
-    TRY(enter(pp, run, i, patch, &h));
-    TRY(run_blocks(run, i, patch, &h));
-    if (pp->stage + 1 < pp->stages) {
-        TRY(comm_send(pp->forward, pp->stage + 1, &h, run_queue(run),
-                      pass_sent(pp, patch, pp->pass)));
-    } else {
-        struct tensor eps = run_eps(run, patch);
-        TRY(run_head(run, i, patch, &h, &eps));
-        TRY(run_advance(run, i, patch, &eps));
-        if (pp->stages > 1)
-            TRY(return_latent(pp, run, i, patch));
-    }
+    TRY(enter(pp, run, i, patch));
+    TRY(run_recorded(run, compute, pp, i, patch, pp->pass % pp->slots));
+    TRY(leave(pp, run, i, patch));
     pp->pass += patch != PATCH_ALL;
     return ST_OK;
 }
@@ -339,7 +360,7 @@ static enum status pipefusion_finish(struct strategy *me, struct run *run)
 {
     struct pipefusion *pp = me->state;
     TRY(comm_wait(&pp->sent_whole, run_queue(run)));
-    for (int s = 0; s < SLOTS; s++)
+    for (int s = 0; s < pp->slots; s++)
         TRY(comm_wait(&pp->sent[s], run_queue(run)));
     for (int m = 0; m < PLAN_MAX_PATCHES; m++)
         TRY(comm_wait(&pp->latent_req[m], run_queue(run)));

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine: opening a run, the denoising loop, a bare forward. What a step is made of is in
  * run_step.c. */
+#include "kernels/graph.h"
 #include "strategies/run_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,8 +54,21 @@ static enum status open_real(struct run *run)
 {
     TRY(run_allocate(run));
     TRY(open_events(run));
+    TRY(schedule_upload(run));
     TRY(latents_start(run));
     return queue_sync(run->q);
+}
+
+/* Every communicator must be able to: what one rank records, its peers record. */
+static bool can_record(const struct run *run)
+{
+    if (!run->in.graph || !run->in.sampler || !graph_supported(run->dev))
+        return false;
+    for (int a = 0; a < run->plan.mesh.n_axes; a++)
+        for (int c = 0; c < MESH_CHANNELS; c++)
+            if (!comm_records(mesh_comm(run->mesh, a, c)))
+                return false;
+    return true;
 }
 
 enum status run_open(const struct plan *plan, const struct run_inputs *inputs, struct device *dev,
@@ -79,6 +94,7 @@ enum status run_open(const struct plan *plan, const struct run_inputs *inputs, s
         run_close(run);
         return st;
     }
+    run->records = dev && can_record(run);
     for (int k = 0; k < ARENA_KINDS; k++)
         arena_seal(run->arena[k]);
     *out = run;
@@ -89,6 +105,7 @@ void run_close(struct run *run)
 {
     if (!run)
         return;
+    recordings_release(run);
     for (int i = 0; run->event && i <= run->plan.problem.steps; i++)
         event_close(run->dev, &run->event[i]);
     dit_close(run->dit);
@@ -108,6 +125,11 @@ static void set_when(struct run *run, int i)
             comm_set_when(mesh_comm(run->mesh, a, c), plan_when(&run->plan, a, i));
 }
 
+enum status run_drain(struct run *run)
+{
+    return comm_drain(mesh_world(run->mesh), run->q);
+}
+
 static enum status begin_loop(struct run *run)
 {
     mesh_reset_counters(run->mesh);
@@ -120,18 +142,53 @@ static enum status begin_loop(struct run *run)
         if (s->ops->begin)
             TRY(s->ops->begin(s, run));
     }
-    TRY(queue_sync(run->q));
+    TRY(run_drain(run));
     return comm_barrier(mesh_world(run->mesh));
+}
+
+static enum status settle(struct run *run)
+{
+    for (int a = 0; a < run->plan.mesh.n_axes; a++) {
+        struct strategy *s = &run->plan.strategy[a];
+        if (s->ops->settle)
+            TRY(s->ops->settle(s, run));
+    }
+    return ST_OK;
+}
+
+/* The default step: the whole sequence through the whole model of this rank. */
+static enum status whole_step(void *self, struct run *run, int i, int patch)
+{
+    (void)self;
+    TRY(run_condition(run));
+    TRY(run_pass(run, i, patch));
+    return settle(run);
+}
+
+static enum status condition_only(void *self, struct run *run, int i, int patch)
+{
+    (void)self;
+    (void)i;
+    (void)patch;
+    return run_condition(run);
+}
+
+static enum status do_step(struct run *run, int i)
+{
+    struct strategy *schedule = run->plan.schedule;
+    set_when(run, i);
+    TRY(schedule_step(run, i));
+    if (!schedule)
+        return run_recorded(run, whole_step, NULL, i, PATCH_ALL, 0);
+    TRY(run_recorded(run, condition_only, NULL, i, PATCH_ALL, 0));
+    return schedule->ops->step(schedule, run, i);
 }
 
 static enum status do_steps(struct run *run)
 {
-    struct strategy *schedule = run->plan.schedule;
     TRY(dit_set_prompt(run->dit, run->in.prompt, run->prompt_row, run->q));
     for (int i = 0; i < run->plan.problem.steps; i++) {
-        set_when(run, i);
-        TRY(run_condition(run, i));
-        TRY(schedule ? schedule->ops->step(schedule, run, i) : run_pass(run, i, PATCH_ALL));
+        TRY(do_step(run, i));
         TRY(queue_mark(run->q, &run->event[i + 1]));
         if (run->in.on_step)
             run->in.on_step(run->in.on_step_self, i);
@@ -141,7 +198,21 @@ static enum status do_steps(struct run *run)
         if (s->ops->finish)
             TRY(s->ops->finish(s, run));
     }
-    return queue_sync(run->q);
+    return run_drain(run);
+}
+
+/* Names the first step that did not come to its end on the device; the message is kept. */
+static enum status name_step(struct run *run, enum status st)
+{
+    char message[1024];
+    double ms;
+    if (st != ST_TIMEOUT && st != ST_COMM)
+        return st;
+    snprintf(message, sizeof message, "%s", status_message());
+    for (int i = 0; i < run->plan.problem.steps; i++)
+        if (event_elapsed(run->dev, &run->event[0], &run->event[i + 1], &ms) != ST_OK)
+            return fail(st, "step %d of %d: %s", i, run->plan.problem.steps, message);
+    return fail(st, "%s", message);
 }
 
 static enum status loop(struct run *run, double *loop_ms, double *step_end_ms)
@@ -149,7 +220,9 @@ static enum status loop(struct run *run, double *loop_ms, double *step_end_ms)
     int steps = run->plan.problem.steps;
     TRY(begin_loop(run));
     TRY(queue_mark(run->q, &run->event[0]));
-    TRY(do_steps(run));
+    enum status st = do_steps(run);
+    if (st != ST_OK)
+        return name_step(run, st);
     for (int i = 0; i < steps; i++)
         TRY(event_elapsed(run->dev, &run->event[0], &run->event[i + 1], &step_end_ms[i]));
     *loop_ms = step_end_ms[steps - 1];
@@ -201,9 +274,14 @@ static enum status forward(struct run *run, const float *x, const float *timeste
     }
     TRY(comm_barrier(mesh_world(run->mesh)));
     TRY(dit_set_prompt(run->dit, run->in.prompt, run->prompt_row, run->q));
-    for (int b = 0; b < run->plan.n_lanes; b++)
-        run->timestep[b] = timestep[run->prompt_row[b]];
-    TRY(dit_condition(run->dit, run->timestep, run->q));
+    for (int b = 0; b < run->plan.n_lanes; b++) {
+        struct tensor to = tensor_slice(&run->now, 0, b, 1);
+        struct tensor from = to;
+        from.data = (void *)&timestep[run->prompt_row[b]];
+        from.dev = NULL;
+        TRY(op_copy(run->q, &to, &from));
+    }
+    TRY(run_condition(run));
     if (schedule) {
         TRY(schedule->ops->forward(schedule, run));
     } else {
@@ -218,7 +296,7 @@ static enum status forward(struct run *run, const float *x, const float *timeste
         if (s->ops->finish)
             TRY(s->ops->finish(s, run));
     }
-    return queue_sync(run->q);
+    return run_drain(run);
 }
 
 enum status run_forward(struct run *run, const float *x, const float *timestep, float *out)

@@ -16,14 +16,18 @@ struct run {
     struct dit *dit;
     struct dit_hooks hooks;
     struct event *event; /* [steps + 1] start of the loop and end of each step */
+    bool records;        /* steps become graphs */
+    int n_recordings;
+    struct recording *recording; /* [n_recordings], run_record.c */
 
     struct span *span; /* [1 + n_patches] my rows: PATCH_ALL, then each patch */
     int *rows;         /* [1 + n_patches] */
     int *row_begin;    /* [1 + n_patches] where a patch's rows begin among all */
     int *prompt_row;   /* [lanes] */
-    float *timestep;   /* [lanes] */
     float *host_noise; /* [draws, R, n, K] own rows of given step noise, or NULL: drawn */
 
+    struct tensor schedule; /* fp32 [steps, lanes + ADVANCE_COEFS] timesteps, then coefficients */
+    struct tensor now;   /* fp32 [lanes + ADVANCE_COEFS] the schedule's row of the step at hand */
     struct tensor start; /* fp32 [R, n, K] initial latents */
     struct tensor x;     /* fp32 [R, n, K] */
     struct tensor hist;  /* fp32 [R, n, K] multistep history; ranks with the head */
@@ -49,11 +53,24 @@ void latents_pack(const struct run *run, const float *image, int channels, int r
 enum status latents_start(struct run *run);
 enum status latents_noise(struct run *run, int i);
 
+/* run_schedule.c: what changes from step to step, in device memory. */
+enum status schedule_init(struct run *run);        /* the tensors */
+enum status schedule_upload(struct run *run);      /* the sampler's numbers of all steps */
+enum status schedule_step(struct run *run, int i); /* `now` and the noise of step i */
+struct tensor schedule_timesteps(struct run *run); /* of `now`: [lanes] */
+struct tensor schedule_coefs(struct run *run);     /* of `now`: [ADVANCE_COEFS] */
+
+/* run_record.c */
+void recordings_release(struct run *run);
+
 /* attn_chain.c: the attend hook's implementation, outermost level first. */
 enum status attn_outer(void *run, const struct attn_call *call);
 
 /* All lanes' outputs of a bare forward; images [rows, out_channels, h, w] on the output rank. */
 enum status run_gather_eps(struct run *run, float *out);
+
+/* The host waits for the queue, and hears of peers that failed or hang. */
+enum status run_drain(struct run *run);
 
 /* run_memory.c: everything a run holds, from real or measuring arenas. */
 enum status run_allocate(struct run *run);

@@ -221,14 +221,14 @@ static enum status gather_images(struct run *run, const struct tensor *mine, boo
         return ST_OK;
     TRY(gather_axes(run, mine, branches, run_features(run, branches)));
     if (plan->rank != plan_output_rank(plan) || !out)
-        return queue_sync(run->q);
+        return run_drain(run);
     float *host = malloc(tensor_bytes(&run->whole) + 1);
     if (!host)
         return fail(ST_OOM, "output: %zu bytes of host memory", tensor_bytes(&run->whole));
     struct tensor to = tensor_of(host, NULL, DTYPE_F32, 1, run->whole.dim);
     enum status st = op_copy(run->q, &to, &run->whole);
     if (st == ST_OK)
-        st = queue_sync(run->q);
+        st = run_drain(run);
     if (st == ST_OK) {
         int coord[MESH_MAX_AXES];
         struct scatter s = {plan, problem_geometry(&plan->problem), host, out, channels, branches};

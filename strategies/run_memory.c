@@ -32,7 +32,6 @@ static enum status rows_init(struct run *run)
     TRY(arena_host(arena, slots * sizeof *run->rows, (void **)&run->rows));
     TRY(arena_host(arena, slots * sizeof *run->row_begin, (void **)&run->row_begin));
     TRY(arena_host(arena, lanes * sizeof *run->prompt_row, (void **)&run->prompt_row));
-    TRY(arena_host(arena, lanes * sizeof *run->timestep, (void **)&run->timestep));
     int begin = 0;
     for (int m = PATCH_ALL; m < plan->n_patches; m++) {
         int slot = run_slot(m);
@@ -106,6 +105,7 @@ enum status run_allocate(struct run *run)
     };
     TRY(dit_open(p->config, &run->plan.shard, &extent, run->in.weights, run->q,
                  run->arena[ARENA_WEIGHTS], run->arena[ARENA_ACTIVATIONS], &run->dit));
+    TRY(schedule_init(run));
     TRY(latents_init(run));
     return strategies_init(run);
 }

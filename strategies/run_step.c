@@ -63,11 +63,10 @@ static struct dit_call call_of(const struct run *run, int i, int patch)
     };
 }
 
-enum status run_condition(struct run *run, int i)
+enum status run_condition(struct run *run)
 {
-    for (int b = 0; b < run->plan.n_lanes; b++)
-        run->timestep[b] = run->in.sampler->timestep[i];
-    return dit_condition(run->dit, run->timestep, run->q);
+    struct tensor timesteps = schedule_timesteps(run);
+    return dit_condition(run->dit, &timesteps, run->q);
 }
 
 enum status run_embed_input(struct run *run, struct tensor *h)
@@ -115,14 +114,11 @@ static enum status guidance_pair(struct run *run, const struct tensor *eps, stru
 
 enum status run_advance(struct run *run, int i, int patch, const struct tensor *eps)
 {
-    struct advance_coef coef = run->in.sampler->coef[i];
+    struct tensor coef = schedule_coefs(run);
     struct tensor x = run_latent(run, patch);
     struct tensor hist = patch_rows(run, &run->hist, patch);
     bool draws = run->noise.data && run->in.sampler->draws[i];
-    if (draws && (patch == PATCH_ALL || patch == 0))
-        TRY(latents_noise(run, i));
     struct tensor noise = draws ? patch_rows(run, &run->noise, patch) : (struct tensor){0};
-    coef.guidance = run->in.guidance;
     if (!run->plan.problem.guided)
         return op_advance(run->q, &x, &hist, NULL, eps, draws ? &noise : NULL, &coef);
     struct tensor u;

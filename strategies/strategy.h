@@ -46,6 +46,9 @@ struct strategy_ops {
     /* (optional) one whole synchronous pass of run_forward, when it owns the schedule: the lanes'
      * latents come by run_embed_input, the result goes to run_eps; NULL: embed, blocks, head */
     enum status (*forward)(struct strategy *me, struct run *run);
+    /* (optional) end of each step of the default schedule, and part of its graph: what the step
+     * posted is waited for. NULL: nothing is in flight then */
+    enum status (*settle)(struct strategy *me, struct run *run);
     /* (optional) end of a loop: nothing in flight remains */
     enum status (*finish)(struct strategy *me, struct run *run);
 };
@@ -77,8 +80,20 @@ enum status run_advance(struct run *run, int i, int patch, const struct tensor *
 /* The default step: embed, blocks, head, advance over one patch (or PATCH_ALL) on one rank. */
 enum status run_pass(struct run *run, int i, int patch);
 
-/* Timestep conditioning of step i; called by the engine before the step. */
-enum status run_condition(struct run *run, int i);
+/* Modulation of the step at hand from its timestep; the engine calls it before an own schedule's
+ * step. */
+enum status run_condition(struct run *run);
+
+/*
+ * Does body(self, run, i, patch): recorded as a graph when it comes for the first time, launched
+ * from then on, where the run records at all. It is the same work for equal (body, kind of step,
+ * patch, variant); the kind is what the plan says of step i (its bytes, fresh or stale, noise).
+ * Everything the body posts, it waits for; addresses depend on (patch, variant) alone; its state on
+ * the host is as before when it returns. A first time computes, then records.
+ */
+typedef enum status run_body(void *self, struct run *run, int i, int patch);
+enum status run_recorded(struct run *run, run_body *body, void *self, int i, int patch,
+                         int variant);
 
 /* ---- what a strategy may read of its run ---- */
 struct arena *run_arena(struct run *run, enum arena_kind kind);

@@ -4,26 +4,25 @@
  * attends over the whole sequence with its share of the heads. Exact. (DeepSpeed-Ulysses, Jacobs et
  * al. 2023.)
  */
+#include "kernels/comm/exchange.h"
 #include "strategies/registry.h"
 #include "strategies/strategy.h"
-
-enum { ULYSSES_MAX = 128 };
 
 struct ulysses {
     struct comm *comm;
     int ranks, rank;
-    int heads;                /* of one rank inside the exchange, h */
-    int *rows;                /* [1 + n_patches][ranks] rows of each rank, before the exchange */
-    struct span *wide;        /* [1 + n_patches] tokens after it */
-    struct tensor q, k, v, o; /* flat, [B, wide rows, h, D] */
-    struct tensor send, recv; /* flat, one block for each peer */
+    int heads;             /* of one rank inside the exchange, h */
+    int *rows;             /* [1 + n_patches][ranks] rows of each rank, before the exchange */
+    struct span *wide;     /* [1 + n_patches] tokens after it */
+    struct tensor flat[4]; /* q, k, v, o after the exchange: room for [B, W, h, D] */
+    struct tensor staging; /* flat, parts of other ranks */
 };
 
 static enum status ulysses_plan(struct strategy *me, struct plan *plan)
 {
     int n = plan->mesh.size[me->axis];
     char legal[200];
-    if (plan->heads % n != 0 || n > ULYSSES_MAX)
+    if (plan->heads % n != 0 || n > EXCHANGE_RANKS)
         return plan_refuse("ulysses=%d does not divide %d heads; legal degrees: %s", n, plan->heads,
                            plan_divisors(plan->heads, legal, sizeof legal));
     TRY(plan_split_tokens(plan, me->axis, false));
@@ -85,89 +84,43 @@ static enum status ulysses_init(struct strategy *me, struct run *run)
     TRY(rows_init(u, me, run));
     int64_t row = (int64_t)plan->n_lanes * u->heads * plan->problem.config->head_dim;
     int64_t wide = span_count(&u->wide[0]) * row;
-    int64_t narrow = run_rows(run, PATCH_ALL) * row * u->ranks;
-    int64_t wire = wide > narrow ? wide : narrow;
-    struct tensor *staging[4] = {&u->q, &u->k, &u->v, &u->o};
+    int64_t block = run_rows(run, PATCH_ALL) * row;
+    int64_t staging = comm_exchange_staging(3, u->ranks, u->rank, block);
     for (int i = 0; i < 4; i++)
-        TRY(run_tensor(run, ARENA_BUFFERS, 1, &wide, staging[i]));
-    TRY(run_tensor(run, ARENA_BUFFERS, 1, &wire, &u->send));
-    return run_tensor(run, ARENA_BUFFERS, 1, &wire, &u->recv);
+        TRY(run_tensor(run, ARENA_BUFFERS, 1, &wide, &u->flat[i]));
+    return run_tensor(run, ARENA_BUFFERS, 1, &staging, &u->staging);
 }
 
-/* A dense [B, rows, h, D] block at element `at` of a flat tensor; moves `at` behind it. */
-static struct tensor block_at(const struct ulysses *u, const struct tensor *flat,
-                              const struct tensor *like, int rows, int64_t *at)
+/* A dense [B, W, h, D] tensor in a flat buffer, for a call's tokens after the exchange. */
+static struct tensor wide_in(const struct tensor *flat, const struct attn_call *outer,
+                             const struct ulysses *u)
 {
-    int64_t dim[4] = {like->dim[0], rows, u->heads, like->dim[3]};
-    char *data = (char *)flat->data + *at * (int64_t)dtype_size(flat->dtype);
-    *at += dim[0] * dim[1] * dim[2] * dim[3];
-    return tensor_of(data, flat->dev, flat->dtype, 4, dim);
-}
-
-/* x [B, n, P*h, D] of my rows -> flat `wide` as [B, W, h, D] of everybody's rows. */
-static enum status to_heads(struct ulysses *u, const struct attn_call *c, const struct tensor *x,
-                            const struct tensor *wide_flat, struct tensor *wide)
-{
-    const int *rows = u->rows + (c->patch + 1) * u->ranks;
-    struct tensor send[ULYSSES_MAX];
-    struct tensor recv[ULYSSES_MAX];
-    struct comm_req req = {0};
-    int64_t out = 0;
-    int64_t in = 0;
-    int64_t zero = 0;
-    for (int r = 0; r < u->ranks; r++) {
-        struct tensor heads = tensor_slice(x, 2, (int64_t)r * u->heads, u->heads);
-        send[r] = block_at(u, &u->send, x, rows[u->rank], &out);
-        recv[r] = block_at(u, &u->recv, x, rows[r], &in);
-        TRY(op_copy(c->queue, &send[r], &heads));
-    }
-    TRY(comm_all_to_all(u->comm, send, recv, c->queue, &req));
-    TRY(comm_wait(&req, c->queue));
-    *wide = block_at(u, wide_flat, x, span_count(&u->wide[c->patch + 1]), &zero);
-    for (int r = 0, row = 0; r < u->ranks; row += rows[r++]) {
-        struct tensor part = tensor_slice(wide, 1, row, rows[r]);
-        TRY(op_copy(c->queue, &part, &recv[r]));
-    }
-    return ST_OK;
-}
-
-/* The way back: o [B, W, h, D] -> out [B, n, P*h, D]. */
-static enum status to_tokens(struct ulysses *u, const struct attn_call *c, const struct tensor *o)
-{
-    const int *rows = u->rows + (c->patch + 1) * u->ranks;
-    struct tensor send[ULYSSES_MAX];
-    struct tensor recv[ULYSSES_MAX];
-    struct comm_req req = {0};
-    int64_t out = 0;
-    int64_t in = 0;
-    for (int r = 0, row = 0; r < u->ranks; row += rows[r++]) {
-        struct tensor part = tensor_slice(o, 1, row, rows[r]);
-        send[r] = block_at(u, &u->send, o, rows[r], &out);
-        recv[r] = block_at(u, &u->recv, o, rows[u->rank], &in);
-        TRY(op_copy(c->queue, &send[r], &part));
-    }
-    TRY(comm_all_to_all(u->comm, send, recv, c->queue, &req));
-    TRY(comm_wait(&req, c->queue));
-    for (int r = 0; r < u->ranks; r++) {
-        struct tensor heads = tensor_slice(&c->o, 2, (int64_t)r * u->heads, u->heads);
-        TRY(op_copy(c->queue, &heads, &recv[r]));
-    }
-    return ST_OK;
+    const struct tensor *q = &outer->q;
+    int64_t dim[4] = {q->dim[0], span_count(&u->wide[outer->patch + 1]), u->heads, q->dim[3]};
+    return tensor_of(flat->data, flat->dev, flat->dtype, 4, dim);
 }
 
 static enum status ulysses_attend(struct strategy *me, const struct attn_call *call)
 {
     struct ulysses *u = me->state;
+    const int *rows = u->rows + (call->patch + 1) * u->ranks;
+    const struct tensor narrow[3] = {call->q, call->k, call->v};
+    struct tensor wide[3];
+    struct comm_req req = {0};
     struct attn_call in = *call;
-    int64_t zero = 0;
     BUG_ON(call->lse, "nothing outside the head exchange asks for a log-sum-exp");
+    for (int i = 0; i < 3; i++)
+        wide[i] = wide_in(&u->flat[i], call, u);
+    TRY(comm_to_heads(u->comm, 3, narrow, wide, rows, &u->staging, call->queue, &req));
+    TRY(comm_wait(&req, call->queue));
     in.span = &u->wide[call->patch + 1];
-    TRY(to_heads(u, call, &call->q, &u->q, &in.q));
-    TRY(to_heads(u, call, &call->k, &u->k, &in.k));
-    TRY(to_heads(u, call, &call->v, &u->v, &in.v));
-    in.o = block_at(u, &u->o, &call->q, span_count(in.span), &zero);
+    in.q = wide[0];
+    in.k = wide[1];
+    in.v = wide[2];
+    in.o = wide_in(&u->flat[3], call, u);
     TRY(attn_inner(me, &in));
-    return to_tokens(u, call, &in.o);
+    TRY(comm_to_tokens(u->comm, &in.o, &call->o, rows, &u->staging, call->queue, &req));
+    return comm_wait(&req, call->queue);
 }
 
 const struct strategy_ops strategy_ulysses = {

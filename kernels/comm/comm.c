@@ -150,7 +150,7 @@ static struct comm_count *count_of(struct comm *comm, enum comm_op op)
 }
 
 /* A communicator of one rank moves nothing and counts nothing. */
-static void count_call(struct comm *comm, enum comm_op op, uint64_t api_bytes)
+void comm_count_call(struct comm *comm, enum comm_op op, uint64_t api_bytes)
 {
     struct comm_count *count = count_of(comm, op);
     if (!count || comm->size == 1)
@@ -252,7 +252,7 @@ static enum status keep_native(struct comm *comm, enum comm_op op, enum status s
 
 /* ---- operations ---- */
 
-static void begin_op(struct comm *comm, int label)
+void comm_begin_op(struct comm *comm, int label)
 {
     trace_push(comm->label[label]);
     if (comm->ops->announce)
@@ -262,8 +262,8 @@ static void begin_op(struct comm *comm, int label)
 enum status comm_send(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
                       struct comm_req *req)
 {
-    begin_op(comm, COMM_SEND);
-    count_call(comm, COMM_SEND, tensor_bytes(t));
+    comm_begin_op(comm, COMM_SEND);
+    comm_count_call(comm, COMM_SEND, tensor_bytes(t));
     enum status st = comm_post_send(comm, COMM_SEND, peer, t, q, req);
     trace_pop();
     return st;
@@ -272,7 +272,7 @@ enum status comm_send(struct comm *comm, int peer, const struct tensor *t, struc
 enum status comm_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
                       struct comm_req *req)
 {
-    begin_op(comm, COMM_LABEL_RECV);
+    comm_begin_op(comm, COMM_LABEL_RECV);
     enum status st = comm_post_recv(comm, peer, t, q, req);
     trace_pop();
     return st;
@@ -290,8 +290,8 @@ enum status comm_all_reduce(struct comm *comm, struct tensor *inout, struct tens
         return ST_OK;
     uint64_t bytes = tensor_bytes(inout);
     enum status st;
-    begin_op(comm, COMM_ALL_REDUCE);
-    count_call(comm, COMM_ALL_REDUCE, bytes);
+    comm_begin_op(comm, COMM_ALL_REDUCE);
+    comm_count_call(comm, COMM_ALL_REDUCE, bytes);
     if (comm->ops->all_reduce) {
         void *handle;
         check_req(comm, req, label);
@@ -314,8 +314,8 @@ enum status comm_all_gather(struct comm *comm, const struct tensor *mine, const 
            (long long)tensor_count(&part[comm->rank]), (long long)tensor_count(mine));
     uint64_t bytes = tensor_bytes(mine);
     enum status st;
-    begin_op(comm, COMM_ALL_GATHER);
-    count_call(comm, COMM_ALL_GATHER, bytes);
+    comm_begin_op(comm, COMM_ALL_GATHER);
+    comm_count_call(comm, COMM_ALL_GATHER, bytes);
     if (comm->ops->all_gather && comm->size > 1) {
         void *handle;
         check_req(comm, req, label);
@@ -335,8 +335,8 @@ enum status comm_all_to_all(struct comm *comm, const struct tensor *send, const 
     const char *label = comm->label[COMM_ALL_TO_ALL];
     uint64_t bytes = total_bytes(send, comm->size);
     enum status st;
-    begin_op(comm, COMM_ALL_TO_ALL);
-    count_call(comm, COMM_ALL_TO_ALL, bytes);
+    comm_begin_op(comm, COMM_ALL_TO_ALL);
+    comm_count_call(comm, COMM_ALL_TO_ALL, bytes);
     if (comm->ops->all_to_all && comm->size > 1) {
         void *handle;
         check_req(comm, req, label);

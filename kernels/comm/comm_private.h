@@ -30,6 +30,11 @@ enum status comm_post_send(struct comm *comm, enum comm_op op, int peer, const s
 enum status comm_post_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
                            struct comm_req *req);
 
+/* For a front end of its own file: opens the trace range (trace_pop ends it) and tells the transport
+ * what comes; counts one call. */
+void comm_begin_op(struct comm *comm, int label);
+void comm_count_call(struct comm *comm, enum comm_op op, uint64_t api_bytes);
+
 /* ---- collective.c: for transports without their own ---- */
 enum status collective_all_to_all(struct comm *comm, const struct tensor *send,
                                   const struct tensor *recv, struct queue *q, struct comm_req *req);

@@ -8,6 +8,7 @@
 #include "kernels/cpu/norm.h"
 #include "kernels/cpu/pack.h"
 #include "kernels/cpu/pointwise.h"
+#include "kernels/cpu/random.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -148,6 +149,7 @@ const struct backend_ops backend_cpu = {
     .copy = pack_copy,
     .fill = pack_fill,
     .linear = linear_run,
+    .linear_add = linear_run_add,
     .activate = pointwise_activate,
     .norm_modulate = norm_modulate,
     .gate_add = norm_gate_add,
@@ -159,5 +161,6 @@ const struct backend_ops backend_cpu = {
     .attention = attention_run,
     .merge = attention_merge,
     .advance = pointwise_advance,
-    .random_normal = pointwise_random_normal,
+    .random_normal = random_draw_normal,
+    .random_uniform = random_draw_uniform,
 };

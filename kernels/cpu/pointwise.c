@@ -170,9 +170,10 @@ static void advance_rows(void *arg, int worker, int64_t begin, int64_t end)
 
 enum status pointwise_advance(struct queue *q, struct tensor *x, struct tensor *hist,
                               const struct tensor *eps_u, const struct tensor *eps_c,
-                              const struct tensor *noise, const struct advance_coef *coef)
+                              const struct tensor *noise, const struct tensor *coef)
 {
-    struct advance_job job = {x, hist, eps_u, eps_c, noise, *coef};
+    struct advance_job job = {x,     hist,  eps_u,
+                              eps_c, noise, *(const struct advance_coef *)coef->data};
     if (row_width(x) > 0)
         pool_run(cpu_of(q)->pool, row_count(x), pool_grain(row_width(x)), advance_rows, &job);
     return ST_OK;

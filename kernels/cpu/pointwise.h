@@ -15,7 +15,7 @@ enum status pointwise_timestep(struct queue *q, struct tensor *out, const struct
                                float freq_shift);
 enum status pointwise_advance(struct queue *q, struct tensor *x, struct tensor *hist,
                               const struct tensor *eps_u, const struct tensor *eps_c,
-                              const struct tensor *noise, const struct advance_coef *coef);
+                              const struct tensor *noise, const struct tensor *coef);
 enum status pointwise_random_normal(struct queue *q, struct tensor *out,
                                     const struct latent_geometry *geometry, int first_token,
                                     uint64_t seed, uint64_t stream);

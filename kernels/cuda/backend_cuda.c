@@ -260,19 +260,6 @@ static enum status elapsed(const struct event *from, const struct event *to, dou
     return ST_OK;
 }
 
-/* ---- ops with host values ---- */
-
-/* The coefficients go to the GPU first, so that the kernel is the same in every step. */
-static enum status advance(struct queue *q, struct tensor *x, struct tensor *hist,
-                           const struct tensor *eps_u, const struct tensor *eps_c,
-                           const struct tensor *noise, const struct advance_coef *coef)
-{
-    BUG_ON(cuda_capturing(q), "a sampler step in a graph: its coefficients would be frozen");
-    TRY(cuda_upload_scratch(q, coef, sizeof(*coef)));
-    return cuda_advance_by(q, x, hist, eps_u, eps_c, noise,
-                           (const float *)(void *)cuda_queue_of(q)->small);
-}
-
 const struct backend_ops backend_cuda = {
     .name = "cuda",
     .summary = "NVIDIA GPUs, bf16, fp16 and fp32: cuBLASLt products, cuDNN attention, own kernels",
@@ -304,7 +291,7 @@ const struct backend_ops backend_cuda = {
     .timestep = cuda_timestep,
     .attention = cuda_attention,
     .merge = cuda_merge,
-    .advance = advance,
+    .advance = cuda_advance,
     .random_normal = cuda_random_normal,
     .graph_begin = cuda_graph_begin,
     .graph_end = cuda_graph_end,

@@ -75,8 +75,6 @@ enum status cuda_workspace(struct queue *q, size_t bytes, void **out);
 /* ---- staging.c ---- */
 enum status cuda_upload(struct queue *q, const struct tensor *dst, const struct tensor *host);
 enum status cuda_download(struct queue *q, const struct tensor *host, const struct tensor *src);
-/* `bytes` (at most CUDA_SMALL) into q->small. */
-enum status cuda_upload_scratch(struct queue *q, const void *host, size_t bytes);
 void cuda_staging_release(struct cuda_staging *staging);
 
 /* ---- copy.c ---- */

@@ -87,10 +87,9 @@ enum status cuda_timestep(struct queue *q, struct tensor *out, const struct tens
 
 /* ---- sampler.cu ---- */
 
-/* op_advance with its coefficients, the nine floats of struct advance_coef in order, on the GPU. */
-enum status cuda_advance_by(struct queue *q, struct tensor *x, struct tensor *hist,
-                            const struct tensor *eps_u, const struct tensor *eps_c,
-                            const struct tensor *noise, const float *coef);
+enum status cuda_advance(struct queue *q, struct tensor *x, struct tensor *hist,
+                         const struct tensor *eps_u, const struct tensor *eps_c,
+                         const struct tensor *noise, const struct tensor *coef);
 enum status cuda_random_normal(struct queue *q, struct tensor *out,
                                const struct latent_geometry *geometry, int first_token,
                                uint64_t seed, uint64_t stream);

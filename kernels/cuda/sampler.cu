@@ -86,11 +86,12 @@ static enum status advance(const struct cuda_target *at, const struct tensor *x,
     return cuda_launched("advance");
 }
 
-enum status cuda_advance_by(struct queue *q, struct tensor *x, struct tensor *hist,
-                            const struct tensor *eps_u, const struct tensor *eps_c,
-                            const struct tensor *noise, const float *coef)
+enum status cuda_advance(struct queue *q, struct tensor *x, struct tensor *hist,
+                         const struct tensor *eps_u, const struct tensor *eps_c,
+                         const struct tensor *noise, const struct tensor *coefs)
 {
     struct cuda_target at = cuda_target(q);
+    const float *coef = static_cast<const float *>(coefs->data);
     if (tensor_count(x) == 0)
         return ST_OK;
     BUG_ON(eps_u && eps_u->dtype != eps_c->dtype, "advance: two dtypes of model outputs");

@@ -113,6 +113,15 @@ static enum status upload_piece(struct queue *q, const struct tensor *host,
     return cuda_pack(&at, device, &dense);
 }
 
+/* `bytes` (at most CUDA_SMALL) into q->small. */
+static enum status upload_scratch(struct queue *q, const void *host, size_t bytes)
+{
+    struct cuda_target at = cuda_target(q);
+    char padded[CUDA_SMALL] = {0};
+    memcpy(padded, host, bytes);
+    return cuda_upload_small(&at, cuda_queue_of(q)->small, padded, (bytes + 3) / 4 * 4);
+}
+
 static enum status upload_small(struct queue *q, const struct tensor *dst,
                                 const struct tensor *host)
 {
@@ -123,18 +132,10 @@ static enum status upload_small(struct queue *q, const struct tensor *dst,
     if (dst->dtype == host->dtype && tensor_contiguous(dst) && size % 4 == 0 &&
         (uintptr_t)dst->data % 4 == 0)
         return cuda_upload_small(&at, dst->data, bytes, size);
-    TRY(cuda_upload_scratch(q, bytes, size));
+    TRY(upload_scratch(q, bytes, size));
     struct tensor dense =
         tensor_of(cuda_queue_of(q)->small, q->dev, host->dtype, host->ndim, host->dim);
     return cuda_pack(&at, dst, &dense);
-}
-
-enum status cuda_upload_scratch(struct queue *q, const void *host, size_t bytes)
-{
-    struct cuda_target at = cuda_target(q);
-    char padded[CUDA_SMALL] = {0};
-    memcpy(padded, host, bytes);
-    return cuda_upload_small(&at, cuda_queue_of(q)->small, padded, (bytes + 3) / 4 * 4);
 }
 
 enum status cuda_upload(struct queue *q, const struct tensor *dst, const struct tensor *host)

@@ -216,8 +216,10 @@ static void test_advance(void)
             next[i] += noise ? (double)c.c_noise * noise->value[i] : 0.0;
             old[i] = x0;
         }
+        struct gpu_tensor *coef = gpu_random(&gpu, DTYPE_F32, 1.0f, GPU_DIM(ADVANCE_COEFS));
+        gpu_write(&gpu, coef, (const float *)&c);
         OK(op_advance(gpu.q, &x->t, &hist->t, u ? &u->t : NULL, &e->t, noise ? &noise->t : NULL,
-                      &c));
+                      &coef->t));
         gpu_near(&gpu, "advance", x, next);
         gpu_near(&gpu, "advance", hist, old);
         free(next);

@@ -6,6 +6,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+static struct tensor coefs(const struct ops *ops, const struct advance_coef *c)
+{
+    return tensor_of((void *)c, ops->q->dev, DTYPE_F32, OPS_DIM(ADVANCE_COEFS));
+}
+
 static void check_advance(struct ops *ops, const struct advance_coef *c, bool guided, bool noisy)
 {
     int64_t dim[] = {ops_pick(ops, 1, 3), ops_pick(ops, 1, 90), ops_pick(ops, 1, 300)};
@@ -25,8 +30,9 @@ static void check_advance(struct ops *ops, const struct advance_coef *c, bool gu
                   (double)c->c_hist * old[i] + (noisy ? (double)c->c_noise * z[i] : 0.0);
         want_hist[i] = x0;
     }
+    struct tensor coef = coefs(ops, c);
     cr_assert_eq(
-        op_advance(ops->q, &x, &hist, guided ? &eps_u : NULL, &eps_c, noisy ? &noise : NULL, c),
+        op_advance(ops->q, &x, &hist, guided ? &eps_u : NULL, &eps_c, noisy ? &noise : NULL, &coef),
         ST_OK);
     ops_near(ops, "advance", &x, want);
     ops_near(ops, "advance", &hist, want_hist);
@@ -65,7 +71,8 @@ Test(advance, empty_history)
     struct tensor x = ops_random(&ops, 1.0f, OPS_DIM(1, 4, 16)),
                   hist = ops_blank(&ops, OPS_DIM(1, 4, 16));
     struct tensor eps = ops_random(&ops, 1.0f, OPS_DIM(1, 4, 16));
-    const struct advance_coef coef = {.guidance = 1.0f, .x0_x = 1.0f, .c_x = 1.0f};
+    const struct advance_coef c = {.guidance = 1.0f, .x0_x = 1.0f, .c_x = 1.0f};
+    struct tensor coef = coefs(&ops, &c);
     float *want = ops_dense(&x);
     cr_assert_eq(op_advance(ops.q, &x, &hist, NULL, &eps, NULL, &coef), ST_OK);
     for (int i = 0; i < 64; i++) {

@@ -2,6 +2,7 @@
 /* Runs small cells; what is asserted about them is in the tests. */
 #include "tests/support/cells.h"
 
+#include "tests/support/near.h"
 #include "tests/support/ranks.h"
 
 #include <math.h>
@@ -30,7 +31,7 @@ struct problem cell_problem(const struct cell_setup *setup)
         .requests = setup->requests,
         .guided = true,
         .text_tokens = setup->config.text_tokens,
-        .dtype = DTYPE_F32,
+        .dtype = setup->dtype,
     };
 }
 
@@ -110,6 +111,7 @@ static enum status open_inputs(const struct cell_setup *setup, const struct prob
     in->sampler = sampler;
     in->guidance = 4.0f;
     in->seed = setup->seed;
+    in->graph = setup->graph;
     return ST_OK;
 }
 
@@ -145,11 +147,12 @@ struct threads {
     struct cell_result *result; /* [ranks] */
 };
 
+/* The local transport takes messages of any device, whichever its world was opened with. */
 static enum status thread_rank(struct rank *self)
 {
     struct threads *t = self->arg;
-    return cell_run_rank(t->setup, t->spec, self->world, self->dev, t->loops,
-                         &t->result[self->rank]);
+    struct device *dev = t->setup->devices ? t->setup->devices[self->rank] : self->dev;
+    return cell_run_rank(t->setup, t->spec, self->world, dev, t->loops, &t->result[self->rank]);
 }
 
 enum status cell_run(const struct cell_setup *setup, const char *spec, int loops,
@@ -204,6 +207,30 @@ int cell_ranks(const struct cell_setup *setup, const char *text)
     struct spec spec;
     expanded(setup, text, &spec);
     return spec_ranks(&spec);
+}
+
+int cell_output_rank(const struct cell_setup *setup, const char *text)
+{
+    struct problem problem = cell_problem(setup);
+    struct spec spec;
+    struct plan *plan;
+    BUG_ON(spec_parse(text, &spec) != ST_OK, "%s", status_text());
+    BUG_ON(plan_build(&problem, &spec, cell_ranks(setup, text), 0, &plan) != ST_OK, "%s",
+           status_text());
+    int rank = plan_output_rank(plan);
+    plan_close(plan);
+    return rank;
+}
+
+double cell_distance(const struct cell_result *got, const struct cell_result *want)
+{
+    double *wanted = malloc(want->count * sizeof *wanted);
+    BUG_ON(!wanted, "no memory for %zu latents", want->count);
+    for (size_t i = 0; i < want->count; i++)
+        wanted[i] = (double)want->latent[i];
+    struct near near = near_measure(got->latent, wanted, (int64_t)want->count);
+    free(wanted);
+    return near.rel_l2;
 }
 
 double cell_tolerance(const char *text)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small cells for strategy tests: one model, one problem, any specification, on threads or on MPI
- * ranks. */
+/* Small cells for strategy tests: one model, one problem, any specification, on threads or on
+ * processes, on any backend. */
 #ifndef TESTS_SUPPORT_CELLS_H
 #define TESTS_SUPPORT_CELLS_H
 
@@ -10,9 +10,14 @@ struct cell_setup {
     struct dit_config config; /* a tiny preset, perhaps changed */
     int width, height, steps, requests;
     uint64_t seed;
+    enum dtype dtype;              /* of the model */
+    struct device *const *devices; /* cell_run's, one for each rank; borrowed. NULL: a CPU device of
+                                      its own for each */
+    bool graph;                    /* run_inputs.graph */
 };
 
-/* preset: "pixart-tiny" or "dit-tiny". 96 x 80 pixels (6 x 5 tokens), 5 steps, 2 requests. */
+/* preset: "pixart-tiny" or "dit-tiny". 96 x 80 pixels (6 x 5 tokens), 5 steps, 2 requests; fp32 on
+ * the CPU, no graphs. */
 struct cell_setup cell_setup_of(const char *preset);
 
 struct problem cell_problem(const struct cell_setup *setup);
@@ -37,6 +42,12 @@ void cell_release(struct cell_result *result);
 const char *cell_reference(const struct cell_setup *setup, const char *spec, char *text);
 
 int cell_ranks(const struct cell_setup *setup, const char *spec);
+
+/* The rank of a cell that has the latents. */
+int cell_output_rank(const struct cell_setup *setup, const char *spec);
+
+/* Relative L2 distance of latents; infinite where one is not finite. */
+double cell_distance(const struct cell_result *got, const struct cell_result *want);
 
 /* 1e-5 where only data moves, 1e-4 where sums are reordered. */
 double cell_tolerance(const char *spec);

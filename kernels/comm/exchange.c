@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The exchange of tokens for heads out of copies and messages, for every transport. */
+#include "kernels/comm/exchange.h"
+
+#include "kernels/base/trace.h"
+#include "kernels/comm/comm_private.h"
+
+#include <stdio.h>
+
+enum { MESSAGES = COMM_REQ_MAX / 2 }; /* pairs of a send and a receive between two waits */
+
+/* One exchange as this rank sees it. */
+struct exchange {
+    struct comm *comm;
+    const int *rows;
+    int begin[EXCHANGE_RANKS + 1]; /* of each rank's rows among all */
+    int64_t lanes, heads, width;   /* B, h, D */
+    int first, packed;             /* ranks whose parts have a place in the staging */
+    struct queue *q;
+    struct comm_req *req;
+    int posted; /* pairs of messages in the open group */
+};
+
+/* ---- which parts are staged ---- */
+
+/* Those of the other ranks. A copy moves a run of ranks, so that of a rank in the middle has its
+ * own part too. */
+static int packed_ranks(int ranks, int rank, int *first)
+{
+    bool edge = rank == 0 || rank == ranks - 1;
+    *first = rank == 0 ? 1 : 0;
+    return edge ? ranks - 1 : ranks;
+}
+
+int64_t comm_exchange_staging(int tensors, int ranks, int rank, int64_t block)
+{
+    int first;
+    return tensors * packed_ranks(ranks, rank, &first) * block;
+}
+
+/* ---- views ---- */
+
+/* x [B, n, P*h, D] as [P, B, n, h, D], of the staged ranks only. */
+static struct tensor by_rank(const struct exchange *e, const struct tensor *x)
+{
+    struct tensor part = tensor_slice(x, 2, e->first * e->heads, e->packed * e->heads);
+    struct tensor from = tensor_split(&part, 2, e->packed, e->heads);
+    struct tensor to = from;
+    for (int a = 0; a < 3; a++) {
+        to.dim[a] = from.dim[(a + 2) % 3];
+        to.stride[a] = from.stride[(a + 2) % 3];
+    }
+    return to;
+}
+
+/* The i-th tensor's place in the staging: [P, B, n, h, D] of the staged ranks. */
+static struct tensor staged(const struct exchange *e, const struct tensor *staging, int i)
+{
+    int64_t dim[5] = {e->packed, e->lanes, e->rows[e->comm->rank], e->heads, e->width};
+    int64_t count = dim[0] * dim[1] * dim[2] * dim[3] * dim[4];
+    struct tensor flat = tensor_slice(staging, 0, i * count, count);
+    return tensor_reshape(&flat, 5, dim);
+}
+
+/* One rank's part of it, [B, n, h, D]. */
+static struct tensor staged_of(const struct exchange *e, const struct tensor *place, int rank)
+{
+    return tensor_at(place, rank - e->first);
+}
+
+/* A rank's rows of wide [B, W, h, D]. */
+static struct tensor wide_of(const struct exchange *e, const struct tensor *wide, int rank)
+{
+    return tensor_slice(wide, 1, e->begin[rank], e->rows[rank]);
+}
+
+/* My own heads of x [B, n, P*h, D]. */
+static struct tensor own_heads(const struct exchange *e, const struct tensor *x)
+{
+    return tensor_slice(x, 2, e->comm->rank * e->heads, e->heads);
+}
+
+static enum status copy(const struct exchange *e, struct tensor to, const struct tensor *from)
+{
+    return tensor_count(&to) > 0 ? op_copy(e->q, &to, from) : ST_OK;
+}
+
+/* ---- messages ---- */
+
+/* Every rank posts in the same order of (distance, tensor, lane), so that pieces of a group match
+ * on all of them. */
+static enum status post_pair(struct exchange *e, int distance, const struct tensor *out,
+                             const struct tensor *in)
+{
+    int n = e->comm->size;
+    int to = (e->comm->rank + distance) % n;
+    int from = (e->comm->rank + n - distance) % n;
+    TRY(comm_post_recv(e->comm, from, in, e->q, e->req));
+    return comm_post_send(e->comm, COMM_ALL_TO_ALL, to, out, e->q, e->req);
+}
+
+/* Sends and receives in one group; an open group is closed after a failure too. */
+static enum status post_lanes(struct exchange *e, int distance, const struct tensor *out,
+                              const struct tensor *in)
+{
+    for (int64_t b = 0; b < e->lanes; b++) {
+        struct tensor lane_out = tensor_at(out, b);
+        struct tensor lane_in = tensor_at(in, b);
+        if (e->posted == MESSAGES) {
+            TRY(comm_group_end(e->comm));
+            TRY(comm_wait(e->req, e->q));
+            TRY(comm_group_begin(e->comm));
+            e->posted = 0;
+        }
+        TRY(post_pair(e, distance, &lane_out, &lane_in));
+        e->posted++;
+    }
+    return ST_OK;
+}
+
+static enum status post_all(struct exchange *e, int n, const struct tensor *place,
+                            const struct tensor *wide, bool to_heads)
+{
+    int ranks = e->comm->size;
+    for (int d = 1; d < ranks; d++) {
+        int to = (e->comm->rank + d) % ranks;
+        int from = (e->comm->rank + ranks - d) % ranks;
+        for (int i = 0; i < n; i++) {
+            struct tensor out = to_heads ? staged_of(e, &place[i], to) : wide_of(e, &wide[i], to);
+            struct tensor in =
+                to_heads ? wide_of(e, &wide[i], from) : staged_of(e, &place[i], from);
+            TRY(post_lanes(e, d, &out, &in));
+        }
+    }
+    return ST_OK;
+}
+
+static enum status post_group(struct exchange *e, int n, const struct tensor *place,
+                              const struct tensor *wide, bool to_heads)
+{
+    TRY(comm_group_begin(e->comm));
+    enum status st = post_all(e, n, place, wide, to_heads);
+    if (st != ST_OK) {
+        char message[512];
+        snprintf(message, sizeof message, "%s", status_message());
+        comm_group_end(e->comm);
+        return fail(st, "%s", message);
+    }
+    return comm_group_end(e->comm);
+}
+
+/* ---- checks ---- */
+
+static void begin(struct exchange *e, const struct tensor *narrow, const struct tensor *wide,
+                  const struct tensor *staging)
+{
+    const char *label = e->comm->label[COMM_ALL_TO_ALL];
+    int ranks = e->comm->size;
+    BUG_ON(ranks > EXCHANGE_RANKS, "%s: %d ranks exchange; at most %d", label, ranks,
+           EXCHANGE_RANKS);
+    for (int r = 0; r < ranks; r++)
+        e->begin[r + 1] = e->begin[r] + e->rows[r];
+    e->lanes = wide->dim[0];
+    e->heads = wide->dim[2];
+    e->width = wide->dim[3];
+    e->packed = packed_ranks(ranks, e->comm->rank, &e->first);
+    const int64_t want[4] = {e->lanes, e->rows[e->comm->rank], ranks * e->heads, e->width};
+    for (int a = 0; a < 4; a++)
+        BUG_ON(narrow->dim[a] != want[a], "%s: axis %d of the narrow tensor is %lld, not %lld",
+               label, a, (long long)narrow->dim[a], (long long)want[a]);
+    BUG_ON(!tensor_contiguous(wide) || wide->dim[1] != e->begin[ranks],
+           "%s: the wide tensor has gaps, or %lld rows and not %d", label, (long long)wide->dim[1],
+           e->begin[ranks]);
+    BUG_ON(narrow->dtype != wide->dtype || staging->dtype != wide->dtype,
+           "%s: tensors of several dtypes", label);
+}
+
+/* ---- the two ways ---- */
+
+static enum status to_heads(struct exchange *e, int n, const struct tensor *x,
+                            const struct tensor *wide, const struct tensor *staging)
+{
+    struct tensor place[EXCHANGE_TENSORS];
+    for (int i = 0; i < n && e->packed > 0; i++) {
+        struct tensor parts = by_rank(e, &x[i]);
+        place[i] = staged(e, staging, i);
+        TRY(copy(e, place[i], &parts));
+    }
+    TRY(post_group(e, n, place, wide, true));
+    for (int i = 0; i < n; i++) {
+        struct tensor own = own_heads(e, &x[i]);
+        TRY(copy(e, wide_of(e, &wide[i], e->comm->rank), &own));
+    }
+    return ST_OK;
+}
+
+enum status comm_to_heads(struct comm *comm, int n, const struct tensor *x,
+                          const struct tensor *wide, const int *rows, const struct tensor *staging,
+                          struct queue *q, struct comm_req *req)
+{
+    struct exchange e = {.comm = comm, .rows = rows, .q = q, .req = req};
+    BUG_ON(n < 1 || n > EXCHANGE_TENSORS, "%d tensors in one exchange", n);
+    comm_begin_op(comm, COMM_ALL_TO_ALL);
+    for (int i = 0; i < n; i++) {
+        begin(&e, &x[i], &wide[i], staging);
+        comm_count_call(comm, COMM_ALL_TO_ALL, tensor_bytes(&x[i]));
+    }
+    enum status st = to_heads(&e, n, x, wide, staging);
+    trace_pop();
+    return st;
+}
+
+/* My own part goes straight to its place, or with those that are unpacked together. */
+static enum status to_tokens(struct exchange *e, const struct tensor *wide, const struct tensor *o,
+                             const struct tensor *staging)
+{
+    int me = e->comm->rank;
+    struct tensor place = {0};
+    struct tensor own = wide_of(e, wide, me);
+    if (e->packed > 0)
+        place = staged(e, staging, 0);
+    TRY(post_group(e, 1, &place, wide, false));
+    bool apart = e->packed < e->comm->size;
+    TRY(copy(e, apart ? own_heads(e, o) : staged_of(e, &place, me), &own));
+    TRY(comm_wait(e->req, e->q));
+    return e->packed > 0 ? copy(e, by_rank(e, o), &place) : ST_OK;
+}
+
+enum status comm_to_tokens(struct comm *comm, const struct tensor *wide, const struct tensor *o,
+                           const int *rows, const struct tensor *staging, struct queue *q,
+                           struct comm_req *req)
+{
+    struct exchange e = {.comm = comm, .rows = rows, .q = q, .req = req};
+    begin(&e, o, wide, staging);
+    comm_begin_op(comm, COMM_ALL_TO_ALL);
+    comm_count_call(comm, COMM_ALL_TO_ALL, tensor_bytes(wide));
+    enum status st = to_tokens(&e, wide, o, staging);
+    trace_pop();
+    return st;
+}
