@@ -49,6 +49,7 @@ WITH_CRITERION ?= $(call links,$(H)include <criterion/criterion.h>\nTest(a$(,) b
 WITH_GNUPLOT   ?= $(if $(shell command -v gnuplot),1,0)
 CUDA_LIBS := -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lstdc++
 WITH_CUDA      ?= 0# 1: the CUDA backend, of which no figures are recorded yet
+WITH_NCCL      ?= $(if $(filter 1,$(WITH_CUDA)),$(if $(wildcard $(CUDA_HOME)/include/nccl.h),1,0),0)# its header; the library is looked for at run time
 endif
 REQUIRED := $(strip $(if $(filter 0,$(WITH_BLAS)),OpenBLAS) $(if $(filter 0,$(WITH_JANSSON)),jansson) \
                     $(if $(filter 0,$(WITH_CYAML)),libcyaml))
@@ -73,7 +74,7 @@ CPU_OPT := $(if $(filter release,$(VARIANT)),-O3)# kernels/cpu: loops written to
 CFLAGS  ?= -g
 C_FLAGS := -std=c17 $(OPT) $(WARNINGS) $(if $(filter 1,$(DEVELOPER)),$(if $(filter fuzz,$(VARIANT)),,-Werror)) \
            -fno-common -pthread $(CFLAGS)
-DEFINES := -D_GNU_SOURCE -I. $(foreach x,MPI CUDA,$(if $(filter 1,$(WITH_$(x))),-DWITH_$(x)=1)) $(CPPFLAGS) \
+DEFINES := -D_GNU_SOURCE -I. $(foreach x,MPI CUDA NCCL,$(if $(filter 1,$(WITH_$(x))),-DWITH_$(x)=1)) $(CPPFLAGS) \
            -DDITBENCH_SOURCE_DIR='"$(CURDIR)"' -DDITBENCH_BUILD_DIR='"$(abspath $(OUT))"'
 LIBS := -lopenblas -lcyaml -ljansson $(if $(filter 1,$(WITH_MPI)),$(MPI_LIBS)) \
         $(if $(filter 1,$(WITH_CUDA)),$(CUDA_LIBS)) -lm $(LDLIBS)
@@ -88,7 +89,7 @@ DIRTY  = $(if $(shell git status --porcelain --untracked-files=no 2>/dev/null),1
 objects = $(patsubst %,$(OBJ)/%.o,$(basename $(1)))
 CUDA_SOURCES := $(if $(filter 1,$(WITH_CUDA)),$(wildcard kernels/cuda/*.c kernels/cuda/*.cu))
 NOT_BUILT := $(if $(filter 1,$(WITH_MPI)),,kernels/comm/comm_mpi.c) \
-             $(if $(filter 1,$(WITH_NCCL)),,kernels/comm/comm_nccl.c) harness/main.c
+             $(if $(filter 1,$(WITH_NCCL)),,kernels/comm/comm_nccl.c kernels/comm/nccl_api.c kernels/comm/nccl_watch.c) harness/main.c
 sources = $(filter-out $(NOT_BUILT),$(wildcard $(addsuffix /*.c,$(1))))
 kernels    := $(call objects,$(call sources,kernels/base kernels kernels/cpu) $(CUDA_SOURCES))
 comm       := $(kernels) $(call objects,$(call sources,kernels/comm))
@@ -106,7 +107,7 @@ $(OBJ)/%.o: %.c $(OBJ)/.flags
 $(OBJ)/%.o: %.cu $(OBJ)/.flags
 	$(call run,NVCC) $(NVCC) $(NVCC_FLAGS) -MMD -MP -c -o $@ $<
 $(OBJ)/kernels/cpu/%.o: EXTRA = $(CPU_OPT)
-$(OBJ)/kernels/cuda/%.o: EXTRA = -isystem $(CUDA_HOME)/include
+$(OBJ)/kernels/cuda/%.o $(OBJ)/kernels/comm/%nccl.o $(OBJ)/kernels/comm/nccl_%.o: EXTRA = -isystem $(CUDA_HOME)/include
 $(OBJ)/harness/env.o: EXTRA = -DDITBENCH_COMMIT='"$(COMMIT)"' -DDITBENCH_DIRTY=$(DIRTY) -DDITBENCH_FLAGS='"$(C_FLAGS)"'
 $(OBJ)/harness/env.o: $(OBJ)/.commit
 
@@ -152,8 +153,8 @@ run-tests: $(foreach floor,$(TESTS),$(if $(wildcard tests/$(floor)/test_*.c),$(O
 	@failed=; for t in $^; do echo "== $$t"; $(RUN) $$t -j$(JOBS) --timeout 600 $(ARGS) || failed="$$failed $$t"; done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
-# The CUDA backend's tests: a plain program, since GPU machines seldom have Criterion.
-$(OUT)/tests/cuda: $(call objects,$(wildcard tests/cuda/*.c)) $(kernels) $(SUPPORT)
+# Tests on GPUs: a plain program, since GPU machines seldom have Criterion.
+$(OUT)/tests/cuda: $(call objects,$(wildcard tests/cuda/*.c)) $(harness) $(SUPPORT)
 	$(call link)
 
 # Programs of one source with a plain main: tests/stress/X.c, tests/bench/X.c; and fuzz targets, tests/fuzz/fuzz_X.c.
@@ -202,7 +203,7 @@ test-tsan: ## tests/stress/*.c under the thread sanitizer
 	$(AGAIN) VARIANT=tsan RUN="$(FIXED)" run-stress $(call judge,tsan)
 test-mpi: ## only the tests that start mpirun
 	@$(AGAIN) TESTS="comm strategies harness" ARGS="--filter=*mpi*/*" run-tests
-test-cuda: ## the CUDA backend against double precision; needs a GPU
+test-cuda: ## operations, reference files and whole loops on GPUs; needs one, better two
 	@$(AGAIN) WITH_CUDA=1 $(OUT)/tests/cuda
 	$(OUT)/tests/cuda
 bundle: ## one folder that runs on a GPU machine where nothing can be installed: BUILD/bundle

@@ -129,6 +129,12 @@ static enum status set_transport(struct cell *cell, const char *what, const char
     return set_choice(cell->transport, what, value, legal, 3);
 }
 
+static enum status set_exchange(struct cell *cell, const char *what, const char *value)
+{
+    static const char *const legal[] = {"auto", "nccl", "lsa"};
+    return set_choice(cell->exchange, what, value, legal, 3);
+}
+
 static enum status set_strategy(struct cell *cell, const char *what, const char *value)
 {
     return set_word(cell->strategy, sizeof cell->strategy, what, value);
@@ -204,8 +210,12 @@ static const struct cell_option options[] = {
      false, set_dtype},
     {"backend", "cpu|cuda", "what computes (default: cuda where a GPU is seen)", false,
      set_backend},
-    {"transport", "local|mpi|nccl", "between ranks (default: local on cpu, mpi under mpirun)",
-     false, set_transport},
+    {"transport", "local|mpi|nccl",
+     "between ranks (default: local on cpu, nccl on cuda, mpi under mpirun on cpu)", false,
+     set_transport},
+    {"exchange", "auto|nccl|lsa",
+     "how nccl's ranks swap tokens for heads: the faster, messages, or one kernel (default: auto)",
+     false, set_exchange},
     {"strategy", "SPEC", "e.g. cfg=2,pipefusion=2:patches=4,ulysses=2 (default: serial)", false,
      set_strategy},
     {"ranks", "N", "default: the product of the degrees", false, set_ranks},

@@ -26,6 +26,7 @@ struct cell {
     char dtype[CELL_NAME];  /* "": by the backend */
     char backend[CELL_NAME];
     char transport[CELL_NAME];
+    char exchange[CELL_NAME]; /* how nccl exchanges heads: auto, nccl, lsa; "": auto */
     char strategy[SPEC_TEXT]; /* "": serial */
     int ranks;                /* 0: the product of the degrees */
     int threads;              /* of all ranks together; 0: the cores of this machine */

@@ -5,6 +5,7 @@
 #include "harness/env.h"
 #include "kernels/backend.h"
 #include "kernels/comm/comm.h"
+#include "kernels/identity.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,22 +20,49 @@ static json_t *features(void)
     return out;
 }
 
+/* Bytes free on the first device, which is opened for it; *why: the failure of one that is there.
+ */
+static size_t available_on(const struct backend_ops *ops, char *why, size_t size)
+{
+    size_t bytes = 0;
+    struct device *dev;
+    const struct device_options options = {.ordinal = 0, .threads = 1};
+    enum status st = device_open(ops, &options, &dev);
+    if (st == ST_OK) {
+        st = device_capacity(dev, &bytes);
+        device_close(dev);
+    }
+    snprintf(why, size, "%s", st ? status_message() : "");
+    status_clear();
+    return st ? 0 : bytes;
+}
+
+static json_t *names_of(const struct backend_ops *ops, int n)
+{
+    json_t *out = json_array();
+    for (int i = 0; i < n; i++) {
+        struct identity identity;
+        if (identity_read(ops, i, &identity) == ST_OK && identity.name[0])
+            json_array_append_new(out, json_string(identity.name));
+    }
+    status_clear();
+    return out;
+}
+
 static json_t *devices(void)
 {
     json_t *out = json_array();
     for (int i = 0; backend_at(i); i++) {
+        const struct backend_ops *ops = backend_at(i);
+        char why[300] = "";
         int n = 0;
-        size_t bytes = 0;
-        struct device *dev;
-        const struct device_options options = {.ordinal = 0, .threads = 1};
-        if (backend_at(i)->count(&n) == ST_OK && n > 0 &&
-            device_open(backend_at(i), &options, &dev) == ST_OK) {
-            if (device_capacity(dev, &bytes) != ST_OK)
-                bytes = 0;
-            device_close(dev);
-        }
-        json_array_append_new(out, json_pack("{s:s, s:i, s:I}", "backend", backend_at(i)->name,
-                                             "devices", n, "available_bytes", (json_int_t)bytes));
+        if (ops->count(&n) != ST_OK)
+            n = 0;
+        size_t bytes = n > 0 ? available_on(ops, why, sizeof why) : 0;
+        json_array_append_new(out,
+                              json_pack("{s:s, s:i, s:o, s:I, s:s?}", "backend", ops->name,
+                                        "devices", n, "names", names_of(ops, n), "available_bytes",
+                                        (json_int_t)bytes, "failure", why[0] ? why : NULL));
     }
     return out;
 }
@@ -55,14 +83,28 @@ static json_t *libraries(const struct record_map *map)
     return out;
 }
 
-static json_t *build_info(const struct record_env *env)
+static json_t *build_info(const struct record_env *env, json_t *seen)
 {
     return json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:i}", "version",
                      command_version(), "commit", env->commit, "dirty", env->dirty == RECORD_YES,
                      "compiler", env->compiler, "flags", env->flags, "features", features(),
                      "libraries", libraries(&env->libraries), "transports", transports(), "devices",
-                     devices(), "host", env->host, "os", env->os, "cpu", env->cpu, "cores",
-                     env->cores);
+                     seen, "host", env->host, "os", env->os, "cpu", env->cpu, "cores", env->cores);
+}
+
+/* "cuda: 2 (NVIDIA H200, NVIDIA H200), 149906.3 MB available" */
+static void print_device(const json_t *item)
+{
+    size_t i;
+    const json_t *name;
+    const json_t *names = json_object_get(item, "names");
+    const char *failure = json_string_value(json_object_get(item, "failure"));
+    printf("%s: %lld", json_string_value(json_object_get(item, "backend")),
+           (long long)json_integer_value(json_object_get(item, "devices")));
+    json_array_foreach(names, i, name) printf("%s%s", i ? ", " : " (", json_string_value(name));
+    printf("%s, %.1f MB available%s%s\n", json_array_size(names) ? ")" : "",
+           1e-6 * (double)json_integer_value(json_object_get(item, "available_bytes")),
+           failure ? "; " : "", failure ? failure : "");
 }
 
 static void print_value(const char *key, const json_t *value)
@@ -96,13 +138,11 @@ static void print_lines(json_t *info)
         }
         json_array_foreach(value, i, item)
         {
+            printf("%-14s ", i ? "" : key);
             if (json_is_string(item))
-                printf("%-14s %s\n", i ? "" : key, json_string_value(item));
+                printf("%s\n", json_string_value(item));
             else
-                printf("%-14s %s: %lld, %.1f MB available\n", i ? "" : key,
-                       json_string_value(json_object_get(item, "backend")),
-                       (long long)json_integer_value(json_object_get(item, "devices")),
-                       1e-6 * (double)json_integer_value(json_object_get(item, "available_bytes")));
+                print_device(item);
         }
     }
 }
@@ -136,7 +176,11 @@ static enum status info_run(int argc, char **argv)
     TRY(args_parse(&args, argc, argv, NULL, &json));
     TRY(record_open(&record));
     env_fill(record);
-    json_t *info = build_info(&record->env);
+    json_t *seen = devices(); /* it loads the libraries that are asked for their versions next */
+    for (int i = 0; backend_at(i); i++)
+        env_add_loaded(record, backend_at(i)->name);
+    status_clear();
+    json_t *info = build_info(&record->env, seen);
     record_close(record);
     if (json)
         return command_print_json(info);

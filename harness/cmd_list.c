@@ -3,6 +3,7 @@
 #include "harness/args.h"
 #include "harness/command.h"
 #include "harness/experiment.h"
+#include "harness/gpus.h"
 #include "kernels/backend.h"
 #include "kernels/comm/comm.h"
 #include "models/dit_config.h"
@@ -60,11 +61,14 @@ static enum status put_samplers(json_t *list)
     return ST_OK;
 }
 
+/* GPUs are counted without CUDA's driver, which is slow to wake; `info` wakes it. */
 static enum status put_backends(json_t *list)
 {
     for (int i = 0; backend_at(i); i++) {
         int devices = 0;
-        if (backend_at(i)->count(&devices) != ST_OK)
+        if (strcmp(backend_at(i)->name, "cuda") == 0)
+            devices = gpus_count();
+        else if (backend_at(i)->count(&devices) != ST_OK)
             devices = 0;
         json_array_append_new(list,
                               json_pack("{s:s, s:s, s:i}", "name", backend_at(i)->name, "summary",
@@ -212,6 +216,9 @@ static void print_lines(const json_t *list)
         printf("  %-*s  %s", width, text_of(item, "name"), text_of(item, "summary"));
         if (json_object_get(item, "seam"))
             print_strategy(item);
+        const json_t *devices = json_object_get(item, "devices");
+        if (json_integer_value(devices) != 1 && devices)
+            printf("  [%d devices here]", (int)json_integer_value(devices));
         printf("\n");
     }
 }

@@ -3,6 +3,7 @@
  * started. */
 #include "harness/args.h"
 #include "harness/command.h"
+#include "harness/env.h"
 #include "harness/interrupt.h"
 #include "harness/launch.h"
 #include "harness/outcome.h"
@@ -189,6 +190,7 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
         struct outcome_options named = *options;
         named.identity = record->cell.weights;
         outcome_name(setup, &named, record);
+        env_add_loaded(record, setup->cell.backend);
         st = conclude(record, st, o->json);
         fflush(stdout);
     }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ditbench verify`: its command line, alone or under mpirun. */
+/* `ditbench verify`: its command line, alone, under mpirun, or as one of the processes that it
+ * starts. */
 #include "harness/args.h"
 #include "harness/command.h"
+#include "harness/fork_ranks.h"
 #include "harness/number.h"
 #include "harness/record.h"
 #include "harness/verify.h"
@@ -22,8 +24,8 @@ static const struct args_option own[] = {
 };
 
 /* The rest of a cell is in the file. */
-static const char *const taken[] = {"model", "strategy", "ranks",     "threads",
-                                    "dtype", "backend",  "transport", NULL};
+static const char *const taken[] = {"model",   "strategy",  "ranks",    "threads", "dtype",
+                                    "backend", "transport", "exchange", "graph",   NULL};
 
 struct verify_options {
     const char *reference;
@@ -39,30 +41,36 @@ static enum status take(void *self, int key, const char *value)
     return ST_OK;
 }
 
+/* *processes > 0: nothing was computed, and so many ranks are to be started. */
 static enum status verify_file(const struct cell *cell, const struct verify_options *o,
-                               const struct rendezvous *mpi, bool *agreed)
+                               const struct rendezvous *place, bool *agreed, int *processes)
 {
     char folder[PATH_MAX];
     struct dit_config config;
     struct verify_file file;
     *agreed = true;
+    *processes = 0;
     TRY(dit_config_load(cell->model, &config, folder, sizeof folder));
     enum status st = verify_file_read(o->reference, &config, &file);
     if (st == ST_OK) {
-        struct verify verify = {cell, &file, mpi, o->tolerance, true};
+        struct verify verify = {
+            .cell = cell, .file = &file, .place = place, .tolerance = o->tolerance};
         st = verify_run(&verify);
         *agreed = verify.agreed;
+        *processes = verify.processes;
     }
     verify_file_release(&file);
     return st;
 }
 
-static enum status verify_under(const struct cell *cell, const struct verify_options *o,
-                                const struct rendezvous *place)
+/* As one rank of several. */
+static enum status verify_as_rank(const struct cell *cell, const struct verify_options *o,
+                                  const struct rendezvous *place)
 {
     bool agreed;
-    enum status st = verify_file(cell, o, place, &agreed);
-    if (!agreed) { /* peers may wait for this rank: it dies, and mpirun ends them */
+    int none;
+    enum status st = verify_file(cell, o, place, &agreed, &none);
+    if (!agreed) { /* peers may wait for this rank: it dies, and whoever started it ends them */
         fprintf(stderr, "ditbench verify: rank %d: %s\n", place->rank, status_message());
         fflush(NULL);
         _exit(record_exit_code(st));
@@ -72,6 +80,30 @@ static enum status verify_under(const struct cell *cell, const struct verify_opt
     status_clear();
     rendezvous_finish();
     return st;
+}
+
+/* The ranks say what there is to say; this process ends as they do. */
+static enum status start_ranks(char **argv, int ranks)
+{
+    struct fork_ranks_end end;
+    char text[200];
+    TRY(command_start_ranks(argv, ranks, &end));
+    int code = fork_ranks_code(&end);
+    if (code > 128)
+        return fail(ST_COMM, "%s", fork_ranks_text(&end, text, sizeof text));
+    if (code == 0)
+        return ST_OK;
+    fflush(NULL);
+    _exit(code);
+}
+
+static enum status verify_alone(const struct cell *cell, const struct verify_options *o,
+                                char **argv)
+{
+    bool agreed;
+    int processes;
+    TRY(verify_file(cell, o, NULL, &agreed, &processes));
+    return processes > 0 ? start_ranks(argv, processes) : ST_OK;
 }
 
 /* `verify` takes a folder: one that bears a preset's name is meant all the same. */
@@ -96,14 +128,14 @@ static enum status verify_main(int argc, char **argv)
                  "tolerance, 1 when one is not.",
         .own = own,
         .cell = true,
+        .loop = true,
         .only = taken,
         .take = take,
     };
     struct verify_options o = {NULL, NAN};
     struct cell cell;
     struct rendezvous place;
-    bool under;
-    bool agreed;
+    bool among;
     cell_init(&cell);
     TRY(args_parse(&args, argc, argv, &cell, &o));
     if (!cell.model[0])
@@ -111,8 +143,10 @@ static enum status verify_main(int argc, char **argv)
     if (!o.reference)
         return fail(ST_INVALID, "no reference is given; use --reference FILE");
     prefer_folder(&cell);
-    TRY(rendezvous_mpi(&argc, &argv, &under, &place));
-    return under ? verify_under(&cell, &o, &place) : verify_file(&cell, &o, NULL, &agreed);
+    TRY(fork_ranks_place(&among, &place));
+    if (!among)
+        TRY(rendezvous_mpi(&argc, &argv, &among, &place));
+    return among ? verify_as_rank(&cell, &o, &place) : verify_alone(&cell, &o, argv);
 }
 
 const struct command command_verify = {"verify", "a model's numbers against another framework's",

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hidden command behind `run` and `sweep`: the process, or one of the processes, of a cell.
- * Speaks the lines of launch.h on standard output. */
+/* The hidden command behind `run` and `sweep`: the process, or one of the processes, of a cell, or
+ * the one that starts those. Speaks the lines of launch.h on standard output. */
 #include "harness/args.h"
 #include "harness/command.h"
+#include "harness/env.h"
+#include "harness/fork_ranks.h"
 #include "harness/outcome.h"
 #include "harness/worker.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,11 +36,22 @@ static enum status take(void *self, int key, const char *value)
     return ST_OK;
 }
 
+/* Where our lines go. What libraries print (NCCL_DEBUG) goes to standard error: in the middle of a
+ * long line it would spoil it. */
+static int channel = STDOUT_FILENO;
+
+static void keep_channel(void)
+{
+    int copy = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (copy >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
+        channel = copy;
+}
+
 /* One write for one line, so that lines of several ranks do not mix. */
 static void say_line(const char *line, size_t size)
 {
     while (size > 0) {
-        ssize_t n = write(STDOUT_FILENO, line, size);
+        ssize_t n = write(channel, line, size);
         if (n <= 0)
             return; /* whoever listened is gone, and will have ended us */
         line += n;
@@ -89,18 +103,21 @@ static enum status say_record(const struct record *record)
     return ST_OK;
 }
 
+/* As one process with all ranks (place NULL), or as one rank. */
 static enum status work(const struct cell *cell, const struct worker_options *o,
-                        const struct rendezvous *mpi)
+                        const struct rendezvous *place)
 {
     struct setup *setup;
     struct record *record;
-    TRY(setup_open(cell, mpi ? mpi->size : 0, &setup));
-    struct worker worker = {setup, mpi, o->identity, o->output, on_phase, on_beat, NULL};
+    keep_channel();
+    TRY(setup_open(cell, place && !place->folder ? place->size : 0, &setup));
+    struct worker worker = {setup, place, o->identity, o->output, on_phase, on_beat, NULL};
     enum status st = worker_run(&worker, &record);
     if (record) {
         /* The parent names it again, with its own command line; a line must be whole to be read. */
         const struct outcome_options options = {.experiment = "", .identity = record->cell.weights};
         outcome_name(setup, &options, record);
+        env_add_loaded(record, setup->cell.backend);
         enum status said = say_record(record);
         record_close(record);
         st = said ? said : st;
@@ -109,22 +126,47 @@ static enum status work(const struct cell *cell, const struct worker_options *o,
     return st == ST_WRONG ? ST_OK : st; /* the record says so */
 }
 
+/* As one rank of several. When it fails peers may wait for it: whoever started it ends them when it
+ * dies. */
+static void work_as_rank(const struct cell *cell, const struct worker_options *o,
+                         const struct rendezvous *place)
+{
+    enum status st = work(cell, o, place);
+    if (st == ST_OK)
+        return;
+    say_failure(st);
+    _exit(record_exit_code(st));
+}
+
+/* Ends as the rank that brought the others down, which launch.h understands. */
+static enum status start_ranks(int ranks, char **argv)
+{
+    struct fork_ranks_end end;
+    char text[200];
+    TRY(command_start_ranks(argv, ranks, &end));
+    if (end.rank < 0)
+        return ST_OK;
+    fprintf(stderr, "%s\n", fork_ranks_text(&end, text, sizeof text));
+    fflush(NULL);
+    _exit(fork_ranks_code(&end));
+}
+
 /* Only a cell over MPI looks for mpirun: a sweep may run under one itself. */
 static enum status start(struct cell *cell, const struct worker_options *o, int argc, char **argv)
 {
     struct rendezvous place;
-    bool under = false;
-    if (strcmp(cell->transport, "mpi") != 0)
+    bool is = false;
+    bool mpi = strcmp(cell->transport, "mpi") == 0;
+    if (!mpi && (strcmp(cell->transport, "nccl") != 0 || cell->ranks <= 1))
         return work(cell, o, NULL);
-    TRY(rendezvous_mpi(&argc, &argv, &under, &place));
-    if (!under)
+    TRY(mpi ? rendezvous_mpi(&argc, &argv, &is, &place) : fork_ranks_place(&is, &place));
+    if (!is && mpi)
         return fail(ST_INVALID, "a worker over mpi must be started by mpirun");
-    enum status st = work(cell, o, &place);
-    if (st) { /* peers may wait for this rank: mpirun ends them when it dies */
-        say_failure(st);
-        _exit(record_exit_code(st));
-    }
-    rendezvous_finish();
+    if (!is)
+        return start_ranks(cell->ranks, argv);
+    work_as_rank(cell, o, &place);
+    if (mpi)
+        rendezvous_finish();
     return ST_OK;
 }
 

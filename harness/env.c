@@ -3,8 +3,11 @@
  * libraries themselves. */
 #include "harness/env.h"
 
+#include "kernels/identity.h"
+
 #include <cblas.h>
 #include <cyaml/cyaml.h>
+#include <dlfcn.h>
 #include <jansson.h>
 #include <sched.h>
 #include <stdio.h>
@@ -143,6 +146,47 @@ static void fill_variables(struct record *r)
         r->out_of_memory |= !name;
         free(name);
     }
+}
+
+void env_add_libraries(struct record *record, const struct record_map *more)
+{
+    struct record_map *libraries = &record->env.libraries;
+    for (int i = 0; i < more->n; i++) {
+        bool known = false;
+        for (int k = 0; k < libraries->n; k++)
+            known |= strcmp(libraries->v[k].name, more->v[i].name) == 0;
+        if (!known)
+            record_add_pair(record, libraries, more->v[i].name, more->v[i].value);
+    }
+}
+
+/* NCCL is loaded at run time, by the transport; one that is not loaded is not asked. */
+static void add_nccl(struct record *record)
+{
+    void *handle = dlopen("libnccl.so.2", RTLD_NOW | RTLD_NOLOAD);
+    void *address = handle ? dlsym(handle, "ncclGetVersion") : NULL;
+    int (*version)(int *);
+    int number = 0;
+    memcpy(&version, &address, sizeof version); // ISO C has no cast from object to function
+    if (address && version(&number) == 0)
+        record_add_pair(record, &record->env.libraries, "nccl",
+                        record_text_format(record, "%d.%d.%d", number / 10000, number / 100 % 100,
+                                           number % 100));
+    if (handle)
+        dlclose(handle); // only our count of it
+}
+
+void env_add_loaded(struct record *record, const char *backend)
+{
+    struct identity identity;
+    const struct backend_ops *ops = backend_find(backend);
+    if (!ops || identity_read(ops, 0, &identity) != ST_OK)
+        return;
+    for (int i = 0; i < identity.libraries; i++)
+        record_add_pair(record, &record->env.libraries, identity.library[i].name,
+                        identity.library[i].version);
+    if (identity.id[0] != '\0')
+        add_nccl(record);
 }
 
 void env_fill(struct record *record)

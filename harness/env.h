@@ -6,8 +6,15 @@
 
 #include "harness/record.h"
 
-/* Fills record->env but for the GPUs, which the backend that has them adds with record_add_gpu. */
+/* Fills record->env but for the GPUs (gpus.h) and their libraries. */
 void env_fill(struct record *record);
+
+/* Adds to env.libraries those of `more` whose names are not in it. */
+void env_add_libraries(struct record *record, const struct record_map *more);
+
+/* Adds the libraries that this process has loaded to use a backend and its transport: CUDA's, for
+ * the processes that have them. */
+void env_add_loaded(struct record *record, const char *backend);
 
 /* CPUs that this process may run on: its affinity mask, at least 1. */
 int env_cores(void);

@@ -247,6 +247,7 @@ static enum status set_values(const struct experiment *e, struct cell *cell)
     } single[] = {
         {"backend", "backend", v->backend},
         {"transport", "transport", v->transport},
+        {"exchange", "exchange", v->exchange},
         {"guidance", "guidance", v->guidance},
         {"seed", "seed", v->seed},
         {"warmup_loops", "warmup-loops", v->warmup_loops},

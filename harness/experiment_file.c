@@ -38,6 +38,7 @@ static const cyaml_schema_field_t fields[] = {
     LIST("exclude", exclude, CYAML_FLAG_OPTIONAL),
     TEXT("backend", backend, CYAML_FLAG_OPTIONAL),
     TEXT("transport", transport, CYAML_FLAG_OPTIONAL),
+    TEXT("exchange", exchange, CYAML_FLAG_OPTIONAL),
     TEXT("guidance", guidance, CYAML_FLAG_OPTIONAL),
     TEXT("seed", seed, CYAML_FLAG_OPTIONAL),
     TEXT("warmup_loops", warmup_loops, CYAML_FLAG_OPTIONAL),

@@ -17,7 +17,8 @@ struct experiment_list {
 struct experiment_values {
     char *name, *description;
     struct experiment_list models, sizes, ranks, strategies, dtypes, steps, requests, exclude;
-    char *backend, *transport, *guidance, *seed, *warmup_loops, *repeats, *threads, *timeout_s;
+    char *backend, *transport, *exchange, *guidance, *seed, *warmup_loops, *repeats, *threads,
+        *timeout_s;
 };
 
 enum { EXPERIMENT_MAX_BYTES = 1 << 20, EXPERIMENT_MAX_ENTRIES = 1000 };

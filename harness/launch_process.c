@@ -18,6 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
+/* For what was killed: a process gives back the memory of a GPU before it is gone, which takes
+ * seconds, and the next cell wants that memory. */
+enum { REAP_TURNS = 4000, REAP_MS = 5 };
+
 static void sleep_ms(int ms)
 {
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
@@ -146,14 +150,14 @@ static void kill_children(void)
 void process_finish(struct process *process)
 {
     kill(-process->pid, SIGKILL);
-    for (int turn = 0; turn < 400; turn++) {
+    for (int turn = 0; turn < REAP_TURNS; turn++) {
         pid_t got = waitpid(-1, NULL, WNOHANG);
         if (got < 0)
             break; /* no children: the usual end */
         if (got > 0)
             continue;
         kill_children();
-        sleep_ms(5);
+        sleep_ms(REAP_MS);
     }
     close(process->out);
 }

@@ -3,8 +3,10 @@
 #include "harness/outcome.h"
 
 #include "harness/env.h"
+#include "harness/gpus.h"
 #include "harness/launch.h"
 #include "harness/outcome_argv.h"
+#include "harness/room.h"
 #include "kernels/backend.h"
 
 #include <errno.h>
@@ -59,6 +61,25 @@ static enum status capacity(const struct setup *s, size_t *bytes)
     return st;
 }
 
+static enum status check_reference(uint64_t reference, uint64_t available)
+{
+    if (reference <= available)
+        return ST_OK;
+    return fail(ST_OOM,
+                "the one-rank run behind the check needs %.1f MB and %.1f MB are available; "
+                "--check off does without",
+                1e-6 * (double)reference, 1e-6 * (double)available);
+}
+
+/* By what NVML says, since this process must not wake CUDA's driver. The ranks look again, closer,
+ * once their devices are open. */
+static enum status check_gpus(const struct setup *s, const uint64_t *predicted, uint64_t reference)
+{
+    uint64_t available;
+    TRY(room_foresee(s->cell.ranks, predicted));
+    return gpus_available(0, &available) ? check_reference(reference, available) : ST_OK;
+}
+
 static enum status check_memory(const struct setup *s, const uint64_t *predicted)
 {
     size_t available;
@@ -67,6 +88,8 @@ static enum status check_memory(const struct setup *s, const uint64_t *predicted
     for (int r = 0; r < s->cell.ranks; r++)
         sum += predicted[r];
     TRY(predict_reference(s, &reference));
+    if (strcmp(s->cell.backend, "cuda") == 0)
+        return check_gpus(s, predicted, reference);
     TRY(capacity(s, &available));
     if (sum > available)
         return fail(ST_OOM,
@@ -75,13 +98,7 @@ static enum status check_memory(const struct setup *s, const uint64_t *predicted
                     "requests",
                     s->cell.ranks, s->cell.ranks == 1 ? " needs" : "s need", 1e-6 * (double)sum,
                     1e-6 * (double)available);
-    if (reference > available)
-        return fail(ST_OOM,
-                    "the one-rank run behind the check needs %.1f MB and %.1f MB are available; "
-                    "--check off "
-                    "does without",
-                    1e-6 * (double)reference, 1e-6 * (double)available);
-    return ST_OK;
+    return check_reference(reference, available);
 }
 
 enum status outcome_foresee(const struct setup *setup, uint64_t *predicted)
@@ -94,6 +111,17 @@ enum status outcome_foresee(const struct setup *setup, uint64_t *predicted)
 
 /* ---- the record ---- */
 
+/* Versions of libraries that only the process of a rank has loaded are what it said. */
+static void fill_env(const struct setup *s, struct record *record)
+{
+    struct record_map told = record->env.libraries;
+    env_fill(record);
+    if (strcmp(s->cell.backend, "cuda") != 0)
+        return;
+    env_add_libraries(record, &told);
+    gpus_fill(record);
+}
+
 void outcome_name(const struct setup *s, const struct outcome_options *o, struct record *record)
 {
     char id[RECORD_ID_SIZE] = "";
@@ -105,7 +133,7 @@ void outcome_name(const struct setup *s, const struct outcome_options *o, struct
     record_add_text(record, &record->argv, program_invocation_name);
     for (int i = 0; i < o->argc; i++)
         record_add_text(record, &record->argv, o->argv[i]);
-    env_fill(record);
+    fill_env(s, record);
     record_set_time(record);
 }
 

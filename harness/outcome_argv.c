@@ -2,13 +2,12 @@
 /* A resolved cell as options of the hidden command `worker`. */
 #include "harness/outcome_argv.h"
 
-#include <errno.h>
+#include "harness/command.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 static void add(struct outcome_argv *a, const char *word)
 {
@@ -45,11 +44,14 @@ static void add_cell(struct outcome_argv *a, const struct cell *c)
     add_text(a, "--dtype=%s", c->dtype);
     add_text(a, "--backend=%s", c->backend);
     add_text(a, "--transport=%s", c->transport);
+    add_text(a, "--exchange=%s", c->exchange);
     add_text(a, "--strategy=%s", c->strategy);
     add_text(a, "--ranks=%d", c->ranks);
     add_text(a, "--threads=%d", c->threads);
     add_text(a, "--warmup-loops=%d", c->warmup_loops);
     add_text(a, "--repeats=%d", c->repeats);
+    if (c->timeout_s > 0) /* of it, how long ranks wait for each other */
+        add_text(a, "--timeout=%.17g", c->timeout_s);
     add(a, c->check ? "--check=on" : "--check=off");
     add(a, c->graph ? "--graph=on" : "--graph=off");
 }
@@ -59,10 +61,7 @@ enum status outcome_argv_build(const struct setup *setup, const char *identity, 
 {
     char program[PATH_MAX];
     *out = (struct outcome_argv){.n = 0};
-    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (n < 0)
-        return fail(ST_IO, "/proc/self/exe: %s; /proc must be mounted", strerror(errno));
-    program[n] = '\0';
+    TRY(command_program(program));
     if (setup_processes(setup)) {
         add(out, "mpirun");
         add(out, "-n");

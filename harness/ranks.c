@@ -75,7 +75,7 @@ static enum status run_one(const struct worker *w)
     struct device *dev = NULL;
     int devices = 1;
     enum status st = ops->count(&devices);
-    options.ordinal = devices > 0 ? w->where.rank % devices : 0;
+    options.ordinal = devices > 0 ? (w->ranks->first + w->where.rank) % devices : 0;
     if (st == ST_OK)
         st = device_open(ops, &options, &dev);
     if (st != ST_OK) {
@@ -159,7 +159,11 @@ static enum status run_local(const struct ranks *ranks,
         w[i] = (struct worker){
             .ranks = ranks,
             .gate = &gate,
-            .where = {.rank = i, .size = ranks->n, .local = world, .timeout_s = ranks->timeout_s},
+            .where = {.rank = i,
+                      .size = ranks->n,
+                      .local = world,
+                      .timeout_s = ranks->timeout_s,
+                      .exchange = ranks->exchange},
             .job = job,
             .self = self,
         };
@@ -175,10 +179,11 @@ enum status ranks_each(const struct ranks *ranks,
 {
     BUG_ON(!backend_find(ranks->backend), "backend %s is not in this build", ranks->backend);
     BUG_ON(!comm_ops_find(ranks->transport), "transport %s is not in this build", ranks->transport);
-    if (!ranks->mpi)
+    if (!ranks->place)
         return run_local(ranks, job, self);
-    struct worker one = {.ranks = ranks, .where = *ranks->mpi, .job = job, .self = self};
+    struct worker one = {.ranks = ranks, .where = *ranks->place, .job = job, .self = self};
     one.where.timeout_s = ranks->timeout_s;
+    one.where.exchange = ranks->exchange;
     worker_main(&one);
     return outcome_of(&one, 1);
 }

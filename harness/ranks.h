@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One function on every rank: ranks are threads of this process (local), or this process is one of
- * them (MPI). Opens and closes each rank's device and world communicator; knows nothing of what the
- * function computes.
+ * them (MPI, NCCL). Opens and closes each rank's device and world communicator; knows nothing of
+ * what the function computes.
  */
 #ifndef HARNESS_RANKS_H
 #define HARNESS_RANKS_H
@@ -16,7 +16,10 @@ struct ranks {
     int n;
     int threads;      /* CPU threads of all ranks together, shared evenly, at least 1 each */
     double timeout_s; /* of a single wait for a peer; 0: none */
-    const struct rendezvous *mpi; /* this process' place under mpirun; NULL: ranks are threads */
+    /* this process' place among those of mpirun or fork_ranks.h; NULL: ranks are threads */
+    const struct rendezvous *place;
+    const char *exchange; /* as struct rendezvous has it; NULL: auto */
+    int first;            /* the GPU that rank 0 takes; the next ranks take the next ones, around */
 };
 
 struct rank {
@@ -31,8 +34,8 @@ int ranks_threads(const struct ranks *ranks, int index);
 /*
  * Runs job(self, rank) on every rank of this process and waits. When a thread fails its peers fail
  * too; the status and message are the cause's: a lost peer counts only where nothing else went
- * wrong. A process under mpirun that fails with anything but ST_WRONG may leave peers waiting: it
- * must end without rendezvous_finish, so that mpirun ends them.
+ * wrong. A process of several that fails with anything but ST_WRONG may leave peers waiting: it
+ * must end without rendezvous_finish, so that whoever started it ends them.
  */
 enum status ranks_each(const struct ranks *ranks,
                        enum status (*job)(void *self, const struct rank *rank), void *self);

@@ -62,7 +62,11 @@ static enum status compute_on(void *self, const struct rank *rank)
 static enum status compute(const struct reference *r, const struct spec *spec, float *out)
 {
     const struct setup *s = r->setup;
-    struct ranks ranks = {s->cell.backend, "local", 1, s->cell.threads, 0, NULL};
+    struct ranks ranks = {.backend = s->cell.backend,
+                          .transport = "local",
+                          .n = 1,
+                          .threads = s->cell.threads,
+                          .first = r->device};
     struct plan *plan;
     TRY(plan_build(&s->problem, spec, 1, 0, &plan));
     struct job job = {r, plan, out};

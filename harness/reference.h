@@ -16,6 +16,7 @@ struct reference {
     struct weights *weights;
     const char *identity; /* of the weights */
     const struct prompt *prompt;
+    int device;                            /* the GPU that it runs on */
     void (*on_step)(void *self, int step); /* (optional) while it computes */
     void *on_step_self;
 };

@@ -3,6 +3,7 @@
 #include "harness/setup.h"
 
 #include "harness/env.h"
+#include "harness/gpus.h"
 #include "kernels/backend.h"
 #include "kernels/comm/comm.h"
 
@@ -12,11 +13,21 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A process that only starts others must not wake CUDA's driver, which costs time and memory: GPUs
+ * are counted without it. */
+static bool is_cuda(const struct cell *cell)
+{
+    return strcmp(cell->backend, "cuda") == 0;
+}
+
+static bool is_nccl(const struct cell *cell)
+{
+    return strcmp(cell->transport, "nccl") == 0;
+}
+
 static bool cuda_seen(void)
 {
-    const struct backend_ops *cuda = backend_find("cuda");
-    int devices = 0;
-    return cuda && cuda->count(&devices) == ST_OK && devices > 0;
+    return backend_find("cuda") && gpus_count() > 0;
 }
 
 static void default_word(char word[CELL_NAME], const char *otherwise)
@@ -25,14 +36,18 @@ static void default_word(char word[CELL_NAME], const char *otherwise)
         strcpy(word, otherwise);
 }
 
-/* Backend first: the dtype and the transport follow it. */
+/* Backend first: the dtype and the transport follow it. NVLink multicast stays off in every process
+ * that may meet NCCL, and in those that it starts. */
 static void fill_words(struct cell *cell, int world)
 {
     default_word(cell->backend, cell->backend[0] == '\0' && cuda_seen() ? "cuda" : "cpu");
-    bool cuda = strcmp(cell->backend, "cuda") == 0;
-    default_word(cell->dtype, cuda ? "bf16" : "fp32");
-    default_word(cell->transport, world > 0 ? "mpi" : cuda ? "nccl" : "local");
+    bool nccl = is_cuda(cell) && comm_ops_find("nccl");
+    default_word(cell->dtype, is_cuda(cell) ? "bf16" : "fp32");
+    default_word(cell->transport, nccl ? "nccl" : world > 0 ? "mpi" : "local");
+    default_word(cell->exchange, "auto");
     default_word(cell->strategy, "serial");
+    if (is_nccl(cell))
+        setenv("NCCL_NVLS_ENABLE", "0", 1);
 }
 
 /* Under mpirun a rank may be bound to one core, so that its affinity does not tell what the machine
@@ -115,8 +130,8 @@ static enum status setup_fill(struct setup *s, int world)
     if (world > 0 && strcmp(cell->transport, "local") == 0)
         return fail(
             ST_INVALID,
-            "--transport local: the processes under mpirun cannot meet in one; use mpi, or start "
-            "without mpirun");
+            "--transport local: the processes under mpirun cannot meet in one; use mpi or nccl, or "
+            "start without mpirun");
     if (cell->seed < 0)
         cell->seed = CELL_SEED;
     if (cell->threads == 0)
@@ -133,6 +148,7 @@ enum status setup_open(const struct cell *asked, int world, struct setup **out)
     if (!s)
         return fail(ST_OOM, "cell: %zu bytes of host memory", sizeof *s);
     s->cell = *asked;
+    s->mpirun = world > 0;
     enum status st = setup_fill(s, world);
     if (st) {
         setup_close(s);
@@ -157,6 +173,21 @@ static void add_name(char *names, size_t size, const char *name)
     snprintf(names + used, size - used, "%s%s", used ? ", " : "", name);
 }
 
+static enum status count_devices(const struct backend_ops *ops, const struct cell *cell, int *out)
+{
+    *out = is_cuda(cell) ? gpus_count() : 0;
+    return is_cuda(cell) ? ST_OK : ops->count(out);
+}
+
+/* bf16 needs compute capability 8.0. */
+static bool supports(const struct backend_ops *ops, const struct cell *cell, enum dtype dtype)
+{
+    if (!is_cuda(cell))
+        return ops->supports(dtype);
+    int compute = dtype == DTYPE_BF16 ? gpus_compute() : 0;
+    return compute == 0 || compute >= 80;
+}
+
 static enum status check_backend(const struct cell *cell, enum dtype dtype)
 {
     char names[100] = "";
@@ -169,21 +200,39 @@ static enum status check_backend(const struct cell *cell, enum dtype dtype)
             "backend %s is not in this build, which has: %s; `make info` tells what is missing",
             cell->backend, names);
     int devices = 0;
-    TRY(ops->count(&devices));
+    TRY(count_devices(ops, cell, &devices));
     if (devices == 0)
         return fail(ST_UNSUPPORTED, "backend %s sees no device on this machine; backends: %s",
                     cell->backend, names);
-    if (ops->supports(dtype))
+    if (supports(ops, cell, dtype))
         return ST_OK;
     char dtypes[100] = "";
     for (int d = 0; d < DTYPE_COUNT; d++)
-        if (ops->supports((enum dtype)d))
+        if (supports(ops, cell, (enum dtype)d))
             add_name(dtypes, sizeof dtypes, dtype_name((enum dtype)d));
     return fail(
         ST_UNSUPPORTED,
         "backend %s does not compute in %s; use --dtype %s, or `ditbench plan`, which takes "
         "every dtype",
         cell->backend, cell->dtype, dtypes);
+}
+
+/* Under mpirun the ranks may lie on several hosts, whose GPUs are not seen here. */
+static enum status check_nccl(const struct setup *setup)
+{
+    const struct cell *cell = &setup->cell;
+    int gpus = gpus_count();
+    if (!is_cuda(cell))
+        return fail(ST_UNSUPPORTED,
+                    "transport nccl moves the memory of GPUs, and the backend is %s; use --backend "
+                    "cuda, or --transport local",
+                    cell->backend);
+    if (!setup->mpirun && cell->ranks > gpus)
+        return fail(ST_UNSUPPORTED,
+                    "nccl wants a GPU for each rank: %d ranks, %d GPU%s; use --transport local, "
+                    "which lets ranks share a GPU",
+                    cell->ranks, gpus, gpus == 1 ? "" : "s");
+    return ST_OK;
 }
 
 enum status setup_check_build(const struct setup *setup)
@@ -198,12 +247,33 @@ enum status setup_check_build(const struct setup *setup)
                     "transport %s is not in this build, which has: %s; `make info` tells what is "
                     "missing",
                     cell->transport, names);
-    return ST_OK;
+    return is_nccl(cell) ? check_nccl(setup) : ST_OK;
 }
 
 bool setup_processes(const struct setup *setup)
 {
     return strcmp(setup->cell.transport, "mpi") == 0;
+}
+
+bool setup_forks(const struct setup *setup)
+{
+    return is_nccl(&setup->cell) && setup->cell.ranks > 1 && !setup->mpirun;
+}
+
+double setup_watch_s(const struct setup *setup)
+{
+    static const double least = 5;
+    static const double otherwise = 300;
+    double half = setup->cell.timeout_s / 2;
+    if (!is_nccl(&setup->cell))
+        return 0;
+    return half == 0 ? otherwise : half < least ? least : half;
+}
+
+const char *setup_transport(const struct setup *setup)
+{
+    bool alone = is_nccl(&setup->cell) && setup->cell.ranks == 1 && !setup->mpirun;
+    return alone ? "local" : setup->cell.transport;
 }
 
 enum status setup_weights(const struct setup *setup, struct weights **out)

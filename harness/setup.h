@@ -24,6 +24,7 @@ struct setup {
     struct problem problem;   /* points to config */
     struct spec spec;         /* as parsed */
     struct sampler *sampler;
+    bool mpirun; /* this process is one of mpirun's */
 };
 
 /* world: processes under mpirun; 0: not under mpirun. ST_INVALID, ST_IO; a specification that the
@@ -35,8 +36,18 @@ void setup_close(struct setup *setup);
  * what is there. */
 enum status setup_check_build(const struct setup *setup);
 
-/* Is this transport one whose ranks are processes of their own? */
+/* Does mpirun start the ranks of this cell? */
 bool setup_processes(const struct setup *setup);
+
+/* Does fork_ranks.h start them: one process for each GPU of this host? */
+bool setup_forks(const struct setup *setup);
+
+/* Seconds that a rank waits for another before it gives up: less than the launcher's clock leaves,
+ * so that the row can say who waited for what. 0: only the launcher's clock counts. */
+double setup_watch_s(const struct setup *setup);
+
+/* The transport that the ranks really use: a lone rank has nobody to meet, and needs no NCCL. */
+const char *setup_transport(const struct setup *setup);
 
 /* The checkpoint, or synthetic weights of the cell's seed. */
 enum status setup_weights(const struct setup *setup, struct weights **out);

@@ -60,8 +60,8 @@ static enum status set_text(struct job *job)
 static enum status open_setup(struct job *job, bool branches)
 {
     struct cell cell = make_cell(job->verify, branches);
-    const struct rendezvous *mpi = job->verify->mpi;
-    enum status st = setup_open(&cell, mpi ? mpi->size : 0, &job->setup);
+    const struct rendezvous *place = job->verify->place;
+    enum status st = setup_open(&cell, place && !place->folder ? place->size : 0, &job->setup);
     if (st != ST_OK)
         return fail_prefix(st, "reference %s", safetensors_path(job->file->file));
     job->setup->problem.all_channels = job->file->kind == VERIFY_FORWARD;
@@ -147,6 +147,7 @@ static enum status judge(const struct job *job, const float *out)
     size_t row = (size_t)f->expected_channels * plane;
     struct quality q = quality_of((size_t)f->rows * row, out, f->expected);
     bool pass = quality_pass(&q, job->tolerance);
+    job->verify->rel_l2 = q.rel_l2;
     printf("expected: relative L2 %.3g, largest difference %.3g at [%zu, %zu, %zu, %zu], tolerance "
            "%g: %s\n",
            q.rel_l2, q.max_abs, q.worst / row, q.worst % row / plane,
@@ -185,6 +186,7 @@ static enum status run_rank(const struct job *job, const struct rank *rank, cons
         .guidance = (float)job->setup->cell.guidance,
         .latent = f->latent,
         .step_noise = f->step_noise,
+        .graph = job->setup->cell.graph,
     };
     struct run *run;
     TRY(run_open(plan, &inputs, rank->dev, rank->world, &run));
@@ -218,14 +220,22 @@ static enum status on_rank(void *self, const struct rank *rank)
     return st;
 }
 
+/* Whether the cell can be, and in which processes. */
+static enum status look(struct job *job)
+{
+    TRY(choose_problem(job));
+    TRY(setup_check_build(job->setup));
+    if (setup_processes(job->setup) && !job->verify->place)
+        return fail(ST_INVALID, "--transport mpi: start `verify` under mpirun -n %d",
+                    job->setup->cell.ranks);
+    if (setup_forks(job->setup) && !job->verify->place)
+        job->verify->processes = job->setup->cell.ranks;
+    return ST_OK;
+}
+
 static enum status prepare(struct job *job)
 {
     const struct verify_file *f = job->file;
-    TRY(choose_problem(job));
-    TRY(setup_check_build(job->setup));
-    if (setup_processes(job->setup) && !job->verify->mpi)
-        return fail(ST_INVALID, "--transport mpi: start `verify` under mpirun -n %d",
-                    job->setup->cell.ranks);
     job->tolerance = choose_tolerance(job);
     if (isnan(job->tolerance))
         return fail(ST_INVALID, "%s: metadata tolerance: not in the file; use --tolerance",
@@ -241,11 +251,22 @@ enum status verify_run(struct verify *verify)
 {
     struct job job = {.verify = verify, .file = verify->file};
     verify->agreed = true;
-    enum status st = prepare(&job);
-    if (st == ST_OK) {
+    verify->processes = 0;
+    verify->rel_l2 = INFINITY;
+    enum status st = look(&job);
+    if (st == ST_OK && verify->processes == 0)
+        st = prepare(&job);
+    if (st == ST_OK && verify->processes == 0) {
         const struct cell *cell = &job.setup->cell;
-        struct ranks ranks = {cell->backend, cell->transport, cell->ranks, cell->threads, 0,
-                              verify->mpi};
+        struct ranks ranks = {
+            .backend = cell->backend,
+            .transport = setup_transport(job.setup),
+            .n = cell->ranks,
+            .threads = cell->threads,
+            .timeout_s = verify->place ? setup_watch_s(job.setup) : 0,
+            .place = verify->place,
+            .exchange = cell->exchange,
+        };
         st = ranks_each(&ranks, on_rank, &job);
         verify->agreed = st == ST_OK || st == ST_WRONG;
     }

@@ -6,6 +6,7 @@
 #include "harness/quality.h"
 #include "harness/ranks.h"
 #include "harness/reference.h"
+#include "harness/room.h"
 #include "harness/worker_record.h"
 #include "strategies/run.h"
 
@@ -25,9 +26,11 @@ struct job {
     struct prompt *prompt;
     struct spec expanded;
     struct spec against; /* the one-rank run of the check */
-    bool reporter;       /* plan_output_rank is here */
-    float *reference;    /* [count] latents of `against`; NULL: not checked, or not the reporter */
-    float *serial;       /* of the serial run; may be the same array */
+    int output;          /* plan_output_rank */
+    bool reporter;       /* it is here */
+    struct room room;
+    float *reference; /* [count] latents of `against`; NULL: not checked, or not the reporter */
+    float *serial;    /* of the serial run; may be the same array */
     struct record *record;
 
     long done, total; /* steps, on the reporter's rank or in the one-rank run */
@@ -68,8 +71,16 @@ static void start_beats(struct job *job, long loops)
 
 static enum status one_rank(struct job *job, const struct spec *spec, float **out)
 {
-    struct reference reference = {job->setup,  job->weights, job->identity,
-                                  job->prompt, on_step,      job};
+    const struct rendezvous *place = job->worker->place;
+    struct reference reference = {
+        .setup = job->setup,
+        .weights = job->weights,
+        .identity = job->identity,
+        .prompt = job->prompt,
+        .device = place ? place->rank : 0, /* this rank's own */
+        .on_step = on_step,
+        .on_step_self = job,
+    };
     start_beats(job, 1);
     *out = malloc(reference_count(&job->setup->problem) * sizeof **out);
     if (!*out)
@@ -175,7 +186,8 @@ static void measure_release(struct measure *m)
     free(m->latent);
 }
 
-static enum status measure_loops(const struct job *job, struct run *run, struct measure *m)
+static enum status measure_loops(const struct job *job, const struct rank *rank, struct run *run,
+                                 struct measure *m)
 {
     const struct cell *cell = &job->setup->cell;
     for (int i = -cell->warmup_loops; i < cell->repeats; i++) {
@@ -184,9 +196,12 @@ static enum status measure_loops(const struct job *job, struct run *run, struct 
     }
     TRY(run_gather(run, m->latent));
     TRY(run_volume(run, &m->part->counted));
-    for (int k = 0; k < ARENA_KINDS; k++)
+    uint64_t arenas = 0;
+    for (int k = 0; k < ARENA_KINDS; k++) {
         m->part->memory[k] = run_memory(run, (enum arena_kind)k);
-    return ST_OK;
+        arenas += m->part->memory[k];
+    }
+    return room_library(&job->room, rank, arenas, &m->part->library);
 }
 
 /* The plan's own numbers for this rank. */
@@ -212,18 +227,20 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
         .seed = (uint64_t)cell->seed,
         .on_step = output ? on_step : NULL,
         .on_step_self = job,
+        .graph = cell->graph,
     };
     struct run *run;
     enum status st = measure_allocate(job, output, m);
     if (st == ST_OK)
         st = predict(plan, m->part);
     TRY(comm_agree(rank->world, st));
+    TRY(room_check(&job->room, rank, m->part->predicted));
     TRY(run_open(plan, &inputs, rank->dev, rank->world, &run));
     if (output)
         start_beats(job, cell->warmup_loops + cell->repeats);
-    if (output || job->worker->mpi)
+    if (output || job->worker->place)
         phase(job, "measure");
-    st = measure_loops(job, run, m);
+    st = measure_loops(job, rank, run, m);
     run_close(run);
     TRY(st);
     TRY(comm_host_gather(rank->world, m->part, rank_part_size(cell->repeats), m->parts));
@@ -245,13 +262,34 @@ static enum status prepare(struct job *job)
     return ST_OK;
 }
 
+/* Over MPI a wait for a peer has no end, so the ranks can meet before there is anything to compute.
+ */
+static bool prepares_late(const struct job *job)
+{
+    return job->worker->place && !job->worker->place->folder;
+}
+
+/* The one-rank run may take longer than a rank waits for another, so ranks that meet in a folder
+ * wait for the reporter there, before any of them opens its device. The launcher's clock runs. */
+static enum status prepare_early(struct job *job)
+{
+    static const double long_enough = 1e6;
+    TRY(prepare(job));
+    if (!job->worker->place)
+        return ST_OK;
+    struct rendezvous place = *job->worker->place;
+    char done = 1;
+    place.rank = (place.rank + place.size - job->output) % place.size; /* the reporter is first */
+    place.timeout_s = long_enough;
+    return rendezvous_broadcast(&place, "prepared", &done, sizeof done);
+}
+
 static enum status measure(void *self, const struct rank *rank)
 {
     struct job *job = self;
     struct measure m = {0};
     struct plan *plan;
-    if (job->worker
-            ->mpi) /* the others wait for the reporter's one-rank run, or hear that it failed */
+    if (prepares_late(job)) /* the others wait for the one-rank run, or hear that it failed */
         TRY(comm_agree(rank->world, prepare(job)));
     TRY(plan_build(&job->setup->problem, &job->setup->spec, rank->n, rank->index, &plan));
     enum status st = measure_with(job, rank, plan, &m);
@@ -268,8 +306,9 @@ static enum status foresee(struct job *job)
     const struct cell *cell = &job->setup->cell;
     TRY(setup_check_build(job->setup));
     TRY(plan_build(&job->setup->problem, &job->setup->spec, cell->ranks, 0, &plan));
-    const struct rendezvous *mpi = job->worker->mpi;
-    job->reporter = !mpi || mpi->rank == plan_output_rank(plan);
+    const struct rendezvous *place = job->worker->place;
+    job->output = plan_output_rank(plan);
+    job->reporter = !place || place->rank == job->output;
     job->expanded = plan->spec;
     plan_close(plan);
     spec_reference(&job->expanded, &job->against);
@@ -279,11 +318,19 @@ static enum status foresee(struct job *job)
 static enum status run_cell(struct job *job)
 {
     const struct cell *cell = &job->setup->cell;
-    struct ranks ranks = {cell->backend,   cell->transport, cell->ranks, cell->threads, 0,
-                          job->worker->mpi};
+    struct ranks ranks = {
+        .backend = cell->backend,
+        .transport = setup_transport(job->setup),
+        .n = cell->ranks,
+        .threads = cell->threads,
+        .timeout_s = job->worker->place ? setup_watch_s(job->setup) : 0,
+        .place = job->worker->place,
+        .exchange = cell->exchange,
+    };
     TRY(foresee(job));
-    if (!job->worker->mpi)
-        TRY(prepare(job));
+    TRY(room_look(cell->backend, &job->room));
+    if (!prepares_late(job))
+        TRY(prepare_early(job));
     enum status st = ranks_each(&ranks, measure, job);
     if (st != ST_OK && st != ST_WRONG)
         return st;

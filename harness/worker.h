@@ -11,9 +11,10 @@
 
 struct worker {
     const struct setup *setup;
-    const struct rendezvous *mpi; /* this process' place under mpirun; NULL: all ranks are here */
-    const char *identity;         /* of the weights; NULL: to be computed */
-    const char *output;           /* safetensors file for the final latents, or NULL */
+    /* this process' place among those of mpirun or fork_ranks.h; NULL: all ranks are here */
+    const struct rendezvous *place;
+    const char *identity; /* of the weights; NULL: to be computed */
+    const char *output;   /* safetensors file for the final latents, or NULL */
     /* (optional) what is done now: "load", "reference" (reporter only), "open", "measure"; from any
      * thread, one at a time. reporter: this process will have the record */
     void (*on_phase)(void *self, const char *name, bool reporter);

@@ -2,6 +2,7 @@
 /* Numbers of a record from the parts of its ranks. Measures nothing. */
 #include "harness/worker_record.h"
 
+#include "harness/room.h"
 #include "strategies/strategy.h"
 
 #include <stdlib.h>
@@ -126,9 +127,13 @@ static void fill_memory(struct record *record, int ranks, int repeats, const voi
     for (int r = 0; r < ranks; r++)
         value[r] = rank_part_at(parts, repeats, r)->predicted;
     record_set_counts(record, &m->predicted, ranks, value);
-    for (int r = 0; r < ranks; r++)
-        value[r] = 0; /* the libraries of the CPU have no memory of their own worth a line */
-    record_set_counts(record, &m->library, ranks, value);
+    bool told = true;
+    for (int r = 0; r < ranks; r++) {
+        value[r] = rank_part_at(parts, repeats, r)->library;
+        told &= value[r] != ROOM_UNKNOWN;
+    }
+    if (told)
+        record_set_counts(record, &m->library, ranks, value);
 }
 
 /* ---- bytes ---- */

@@ -9,6 +9,7 @@
 struct rank_part {
     uint64_t memory[ARENA_KINDS];
     uint64_t predicted;     /* of the sum of memory */
+    uint64_t library;       /* ROOM_UNKNOWN: not told */
     struct volume counted;  /* over one loop */
     struct volume expected; /* the same from the plan's closed forms */
     double loop_ms[];       /* [repeats] */

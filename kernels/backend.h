@@ -16,6 +16,7 @@
 #include "kernels/base/tensor.h"
 
 struct backend_ops;
+struct identity; /* kernels/identity.h */
 struct queue;
 
 enum act { ACT_NONE, ACT_GELU_TANH, ACT_SILU };
@@ -136,6 +137,8 @@ struct backend_ops {
     enum status (*graph_end)(struct queue *q, struct graph *out);
     enum status (*graph_launch)(struct queue *q, const struct graph *graph);
     void (*graph_release)(struct device *dev, struct graph *graph);
+
+    enum status (*identify)(int ordinal, struct identity *out); /* (optional) NULL: no name */
 };
 
 /* ---- registry ---- */

@@ -71,10 +71,10 @@ static enum status self_attention(struct dit *dit, const struct dit_call *call, 
                                    &block->out_w, call->queue);
 }
 
-/* y := cross-attention of h on the lanes' text, projected, with bias. The text is on every rank: no
+/* h += cross-attention of h on the lanes' text, projected, with bias. The text is on every rank: no
  * hook. */
 static enum status cross_attention(struct dit *dit, const struct dit_call *call, int l,
-                                   const struct tensor *h, struct tensor *y)
+                                   struct tensor *h)
 {
     const struct dit_config *c = dit->config;
     const struct dit_block *block = &dit->block[l];
@@ -90,7 +90,7 @@ static enum status cross_attention(struct dit *dit, const struct dit_call *call,
     struct tensor o_heads = heads_view(&o, 0, c->heads, c->head_dim);
     TRY(op_attention(call->queue, &o_heads, NULL, &q_heads, &k_heads, &v_heads, dit->text_count,
                      1.0f / sqrtf((float)c->head_dim)));
-    return op_linear(call->queue, y, &o, &block->cross_out_w, &block->cross_out_b, ACT_NONE);
+    return op_linear_add(call->queue, h, &o, &block->cross_out_w, &block->cross_out_b);
 }
 
 /* y := the MLP of the normed rows in scratch_a, without the second bias. */
@@ -103,6 +103,16 @@ static enum status mlp(struct dit *dit, const struct dit_call *call, int l, int6
     TRY(op_linear(call->queue, &f, &a, &block->fc1_w, &block->fc1_b, ACT_GELU_TANH));
     return call->hooks->row_linear(call->hooks->row_linear_self, dit->shard.layer_begin + l,
                                    DIT_MLP, y, &f, &block->fc2_w, call->queue);
+}
+
+/* scratch_a := the rows normed and modulated for what follows. */
+static enum status norm(struct dit *dit, const struct dit_call *call, const struct tensor *h, int l,
+                        int shift_part, float eps)
+{
+    struct tensor a = dit_view(dit, &dit->scratch_a, h->dim[1], h->dim[2]);
+    struct tensor shift = dit_mod(dit, l, shift_part);
+    struct tensor scale = dit_mod(dit, l, shift_part + 1);
+    return op_norm_modulate(call->queue, &a, h, &shift, &scale, eps);
 }
 
 /* h += gate (y + bias); scratch_a := the rows normed and modulated for what follows. */
@@ -130,8 +140,8 @@ static enum status block_forward(struct dit *dit, const struct dit_call *call, i
     TRY(self_attention(dit, call, l, h->dim[1], &y));
     if (c->cross) {
         TRY(op_gate_add(call->queue, h, &y, &block->out_b, &attn_gate));
-        TRY(cross_attention(dit, call, l, h, &y));
-        TRY(add_and_norm(dit, call, h, &y, NULL, NULL, l, MOD_MLP_SHIFT, c->norm_eps));
+        TRY(cross_attention(dit, call, l, h));
+        TRY(norm(dit, call, h, l, MOD_MLP_SHIFT, c->norm_eps));
     } else {
         TRY(add_and_norm(dit, call, h, &y, &block->out_b, &attn_gate, l, MOD_MLP_SHIFT,
                          c->norm_eps));
@@ -149,10 +159,7 @@ enum status dit_blocks(struct dit *dit, const struct dit_call *call, struct tens
         return ST_OK;
     /* diffusers' AdaLayerNormZero fixes its own epsilon; adaLN-single uses the configured one */
     float attn_eps = dit->config->modulation == DIT_ADALN_ZERO ? 1e-6f : dit->config->norm_eps;
-    struct tensor a = dit_view(dit, &dit->scratch_a, h->dim[1], h->dim[2]);
-    struct tensor shift = dit_mod(dit, 0, MOD_ATTN_SHIFT);
-    struct tensor scale = dit_mod(dit, 0, MOD_ATTN_SCALE);
-    TRY(op_norm_modulate(call->queue, &a, h, &shift, &scale, attn_eps));
+    TRY(norm(dit, call, h, 0, MOD_ATTN_SHIFT, attn_eps));
     for (int l = 0; l < dit->layers; l++) {
         trace_set_layer(dit->shard.layer_begin + l);
         TRY(block_forward(dit, call, l, h, attn_eps));

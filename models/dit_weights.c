@@ -313,7 +313,8 @@ static enum status load_all(struct loader *loader, struct dit *dit)
 enum status dit_load(struct dit *dit, struct weights *weights, struct queue *q, struct arena *arena)
 {
     struct loader ld = {weights, q, arena, dit->extent.dtype, NULL};
-    return load_all(&ld, dit);
+    TRY(load_all(&ld, dit));
+    return arena_measuring(arena) ? ST_OK : queue_sync(q); // other queues may use them at once
 }
 
 static bool has_name(const struct names *names, const char *name)

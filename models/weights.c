@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The front end of weights: checks a slice and brings it to its device and type. Knows no files. */
+/* The front end of weights: checks a slice and brings it to its device and type, where its table
+ * does not do so itself. Knows no files. */
 #include "models/weights.h"
 
 #include <stdio.h>
@@ -146,6 +147,8 @@ enum status weights_fill(struct weights *weights, const char *name, int ndim, co
     struct filling f = {weights, name, ndim, shape};
     check_slice(name, ndim, shape, slice, out);
     struct tensor matrix = as_matrix(out, slice);
+    if (weights->ops->fill && matrix.dev)
+        return weights->ops->fill(weights->self, name, ndim, shape, slice, q, &matrix);
     if (is_host_fp32(&matrix) || tensor_count(&matrix) == 0)
         return fill_direct(&f, slice, &matrix);
     int64_t floats = tensor_count(&matrix) < STAGED_FLOATS ? tensor_count(&matrix) : STAGED_FLOATS;

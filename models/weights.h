@@ -24,6 +24,10 @@ struct weights_ops {
      * parameter. Threads may read at one time. */
     enum status (*read)(void *self, const char *name, int ndim, const int64_t *shape,
                         const struct weights_slice *slice, float *out);
+    /* (optional) NULL: read, then a copy. out [rows, cols] on a device, its last axis dense := the
+     * slice; the same bits as read and op_copy would give. Asynchronous on q. */
+    enum status (*fill)(void *self, const char *name, int ndim, const int64_t *shape,
+                        const struct weights_slice *slice, struct queue *q, struct tensor *out);
     bool (*has)(const void *self, const char *name); /* (optional) NULL: every parameter */
     const char *(*name_at)(const void *self,
                            int index);  /* (optional) NULL past the end; no slot: none */
@@ -59,7 +63,7 @@ const char *weights_identity(struct weights *weights);
 
 /* out (any device, fp32/bf16/fp16, last axis dense) := the slice, converted once. Element count of
  * out = rows * cols. A missing tensor or another shape: ST_INVALID with file, tensor, shape found
- * and wanted. */
+ * and wanted. q: of out's device; NULL for fp32 in host memory. Asynchronous on q. */
 enum status weights_fill(struct weights *weights, const char *name, int ndim, const int64_t *shape,
                          const struct weights_slice *slice, struct queue *q, struct tensor *out);
 

@@ -253,28 +253,61 @@ static enum status check_entry(const struct safetensors *file,
     return ST_OK;
 }
 
-static enum status checkpoint_read(void *self, const char *name, int ndim, const int64_t *shape,
-                                   const struct weights_slice *slice, float *out)
+/* The tensor of a name, of the shape and one of the types that a model wants, and its file. */
+static enum status want_entry(const struct checkpoint *c, const char *name, int ndim,
+                              const int64_t *shape, const struct safetensors **file,
+                              const struct safetensors_entry **out)
 {
-    const struct checkpoint *c = self;
-    const struct safetensors *file = NULL;
-    const struct safetensors_entry *entry = find_entry(c, name, &file);
     char wanted[SHAPE_TEXT];
-    if (!entry)
+    *out = find_entry(c, name, file);
+    if (!*out)
         return fail(ST_INVALID,
                     "%s: tensor \"%s\" %s is missing: the weights are not those of the config.json",
-                    c->files == 1 ? safetensors_path(file) : c->folder, name,
+                    c->files == 1 ? safetensors_path(*file) : c->folder, name,
                     describe_shape(ndim, shape, wanted));
-    TRY(check_entry(file, entry, ndim, shape));
+    return check_entry(*file, *out, ndim, shape);
+}
+
+static int64_t columns_of(int ndim, const int64_t *shape)
+{
     int64_t cols = ndim == 1 ? shape[0] : 1;
     for (int i = 1; i < ndim; i++)
         cols *= shape[i];
+    return cols;
+}
+
+static enum status checkpoint_read(void *self, const char *name, int ndim, const int64_t *shape,
+                                   const struct weights_slice *slice, float *out)
+{
+    const struct safetensors *file;
+    const struct safetensors_entry *entry;
+    TRY(want_entry(self, name, ndim, shape, &file, &entry));
+    int64_t cols = columns_of(ndim, shape);
     if (slice->cols == cols)
         return safetensors_floats(file, entry, slice->row_begin * cols, slice->rows * cols, out);
     for (int64_t i = 0; i < slice->rows; i++)
         TRY(safetensors_floats(file, entry, (slice->row_begin + i) * cols + slice->col_begin,
                                slice->cols, out + i * slice->cols));
     return ST_OK;
+}
+
+/* The mapped elements go to the device in the file's type and are converted there, at once. */
+static enum status checkpoint_fill(void *self, const char *name, int ndim, const int64_t *shape,
+                                   const struct weights_slice *slice, struct queue *q,
+                                   struct tensor *out)
+{
+    const struct safetensors *file;
+    const struct safetensors_entry *entry;
+    TRY(want_entry(self, name, ndim, shape, &file, &entry));
+    enum dtype dtype = entry->type == SAFETENSORS_F32    ? DTYPE_F32
+                       : entry->type == SAFETENSORS_BF16 ? DTYPE_BF16
+                                                         : DTYPE_F16;
+    int64_t cols = columns_of(ndim, shape);
+    int64_t dim[2] = {ndim == 1 ? 1 : shape[0], cols};
+    struct tensor whole = tensor_of((void *)entry->data, NULL, dtype, 2, dim);
+    struct tensor rows = tensor_slice(&whole, 0, slice->row_begin, slice->rows);
+    struct tensor from = tensor_slice(&rows, 1, slice->col_begin, slice->cols);
+    return op_copy(q, out, &from);
 }
 
 /* A file that is not there leaves the hash as it is. */
@@ -322,6 +355,7 @@ static void checkpoint_close(void *self)
 static const struct weights_ops weights_safetensors = {
     .name = "safetensors",
     .read = checkpoint_read,
+    .fill = checkpoint_fill,
     .has = checkpoint_has,
     .name_at = checkpoint_name_at,
     .hash = checkpoint_hash,

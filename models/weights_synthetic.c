@@ -28,35 +28,58 @@ static double deviation_of(const char *name, int ndim, const int64_t *shape)
     return ends_in(name, ".bias") ? 0.02 : 1 / sqrt(fan_in > 0 ? fan_in : 1);
 }
 
-/* Element (row, column) is the one of index row * columns + column, whichever slice it is read in.
- */
+/* What a parameter's elements are drawn by: element (row, column) is the one of index row * cols +
+ * column, whichever slice it is read in. */
+struct draw {
+    int64_t cols; /* of the whole parameter */
+    uint64_t stream;
+    uint64_t first; /* index of the slice's first element */
+    float scale;
+};
+
+static struct draw draw_of(const struct synthetic *synthetic, const char *name, int ndim,
+                           const int64_t *shape, const struct weights_slice *slice)
+{
+    struct draw d = {.cols = 1, .stream = hash_text(synthetic->seed, name)};
+    for (int i = ndim == 1 ? 0 : 1; i < ndim; i++)
+        d.cols *= shape[i];
+    d.first = (uint64_t)slice->row_begin * (uint64_t)d.cols + (uint64_t)slice->col_begin;
+    /* A uniform value in [-1, 1) has the deviation 1/sqrt(3). */
+    d.scale = (float)(sqrt(3.0) * deviation_of(name, ndim, shape));
+    return d;
+}
+
 static enum status synthetic_read(void *self, const char *name, int ndim, const int64_t *shape,
                                   const struct weights_slice *slice, float *out)
 {
     const struct synthetic *synthetic = self;
-    int64_t cols = 1;
-    for (int i = ndim == 1 ? 0 : 1; i < ndim; i++)
-        cols *= shape[i];
-    uint64_t stream = hash_text(synthetic->seed, name);
-    /* A uniform value in [-1, 1) has the deviation 1/sqrt(3). */
-    float scale = (float)(sqrt(3.0) * deviation_of(name, ndim, shape));
-    bool whole_rows = slice->cols == cols;
+    struct draw d = draw_of(synthetic, name, ndim, shape, slice);
+    bool whole_rows = slice->cols == d.cols;
     int64_t runs = whole_rows ? 1 : slice->rows;
-    int64_t count = whole_rows ? slice->rows * cols : slice->cols;
+    int64_t count = whole_rows ? slice->rows * d.cols : slice->cols;
     for (int64_t i = 0; i < runs; i++) {
         float *to = out + i * count;
-        uint64_t first =
-            (uint64_t)(slice->row_begin + i) * (uint64_t)cols + (uint64_t)slice->col_begin;
-        rng_uniform(synthetic->seed, stream, first, count, to);
+        rng_uniform(synthetic->seed, d.stream, d.first + (uint64_t)(i * d.cols), count, to);
         for (int64_t k = 0; k < count; k++)
-            to[k] *= scale;
+            to[k] *= d.scale;
     }
     return ST_OK;
+}
+
+/* Drawn where it is wanted: no host memory, no transfer. */
+static enum status synthetic_fill(void *self, const char *name, int ndim, const int64_t *shape,
+                                  const struct weights_slice *slice, struct queue *q,
+                                  struct tensor *out)
+{
+    const struct synthetic *synthetic = self;
+    struct draw d = draw_of(synthetic, name, ndim, shape, slice);
+    return op_random_uniform(q, out, d.scale, synthetic->seed, d.stream, d.first, d.cols);
 }
 
 static const struct weights_ops weights_synthetic = {
     .name = "synthetic",
     .read = synthetic_read,
+    .fill = synthetic_fill,
     .close = free,
 };
 

@@ -77,6 +77,7 @@ static enum status ulysses_init(struct strategy *me, struct run *run)
 {
     struct ulysses *u = me->state;
     const struct plan *plan = run_plan(run);
+    struct arena *arena = run_arena(run, ARENA_BUFFERS);
     u->comm = run_comm(run, me->axis, 0);
     u->ranks = plan->mesh.size[me->axis];
     u->rank = plan->coord[me->axis];
@@ -87,7 +88,7 @@ static enum status ulysses_init(struct strategy *me, struct run *run)
     int64_t block = run_rows(run, PATCH_ALL) * row;
     int64_t staging = comm_exchange_staging(3, u->ranks, u->rank, block);
     for (int i = 0; i < 4; i++)
-        TRY(run_tensor(run, ARENA_BUFFERS, 1, &wide, &u->flat[i]));
+        TRY(comm_exchange_tensor(u->comm, arena, plan->problem.dtype, wide, &u->flat[i]));
     return run_tensor(run, ARENA_BUFFERS, 1, &staging, &u->staging);
 }
 

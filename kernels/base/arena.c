@@ -10,7 +10,8 @@
 
 struct block {
     void *data;
-    bool host; /* from calloc, not from the device */
+    bool host;                    /* from calloc, not from the device */
+    void (*release)(void *owner); /* adopted; NULL: the arena's own */
 };
 
 struct arena {
@@ -52,7 +53,9 @@ void arena_close(struct arena *arena)
     if (!arena)
         return;
     for (int i = arena->n_blocks - 1; i >= 0; i--) {
-        if (arena->block[i].host)
+        if (arena->block[i].release)
+            arena->block[i].release(arena->block[i].data);
+        else if (arena->block[i].host)
             free(arena->block[i].data);
         else
             arena->dev->ops->release(arena->dev, arena->block[i].data);
@@ -131,30 +134,55 @@ static enum status take_block(struct arena *arena, const struct tensor *t, size_
     return ST_OK;
 }
 
-enum status arena_tensor(struct arena *arena, enum dtype dtype, int ndim, const int64_t *dim,
-                         struct tensor *out)
+/* Counts a tensor and gives its view, without memory. */
+static enum status account(struct arena *arena, enum dtype dtype, int ndim, const int64_t *dim,
+                           size_t *bytes, size_t *used, struct tensor *out)
 {
     BUG_ON(arena->sealed, "a tensor was asked of the sealed arena %s",
            arena_kind_name(arena->kind));
     BUG_ON(ndim < 0 || ndim > TENSOR_MAX_DIMS, "a tensor of %d axes", ndim);
-    size_t bytes;
-    if (!dense_bytes(dtype, ndim, dim, &bytes))
+    if (!dense_bytes(dtype, ndim, dim, bytes))
         return fail(ST_OOM,
                     "%s: a tensor of more bytes than can be addressed: check the size, the "
                     "number of requests and the model's configuration",
                     arena_kind_name(arena->kind));
     /* Never less than one unit, so that even an empty tensor has data that is not NULL. */
-    size_t padded = bytes ? (bytes + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN : ARENA_ALIGN;
-    size_t used;
-    if (__builtin_add_overflow(arena->used, padded, &used))
+    size_t padded = *bytes ? (*bytes + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN : ARENA_ALIGN;
+    if (__builtin_add_overflow(arena->used, padded, used))
         return fail(ST_OOM, "%s: more bytes in all than can be addressed",
                     arena_kind_name(arena->kind));
     TRY(injected_failure(arena));
-    struct tensor t = tensor_of(NULL, arena->dev, dtype, ndim, dim);
+    *out = tensor_of(NULL, arena->dev, dtype, ndim, dim);
+    return ST_OK;
+}
+
+enum status arena_tensor(struct arena *arena, enum dtype dtype, int ndim, const int64_t *dim,
+                         struct tensor *out)
+{
+    size_t bytes;
+    size_t used;
+    struct tensor t;
+    TRY(account(arena, dtype, ndim, dim, &bytes, &used, &t));
     if (arena->dev) {
         TRY(reserve_block(arena));
         TRY(take_block(arena, &t, bytes, &t.data));
     }
+    arena->used = used;
+    *out = t;
+    return ST_OK;
+}
+
+enum status arena_adopt(struct arena *arena, enum dtype dtype, int ndim, const int64_t *dim,
+                        void *data, void (*release)(void *owner), void *owner, struct tensor *out)
+{
+    size_t bytes;
+    size_t used;
+    struct tensor t;
+    BUG_ON(!arena->dev, "a measuring arena was given memory");
+    TRY(account(arena, dtype, ndim, dim, &bytes, &used, &t));
+    TRY(reserve_block(arena));
+    arena->block[arena->n_blocks++] = (struct block){.data = owner, .release = release};
+    t.data = data;
     arena->used = used;
     *out = t;
     return ST_OK;

@@ -32,6 +32,12 @@ void arena_close(struct arena *arena);
 enum status arena_tensor(struct arena *arena, enum dtype dtype, int ndim, const int64_t *dim,
                          struct tensor *out);
 
+/* A dense tensor in memory from elsewhere that the arena's device can reach, counted as its own.
+ * arena_close calls release(owner); after a failure that is the caller's to do. Real arenas only.
+ */
+enum status arena_adopt(struct arena *arena, enum dtype dtype, int ndim, const int64_t *dim,
+                        void *data, void (*release)(void *owner), void *owner, struct tensor *out);
+
 /* Plain host memory, zeroed, with the arena's lifetime; counted apart (not in arena_peak). For
  * tables and pointers. */
 enum status arena_host(struct arena *arena, size_t bytes, void **out);

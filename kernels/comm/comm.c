@@ -15,6 +15,9 @@ static const struct comm_ops *const transports[] = {
 #ifdef WITH_MPI
     &comm_mpi_ops,
 #endif
+#ifdef WITH_NCCL
+    &comm_nccl_ops,
+#endif
 };
 
 const struct comm_ops *comm_ops_at(int index)
@@ -159,7 +162,7 @@ void comm_count_call(struct comm *comm, enum comm_op op, uint64_t api_bytes)
     count->api_bytes += api_bytes;
 }
 
-static void count_wire(struct comm *comm, enum comm_op op, uint64_t bytes)
+void comm_count_wire(struct comm *comm, enum comm_op op, uint64_t bytes)
 {
     struct comm_count *count = count_of(comm, op);
     if (count && comm->size > 1)
@@ -217,7 +220,7 @@ enum status comm_post_send(struct comm *comm, enum comm_op op, int peer, const s
                            comm->size, peer);
     keep(comm, req, handle);
     if (peer != comm->rank)
-        count_wire(comm, op, tensor_bytes(t));
+        comm_count_wire(comm, op, tensor_bytes(t));
     return ST_OK;
 }
 
@@ -246,7 +249,7 @@ static enum status keep_native(struct comm *comm, enum comm_op op, enum status s
     if (st != ST_OK)
         return fail_prefix(st, "%s, rank %d of %d", comm->label[op], comm->rank, comm->size);
     keep(comm, req, handle);
-    count_wire(comm, op, wire_bytes);
+    comm_count_wire(comm, op, wire_bytes);
     return ST_OK;
 }
 
@@ -348,6 +351,31 @@ enum status comm_all_to_all(struct comm *comm, const struct tensor *send, const 
     }
     trace_pop();
     return st;
+}
+
+enum status comm_offer_exchange(struct comm *comm, bool to_heads, int n,
+                                const struct tensor *narrow, const struct tensor *wide,
+                                int first_row, struct queue *q, bool *taken)
+{
+    *taken = false;
+    if (!comm->ops->exchange || comm->size == 1)
+        return ST_OK;
+    enum status st =
+        comm->ops->exchange(comm->link, to_heads, n, narrow, wide, first_row, q, taken);
+    if (st != ST_OK)
+        return fail_prefix(st, "%s, rank %d of %d", comm->label[COMM_ALL_TO_ALL], comm->rank,
+                           comm->size);
+    return ST_OK;
+}
+
+enum status comm_exchange_memory(struct comm *comm, size_t bytes, void **out, void **owner,
+                                 void (**release)(void *owner))
+{
+    *out = NULL;
+    if (comm->size == 1 || !comm->ops->exchange_alloc)
+        return ST_OK;
+    *release = comm->ops->exchange_free;
+    return comm->ops->exchange_alloc(comm->link, bytes, out, owner);
 }
 
 enum status comm_group_begin(struct comm *comm)

@@ -149,6 +149,14 @@ struct comm_ops {
                               struct queue *q, void **handle);
     enum status (*all_to_all)(void *comm, const struct tensor *send, const struct tensor *recv,
                               struct queue *q, void **handle);
+    /* (optional) kernels/comm/exchange.h as one operation of q, my rows being those from first_row;
+     * *taken false, on all ranks alike: not for these tensors. NULL: copies and messages */
+    enum status (*exchange)(void *comm, bool to_heads, int n, const struct tensor *narrow,
+                            const struct tensor *wide, int first_row, struct queue *q, bool *taken);
+    /* (optional) memory that its wide tensors lie in, and who frees it; *out NULL, or no such
+     * functions: any memory. exchange_free may come after close */
+    enum status (*exchange_alloc)(void *comm, size_t bytes, void **out, void **owner);
+    void (*exchange_free)(void *owner);
     enum status (*host_gather)(void *comm, const void *mine, size_t size,
                                void *all); /* a barrier too */
     /* (optional) "ring.send": what the next posts are, for the messages of drain; borrowed. NULL:

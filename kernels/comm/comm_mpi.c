@@ -67,6 +67,11 @@ enum status comm_mpi_start(int *argc, char ***argv, int *rank, int *size)
     return MPI(MPI_Comm_size(MPI_COMM_WORLD, size));
 }
 
+enum status comm_mpi_broadcast(void *value, size_t size)
+{
+    return MPI(MPI_Bcast(value, (int)size, MPI_BYTE, 0, MPI_COMM_WORLD));
+}
+
 void comm_mpi_finish(void)
 {
     int running;

@@ -6,6 +6,8 @@
 
 #include "kernels/base/status.h"
 
+#include <stddef.h>
+
 /* A call's return code as a status: ST_COMM with the call and MPI's own text, ST_OOM where MPI is
  * out of memory. Use as TRY(MPI(MPI_Barrier(comm))). */
 #define MPI(call) comm_mpi_status((call), #call)
@@ -13,6 +15,9 @@ enum status comm_mpi_status(int code, const char *call);
 
 /* Initialises MPI unless it is; errors of the world then return. */
 enum status comm_mpi_start(int *argc, char ***argv, int *rank, int *size);
+
+/* value [size] := that of rank 0 of the world. */
+enum status comm_mpi_broadcast(void *value, size_t size);
 
 /* Ends MPI where it runs. */
 void comm_mpi_finish(void);

@@ -30,10 +30,19 @@ enum status comm_post_send(struct comm *comm, enum comm_op op, int peer, const s
 enum status comm_post_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
                            struct comm_req *req);
 
-/* For a front end of its own file: opens the trace range (trace_pop ends it) and tells the transport
- * what comes; counts one call. */
+/* For a front end of its own file: opens the trace range (trace_pop ends it) and tells the
+ * transport what comes; counts one call; counts bytes that a transport's own operation sends. */
 void comm_begin_op(struct comm *comm, int label);
 void comm_count_call(struct comm *comm, enum comm_op op, uint64_t api_bytes);
+void comm_count_wire(struct comm *comm, enum comm_op op, uint64_t bytes);
+
+/* For exchange.c: the transport's own form, where it has one and takes the tensors; and memory that
+ * it asks for, *out NULL: none. */
+enum status comm_offer_exchange(struct comm *comm, bool to_heads, int n,
+                                const struct tensor *narrow, const struct tensor *wide,
+                                int first_row, struct queue *q, bool *taken);
+enum status comm_exchange_memory(struct comm *comm, size_t bytes, void **out, void **owner,
+                                 void (**release)(void *owner));
 
 /* ---- collective.c: for transports without their own ---- */
 enum status collective_all_to_all(struct comm *comm, const struct tensor *send,
@@ -46,6 +55,7 @@ enum status collective_all_reduce(struct comm *comm, const struct tensor *inout,
 
 /* ---- transports ---- */
 extern const struct comm_ops comm_local_ops;
-extern const struct comm_ops comm_mpi_ops; /* only with MPI in the build */
+extern const struct comm_ops comm_mpi_ops;  /* only with MPI in the build */
+extern const struct comm_ops comm_nccl_ops; /* only with CUDA and NCCL in the build */
 
 #endif

@@ -175,12 +175,31 @@ static void begin(struct exchange *e, const struct tensor *narrow, const struct 
            "%s: tensors of several dtypes", label);
 }
 
+/* ---- the transport's own form ---- */
+
+/* The tensors are left to the transport; what other ranks get by it is counted by formula. */
+static enum status offer(struct exchange *e, bool to_heads, int n, const struct tensor *narrow,
+                         const struct tensor *wide, bool *taken)
+{
+    struct comm *comm = e->comm;
+    TRY(comm_offer_exchange(comm, to_heads, n, narrow, wide, e->begin[comm->rank], e->q, taken));
+    struct tensor own = wide_of(e, wide, comm->rank);
+    uint64_t all = tensor_bytes(to_heads ? narrow : wide);
+    if (*taken)
+        comm_count_wire(comm, COMM_ALL_TO_ALL, (uint64_t)n * (all - tensor_bytes(&own)));
+    return ST_OK;
+}
+
 /* ---- the two ways ---- */
 
 static enum status to_heads(struct exchange *e, int n, const struct tensor *x,
                             const struct tensor *wide, const struct tensor *staging)
 {
     struct tensor place[EXCHANGE_TENSORS];
+    bool taken;
+    TRY(offer(e, true, n, x, wide, &taken));
+    if (taken)
+        return ST_OK;
     for (int i = 0; i < n && e->packed > 0; i++) {
         struct tensor parts = by_rank(e, &x[i]);
         place[i] = staged(e, staging, i);
@@ -217,6 +236,10 @@ static enum status to_tokens(struct exchange *e, const struct tensor *wide, cons
     int me = e->comm->rank;
     struct tensor place = {0};
     struct tensor own = wide_of(e, wide, me);
+    bool taken;
+    TRY(offer(e, false, 1, o, wide, &taken));
+    if (taken)
+        return ST_OK;
     if (e->packed > 0)
         place = staged(e, staging, 0);
     TRY(post_group(e, 1, &place, wide, false));
@@ -236,5 +259,22 @@ enum status comm_to_tokens(struct comm *comm, const struct tensor *wide, const s
     comm_count_call(comm, COMM_ALL_TO_ALL, tensor_bytes(wide));
     enum status st = to_tokens(&e, wide, o, staging);
     trace_pop();
+    return st;
+}
+
+enum status comm_exchange_tensor(struct comm *comm, struct arena *arena, enum dtype dtype,
+                                 int64_t count, struct tensor *out)
+{
+    void *data = NULL;
+    void *owner = NULL;
+    void (*release)(void *) = NULL;
+    size_t bytes = (size_t)count * dtype_size(dtype);
+    if (comm)
+        TRY(comm_exchange_memory(comm, bytes, &data, &owner, &release));
+    if (!data)
+        return arena_tensor(arena, dtype, 1, &count, out);
+    enum status st = arena_adopt(arena, dtype, 1, &count, data, release, owner, out);
+    if (st != ST_OK)
+        release(owner);
     return st;
 }

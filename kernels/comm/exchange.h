@@ -19,12 +19,18 @@
 #ifndef KERNELS_COMM_EXCHANGE_H
 #define KERNELS_COMM_EXCHANGE_H
 
+#include "kernels/base/arena.h"
 #include "kernels/comm/comm.h"
 
 enum { EXCHANGE_TENSORS = 3, EXCHANGE_RANKS = 128 };
 
 /* Elements of staging that n tensors at once need on that rank; block = B*n*h*D elements. */
 int64_t comm_exchange_staging(int tensors, int ranks, int rank, int64_t block);
+
+/* Flat memory of `count` elements for wide tensors; the arena accounts for it and frees it. The
+ * same count on all ranks. comm NULL where the arena measures. */
+enum status comm_exchange_tensor(struct comm *comm, struct arena *arena, enum dtype dtype,
+                                 int64_t count, struct tensor *out);
 
 /* wide[i] := all rows of x[i] with my heads; n <= EXCHANGE_TENSORS tensors of one shape. staging:
  * flat, as comm_exchange_staging says; lost, and in use until the request was waited for. */

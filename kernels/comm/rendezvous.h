@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the ranks of one run meet. For local: an object shared by the threads; for MPI:
- * MPI_COMM_WORLD; for processes that only share a host: a folder, in which small values appear whole
- * (written aside and renamed). */
+ * MPI_COMM_WORLD; for processes that only share a host: a folder, in which small values appear
+ * whole (written aside and renamed). */
 #ifndef KERNELS_COMM_RENDEZVOUS_H
 #define KERNELS_COMM_RENDEZVOUS_H
 
@@ -17,6 +17,7 @@ struct rendezvous {
     struct local_world *local; /* local transport only; borrowed */
     const char *folder;        /* processes of one host without MPI: where they meet; borrowed */
     double timeout_s;          /* a wait longer than this is ST_TIMEOUT; 0: none */
+    const char *exchange; /* NCCL's form of a head exchange: "nccl", "lsa"; NULL, "auto": faster */
 };
 
 enum status local_world_open(int size, struct local_world **out);

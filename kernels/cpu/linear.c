@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * y = act(x w^T + bias) through OpenBLAS' sgemm. OpenBLAS' own threads are off: they would serve
- * one caller at a time, and here each rank of a process calls. Instead every worker of the device
- * multiplies a fixed slice.
+ * y = act(x w^T + bias), or added to y, through OpenBLAS' sgemm. OpenBLAS' own threads are off:
+ * they would serve one caller at a time, and here each rank of a process calls. Instead every
+ * worker of the device multiplies a fixed slice.
  */
 #include "kernels/cpu/linear.h"
 
@@ -52,6 +52,7 @@ struct job {
     const float *x, *w, *bias;
     float *y;
     enum act act;
+    bool add;      /* to what y holds */
     bool cut_rows; /* workers share the rows, else the columns of y */
 };
 
@@ -65,7 +66,8 @@ static void multiply_block(const struct job *job, int64_t row, int64_t rows, int
 {
     float *y = job->y + row * job->y_stride + column;
     linear_product(true, rows, columns, job->in, 1.0f, job->x + row * job->x_stride, job->x_stride,
-                   job->w + column * job->w_stride, job->w_stride, 0.0f, y, job->y_stride);
+                   job->w + column * job->w_stride, job->w_stride, job->add ? 1.0f : 0.0f, y,
+                   job->y_stride);
     if (!job->bias && job->act == ACT_NONE)
         return;
     for (int64_t i = 0; i < rows; i++, y += job->y_stride)
@@ -116,8 +118,8 @@ static int64_t blas_stride(int64_t stride, int64_t rows, int64_t width)
     return stride;
 }
 
-enum status linear_run(struct queue *q, struct tensor *y, const struct tensor *x,
-                       const struct tensor *w, const struct tensor *bias, enum act act)
+static enum status run(struct queue *q, const struct tensor *y, const struct tensor *x,
+                       const struct tensor *w, const struct tensor *bias, enum act act, bool add)
 {
     struct cpu_device *cpu = cpu_of(q);
     int64_t lanes = x->ndim == 3 ? x->dim[0] : 1;
@@ -142,6 +144,7 @@ enum status linear_run(struct queue *q, struct tensor *y, const struct tensor *x
         .y_stride = blas_stride(y_stride, rows, w->dim[0]),
         .bias = bias ? bias->data : NULL,
         .act = act,
+        .add = add,
     };
     for (int64_t b = 0; b < lanes && rows > 0 && job.out > 0; b++) {
         job.x = (const float *)x->data + b * x->stride[0];
@@ -149,4 +152,16 @@ enum status linear_run(struct queue *q, struct tensor *y, const struct tensor *x
         multiply(cpu->pool, &job);
     }
     return ST_OK;
+}
+
+enum status linear_run(struct queue *q, struct tensor *y, const struct tensor *x,
+                       const struct tensor *w, const struct tensor *bias, enum act act)
+{
+    return run(q, y, x, w, bias, act, false);
+}
+
+enum status linear_run_add(struct queue *q, struct tensor *h, const struct tensor *x,
+                           const struct tensor *w, const struct tensor *bias)
+{
+    return run(q, h, x, w, bias, ACT_NONE, true);
 }

@@ -106,6 +106,11 @@ static void (*const runs[DTYPE_COUNT][DTYPE_COUNT])(int64_t n, void *to, int64_t
         {[DTYPE_F32] = run_f16_of_f32, [DTYPE_BF16] = run_f16_of_bf16, [DTYPE_F16] = run_same16},
 };
 
+void pack_run(int64_t n, enum dtype to_dtype, void *to, enum dtype from_dtype, const void *from)
+{
+    runs[to_dtype][from_dtype](n, to, 1, from, 1);
+}
+
 /* A copy with as few axes as it can be told with; the last one is the run's. */
 struct job {
     char *dst;

@@ -11,4 +11,7 @@ enum status pack_copy(struct queue *q, struct tensor *dst, const struct tensor *
 
 enum status pack_fill(struct queue *q, struct tensor *t, float value);
 
+/* n dense elements, converted as pack_copy does; not parallel. */
+void pack_run(int64_t n, enum dtype to_dtype, void *to, enum dtype from_dtype, const void *from);
+
 #endif

@@ -2,7 +2,6 @@
 /* Element-wise ops: loops over rows (the last axis, dense), which workers share where it pays. */
 #include "kernels/cpu/pointwise.h"
 
-#include "kernels/base/rng.h"
 #include "kernels/cpu/backend_cpu.h"
 
 #include <math.h>
@@ -176,43 +175,5 @@ enum status pointwise_advance(struct queue *q, struct tensor *x, struct tensor *
                               eps_c, noise, *(const struct advance_coef *)coef->data};
     if (row_width(x) > 0)
         pool_run(cpu_of(q)->pool, row_count(x), pool_grain(row_width(x)), advance_rows, &job);
-    return ST_OK;
-}
-
-struct random_job {
-    const struct tensor *out;
-    const struct latent_geometry *geometry;
-    int first_token;
-    uint64_t seed, stream;
-};
-
-/* Token t covers the pixels from (t / columns, t % columns) * patch on. */
-static void draw_tokens(void *arg, int worker, int64_t begin, int64_t end)
-{
-    (void)worker;
-    const struct random_job *job = arg;
-    const struct latent_geometry *g = job->geometry;
-    int64_t columns = g->width / g->patch;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t token = job->first_token + i;
-        int64_t top = token / columns * g->patch;
-        int64_t left = token % columns * g->patch;
-        float *out = row_of(job->out, i);
-        for (int64_t c = 0; c < g->channels; c++) {
-            for (int64_t y = top; y < top + g->patch; y++) {
-                for (int64_t x = left; x < left + g->patch; x++)
-                    *out++ = rng_normal(job->seed, job->stream,
-                                        (uint64_t)((c * g->height + y) * g->width + x));
-            }
-        }
-    }
-}
-
-enum status pointwise_random_normal(struct queue *q, struct tensor *out,
-                                    const struct latent_geometry *geometry, int first_token,
-                                    uint64_t seed, uint64_t stream)
-{
-    struct random_job job = {out, geometry, first_token, seed, stream};
-    pool_run(cpu_of(q)->pool, out->dim[0], pool_grain(20 * out->dim[1]), draw_tokens, &job);
     return ST_OK;
 }

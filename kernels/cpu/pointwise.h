@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CPU's element-wise ops: activations, sums, tables, sampler and noise; contracts at op_*. */
+/* The CPU's element-wise ops: activations, sums, tables, sampler; contracts at op_*. */
 #ifndef KERNELS_CPU_POINTWISE_H
 #define KERNELS_CPU_POINTWISE_H
 
@@ -16,8 +16,5 @@ enum status pointwise_timestep(struct queue *q, struct tensor *out, const struct
 enum status pointwise_advance(struct queue *q, struct tensor *x, struct tensor *hist,
                               const struct tensor *eps_u, const struct tensor *eps_c,
                               const struct tensor *noise, const struct tensor *coef);
-enum status pointwise_random_normal(struct queue *q, struct tensor *out,
-                                    const struct latent_geometry *geometry, int first_token,
-                                    uint64_t seed, uint64_t stream);
 
 #endif

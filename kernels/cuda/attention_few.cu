@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Attention on few keys: cross-attention on text, whose lanes differ in length. All keys and values
- * of a lane and head stay in shared memory while each warp of the block streams groups of sixteen
- * queries through, the next group on its way meanwhile. One pass over the scores, no online
- * softmax.
+ * of a lane and head stay in shared memory while each warp of the block streams groups of queries
+ * through, the next group on its way meanwhile. One pass over the scores, no online softmax.
+ *
+ * What bounds it is reading keys and values from shared memory for every group, so a group is as
+ * large as registers allow: two tiles of sixteen queries share each factor that is read.
  */
 #include "kernels/cuda/tensor_core.cuh"
 
-enum { WARPS = 4, THREADS = WARPS * WARP, KEYS = 128, GROUP = 16 };
+enum { WARPS = 4, THREADS = WARPS * WARP, KEYS = 128, TILE = 16, BLOCKS = 2 /* on an SM */ };
 
 /* Rows in shared memory are 16 bytes longer than DP, the padded head dim, so that eight of them lie
  * in different banks. */
 template <int DP> struct shape {
-    enum { ROW = DP + 8, BYTES = (2 * KEYS + WARPS * 2 * GROUP) * ROW * 2 };
+    enum {
+        TILES = DP <= 80 ? 2 : 1,
+        GROUP = TILES * TILE,
+        ROW = DP + 8,
+        BYTES = (2 * KEYS + WARPS * 2 * GROUP) * ROW * 2
+    };
 };
 
 /* Rows first.. of a strided matrix by `threads` threads; rows beyond `rows` and columns beyond
@@ -28,34 +35,45 @@ __device__ inline void load_rows(T *shared, const T *global, int64_t stride, int
     }
 }
 
-/* s := scores of sixteen queries against the first `keys` keys, in groups of sixteen. */
+/* s := scores of a group's queries against the first `count` keys, sixteen keys at a time; 0
+ * beyond. (What is set only where there are keys would be kept, undefined, from group to group:
+ * registers that two tiles do not leave.) */
 template <typename T, int DP>
-__device__ inline void multiply_keys(float (&s)[KEYS / 8][4], const uint32_t (&q)[DP / 16][4],
+__device__ inline void multiply_keys(float (&s)[shape<DP>::TILES][KEYS / 8][4],
+                                     const uint32_t (&q)[shape<DP>::TILES][DP / 16][4],
                                      const T *keys, int count)
 {
     int lane = threadIdx.x % WARP;
     const T *row = keys + (lane / 16 * 8 + lane % 8) * shape<DP>::ROW + lane / 8 % 2 * 8;
 #pragma unroll
     for (int n = 0; n < KEYS / 16; n++) {
+#pragma unroll
+        for (int t = 0; t < shape<DP>::TILES; t++) {
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+                s[t][2 * n][i] = s[t][2 * n + 1][i] = 0.0f;
+        }
         if (n * 16 >= count)
             continue;
-#pragma unroll
-        for (int i = 0; i < 4; i++)
-            s[2 * n][i] = s[2 * n + 1][i] = 0.0f;
 #pragma unroll
         for (int k = 0; k < DP / 16; k++) {
             uint32_t b[4];
             load_matrices(b, row + n * 16 * shape<DP>::ROW + k * 16);
-            multiply(s[2 * n], q[k], b[0], b[1], T());
-            multiply(s[2 * n + 1], q[k], b[2], b[3], T());
+#pragma unroll
+            for (int t = 0; t < shape<DP>::TILES; t++) {
+                multiply(s[t][2 * n], q[t][k], b[0], b[1], T());
+                multiply(s[t][2 * n + 1], q[t][k], b[2], b[3], T());
+            }
         }
     }
 }
 
-/* s := exp(scale s - largest) of the keys that there are, 0 for the others of a group; rows h * 8 +
- * lane / 4. Groups that begin beyond `count` are left alone. `scale` is in powers of two. */
-__device__ inline void soften(float (&s)[KEYS / 8][4], float (&largest)[2], float (&sum)[2],
-                              float scale, int count)
+/* p := exp(scale s - largest) of the keys that there are, 0 for the others of sixteen; rows h * 8 +
+ * lane / 4 of a tile, two neighbouring keys in p[n][h]. Of sixteens that begin beyond `count`, s is
+ * left alone. `scale` is in powers of two. */
+template <typename T>
+__device__ inline void soften(uint32_t (&p)[KEYS / 8][2], float (&s)[KEYS / 8][4],
+                              float (&largest)[2], float (&sum)[2], float scale, int count)
 {
     int column = threadIdx.x % 4 * 2;
     largest[0] = largest[1] = -CUDART_INF_F;
@@ -80,6 +98,7 @@ __device__ inline void soften(float (&s)[KEYS / 8][4], float (&largest)[2], floa
     }
 #pragma unroll
     for (int n = 0; n < KEYS / 8; n++) {
+        p[n][0] = p[n][1] = 0;
         if (n / 2 * 16 >= count)
             continue;
 #pragma unroll
@@ -87,6 +106,8 @@ __device__ inline void soften(float (&s)[KEYS / 8][4], float (&largest)[2], floa
             s[n][i] = exp2_fast(s[n][i] * scale - base[i / 2]);
             sum[i / 2] += s[n][i];
         }
+        p[n][0] = pair_of(s[n][0], s[n][1], T());
+        p[n][1] = pair_of(s[n][2], s[n][3], T());
     }
 #pragma unroll
     for (int h = 0; h < 2; h++) {
@@ -97,49 +118,44 @@ __device__ inline void soften(float (&s)[KEYS / 8][4], float (&largest)[2], floa
 
 /* o := p v; the layout of the scores' accumulators is that of a left factor. */
 template <typename T, int DP>
-__device__ inline void multiply_values(float (&o)[DP / 8][4], const float (&p)[KEYS / 8][4],
+__device__ inline void multiply_values(float (&o)[shape<DP>::TILES][DP / 8][4],
+                                       const uint32_t (&p)[shape<DP>::TILES][KEYS / 8][2],
                                        const T *values, int count)
 {
     const T *row = left_factor(values, shape<DP>::ROW);
 #pragma unroll
     for (int d = 0; d < DP / 8; d++) {
 #pragma unroll
-        for (int i = 0; i < 4; i++)
-            o[d][i] = 0.0f;
+        for (int i = 0; i < shape<DP>::TILES * 4; i++)
+            o[i / 4][d][i % 4] = 0.0f;
     }
 #pragma unroll
     for (int n = 0; n < KEYS / 16; n++) {
         if (n * 16 >= count)
             continue;
-        uint32_t a[4] = {pair_of(p[2 * n][0], p[2 * n][1], T()),
-                         pair_of(p[2 * n][2], p[2 * n][3], T()),
-                         pair_of(p[2 * n + 1][0], p[2 * n + 1][1], T()),
-                         pair_of(p[2 * n + 1][2], p[2 * n + 1][3], T())};
 #pragma unroll
         for (int d = 0; d < DP / 16; d++) {
             uint32_t b[4];
             load_transposed(b, row + n * 16 * shape<DP>::ROW + d * 16);
-            multiply(o[2 * d], a, b[0], b[1], T());
-            multiply(o[2 * d + 1], a, b[2], b[3], T());
+#pragma unroll
+            for (int t = 0; t < shape<DP>::TILES; t++) {
+                const uint32_t a[4] = {p[t][2 * n][0], p[t][2 * n][1], p[t][2 * n + 1][0],
+                                       p[t][2 * n + 1][1]};
+                multiply(o[t][2 * d], a, b[0], b[1], T());
+                multiply(o[t][2 * d + 1], a, b[2], b[3], T());
+            }
         }
     }
 }
 
-/* One group of sixteen queries, from shared memory to o and lse. */
+/* A tile of sixteen queries on its way out: row `first` and the following. */
 template <typename T, int DP>
-__device__ inline void attend_group(const struct cuda_attention &p, T *queries, const T *keys,
-                                    const T *values, int first, int count)
+__device__ inline void store_tile(const struct cuda_attention &p, T *staging,
+                                  const float (&o)[DP / 8][4], const float (&largest)[2],
+                                  const float (&sum)[2], int first)
 {
     int64_t lane = blockIdx.z, head = blockIdx.y;
-    uint32_t q[DP / 16][4];
-    float s[KEYS / 8][4], o[DP / 8][4], largest[2], sum[2], inverse[2];
-    const T *row = left_factor(queries, shape<DP>::ROW);
-#pragma unroll
-    for (int k = 0; k < DP / 16; k++)
-        load_matrices(q[k], row + k * 16);
-    multiply_keys<T, DP>(s, q, keys, count);
-    soften(s, largest, sum, p.scale * 1.4426950408889634f, count);
-    multiply_values<T, DP>(o, s, values, count);
+    float inverse[2];
 #pragma unroll
     for (int h = 0; h < 2; h++) {
         int n = first + h * 8 + threadIdx.x % WARP / 4;
@@ -150,13 +166,42 @@ __device__ inline void attend_group(const struct cuda_attention &p, T *queries, 
     }
     T *to =
         static_cast<T *>(p.o) + lane * p.o_stride[0] + first * p.o_stride[1] + head * p.o_stride[2];
-    store_rows<T, DP>(o, inverse, queries, to, p.o_stride[1], p.rows - first, p.width);
+    store_rows<T, DP>(o, inverse, staging, to, p.o_stride[1], p.rows - first, p.width);
+}
+
+/* One group of queries, from shared memory to o and lse. */
+template <typename T, int DP>
+__device__ inline void attend_group(const struct cuda_attention &p, T *queries, const T *keys,
+                                    const T *values, int first, int count)
+{
+    enum { TILES = shape<DP>::TILES, ROW = shape<DP>::ROW };
+    uint32_t weight[TILES][KEYS / 8][2];
+    float o[TILES][DP / 8][4], largest[TILES][2], sum[TILES][2];
+    {
+        uint32_t q[TILES][DP / 16][4];
+        float s[TILES][KEYS / 8][4];
+        const T *row = left_factor(queries, ROW);
+#pragma unroll
+        for (int t = 0; t < TILES; t++) {
+#pragma unroll
+            for (int k = 0; k < DP / 16; k++)
+                load_matrices(q[t][k], row + t * TILE * ROW + k * 16);
+        }
+        multiply_keys<T, DP>(s, q, keys, count);
+#pragma unroll
+        for (int t = 0; t < TILES; t++)
+            soften<T>(weight[t], s[t], largest[t], sum[t], p.scale * 1.4426950408889634f, count);
+    }
+    multiply_values<T, DP>(o, weight, values, count);
+#pragma unroll
+    for (int t = 0; t < TILES; t++)
+        store_tile<T, DP>(p, queries + t * TILE * ROW, o[t], largest[t], sum[t], first + t * TILE);
 }
 
 template <typename T, int DP>
-static __global__ void __launch_bounds__(THREADS, 3) attend(const struct cuda_attention p)
+static __global__ void __launch_bounds__(THREADS, BLOCKS) attend(const struct cuda_attention p)
 {
-    enum { ROW = shape<DP>::ROW };
+    enum { ROW = shape<DP>::ROW, GROUP = shape<DP>::GROUP };
     extern __shared__ uint4 shared[];
     T *keys = reinterpret_cast<T *>(shared), *values = keys + KEYS * ROW;
     int64_t lane = blockIdx.z, head = blockIdx.y;
@@ -189,13 +234,13 @@ static __global__ void __launch_bounds__(THREADS, 3) attend(const struct cuda_at
     }
 }
 
-/* Three blocks of an SM are at work at a time, each with some groups for a warp; one more than that
+/* As many blocks as are at work at a time, each with some groups for a warp; one more than that
  * would wait for the others and take as long again. */
 template <typename T, int DP>
 static enum status launch(const struct cuda_target *at, const struct cuda_attention *a)
 {
-    int64_t wanted = 3 * (int64_t)at->multiprocessors / ((int64_t)a->heads * a->lanes);
-    int64_t most = blocks_for(a->rows, WARPS * GROUP);
+    int64_t wanted = BLOCKS * (int64_t)at->multiprocessors / ((int64_t)a->heads * a->lanes);
+    int64_t most = blocks_for(a->rows, WARPS * shape<DP>::GROUP);
     wanted = wanted < 1 ? 1 : wanted;
     dim3 blocks((unsigned)(wanted < most ? wanted : most), a->heads, a->lanes);
     const void *kernel = reinterpret_cast<const void *>(attend<T, DP>);

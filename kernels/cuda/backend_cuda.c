@@ -4,8 +4,11 @@
 
 #include "kernels/cuda/attention_cudnn.h"
 #include "kernels/cuda/linear_cublas.h"
+#include "kernels/identity.h"
 
 #include <cuda_runtime_api.h>
+#include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +67,51 @@ static bool has_bf16(void)
 static bool supports(enum dtype dtype)
 {
     return dtype != DTYPE_BF16 || has_bf16();
+}
+
+/* Asks a library that is loaded already for its version; 0: it is not. */
+static size_t loaded_version(const char *library, const char *function)
+{
+    void *handle = dlopen(library, RTLD_NOW | RTLD_NOLOAD);
+    void *address = handle ? dlsym(handle, function) : NULL;
+    size_t (*version)(void);
+    size_t number = 0;
+    memcpy(&version, &address, sizeof(version)); // ISO C has no cast from object to function
+    if (address)
+        number = version();
+    if (handle)
+        dlclose(handle); // only our count of it
+    return number;
+}
+
+/* The runtime is linked in. cuBLASLt and cuDNN count 1000 or 10000 for a major version. */
+static void name_libraries(struct identity *out)
+{
+    char name[40];
+    snprintf(name, sizeof(name), "libcublasLt.so.%d", CUDART_VERSION / 1000);
+    size_t blas = loaded_version(name, "cublasLtGetVersion");
+    size_t dnn = loaded_version("libcudnn.so.9", "cudnnGetVersion");
+    identity_add_library(out, "cuda", "%d.%d", CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
+    if (blas > 0)
+        identity_add_library(out, "cublasLt", "%zu.%zu.%zu", blas / 10000, blas / 100 % 100,
+                             blas % 100);
+    if (dnn > 0)
+        identity_add_library(out, "cudnn", "%zu.%zu.%zu", dnn / 10000, dnn / 100 % 100, dnn % 100);
+}
+
+/* The uuid as NVIDIA's tools write it. Makes no context. */
+static enum status identify(int ordinal, struct identity *out)
+{
+    struct cudaDeviceProp p;
+    TRY(CU(cudaGetDeviceProperties(&p, ordinal)));
+    snprintf(out->name, sizeof(out->name), "%.79s", p.name);
+    size_t used = (size_t)snprintf(out->id, sizeof(out->id), "GPU");
+    for (int i = 0; i < 16; i++)
+        used += (size_t)snprintf(out->id + used, sizeof(out->id) - used, "%s%02x",
+                                 i == 0 || i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+                                 (unsigned)(unsigned char)p.uuid.bytes[i]);
+    name_libraries(out);
+    return ST_OK;
 }
 
 static enum status describe(struct cuda_device *cuda, int ordinal)
@@ -265,6 +313,7 @@ const struct backend_ops backend_cuda = {
     .summary = "NVIDIA GPUs, bf16, fp16 and fp32: cuBLASLt products, cuDNN attention, own kernels",
     .supports = supports,
     .count = count,
+    .identify = identify,
     .open = device_make,
     .close = device_free,
     .alloc = alloc,
@@ -281,6 +330,7 @@ const struct backend_ops backend_cuda = {
     .copy = cuda_copy,
     .fill = cuda_fill,
     .linear = cuda_linear,
+    .linear_add = cuda_linear_add,
     .activate = cuda_activate,
     .norm_modulate = cuda_norm_modulate,
     .gate_add = cuda_gate_add,
@@ -293,6 +343,7 @@ const struct backend_ops backend_cuda = {
     .merge = cuda_merge,
     .advance = cuda_advance,
     .random_normal = cuda_random_normal,
+    .random_uniform = cuda_random_uniform,
     .graph_begin = cuda_graph_begin,
     .graph_end = cuda_graph_end,
     .graph_launch = cuda_graph_launch,

@@ -84,6 +84,8 @@ enum status cuda_fill(struct queue *q, struct tensor *t, float value);
 /* ---- linear.c ---- */
 enum status cuda_linear(struct queue *q, struct tensor *y, const struct tensor *x,
                         const struct tensor *w, const struct tensor *bias, enum act act);
+enum status cuda_linear_add(struct queue *q, struct tensor *h, const struct tensor *x,
+                            const struct tensor *w, const struct tensor *bias);
 
 /* ---- attention.c ---- */
 enum status cuda_attention(struct queue *q, struct tensor *o, struct tensor *lse,

@@ -61,6 +61,7 @@ struct cuda_product {
     int64_t y_stride, x_stride, w_stride;
     enum dtype dtype;
     int act; /* enum act */
+    int add; /* 1: to what y holds */
 };
 
 /* Reads all of w once for every eight rows: right for few rows, slow for many. */
@@ -90,9 +91,13 @@ enum status cuda_timestep(struct queue *q, struct tensor *out, const struct tens
 enum status cuda_advance(struct queue *q, struct tensor *x, struct tensor *hist,
                          const struct tensor *eps_u, const struct tensor *eps_c,
                          const struct tensor *noise, const struct tensor *coef);
+
+/* ---- random.cu ---- */
 enum status cuda_random_normal(struct queue *q, struct tensor *out,
                                const struct latent_geometry *geometry, int first_token,
                                uint64_t seed, uint64_t stream);
+enum status cuda_random_uniform(struct queue *q, struct tensor *out, float scale, uint64_t seed,
+                                uint64_t stream, uint64_t first, int64_t row_step);
 
 /* ---- attention ---- */
 
@@ -124,6 +129,11 @@ enum status cuda_attention_plain(const struct cuda_target *at, const struct cuda
 
 enum status cuda_merge(struct queue *q, struct tensor *o, struct tensor *lse,
                        const struct tensor *o2, const struct tensor *lse2);
+
+/* ---- note.cu ---- */
+
+/* *word := value, pinned host memory that the GPU sees, when `stream` (cudaStream_t) gets there. */
+enum status cuda_note(void *stream, unsigned *word, unsigned value);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* y = act(x w^T + bias): one product of all rows where strides allow it, and who computes it. */
+/* y = act(x w^T + bias), or added to y: one product of all rows where strides allow it, and who
+ * computes it. */
 #include "kernels/cuda/linear_cublas.h"
 
 #include <string.h>
@@ -53,6 +54,7 @@ static enum status multiply_plain(struct queue *q, const struct linear_shape *s,
             .w_stride = s->w_row,
             .dtype = (enum dtype)s->dtype,
             .act = act,
+            .add = s->add,
         };
         TRY(cuda_product_plain(&at, &p));
     }
@@ -75,8 +77,8 @@ static enum status multiply(struct queue *q, struct linear_shape *s,
     return done ? cuda_activate(q, y, y, act) : multiply_plain(q, s, o, act);
 }
 
-enum status cuda_linear(struct queue *q, struct tensor *y, const struct tensor *x,
-                        const struct tensor *w, const struct tensor *bias, enum act act)
+static enum status run(struct queue *q, struct tensor *y, const struct tensor *x,
+                       const struct tensor *w, const struct tensor *bias, enum act act, bool add)
 {
     struct linear_operands o = {y->data, x->data, w->data, bias ? bias->data : NULL};
     struct linear_shape s;
@@ -103,8 +105,21 @@ enum status cuda_linear(struct queue *q, struct tensor *y, const struct tensor *
     s.w_row = row_stride(w->stride[0], s.out, s.in);
     s.dtype = x->dtype;
     s.bias = bias != NULL;
+    s.add = add;
     s.alignment = alignment_of(&s, &o);
     if (s.lanes == 1 && s.rows <= PLAIN_ROWS)
         return multiply_plain(q, &s, &o, act);
     return multiply(q, &s, &o, y, act);
+}
+
+enum status cuda_linear(struct queue *q, struct tensor *y, const struct tensor *x,
+                        const struct tensor *w, const struct tensor *bias, enum act act)
+{
+    return run(q, y, x, w, bias, act, false);
+}
+
+enum status cuda_linear_add(struct queue *q, struct tensor *h, const struct tensor *x,
+                            const struct tensor *w, const struct tensor *bias)
+{
+    return run(q, h, x, w, bias, ACT_NONE, true);
 }

@@ -230,6 +230,7 @@ static enum status launch(struct queue *q, const struct cuda_blas *blas, const s
                           const struct linear_operands *o, const cublasLtMatmulAlgo_t *algo)
 {
     static const float one = 1.0f, zero = 0.0f;
+    const float *kept = plan->shape.add ? &one : &zero; // of y
     void *workspace;
     struct cuda_target at = cuda_target(q);
     TRY(cuda_workspace(q, WORKSPACE, &workspace));
@@ -237,7 +238,7 @@ static enum status launch(struct queue *q, const struct cuda_blas *blas, const s
         TRY(CUBLAS(blas->api.desc_set(plan->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &o->bias,
                                       sizeof(o->bias))));
     return CUBLAS(blas->api.matmul(blas->handle, plan->desc, &one, o->w, plan->w, o->x, plan->x,
-                                   &zero, o->y, plan->y, o->y, plan->y, algo, workspace, WORKSPACE,
+                                   kept, o->y, plan->y, o->y, plan->y, algo, workspace, WORKSPACE,
                                    at.stream));
 }
 
@@ -299,15 +300,42 @@ static enum status time_all(struct queue *q, const struct cuda_blas *blas, struc
     return st;
 }
 
+/* Where y is added to, it must not change: the candidates get a copy of it. In the stream's order,
+ * since a plain cudaFree would wait for the receptions of other streams, too, which may wait for
+ * this rank. *timed is false where there is no memory for a copy. */
+static enum status time_beside(struct queue *q, const struct cuda_blas *blas, struct plan *plan,
+                               const struct linear_operands *o, struct candidate *candidate, int n,
+                               bool *timed)
+{
+    const struct linear_shape *s = &plan->shape;
+    struct linear_operands beside = *o;
+    struct cuda_target at = cuda_target(q);
+    int64_t last = (s->lanes - 1) * s->y_lane + (s->rows - 1) * s->y_row + s->out;
+    size_t bytes = (size_t)last * dtype_size((enum dtype)s->dtype);
+    *timed = !s->add || cudaMallocAsync(&beside.y, bytes, at.stream) == cudaSuccess;
+    if (!*timed) {
+        cudaGetLastError();
+        return ST_OK;
+    }
+    if (!s->add)
+        return time_all(q, blas, plan, o, candidate, n);
+    enum status st =
+        CU(cudaMemcpyAsync(beside.y, o->y, bytes, cudaMemcpyDeviceToDevice, at.stream));
+    if (st == ST_OK)
+        st = time_all(q, blas, plan, &beside, candidate, n);
+    cudaFreeAsync(beside.y, at.stream);
+    return st;
+}
+
 static void key_of(const struct cuda_blas *blas, const struct linear_shape *s,
                    char key[LINEAR_CACHE_KEY])
 {
     snprintf(key, LINEAR_CACHE_KEY,
-             "%s/%s%s%s/%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64 "/%" PRId64 ",%" PRId64
+             "%s/%s%s%s%s/%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64 "/%" PRId64 ",%" PRId64
              ",%" PRId64 ",%" PRId64 ",%" PRId64 "/%d",
              blas->key, dtype_name((enum dtype)s->dtype), s->bias ? "+bias" : "",
-             s->gelu ? "+gelu" : "", s->lanes, s->rows, s->out, s->in, s->x_lane, s->x_row,
-             s->w_row, s->y_lane, s->y_row, s->alignment);
+             s->gelu ? "+gelu" : "", s->add ? "+add" : "", s->lanes, s->rows, s->out, s->in,
+             s->x_lane, s->x_row, s->w_row, s->y_lane, s->y_row, s->alignment);
 }
 
 /* An algorithm of an earlier run, if the library still takes it. */
@@ -343,10 +371,11 @@ static enum status choose(struct queue *q, struct cuda_blas *blas, struct plan *
     if (n == 0)
         return ST_OK;
     if (!cuda_capturing(q)) {
-        TRY(time_all(q, blas, plan, o, candidate, n));
-        plan->possible = candidate[0].ms < 1e30f;
+        bool timed;
+        TRY(time_beside(q, blas, plan, o, candidate, n, &timed));
+        plan->possible = !timed || candidate[0].ms < 1e30f;
         plan->chosen = true;
-        if (plan->possible)
+        if (timed && plan->possible)
             linear_cache_add(blas->cache, key, candidate[0].algo.data);
     }
     plan->algo = candidate[0].algo;

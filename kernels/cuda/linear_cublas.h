@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Products through cuBLASLt: bias and GELU in the epilogue, the algorithm of each shape chosen by
- * timing the library's best proposals on the operands at hand. Private to kernels/cuda.
+ * timing the library's best proposals on the operands at hand (on a copy of y where it is added
+ * to). Private to kernels/cuda.
  */
 #ifndef KERNELS_CUDA_LINEAR_CUBLAS_H
 #define KERNELS_CUDA_LINEAR_CUBLAS_H
@@ -15,6 +16,7 @@ struct linear_shape {
     int dtype;     /* enum dtype */
     int bias;      /* 1: a bias [out] is added */
     int gelu;      /* 1: then GELU, tanh form */
+    int add;       /* 1: added to what y holds */
     int alignment; /* bytes that all addresses and strides are multiples of, at most 16 */
 };
 

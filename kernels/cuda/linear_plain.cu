@@ -62,8 +62,10 @@ static __global__ void __launch_bounds__(WARPS *WARP) multiply(const struct cuda
 #pragma unroll
     for (int r = 0; r < rows; r++) {
         float total = warp_sum(sum[r]);
-        if (r < left && threadIdx.x % WARP == 0)
-            y[r * p.y_stride] = from_float<T>(activated(total + bias, p.act));
+        if (r < left && threadIdx.x % WARP == 0) {
+            float old = p.add ? to_float(y[r * p.y_stride]) : 0.0f;
+            y[r * p.y_stride] = from_float<T>(old + activated(total + bias, p.act));
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sampler's step with guidance in one pass, and the noise it may draw: small fp32 tensors, one
- * element a thread. */
+/* The sampler's step with guidance in one pass: small fp32 tensors, one element a thread. */
 #include "kernels/cuda/vector.cuh"
 
 enum { THREADS = 256 };
@@ -103,68 +102,4 @@ enum status cuda_advance(struct queue *q, struct tensor *x, struct tensor *hist,
     default:
         return advance<fp16>(&at, x, hist, eps_u, eps_c, noise, coef);
     }
-}
-
-/* Philox4x32-10, Salmon et al. 2011: the same rounds, key and counter as kernels/base/rng.c. */
-__device__ inline uint4 philox(uint64_t seed, uint64_t stream, uint64_t block)
-{
-    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-    uint4 c = make_uint4((uint32_t)block, (uint32_t)(block >> 32), (uint32_t)stream,
-                         (uint32_t)(stream >> 32));
-#pragma unroll
-    for (int round = 0; round < 10; round++) {
-        uint32_t high0 = __umulhi(0xD2511F53u, c.x), low0 = 0xD2511F53u * c.x;
-        uint32_t high1 = __umulhi(0xCD9E8D57u, c.z), low1 = 0xCD9E8D57u * c.z;
-        c = make_uint4(high1 ^ c.y ^ k0, low1, high0 ^ c.w ^ k1, low0);
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    return c;
-}
-
-/* rng_normal: in double, rounded once, as there. */
-__device__ inline float normal(uint64_t seed, uint64_t stream, uint64_t index)
-{
-    uint4 word = philox(seed, stream, index / 4);
-    uint32_t first = index & 2 ? word.z : word.x;
-    uint32_t second = index & 2 ? word.w : word.y;
-    double u = ((double)first + 1.0) * 0x1p-32;
-    double angle = 2.0 * CUDART_PI * ((double)second * 0x1p-32);
-    double radius = sqrt(-2.0 * log(u));
-    return (float)(radius * (index & 1 ? sin(angle) : cos(angle)));
-}
-
-static __global__ void draw_elements(const struct walk w, float *out, int64_t out_row,
-                                     struct latent_geometry g, int first_token, uint64_t seed,
-                                     uint64_t stream)
-{
-    uint32_t i = blockIdx.x * THREADS + threadIdx.x;
-    if (i >= w.count)
-        return;
-    int n = divide(i, w.features);
-    int k = i - n * w.features.by;
-    int token = first_token + n;
-    int columns = g.width / g.patch;
-    int64_t channel = k / (g.patch * g.patch);
-    int64_t y = token / columns * g.patch + k / g.patch % g.patch;
-    int64_t x = token % columns * g.patch + k % g.patch;
-    uint64_t index = (uint64_t)((channel * g.height + y) * g.width + x);
-    out[n * out_row + k] = normal(seed, stream, index);
-}
-
-enum status cuda_random_normal(struct queue *q, struct tensor *out,
-                               const struct latent_geometry *geometry, int first_token,
-                               uint64_t seed, uint64_t stream)
-{
-    struct cuda_target at = cuda_target(q);
-    struct walk w = {};
-    int64_t count = tensor_count(out);
-    if (count == 0)
-        return ST_OK;
-    BUG_ON(count > INT32_MAX, "a latent of %lld elements in one launch", (long long)count);
-    w.features = divisor_of((uint32_t)out->dim[1]);
-    w.count = (uint32_t)count;
-    draw_elements<<<blocks_for(count, THREADS), THREADS, 0, stream_of(&at)>>>(
-        w, static_cast<float *>(out->data), out->stride[0], *geometry, first_token, seed, stream);
-    return cuda_launched("random_normal");
 }

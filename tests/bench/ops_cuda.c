@@ -157,6 +157,49 @@ static void bench_product(struct bench *b, const char *name, int64_t rows, int64
     report(b, &(struct work){title, flops, gemm_rate, per_step, call_product, &p});
 }
 
+/* h += x w^T + bias; h grows from call to call, as far as one replay goes. */
+static void call_product_add(struct bench *b, int set, void *operands)
+{
+    struct product *p = operands;
+    check(op_linear_add(b->q, &p->y[set], &p->x[set], &p->w[set], &p->bias));
+}
+
+static void bench_product_add(struct bench *b, int64_t rows, double per_step)
+{
+    struct product p = {.bias = MAKE(b, b->dtype, WIDTH)};
+    for (int i = 0; i < SETS; i++) {
+        p.x[i] = MAKE(b, b->dtype, LANES, rows, WIDTH);
+        p.w[i] = MAKE(b, b->dtype, WIDTH, WIDTH);
+        p.y[i] = MAKE(b, b->dtype, LANES, rows, WIDTH);
+    }
+    char title[80];
+    snprintf(title, sizeof(title), "linear_add cross out [%d,%d] x [%d]", (int)(LANES * rows),
+             WIDTH, WIDTH);
+    double flops = 2.0 * LANES * (double)rows * WIDTH * WIDTH;
+    report(b, &(struct work){title, flops, gemm_rate, per_step, call_product_add, &p});
+}
+
+/* ---- weights, as they are drawn ---- */
+
+struct drawn {
+    struct tensor w[SETS];
+};
+
+static void call_draw(struct bench *b, int set, void *operands)
+{
+    struct drawn *p = operands;
+    check(op_random_uniform(b->q, &p->w[set], 0.05f, 1, 2, (uint64_t)set, WIDTH));
+}
+
+static void bench_draw(struct bench *b)
+{
+    struct drawn p;
+    for (int i = 0; i < SETS; i++)
+        p.w[i] = MAKE(b, b->dtype, MLP, WIDTH);
+    report(b, &(struct work){"random_uniform [4608,1152]", (double)tensor_bytes(&p.w[0]),
+                             memory_rate, 0, call_draw, &p});
+}
+
 /* ---- attention ---- */
 
 struct attention {
@@ -277,9 +320,9 @@ static void bench_rows(struct bench *b, int64_t rows, double layers)
     }
     double once = (double)tensor_bytes(&p.h[0]);
     const struct work works[] = {
-        {"norm_modulate", 2 * once, memory_rate, 2, call_norm, &p},
-        {"gate_add", 3 * once, memory_rate, layers, call_gate_add, &p},
-        {"gate_add_norm", 4 * once, memory_rate, 2 * layers, call_gate_add_norm, &p},
+        {"norm_modulate", 2 * once, memory_rate, layers + 2, call_norm, &p},
+        {"gate_add", 3 * once, memory_rate, layers + 1, call_gate_add, &p},
+        {"gate_add_norm", 4 * once, memory_rate, layers - 1, call_gate_add_norm, &p},
         {"add_rows", 2 * once + (double)tensor_bytes(&p.table), memory_rate, 1, call_add_rows, &p},
         {"add", 3 * once, memory_rate, 0, call_add, &p},
         {"merge", 3 * once + 3 * (double)tensor_bytes(&p.lse), memory_rate, 0, call_merge, &p},
@@ -322,7 +365,8 @@ static void part(struct bench *b, int64_t rows, int heads)
     check(arena_open(dev, ARENA_BUFFERS, &b->arena));
     bench_product(b, "qkv", rows, WIDTH, 3 * WIDTH, true, ACT_NONE, layers);
     bench_product(b, "out", rows, WIDTH, WIDTH, false, ACT_NONE, layers);
-    bench_product(b, "cross q, out", rows, WIDTH, WIDTH, true, ACT_NONE, 2 * layers);
+    bench_product(b, "cross q", rows, WIDTH, WIDTH, true, ACT_NONE, layers);
+    bench_product_add(b, rows, layers);
     bench_product(b, "fc1+gelu", rows, WIDTH, MLP, true, ACT_GELU_TANH, layers);
     bench_product(b, "fc2", rows, MLP, WIDTH, false, ACT_NONE, layers);
     bench_product(b, "embed", rows, 16, WIDTH, true, ACT_NONE, 1);
@@ -334,6 +378,7 @@ static void part(struct bench *b, int64_t rows, int heads)
     bench_attention(b, "text, 20 and 77 keys", rows, TEXT, HEADS, false, count, 0);
     bench_rows(b, rows, layers);
     bench_conditioning(b);
+    bench_draw(b);
     check(queue_sync(b->q));
     arena_close(b->arena);
     printf("sum over a step of 28 layers: %.2f ms\n", b->step_us * 1e-3);

@@ -68,6 +68,10 @@ enum status case_all_gather_in_place(struct conformance *c);
 enum status case_all_reduce_exact(struct conformance *c);
 enum status case_all_reduce_order(struct conformance *c);
 
+enum status case_exchange(struct conformance *c);
+enum status case_exchange_many_lanes(struct conformance *c);
+enum status case_exchange_counters(struct conformance *c);
+
 enum status case_counters(struct conformance *c);
 enum status case_counters_of_one_rank(struct conformance *c);
 enum status case_split(struct conformance *c);

@@ -60,6 +60,26 @@ void gpu_failed(const char *file, int line, const char *format, ...)
     exit(1);
 }
 
+static bool skipped;
+
+void gpu_skip(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    printf("SKIP: ");
+    vprintf(format, args);
+    putchar('\n');
+    va_end(args);
+    skipped = true;
+}
+
+bool gpu_skipped(void)
+{
+    bool was = skipped;
+    skipped = false;
+    return was;
+}
+
 void gpu_open(struct gpu *gpu, uint64_t seed)
 {
     *gpu = (struct gpu){.seed = seed};

@@ -29,6 +29,12 @@ struct gpu {
     struct gpu_tensor *tensor[GPU_TENSORS];
 };
 
+/* What is tested. Another backend's name here tries what the tests themselves do where there is no
+ * GPU. */
+#ifndef GPU_BACKEND
+#define GPU_BACKEND "cuda"
+#endif
+
 /* One test; its process ends with it, so it need not clean up when it fails. */
 struct gpu_test {
     const char *name;
@@ -38,10 +44,15 @@ struct gpu_test {
 /* Each test file's list, ended by a NULL name. */
 extern const struct gpu_test tests_attention[], tests_copy[], tests_graph[], tests_linear[],
     tests_norm[], tests_pointwise[];
+extern const struct gpu_test tests_cells[], tests_cells_nccl[], tests_golden[];
 
 /* Prints and ends the test. */
 __attribute__((noreturn, format(printf, 3, 4))) void gpu_failed(const char *file, int line,
                                                                 const char *format, ...);
+
+/* The test cannot run here: tells why, and that is what its line says too. It returns then. */
+__attribute__((format(printf, 1, 2))) void gpu_skip(const char *format, ...);
+bool gpu_skipped(void);
 
 #define CHECK(condition, ...)                                                                      \
     do {                                                                                           \
@@ -50,6 +61,21 @@ __attribute__((noreturn, format(printf, 3, 4))) void gpu_failed(const char *file
     } while (0)
 
 #define OK(expr) CHECK((expr) == ST_OK, "%s: %s", #expr, status_text())
+
+/* ---- processes.c: where the driver may not have been woken, since it does not survive a fork ----
+ */
+
+/* GPUs seen, asked in a process of its own. */
+int gpu_count(void);
+
+/* One of several ranks that are processes of one GPU each; 0: well. */
+typedef int gpu_rank_fn(int rank, int ranks, const char *folder, void *arg);
+
+/* Runs all ranks with a new folder where they can meet, and waits; true when all did well. Prints
+ * how the others ended. Those that are left a few seconds after the first bad end are killed. */
+bool gpu_ranks(int ranks, gpu_rank_fn *run, void *arg);
+
+/* ---- gpu.c ---- */
 
 void gpu_open(struct gpu *gpu, uint64_t seed);
 void gpu_close(struct gpu *gpu);

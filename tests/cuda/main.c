@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs the tests of the CUDA backend: cuda [--one-process] [PART OF A NAME...]. Each test has a
- * process of its own, since a kernel's fault ends all work of its process; --one-process is for
- * tools that follow one.
+ * Runs the tests that want a GPU: cuda [--one-process] [PART OF A NAME...]. Each test has a process
+ * of its own, since a kernel's fault ends all work of its process, and a time limit, since a hang
+ * would cost the tests after it; --one-process is for tools that follow one.
  */
 #include "tests/cuda/gpu.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,9 @@
 #include <unistd.h>
 
 static const struct gpu_test *const lists[] = {
-    tests_copy, tests_pointwise, tests_norm, tests_linear, tests_attention, tests_graph,
+    tests_copy,      tests_pointwise, tests_norm,   tests_linear,
+    tests_attention, tests_graph,     tests_golden, tests_cells,
+    tests_cells_nccl,
 };
 
 static double now_s(void)
@@ -32,39 +35,42 @@ static bool wanted(const char *name, int n, char **part)
     return any;
 }
 
-static bool run_forked(const struct gpu_test *test)
+enum { LIMIT_S = 90, SKIPPED = 77 };
+
+enum outcome { PASS, SKIP, FAIL, OUTCOMES };
+
+static enum outcome run_here(const struct gpu_test *test)
+{
+    test->run();
+    return gpu_skipped() ? SKIP : PASS;
+}
+
+static enum outcome run_forked(const struct gpu_test *test)
 {
     int status = 1;
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        test->run();
-        exit(0);
+        alarm(LIMIT_S);
+        exit(run_here(test) == SKIP ? SKIPPED : 0);
     }
-    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-           WEXITSTATUS(status) == 0;
-}
-
-/* Whether there is a GPU, asked in a process of its own: a driver that was woken does not survive a
- * fork. */
-static bool gpu_seen(void)
-{
-    int status = 1;
-    pid_t pid = fork();
-    if (pid == 0) {
-        int devices = 0;
-        const struct backend_ops *cuda = backend_find("cuda");
-        exit(cuda && cuda->count(&devices) == ST_OK && devices > 0 ? 0 : 1);
-    }
-    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-           WEXITSTATUS(status) == 0;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return FAIL;
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "%s: signal %d (%s%s)\n", test->name, WTERMSIG(status),
+                strsignal(WTERMSIG(status)),
+                WTERMSIG(status) == SIGALRM ? ": not through within its time limit" : "");
+    if (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != SKIPPED))
+        return FAIL;
+    return WEXITSTATUS(status) == SKIPPED ? SKIP : PASS;
 }
 
 int main(int argc, char **argv)
 {
     bool one = argc > 1 && strcmp(argv[1], "--one-process") == 0;
-    int passed = 0, failed = 0;
-    if (!gpu_seen()) {
+    static const char *const words[] = {"pass", "SKIP", "FAIL"};
+    int count[OUTCOMES] = {0};
+    if (gpu_count() == 0) {
         printf("SKIP: no GPU is seen here, or this program was built without CUDA\n");
         return 0;
     }
@@ -73,17 +79,12 @@ int main(int argc, char **argv)
             if (!wanted(test->name, argc - 1 - one, argv + 1 + one))
                 continue;
             double start = now_s();
-            bool ok = true;
-            if (one)
-                test->run();
-            else
-                ok = run_forked(test);
-            printf("%s %-36s %6.2f s\n", ok ? "pass" : "FAIL", test->name, now_s() - start);
+            enum outcome outcome = one ? run_here(test) : run_forked(test);
+            printf("%s %-36s %6.2f s\n", words[outcome], test->name, now_s() - start);
             fflush(stdout);
-            passed += ok;
-            failed += !ok;
+            count[outcome]++;
         }
     }
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    printf("%d passed, %d failed, %d skipped\n", count[PASS], count[FAIL], count[SKIP]);
+    return count[FAIL] > 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* op_linear against sums in double, and the file that remembers algorithms. */
+/* op_linear and op_linear_add against sums in double, and the file that remembers algorithms. */
+#include "kernels/base/rng.h"
 #include "kernels/cuda/linear_cache.h"
+#include "kernels/graph.h"
 #include "tests/cuda/gpu.h"
 #include "tests/support/near.h"
 
@@ -141,6 +143,72 @@ static void test_slices(void)
     gpu_close(&gpu);
 }
 
+/* What y holds, five times as large as what is added, and what the first call leaves of it: while
+ * algorithms are timed, y must not change. */
+static void check_add(struct gpu *gpu, enum dtype dtype, struct shape s, bool bias)
+{
+    struct operands o = make(gpu, dtype, s, bias);
+    int64_t count = tensor_count(&o.y->t), out = s.out;
+    float *old = malloc((size_t)(count + 1) * sizeof(*old));
+    double *want = malloc((size_t)(count + 1) * sizeof(*want));
+    rng_uniform(gpu->seed, 3, 0, count, old);
+    for (int64_t i = 0; i < count; i++)
+        old[i] *= 5.0f * sqrtf((float)s.in);
+    for (int call = 0; call < 2; call++) {
+        gpu_write(gpu, o.y, old);
+        for (int64_t i = 0; i < count; i++)
+            want[i] = o.y->value[i] + want_at(&o, i / out, i % out, ACT_NONE);
+        OK(op_linear_add(gpu->q, &o.y->t, &o.x->t, &o.w->t, bias ? &o.bias->t : NULL));
+        gpu_near(gpu, "linear", o.y, want);
+    }
+    free(old);
+    free(want);
+}
+
+/* Without a cache, so that every shape is timed. Few rows go to our own kernel, odd strides to
+ * batches of lanes. */
+static void test_add(void)
+{
+    struct gpu gpu;
+    setenv("DITBENCH_CACHE", "/proc/no/such/folder", 1);
+    gpu_open(&gpu, 15);
+    for (int round = 0; round < 36; round++) {
+        bool even = gpu_pick(&gpu, 0, 1);
+        struct shape s = {
+            .lanes = gpu_pick(&gpu, 0, 3),
+            .rows = gpu_pick(&gpu, 1, round % 4 ? 150 : 12),
+            .in = even ? 8 * gpu_pick(&gpu, 1, 60) : gpu_pick(&gpu, 1, 300),
+            .out = even ? 8 * gpu_pick(&gpu, 1, 60) : gpu_pick(&gpu, 1, 300),
+        };
+        check_add(&gpu, gpu_dtype(round), s, gpu_pick(&gpu, 0, 1));
+        gpu_forget(&gpu);
+    }
+    gpu_close(&gpu);
+}
+
+/* Recorded at once, and launched twice: added twice. */
+static void test_add_in_graph(void)
+{
+    struct gpu gpu;
+    struct graph graph = {0};
+    gpu_open(&gpu, 16);
+    struct operands o = make(&gpu, DTYPE_F32, (struct shape){2, 60, 64, 72}, true);
+    int64_t count = tensor_count(&o.y->t);
+    double *want = malloc((size_t)count * sizeof(*want));
+    for (int64_t i = 0; i < count; i++)
+        want[i] = 1.0 + 2.0 * want_at(&o, i / 72, i % 72, ACT_NONE);
+    OK(graph_begin(gpu.q));
+    OK(op_linear_add(gpu.q, &o.y->t, &o.x->t, &o.w->t, &o.bias->t));
+    OK(graph_end(gpu.q, &graph));
+    OK(op_fill(gpu.q, &o.y->t, 1.0f));
+    OK(graph_launch(gpu.q, &graph));
+    OK(graph_launch(gpu.q, &graph));
+    gpu_near(&gpu, "linear", o.y, want);
+    graph_release(gpu.dev, &graph);
+    free(want);
+    gpu_close(&gpu);
+}
+
 static void test_cache_file(void)
 {
     char folder[] = "/tmp/ditbench-cache-XXXXXX", path[64], key[40];
@@ -210,6 +278,8 @@ const struct gpu_test tests_linear[] = {
     {"linear/random_shapes", test_random_shapes},
     {"linear/model_shapes", test_model_shapes},
     {"linear/slices", test_slices},
+    {"linear/add", test_add},
+    {"linear/add_in_graph", test_add_in_graph},
     {"linear/cached_algorithm", test_cached_algorithm},
     {NULL, NULL},
 };

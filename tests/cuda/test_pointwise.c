@@ -167,6 +167,39 @@ static void test_random_normal(void)
     gpu_close(&gpu);
 }
 
+/* Bit for bit what the CPU draws, for rectangles that begin anywhere in a block of the generator.
+ */
+static void test_random_uniform(void)
+{
+    static const uint64_t starts[] = {0, 1, 6, 3, 1000003, (UINT64_C(1) << 34) - 37};
+    struct gpu gpu;
+    gpu_open(&gpu, 39);
+    for (int round = 0; round < 36; round++) {
+        enum dtype dtype = gpu_dtype(round);
+        int64_t rows = gpu_pick(&gpu, 1, 40), cols = gpu_pick(&gpu, 1, round % 4 ? 70 : 3000);
+        int64_t step = cols + gpu_pick(&gpu, 0, 9), count = rows * cols;
+        float scale = round % 5 ? 0.037f : 1e-6f; // with fp16's subnormal numbers, too
+        uint64_t first = starts[round / 3 % 6], seed = 5u + ((uint64_t)round << 40);
+        struct gpu_tensor *out = gpu_blank(&gpu, dtype, GPU_DIM(rows, cols));
+        void *bits = malloc((size_t)count * sizeof(float));
+        float *want = malloc((size_t)count * sizeof(float));
+        struct tensor host = tensor_of(bits, NULL, dtype, GPU_DIM(rows, cols));
+        struct tensor wide = tensor_of(want, NULL, DTYPE_F32, GPU_DIM(rows, cols));
+        OK(op_random_uniform(gpu.hq, &host, scale, seed, UINT64_C(1) << 33, first, step));
+        OK(op_copy(gpu.hq, &wide, &host));
+        OK(op_random_uniform(gpu.q, &out->t, scale, seed, UINT64_C(1) << 33, first, step));
+        float *got = gpu_read(&gpu, &out->t);
+        CHECK(near_equal("random_uniform", got, want, count), "round %d in %s", round,
+              dtype_name(dtype));
+        gpu_untouched(&gpu, "random_uniform", out);
+        free(bits);
+        free(want);
+        free(got);
+        gpu_forget(&gpu);
+    }
+    gpu_close(&gpu);
+}
+
 static struct advance_coef draw_coef(struct gpu *gpu, int round)
 {
     float v[9];
@@ -237,6 +270,7 @@ const struct gpu_test tests_pointwise[] = {
     {"pointwise/add_outer", test_add_outer},
     {"pointwise/timestep", test_timestep},
     {"pointwise/random_normal", test_random_normal},
+    {"pointwise/random_uniform", test_random_uniform},
     {"pointwise/advance", test_advance},
     {NULL, NULL},
 };

@@ -10,7 +10,7 @@ mkdir -p "$bundle/lib" "$bundle/tests" "$bundle/bench"
 cp "$build/ditbench" "$bundle/"
 cp "$build/tests/cuda" "$bundle/tests/"
 cp "$build/bench/ops_cuda" "$bundle/bench/"
-cp tests/device/measure.sh tests/device/sanitize.sh "$bundle/tests/"
+cp tests/device/check.sh tests/device/measure.sh tests/device/sanitize.sh "$bundle/tests/"
 cp -r experiments plots "$bundle/"
 ldd "$bundle/ditbench" "$bundle/tests/cuda" "$bundle/bench/ops_cuda" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' |
     sort -u | while read -r library; do

@@ -2,12 +2,14 @@
 /* Options of a cell, their text, and what a setup makes of them. */
 #include "harness/cell.h"
 #include "harness/number.h"
+#include "harness/outcome_argv.h"
 #include "harness/ranks.h"
 #include "harness/setup.h"
 #include "harness/suggest.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static enum status set(struct cell *cell, const char *name, const char *value)
@@ -102,6 +104,7 @@ Test(cell, options_refuse_what_is_hostile)
         {"timeout", "inf"},
         {"check", "yes"},
         {"graph", ""},
+        {"exchange", "mpi"},
         {"strategy", ""},
         {"text", ""},
         {"model", ""},
@@ -206,10 +209,79 @@ Test(setup, ranks_are_mpiruns_processes)
     cr_assert_eq(setup_open(&cell, 2, &s), ST_INVALID);
 }
 
+/* nccl in a build and on a machine that may have neither it nor a GPU: plans and words only. */
+Test(setup, nccl_ranks_are_processes_of_this_host)
+{
+    struct cell cell = cell_of("pixart-tiny", "ulysses=2");
+    struct setup *s;
+    unsetenv("NCCL_NVLS_ENABLE");
+    strcpy(cell.transport, "nccl");
+    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert(setup_forks(s) && !setup_processes(s));
+    cr_assert_str_eq(setup_transport(s), "nccl");
+    cr_assert_str_eq(s->cell.exchange, "auto");
+    cr_assert_str_eq(getenv("NCCL_NVLS_ENABLE"), "0");
+    cr_assert_eq(setup_check_build(s), ST_UNSUPPORTED); /* on the cpu */
+    cr_assert(strstr(status_message(), "nccl"), "%s", status_message());
+    setup_close(s);
+    cr_assert_eq(setup_open(&cell, 2, &s), ST_OK);
+    cr_assert_not(setup_forks(s));
+    setup_close(s);
+    strcpy(cell.strategy, "serial");
+    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_not(setup_forks(s));
+    cr_assert_str_eq(setup_transport(s), "local");
+    cr_assert_str_eq(s->cell.transport, "nccl"); /* what the record says */
+    setup_close(s);
+}
+
+Test(setup, ranks_give_up_before_the_launcher_does)
+{
+    struct cell cell = cell_of("pixart-tiny", "ulysses=2");
+    struct setup *s;
+    static const double timeout[] = {0, 4, 60};
+    static const double watch[] = {300, 5, 30};
+    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_watch_s(s), 0); /* threads */
+    setup_close(s);
+    strcpy(cell.transport, "nccl");
+    for (int i = 0; i < 3; i++) {
+        cell.timeout_s = timeout[i];
+        cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+        cr_assert_eq(setup_watch_s(s), watch[i]);
+        setup_close(s);
+    }
+}
+
+static bool has_word(const struct outcome_argv *argv, const char *word)
+{
+    for (int i = 0; i < argv->n; i++)
+        if (strcmp(argv->v[i], word) == 0)
+            return true;
+    return false;
+}
+
+/* What is not in a record's cell must still reach the processes. */
+Test(setup, processes_are_told_how_to_measure)
+{
+    struct cell cell = cell_of("pixart-tiny", "ulysses=2");
+    struct outcome_argv argv;
+    struct setup *s;
+    cell.timeout_s = 60;
+    cell.graph = false;
+    strcpy(cell.exchange, "lsa");
+    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(outcome_argv_build(s, "synthetic", NULL, &argv), ST_OK);
+    cr_assert(has_word(&argv, "--timeout=60") && has_word(&argv, "--graph=off") &&
+              has_word(&argv, "--exchange=lsa"));
+    outcome_argv_release(&argv);
+    setup_close(s);
+}
+
 Test(ranks, share_the_threads_evenly)
 {
-    const struct ranks many = {"cpu", "local", 3, 4, 0, NULL};
-    const struct ranks few = {"cpu", "local", 3, 2, 0, NULL};
+    const struct ranks many = {.backend = "cpu", .transport = "local", .n = 3, .threads = 4};
+    const struct ranks few = {.backend = "cpu", .transport = "local", .n = 3, .threads = 2};
     cr_assert(ranks_threads(&many, 0) == 2 && ranks_threads(&many, 1) == 1 &&
               ranks_threads(&many, 2) == 1);
     cr_assert(ranks_threads(&few, 0) == 1 && ranks_threads(&few, 2) == 1);
@@ -230,7 +302,7 @@ static enum status agree_on_wrong(void *self, const struct rank *rank)
 
 Test(ranks, tell_the_cause_and_not_its_victims)
 {
-    const struct ranks ranks = {"cpu", "local", 4, 4, 0, NULL};
+    const struct ranks ranks = {.backend = "cpu", .transport = "local", .n = 4, .threads = 4};
     int bad = 2;
     cr_assert_eq(ranks_each(&ranks, fail_on_one, &bad), ST_OOM);
     cr_assert_str_eq(status_message(), "rank 2 has no room");

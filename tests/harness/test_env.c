@@ -71,6 +71,22 @@ Test(env, variables_that_steer_libraries_are_kept_sorted)
     record_close(r);
 }
 
+Test(env, libraries_that_a_rank_told_of_survive)
+{
+    struct record *r = filled();
+    struct record_map told = {0};
+    int n = r->env.libraries.n;
+    record_add_pair(r, &told, "jansson", "another");
+    record_add_pair(r, &told, "nccl", "2.28.9");
+    env_add_libraries(r, &told);
+    cr_assert_eq(r->env.libraries.n, n + 1);
+    cr_assert_str_eq(value_of(&r->env.libraries, "nccl"), "2.28.9");
+    cr_assert_str_neq(value_of(&r->env.libraries, "jansson"), "another");
+    env_add_loaded(r, "cpu"); /* which names none */
+    cr_assert_eq(r->env.libraries.n, n + 1);
+    record_close(r);
+}
+
 /* A cpuset that allows one CPU allows one thread. */
 Test(env, cores_are_those_of_the_affinity_mask)
 {

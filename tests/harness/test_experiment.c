@@ -180,12 +180,13 @@ Test(experiment, leaves_defaults_to_the_model)
     cr_assert_eq(
         expand(HEAD
                "guidance: 1\nseed: 7\nwarmup_loops: 0\nrepeats: 2\nthreads: 3\ntimeout_s: 1.5\n"
-               "backend: cpu\ntransport: mpi\n",
+               "backend: cpu\ntransport: mpi\nexchange: lsa\n",
                &c),
         1);
     cr_assert(c[0].guidance == 1 && c[0].seed == 7 && c[0].warmup_loops == 0 && c[0].repeats == 2 &&
               c[0].threads == 3 && c[0].timeout_s == 1.5);
     cr_assert_str_eq(c[0].transport, "mpi");
+    cr_assert_str_eq(c[0].exchange, "lsa");
     free(c);
 }
 
@@ -234,8 +235,9 @@ Test(experiment, finds_lines_of_keys)
 
 Test(experiment, the_files_of_the_tree_expand)
 {
-    static const char *const files[] = {"quickstart", "pixart-strategies"};
-    for (int i = 0; i < 2; i++) {
+    static const char *const files[] = {"quickstart", "pixart-strategies",
+                                        "pixart-strategies-4096"};
+    for (int i = 0; i < 3; i++) {
         char path[1000];
         struct experiment *e;
         struct cell *cells;

@@ -214,3 +214,35 @@ Test(arena, debug_builds_poison)
     cr_skip("only debug builds (VARIANT=debug, asan) fill new memory with NaN");
 #endif
 }
+
+static int given_back; // by arena_adopt's release
+
+static void give_back(void *owner)
+{
+    given_back += *(int *)owner;
+}
+
+/* Memory from elsewhere counts like the arena's own and goes back by its own way, once. */
+Test(arena, adopted_memory)
+{
+    struct arena *arena;
+    struct tensor t;
+    float memory[6];
+    int owner = 7;
+    const int64_t dim[2] = {2, 3};
+    const struct device_options options = {.threads = 1};
+    struct device *dev;
+    cr_assert_eq(device_open(backend_find("cpu"), &options, &dev), ST_OK);
+    cr_assert_eq(arena_open(dev, ARENA_BUFFERS, &arena), ST_OK);
+    arena_fail_after(0);
+    cr_assert_eq(arena_adopt(arena, DTYPE_F32, 2, dim, memory, give_back, &owner, &t), ST_OOM);
+    cr_assert_eq(arena_used(arena), 0);
+    cr_assert_eq(arena_adopt(arena, DTYPE_F32, 2, dim, memory, give_back, &owner, &t), ST_OK);
+    cr_assert_eq(t.data, memory);
+    cr_assert(tensor_contiguous(&t) && t.dim[0] == 2 && t.dim[1] == 3 && t.dev == dev);
+    cr_assert_eq(arena_used(arena), ARENA_ALIGN);
+    cr_assert_eq(given_back, 0);
+    arena_close(arena);
+    cr_assert_eq(given_back, 7);
+    device_close(dev);
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* op_linear against sums in double. */
+/* op_linear and op_linear_add against sums in double. */
 #include "tests/kernels/ops.h"
 #include "tests/support/near.h"
 
@@ -109,6 +109,48 @@ Test(linear, repeats_bit_for_bit)
                 first = got;
         }
         free(first);
+        ops_close(&ops);
+    }
+}
+
+/* h holds something else than what is added, and has gaps. */
+static void check_add(struct ops *ops, int lanes, int rows, int in, int out, bool with_bias)
+{
+    int ndim = lanes > 0 ? 3 : 2;
+    int64_t x_dim[] = {lanes, rows, in}, h_dim[] = {lanes, rows, out};
+    struct tensor x = ops_random(ops, 1.0f, ndim, x_dim + 3 - ndim);
+    struct tensor h = ops_random(ops, 5.0f, ndim, h_dim + 3 - ndim);
+    struct tensor w = ops_random(ops, 1.0f, OPS_DIM(out, in));
+    struct tensor bias = ops_random(ops, 1.0f, OPS_DIM(out));
+    double *want = ops_want(ops, &h);
+    for (int64_t n = 0; n < (int64_t)(lanes > 0 ? lanes : 1) * rows; n++) {
+        int64_t at[3] = {lanes > 0 ? n / rows : n, lanes > 0 ? n % rows : 0, 0};
+        const float *row = ops_at(&x, at[0], at[1], 0, 0);
+        for (int o = 0; o < out; o++) {
+            double sum = with_bias ? *ops_at(&bias, o, 0, 0, 0) : 0.0;
+            for (int i = 0; i < in; i++)
+                sum += (double)row[i] * *ops_at(&w, o, i, 0, 0);
+            want[n * out + o] = sum + ops_at(&h, at[0], at[1], 0, 0)[o];
+        }
+    }
+    cr_assert_eq(op_linear_add(ops->q, &h, &x, &w, with_bias ? &bias : NULL), ST_OK);
+    ops_near(ops, "linear", &h, want);
+}
+
+Test(linear, add_random_shapes)
+{
+    for (int round = 0; round < 40; round++) {
+        struct ops ops;
+        ops_open(&ops, 1 + round % 3, 200 + (uint64_t)round);
+        int lanes = ops_pick(&ops, 0, 3);
+        int rows = ops_pick(&ops, 0, 70);
+        check_add(&ops, lanes, rows, ops_pick(&ops, 1, 150), ops_pick(&ops, 1, 150), round % 2);
+        ops_close(&ops);
+    }
+    for (int threads = 1; threads <= 2; threads++) { // past the blocks of rows and columns
+        struct ops ops;
+        ops_open(&ops, threads, 300);
+        check_add(&ops, 2, 531, 40, 301, true);
         ops_close(&ops);
     }
 }

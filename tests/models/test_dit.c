@@ -121,8 +121,7 @@ static void check_family(const char *family)
     }
     struct dit_call call = {0, PATCH_ALL, true, &m.all, &dit_hooks_serial, m.q};
     cr_assert_eq(dit_set_prompt(m.dit, prompt, row, m.q), ST_OK, "%s", status_text());
-    int64_t lanes = B;
-    struct tensor times = tensor_of(t, m.dev, DTYPE_F32, 1, &lanes);
+    struct tensor times = tensor_of(t, m.dev, DTYPE_F32, 1, (int64_t[]){B});
     cr_assert_eq(dit_condition(m.dit, &times, m.q), ST_OK, "%s", status_text());
     cr_assert_eq(dit_embed(m.dit, &call, &tx, &th), ST_OK, "%s", status_text());
     cr_assert_eq(dit_blocks(m.dit, &call, &th), ST_OK, "%s", status_text());

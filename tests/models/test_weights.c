@@ -176,6 +176,72 @@ Test(weights, other_types_are_converted_once_in_pieces)
     device_close(dev);
 }
 
+/* ---- a device's tensor against a host read and a copy ---- */
+
+static void fills_agree(struct queue *q, struct weights *w, const char *name, int ndim,
+                        const int64_t *shape, struct weights_slice slice)
+{
+    int64_t wide[2] = {slice.rows, slice.cols + 5};
+    int64_t dense[2] = {slice.rows, slice.cols};
+    size_t room = (size_t)(wide[0] * wide[1]) * sizeof(float);
+    float *values = read_slice(w, name, ndim, shape, slice);
+    struct tensor from = tensor_of(values, NULL, DTYPE_F32, 2, dense);
+    for (int i = 0; i < 2 * DTYPE_COUNT; i++) { // half of them with gaps between the rows
+        unsigned char *got = malloc(room);
+        unsigned char *want = malloc(room);
+        memset(got, 0xee, room);
+        memset(want, 0xee, room);
+        struct tensor a = tensor_of(got, q->dev, (enum dtype)(i / 2), 2, i % 2 ? wide : dense);
+        struct tensor b = a;
+        b.data = want;
+        a = tensor_slice(&a, 1, i % 2 ? 3 : 0, slice.cols);
+        b = tensor_slice(&b, 1, i % 2 ? 3 : 0, slice.cols);
+        cr_assert_eq(op_copy(q, &b, &from), ST_OK);
+        cr_assert_eq(weights_fill(w, name, ndim, shape, &slice, q, &a), ST_OK, "%s", status_text());
+        cr_assert_eq(memcmp(got, want, room), 0, "%s in %s", name, dtype_name(a.dtype));
+        free(got);
+        free(want);
+    }
+    free(values);
+}
+
+Test(weights, fills_of_a_device_are_reads_and_copies)
+{
+    static const char *const folders[] = {NULL, "pixart-alpha", "pixart-sigma", "dit-ddpm"};
+    static const int64_t convolution[4] = {48, 4, 2, 2};
+    const struct device_options options = {.threads = 2};
+    struct device *dev;
+    struct queue *q;
+    cr_assert_eq(device_open(backend_find("cpu"), &options, &dev), ST_OK, "%s", status_text());
+    cr_assert_eq(queue_open(dev, &q), ST_OK);
+    for (int i = 0; i < 4; i++) {
+        char folder[512];
+        struct weights *w;
+        int64_t C = i == 2 ? 96 : 48;
+        int64_t matrix[2] = {4 * C, C};
+        int64_t vector[1] = {4 * C};
+        if (!folders[i]) {
+            cr_assert_eq(weights_open_synthetic(5, &w), ST_OK);
+        } else {
+            snprintf(folder, sizeof(folder), "%s%s/transformer", GOLDEN, folders[i]);
+            cr_assert_eq(weights_open_safetensors(folder, &w), ST_OK, "%s", status_text());
+        }
+        const char *name = "transformer_blocks.1.ff.net.0.proj.weight";
+        fills_agree(q, w, name, 2, matrix, (struct weights_slice){0, 4 * C, 0, C});
+        fills_agree(q, w, name, 2, matrix, (struct weights_slice){C, C + 3, 0, C});
+        fills_agree(q, w, name, 2, matrix, (struct weights_slice){3, 5, 7, C / 2 + 1});
+        fills_agree(q, w, name, 2, matrix, (struct weights_slice){3, 0, 7, 4});
+        fills_agree(q, w, "transformer_blocks.1.ff.net.0.proj.bias", 1, vector,
+                    (struct weights_slice){0, 1, 5, C});
+        if (i < 2)
+            fills_agree(q, w, "pos_embed.proj.weight", 4, convolution,
+                        (struct weights_slice){40, 8, 3, 10});
+        weights_close(w);
+    }
+    queue_close(q);
+    device_close(dev);
+}
+
 Test(weights, checkpoints_of_every_layout_give_their_slices)
 {
     static const struct {

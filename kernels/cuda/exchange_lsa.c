@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Windows, the device communicator and the choice behind exchange_lsa.h. The library is the one
+ * that the transport has loaded. */
+#include "kernels/cuda/exchange_lsa.h"
+
+#include "kernels/cuda/cuda_private.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* What nccl.h calls them; it need not be there. */
+enum { NCCL_SUCCESS = 0, NCCL_IN_PROGRESS = 7, WIN_COLL_SYMMETRIC = 1, WIN_ALIGNMENT = 4096 };
+enum { SETTLE_S = 60 };
+
+struct library {
+    int (*version)(int *version);
+    const char *(*error)(int result);
+    const char *(*last_error)(void *comm);
+    int (*async_error)(void *comm, int *result);
+    int (*user_rank)(void *comm, int *rank);
+    int (*mem_alloc)(void **out, size_t bytes);
+    int (*mem_free)(void *p);
+    int (*window_register)(void *comm, void *memory, size_t bytes, void **window, int flags);
+    int (*window_deregister)(void *comm, void *window);
+    int (*device_destroy)(void *comm, const void *device);
+    void *device_create, *team; /* their types are exchange_rows.cu's */
+};
+
+/* Memory that peers map. */
+struct window {
+    struct exchange_lsa *lsa; /* NULL: closed before */
+    struct window *next;
+    char *memory;
+    size_t bytes;
+    void *handle; /* ncclWindow_t; NULL: not registered so far */
+    int (*mem_free)(void *p);
+};
+
+struct exchange_lsa {
+    struct library nccl;
+    void *comm; /* ncclComm_t */
+    int ranks, rank;
+    void *device;           /* ncclDevComm; NULL: not made so far */
+    struct window *windows; /* oldest first: registered in the same order on all ranks */
+};
+
+/* ---- the library ---- */
+
+static bool library_find(struct library *nccl)
+{
+    void *handle = dlopen("libnccl.so.2", RTLD_NOW | RTLD_NOLOAD);
+    const struct {
+        const char *name;
+        void *to;
+    } symbol[] = {
+        {"ncclGetVersion", &nccl->version},
+        {"ncclGetErrorString", &nccl->error},
+        {"ncclGetLastError", &nccl->last_error},
+        {"ncclCommGetAsyncError", &nccl->async_error},
+        {"ncclCommUserRank", &nccl->user_rank},
+        {"ncclMemAlloc", &nccl->mem_alloc},
+        {"ncclMemFree", &nccl->mem_free},
+        {"ncclCommWindowRegister", &nccl->window_register},
+        {"ncclCommWindowDeregister", &nccl->window_deregister},
+        {"ncclDevCommDestroy", &nccl->device_destroy},
+        {"ncclDevCommCreate", &nccl->device_create},
+        {"ncclTeamLsa", &nccl->team},
+    };
+    bool all = handle != NULL;
+    for (size_t i = 0; i < sizeof symbol / sizeof symbol[0] && all; i++) {
+        void *found = dlsym(handle, symbol[i].name);
+        memcpy(symbol[i].to, &found, sizeof found);
+        all = found != NULL;
+    }
+    if (handle)
+        dlclose(handle); /* the transport keeps it */
+    return all;
+}
+
+/* A communicator that does not block answers "in progress": waits until it is through. */
+static int settled(const struct exchange_lsa *lsa, int result)
+{
+    struct timespec nap = {.tv_nsec = 100000};
+    for (long naps = 0; result == NCCL_IN_PROGRESS && naps < SETTLE_S * 10000L; naps++) {
+        int now = NCCL_SUCCESS;
+        nanosleep(&nap, NULL);
+        int asked = lsa->nccl.async_error(lsa->comm, &now);
+        result = asked != NCCL_SUCCESS ? asked : now;
+    }
+    return result;
+}
+
+static enum status check(const struct exchange_lsa *lsa, int result, const char *call)
+{
+    result = settled(lsa, result);
+    if (result == NCCL_SUCCESS)
+        return ST_OK;
+    return fail(ST_COMM,
+                "exchange of heads over lsa: %s: %s (%d): %s; --exchange nccl does without", call,
+                lsa->nccl.error(result), result, lsa->nccl.last_error(lsa->comm));
+}
+
+/* ---- the choice ---- */
+
+/* The one place where it is made: messages, until measurements say where the kernel is faster. */
+static bool wanted(const char *choice)
+{
+    return choice && strcmp(choice, "lsa") == 0;
+}
+
+static enum status check_library(const struct exchange_lsa *lsa)
+{
+    int compiled = exchange_lsa_version();
+    int loaded = 0;
+    lsa->nccl.version(&loaded);
+    if (compiled != loaded)
+        return fail(ST_UNSUPPORTED,
+                    "--exchange lsa: compiled with NCCL %d%s, and %d is loaded; the device "
+                    "interface wants the same one: use --exchange nccl",
+                    compiled, compiled ? "" : " (none that has it)", loaded);
+    return ST_OK;
+}
+
+/* Asked where the first window is wanted: communicators that exchange nothing may span hosts. */
+static enum status check_team(const struct exchange_lsa *lsa)
+{
+    int team = exchange_lsa_team(lsa->nccl.team, lsa->comm);
+    if (team != lsa->ranks || lsa->ranks > EXCHANGE_LSA_RANKS)
+        return fail(ST_UNSUPPORTED,
+                    "--exchange lsa: %d of the %d ranks share a memory (at most %d may); use "
+                    "--exchange nccl",
+                    team, lsa->ranks, EXCHANGE_LSA_RANKS);
+    return ST_OK;
+}
+
+enum status exchange_lsa_open(const char *choice, void *nccl_comm, int ranks,
+                              struct exchange_lsa **out)
+{
+    *out = NULL;
+    if (!wanted(choice) || ranks == 1)
+        return ST_OK;
+    struct exchange_lsa *lsa = calloc(1, sizeof *lsa);
+    if (!lsa)
+        return fail(ST_OOM, "exchange of heads: no host memory");
+    lsa->comm = nccl_comm;
+    lsa->ranks = ranks;
+    enum status st = library_find(&lsa->nccl)
+                         ? check_library(lsa)
+                         : fail(ST_UNSUPPORTED, "--exchange lsa: the NCCL that is loaded has no "
+                                                "device interface; use --exchange nccl");
+    if (st == ST_OK)
+        st = check(lsa, lsa->nccl.user_rank(nccl_comm, &lsa->rank), "ncclCommUserRank");
+    if (st != ST_OK) {
+        free(lsa);
+        return st;
+    }
+    *out = lsa;
+    return ST_OK;
+}
+
+/* ---- windows ---- */
+
+enum status exchange_lsa_alloc(struct exchange_lsa *lsa, size_t bytes, void **out, void **owner)
+{
+    struct window *window = calloc(1, sizeof *window);
+    void *memory = NULL;
+    size_t size = (bytes / WIN_ALIGNMENT + 1) * WIN_ALIGNMENT;
+    if (!window)
+        return fail(ST_OOM, "exchange of heads: no host memory");
+    enum status st = check_team(lsa);
+    if (st != ST_OK) {
+        free(window);
+        return st;
+    }
+    int result = lsa->nccl.mem_alloc(&memory, size);
+    if (result != NCCL_SUCCESS) {
+        free(window);
+        return fail(ST_OOM, "exchange of heads: ncclMemAlloc of %zu bytes: %s", size,
+                    lsa->nccl.error(result));
+    }
+    *window = (struct window){lsa, NULL, memory, size, NULL, lsa->nccl.mem_free};
+    struct window **end = &lsa->windows;
+    while (*end)
+        end = &(*end)->next;
+    *end = window;
+    *out = memory;
+    *owner = window;
+    return ST_OK;
+}
+
+static void take_out(struct exchange_lsa *lsa, const struct window *window)
+{
+    struct window **at = &lsa->windows;
+    while (*at != window)
+        at = &(*at)->next;
+    *at = window->next;
+}
+
+void exchange_lsa_free(void *owner)
+{
+    struct window *window = owner;
+    struct exchange_lsa *lsa = window->lsa;
+    if (lsa && window->handle)
+        settled(lsa, lsa->nccl.window_deregister(lsa->comm, window->handle));
+    if (lsa)
+        take_out(lsa, window);
+    window->mem_free(window->memory);
+    free(window);
+}
+
+void exchange_lsa_close(struct exchange_lsa *lsa, bool broken)
+{
+    if (!lsa)
+        return;
+    for (struct window *w = lsa->windows; w; w = w->next) {
+        if (w->handle && !broken)
+            settled(lsa, lsa->nccl.window_deregister(lsa->comm, w->handle));
+        w->handle = NULL;
+        w->lsa = NULL;
+    }
+    if (lsa->device && !broken)
+        settled(lsa, lsa->nccl.device_destroy(lsa->comm, lsa->device));
+    free(lsa->device);
+    free(lsa);
+}
+
+/* ---- an exchange ---- */
+
+static struct window *window_of(const struct exchange_lsa *lsa, const struct tensor *wide)
+{
+    const char *data = wide->data;
+    struct window *w = lsa->windows;
+    while (w && (data < w->memory || data >= w->memory + w->bytes))
+        w = w->next;
+    return w;
+}
+
+/* Collective, where something is missing: it is on every rank, as all allocate alike. */
+static enum status prepare(struct exchange_lsa *lsa, struct queue *q)
+{
+    bool ready = lsa->device != NULL;
+    for (const struct window *w = lsa->windows; w; w = w->next)
+        ready &= w->handle != NULL;
+    if (ready)
+        return ST_OK;
+    BUG_ON(cuda_capturing(q), "the first exchange of heads over lsa is recorded");
+    TRY(queue_sync(q)); /* the calls below may wait for the device */
+    for (struct window *w = lsa->windows; w; w = w->next) {
+        if (w->handle)
+            continue;
+        TRY(check(lsa,
+                  lsa->nccl.window_register(lsa->comm, w->memory, w->bytes, &w->handle,
+                                            WIN_COLL_SYMMETRIC),
+                  "ncclCommWindowRegister"));
+        if (!w->handle)
+            return fail(ST_COMM,
+                        "exchange of heads over lsa: ncclCommWindowRegister gave no window "
+                        "(NCCL_CUMEM_ENABLE=0?); --exchange nccl does without");
+    }
+    if (lsa->device)
+        return ST_OK;
+    void *device = NULL;
+    int result = exchange_lsa_device(lsa->nccl.device_create, lsa->comm, &device);
+    enum status st = check(lsa, result, "ncclDevCommCreate");
+    if (st == ST_OK)
+        lsa->device = device;
+    else
+        free(device);
+    return st;
+}
+
+enum status exchange_lsa_run(struct exchange_lsa *lsa, bool to_heads, int n_tensors,
+                             const struct tensor *narrow, const struct tensor *wide, int first_row,
+                             struct queue *q, bool *taken)
+{
+    int64_t size = (int64_t)dtype_size(wide->dtype);
+    struct exchange_lsa_job job = {
+        .to_heads = to_heads,
+        .tensors = n_tensors,
+        .ranks = lsa->ranks,
+        .rank = lsa->rank,
+        .lanes = wide->dim[0],
+        .rows = narrow->dim[1],
+        .first_row = first_row,
+        .all_rows = wide->dim[1],
+        .segment = wide->dim[2] * wide->dim[3] * size,
+        .lane_stride = narrow->stride[0] * size,
+        .row_stride = narrow->stride[1] * size,
+    };
+    *taken = false;
+    if (n_tensors * job.lanes * job.all_rows * job.ranks * job.segment / 2 > INT32_MAX)
+        return ST_OK; /* more loads than the kernel counts, judged by what all ranks know */
+    for (int i = 0; i < n_tensors; i++)
+        if (!window_of(lsa, &wide[i]) || narrow[i].stride[0] != narrow->stride[0] ||
+            narrow[i].stride[1] != narrow->stride[1])
+            return ST_OK;
+    TRY(prepare(lsa, q));
+    for (int i = 0; i < n_tensors; i++) {
+        const struct window *w = window_of(lsa, &wide[i]);
+        job.narrow[i] = narrow[i].data;
+        job.window[i] = w->handle;
+        job.offset[i] = (char *)wide[i].data - w->memory;
+    }
+    *taken = true;
+    struct cuda_target at = cuda_target(q);
+    return exchange_lsa_launch(&at, &job, lsa->device);
+}
