@@ -109,13 +109,22 @@ static enum status group_begin(struct nccl_link *link)
     return NCCL(link, group_start());
 }
 
-/* A post of the open group on q: its handle. */
+/* The link's stream goes on behind what q was given so far. */
+static enum status follow(struct nccl_link *link, struct queue *q)
+{
+    TRY(CU(cudaEventRecord(link->ready, stream_of_queue(q))));
+    return CU(cudaStreamWaitEvent(link->stream, link->ready, 0));
+}
+
+/* A post of the open group on q: its handle. NCCL asks the stream in each post whether it records,
+ * so the stream must have joined the queue's recording before the first. */
 static enum status group_post(struct nccl_link *link, struct queue *q, void **handle)
 {
     BUG_ON(!link->comm, "a message on a communicator of one rank");
     if (!link->open) {
         TRY(slot_take(link, &link->open));
         link->queue = q;
+        TRY(follow(link, q));
     }
     BUG_ON(link->queue != q, "posts of two queues in one group");
     link->open->handles++;
@@ -123,7 +132,8 @@ static enum status group_post(struct nccl_link *link, struct queue *q, void **ha
     return ST_OK;
 }
 
-/* NCCL puts the whole group on the stream when it ends, so the stream waits for the queue first. */
+/* NCCL puts the whole group on the stream when it ends: behind what the queue was given since the
+ * first post, too. */
 static enum status group_end(struct nccl_link *link)
 {
     if (--link->depth > 0)
@@ -132,8 +142,7 @@ static enum status group_end(struct nccl_link *link)
     link->open = NULL;
     if (!slot)
         return NCCL(link, group_end());
-    TRY(CU(cudaEventRecord(link->ready, stream_of_queue(link->queue))));
-    TRY(CU(cudaStreamWaitEvent(link->stream, link->ready, 0)));
+    TRY(follow(link, link->queue));
     TRY(NCCL(link, group_end()));
     TRY(CU(cudaEventRecord(slot->done, link->stream)));
     link->recorded |= cuda_capturing(link->queue);
@@ -397,6 +406,28 @@ static enum status link_resources(struct nccl_link *link)
     return exchange_lsa_open(link->world->exchange, link->comm, link->size, &link->lsa);
 }
 
+/* A byte to and from every peer. NCCL connects two ranks in their first exchange, and the host
+ * waits there: the links of a pipeline, met in different orders by its ranks, would wait for each
+ * other. */
+static enum status connect_peers(struct nccl_link *link)
+{
+    size_t n = (size_t)link->size;
+    if (!link->comm)
+        return ST_OK;
+    TRY(gather_room(link, 2 * n));
+    TRY(NCCL(link, group_start()));
+    for (int r = 0; r < link->size; r++) {
+        if (r == link->rank)
+            continue;
+        TRY(NCCL(link, send(link->device + r, 1, ncclInt8, r, link->comm, link->stream)));
+        TRY(NCCL(link, recv(link->device + n + r, 1, ncclInt8, r, link->comm, link->stream)));
+    }
+    TRY(NCCL(link, group_end()));
+    link->track->label = "connection of all pairs";
+    TRY(watch_track_post(link->track, link->stream));
+    return wait_stream(link->world, link->stream);
+}
+
 /* Takes the communicator; NULL with size 1. */
 static enum status link_open(struct nccl_world *world, ncclComm_t comm, int rank, int size,
                              struct nccl_link **out)
@@ -478,6 +509,18 @@ static enum status nccl_open(const struct rendezvous *where, struct device *dev,
     return ST_OK;
 }
 
+static void nccl_abort(void *comm)
+{
+    struct nccl_link *given = comm;
+    struct nccl_world *world = given->world;
+    if (world->aborted)
+        return;
+    world->aborted = true;
+    for (struct nccl_link *link = world->links; link; link = link->next)
+        if (link->comm)
+            world->api.abort(link->comm);
+}
+
 struct vote {
     int color, key;
 };
@@ -523,20 +566,14 @@ static enum status nccl_split(void *comm, int color, int key, void **out, int *r
     }
     struct nccl_link *link;
     TRY(link_open(parent->world, child, *rank, *size, &link));
+    st = connect_peers(link);
+    if (st != ST_OK) {
+        nccl_abort(link);
+        nccl_close(link);
+        return st;
+    }
     *out = link;
     return ST_OK;
-}
-
-static void nccl_abort(void *comm)
-{
-    struct nccl_link *given = comm;
-    struct nccl_world *world = given->world;
-    if (world->aborted)
-        return;
-    world->aborted = true;
-    for (struct nccl_link *link = world->links; link; link = link->next)
-        if (link->comm)
-            world->api.abort(link->comm);
 }
 
 /* ---- exchange of heads ---- */
