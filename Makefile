@@ -89,7 +89,7 @@ DIRTY  = $(if $(shell git status --porcelain --untracked-files=no 2>/dev/null),1
 objects = $(patsubst %,$(OBJ)/%.o,$(basename $(1)))
 CUDA_SOURCES := $(if $(filter 1,$(WITH_CUDA)),$(wildcard kernels/cuda/*.c kernels/cuda/*.cu))
 NOT_BUILT := $(if $(filter 1,$(WITH_MPI)),,kernels/comm/comm_mpi.c) \
-             $(if $(filter 1,$(WITH_NCCL)),,kernels/comm/comm_nccl.c kernels/comm/nccl_api.c kernels/comm/nccl_watch.c) harness/main.c
+             $(if $(filter 1,$(WITH_NCCL)),,kernels/comm/comm_nccl.c $(wildcard kernels/comm/nccl_*.c)) harness/main.c
 sources = $(filter-out $(NOT_BUILT),$(wildcard $(addsuffix /*.c,$(1))))
 kernels    := $(call objects,$(call sources,kernels/base kernels kernels/cpu) $(CUDA_SOURCES))
 comm       := $(kernels) $(call objects,$(call sources,kernels/comm))

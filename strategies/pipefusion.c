@@ -335,6 +335,37 @@ static enum status pipefusion_step(struct strategy *me, struct run *run, int i)
     return ST_OK;
 }
 
+/* Rows as they might arrive, and the copies that go with messages. */
+static enum status rehearse_pass(struct pipefusion *pp, struct run *run, int i, int patch, int pass)
+{
+    struct queue *q = run_queue(run);
+    pp->pass = pass;
+    if (pp->stage > 0) {
+        struct tensor h = pass_rows(pp, run, patch, pass);
+        int64_t dim[2] = {h.dim[0] * h.dim[1], h.dim[2]};
+        struct tensor rows = tensor_reshape(&h, 2, dim);
+        TRY(op_random_uniform(q, &rows, 1.0f, 1, 0, 0, dim[1]));
+    }
+    if (pp->latents.data && patch != PATCH_ALL) {
+        struct tensor x = run_latent(run, patch);
+        struct tensor block = latent_block(pp, run, patch);
+        TRY(op_copy(q, &block, &x));
+        TRY(op_copy(q, &x, &block));
+    }
+    return run_recorded(run, compute, pp, i, patch, pass % pp->slots);
+}
+
+static enum status pipefusion_rehearse(struct strategy *me, struct run *run, int i)
+{
+    struct pipefusion *pp = me->state;
+    const struct plan *plan = run_plan(run);
+    if (i < plan->warmup)
+        return rehearse_pass(pp, run, i, PATCH_ALL, 0);
+    for (int pass = 0; pass < pp->slots; pass++)
+        TRY(rehearse_pass(pp, run, i, pass % plan->n_patches, pass));
+    return ST_OK;
+}
+
 static enum status pipefusion_forward(struct strategy *me, struct run *run)
 {
     struct pipefusion *pp = me->state;
@@ -383,6 +414,7 @@ const struct strategy_ops strategy_pipefusion = {
     .begin = pipefusion_begin,
     .attend = pipefusion_attend,
     .step = pipefusion_step,
+    .rehearse = pipefusion_rehearse,
     .forward = pipefusion_forward,
     .finish = pipefusion_finish,
 };

@@ -105,7 +105,7 @@ void run_close(struct run *run)
 {
     if (!run)
         return;
-    recordings_release(run);
+    run_record_release(run);
     for (int i = 0; run->event && i <= run->plan.problem.steps; i++)
         event_close(run->dev, &run->event[i]);
     dit_close(run->dit);
@@ -184,6 +184,27 @@ static enum status do_step(struct run *run, int i)
     return schedule->ops->step(schedule, run, i);
 }
 
+/* The kinds of steps that a schedule has: the first, the first stale one, the last. */
+static enum status rehearse(struct run *run)
+{
+    struct strategy *schedule = run->plan.schedule;
+    int last = run->plan.problem.steps - 1;
+    int stale = run->plan.warmup < last ? run->plan.warmup : last;
+    const int step[3] = {0, stale, last};
+    bool due = !run->rehearsed && schedule && schedule->ops->rehearse && graph_supported(run->dev);
+    run->rehearsed = true;
+    if (!due)
+        return ST_OK;
+    TRY(dit_set_prompt(run->dit, run->in.prompt, run->prompt_row, run->q));
+    for (int k = 0; k < 3; k++) {
+        set_when(run, step[k]);
+        TRY(schedule_step(run, step[k]));
+        TRY(run_recorded(run, condition_only, NULL, step[k], PATCH_ALL, 0));
+        TRY(schedule->ops->rehearse(schedule, run, step[k]));
+    }
+    return run_drain(run);
+}
+
 static enum status do_steps(struct run *run)
 {
     TRY(dit_set_prompt(run->dit, run->in.prompt, run->prompt_row, run->q));
@@ -218,6 +239,7 @@ static enum status name_step(struct run *run, enum status st)
 static enum status loop(struct run *run, double *loop_ms, double *step_end_ms)
 {
     int steps = run->plan.problem.steps;
+    TRY(rehearse(run));
     TRY(begin_loop(run));
     TRY(queue_mark(run->q, &run->event[0]));
     enum status st = do_steps(run);

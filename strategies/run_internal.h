@@ -17,6 +17,7 @@ struct run {
     struct dit_hooks hooks;
     struct event *event; /* [steps + 1] start of the loop and end of each step */
     bool records;        /* steps become graphs */
+    bool rehearsed;      /* an own schedule's steps have been computed once */
     int n_recordings;
     struct recording *recording; /* [n_recordings], run_record.c */
 
@@ -61,7 +62,7 @@ struct tensor schedule_timesteps(struct run *run); /* of `now`: [lanes] */
 struct tensor schedule_coefs(struct run *run);     /* of `now`: [ADVANCE_COEFS] */
 
 /* run_record.c */
-void recordings_release(struct run *run);
+void run_record_release(struct run *run);
 
 /* attn_chain.c: the attend hook's implementation, outermost level first. */
 enum status attn_outer(void *run, const struct attn_call *call);

@@ -143,7 +143,7 @@ enum status run_recorded(struct run *run, run_body *body, void *self, int i, int
     return ST_OK;
 }
 
-void recordings_release(struct run *run)
+void run_record_release(struct run *run)
 {
     for (int r = 0; r < run->n_recordings; r++)
         graph_release(run->dev, &run->recording[r].graph);

@@ -43,6 +43,11 @@ struct strategy_ops {
                          struct tensor *eps_u, struct tensor *eps_c);
     /* (optional) step i of this rank, when it owns the schedule; NULL: run_step_whole */
     enum status (*step)(struct strategy *me, struct run *run, int i);
+    /* (optional) before the first loop, when it owns the schedule: what step i computes, without
+     * transfers of its own. On a device that loads code and chooses algorithms on first use, the
+     * first use may wait for all that is pending, and a receive posted ahead would never end. Its
+     * results are lost. NULL: no receive is ever posted ahead */
+    enum status (*rehearse)(struct strategy *me, struct run *run, int i);
     /* (optional) one whole synchronous pass of run_forward, when it owns the schedule: the lanes'
      * latents come by run_embed_input, the result goes to run_eps; NULL: embed, blocks, head */
     enum status (*forward)(struct strategy *me, struct run *run);

@@ -8,8 +8,7 @@
  * looks after its peers. Everything else may be recorded into a graph.
  */
 #include "kernels/comm/comm_private.h"
-#include "kernels/comm/nccl_api.h"
-#include "kernels/comm/nccl_watch.h"
+#include "kernels/comm/nccl_link.h"
 #include "kernels/comm/rendezvous.h"
 #include "kernels/cuda/cuda_private.h"
 #include "kernels/cuda/exchange_lsa.h"
@@ -18,49 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-/* What the communicators of this process share. */
-struct nccl_world {
-    struct nccl_api api;
-    struct device *dev; /* borrowed */
-    double timeout_s;
-    const char *exchange; /* borrowed */
-    struct nccl_link *links;
-    int users;
-    bool aborted;
-};
-
-/* The end of one group; many handles, one event. */
-struct nccl_slot {
-    struct nccl_slot *next; /* in the list of free ones */
-    struct nccl_link *link;
-    cudaEvent_t done;
-    int handles;
-    const struct queue *waited; /* already waits for it */
-};
-
-struct nccl_link {
-    struct nccl_world *world;
-    struct nccl_link *next;
-    ncclComm_t comm; /* NULL: one rank */
-    int rank, size;
-    cudaStream_t stream;
-    cudaEvent_t ready;  /* the queue had reached the group */
-    cudaEvent_t joined; /* end of what a recording put on the stream */
-    bool recorded;      /* since the last join */
-    int depth;          /* of open groups */
-    struct nccl_slot *open;
-    struct queue *queue; /* of the open group */
-    struct nccl_slot *slots;
-    struct watch_track *track;
-    struct exchange_lsa *lsa; /* NULL: exchanges are messages */
-    char *host, *device;      /* of host gathers: pinned, and on the GPU */
-    size_t room;
-};
-
-#define NCCL(link, call)                                                                           \
-    nccl_check(&(link)->world->api, (link)->comm, (link)->world->api.call, "nccl " #call)
 
 static cudaStream_t stream_of_queue(struct queue *q)
 {
@@ -223,128 +179,10 @@ static void nccl_announce(void *comm, const char *label)
 
 /* ---- the host's waits ---- */
 
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static enum status peers_failed(const struct nccl_world *world)
-{
-    for (struct nccl_link *link = world->links; link; link = link->next) {
-        ncclResult_t error = ncclSuccess;
-        if (!link->comm)
-            continue;
-        TRY(NCCL(link, async_error(link->comm, &error)));
-        if (error != ncclSuccess && error != ncclInProgress)
-            return nccl_check(&world->api, link->comm, error, "a peer or the link to it");
-    }
-    return ST_OK;
-}
-
-/* True when an operation of some communicator came to its end since the last look. */
-static bool any_moved(const struct nccl_world *world)
-{
-    bool moved = false;
-    for (struct nccl_link *link = world->links; link; link = link->next)
-        moved |= link->track && watch_track_moved(link->track);
-    return moved;
-}
-
-static enum status nothing_moves(const struct nccl_world *world)
-{
-    char text[600] = "";
-    size_t used = 0;
-    for (struct nccl_link *link = world->links; link; link = link->next) {
-        char one[WATCH_TEXT];
-        if (!link->track || link->track->posted == 0)
-            continue;
-        watch_track_describe(link->track, one);
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", used ? "; " : "", one);
-        if (used >= sizeof text)
-            break;
-    }
-    return fail(ST_TIMEOUT,
-                "%s: not through within %g s; look at what the other ranks do, or allow more with "
-                "--timeout",
-                text[0] ? text : "the first operation", world->timeout_s);
-}
-
-/* Until the stream is empty, or a peer failed, or nothing moved for the time-out. */
-static enum status wait_stream(struct nccl_world *world, cudaStream_t stream)
-{
-    struct timespec nap = {.tv_nsec = 20000};
-    double moved = now_s();
-    double looked = moved;
-    any_moved(world);
-    for (;;) {
-        cudaError_t state = cudaStreamQuery(stream);
-        if (state != cudaErrorNotReady)
-            return CU(state);
-        nanosleep(&nap, NULL);
-        if (nap.tv_nsec < 200000)
-            nap.tv_nsec += 10000;
-        double now = now_s();
-        if (now - looked < 0.01)
-            continue;
-        looked = now;
-        TRY(peers_failed(world));
-        if (any_moved(world))
-            moved = now;
-        else if (world->timeout_s > 0 && now - moved > world->timeout_s)
-            return nothing_moves(world);
-    }
-}
-
 static enum status nccl_drain(void *comm, struct queue *q)
 {
     struct nccl_link *link = comm;
-    return wait_stream(link->world, stream_of_queue(q));
-}
-
-static enum status gather_room(struct nccl_link *link, size_t bytes)
-{
-    if (bytes <= link->room)
-        return ST_OK;
-    cudaFreeHost(link->host);
-    cudaFree(link->device);
-    link->host = link->device = NULL;
-    link->room = 0;
-    TRY(CU(cudaHostAlloc((void **)&link->host, bytes, cudaHostAllocDefault)));
-    TRY(CU(cudaMalloc((void **)&link->device, bytes)));
-    link->room = bytes;
-    return ST_OK;
-}
-
-static enum status nccl_host_gather(void *comm, const void *mine, size_t size, void *all)
-{
-    struct nccl_link *link = comm;
-    size_t part = size > 0 ? size : 1; /* a barrier gathers a byte */
-    size_t own = (size_t)link->rank * part;
-    size_t bytes = (size_t)link->size * part;
-    if (link->world->aborted)
-        return fail(ST_COMM, "a rank gave up before all met");
-    if (!link->comm) {
-        if (size > 0)
-            memcpy(all, mine, size);
-        return ST_OK;
-    }
-    TRY(gather_room(link, bytes));
-    link->host[own] = 0;
-    if (size > 0)
-        memcpy(link->host + own, mine, size);
-    TRY(CU(cudaMemcpyAsync(link->device + own, link->host + own, part, cudaMemcpyHostToDevice,
-                           link->stream)));
-    TRY(NCCL(link, all_gather(link->device + own, link->device, part, ncclInt8, link->comm,
-                              link->stream)));
-    link->track->label = "host gather";
-    TRY(watch_track_post(link->track, link->stream));
-    TRY(CU(cudaMemcpyAsync(link->host, link->device, bytes, cudaMemcpyDeviceToHost, link->stream)));
-    TRY(wait_stream(link->world, link->stream));
-    if (size > 0)
-        memcpy(all, link->host, bytes);
-    return ST_OK;
+    return nccl_link_wait(link->world, stream_of_queue(q));
 }
 
 /* ---- life ---- */
@@ -414,7 +252,7 @@ static enum status connect_peers(struct nccl_link *link)
     size_t n = (size_t)link->size;
     if (!link->comm)
         return ST_OK;
-    TRY(gather_room(link, 2 * n));
+    TRY(nccl_link_room(link, 2 * n));
     TRY(NCCL(link, group_start()));
     for (int r = 0; r < link->size; r++) {
         if (r == link->rank)
@@ -425,7 +263,7 @@ static enum status connect_peers(struct nccl_link *link)
     TRY(NCCL(link, group_end()));
     link->track->label = "connection of all pairs";
     TRY(watch_track_post(link->track, link->stream));
-    return wait_stream(link->world, link->stream);
+    return nccl_link_wait(link->world, link->stream);
 }
 
 /* Takes the communicator; NULL with size 1. */
@@ -550,7 +388,7 @@ static enum status nccl_split(void *comm, int color, int key, void **out, int *r
     ncclComm_t child = NULL;
     if (!vote)
         return fail(ST_OOM, "no memory to split %d ranks", parent->size);
-    enum status st = nccl_host_gather(parent, &mine, sizeof mine, vote);
+    enum status st = nccl_link_gather(parent, &mine, sizeof mine, vote);
     if (st == ST_OK)
         count_votes(vote, parent->size, parent->rank, rank, size, &alone);
     free(vote);
@@ -611,7 +449,7 @@ const struct comm_ops comm_nccl_ops = {
     .exchange = nccl_exchange,
     .exchange_alloc = nccl_exchange_alloc,
     .exchange_free = exchange_lsa_free,
-    .host_gather = nccl_host_gather,
+    .host_gather = nccl_link_gather,
     .announce = nccl_announce,
     .join = nccl_join,
     .drain = nccl_drain,

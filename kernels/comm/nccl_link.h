@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A communicator of the NCCL transport, for its files: what it holds, and how the host waits. */
+#ifndef KERNELS_COMM_NCCL_LINK_H
+#define KERNELS_COMM_NCCL_LINK_H
+
+#include "kernels/backend.h"
+#include "kernels/comm/nccl_api.h"
+#include "kernels/comm/nccl_watch.h"
+
+/* What the communicators of this process share. */
+struct nccl_world {
+    struct nccl_api api;
+    struct device *dev; /* borrowed */
+    double timeout_s;
+    const char *exchange; /* borrowed */
+    struct nccl_link *links;
+    int users;
+    bool aborted;
+};
+
+/* The end of one group; many handles, one event. */
+struct nccl_slot {
+    struct nccl_slot *next; /* in the list of free ones */
+    struct nccl_link *link;
+    cudaEvent_t done;
+    int handles;
+    const struct queue *waited; /* already waits for it */
+};
+
+struct nccl_link {
+    struct nccl_world *world;
+    struct nccl_link *next;
+    ncclComm_t comm; /* NULL: one rank */
+    int rank, size;
+    cudaStream_t stream;
+    cudaEvent_t ready;  /* the queue had reached the group */
+    cudaEvent_t joined; /* end of what a recording put on the stream */
+    bool recorded;      /* since the last join */
+    int depth;          /* of open groups */
+    struct nccl_slot *open;
+    struct queue *queue; /* of the open group */
+    struct nccl_slot *slots;
+    struct watch_track *track;
+    struct exchange_lsa *lsa; /* NULL: exchanges are messages */
+    char *host, *device;      /* of host gathers: pinned, and on the GPU */
+    size_t room;
+};
+
+#define NCCL(link, call)                                                                           \
+    nccl_check(&(link)->world->api, (link)->comm, (link)->world->api.call, "nccl " #call)
+
+/* Until the stream is empty. ST_COMM: a peer failed; ST_TIMEOUT: no operation of any communicator
+ * came to its end for the world's timeout_s; the message names the operations. */
+enum status nccl_link_wait(struct nccl_world *world, cudaStream_t stream);
+
+/* At least `bytes` in host and in device memory of the link; old contents are lost. */
+enum status nccl_link_room(struct nccl_link *link, size_t bytes);
+
+/* The transport's host_gather. */
+enum status nccl_link_gather(void *comm, const void *mine, size_t size, void *all);
+
+#endif
