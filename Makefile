@@ -48,7 +48,8 @@ WITH_MPI       ?= $(call links,$(H)include <mpi.h>\nint main(void) { return MPI_
 WITH_CRITERION ?= $(call links,$(H)include <criterion/criterion.h>\nTest(a$(,) b) {},-lcriterion)
 WITH_GNUPLOT   ?= $(if $(shell command -v gnuplot),1,0)
 CUDA_LIBS := -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lstdc++
-WITH_CUDA      ?= 0# 1: the CUDA backend, of which no figures are recorded yet
+# Where a GPU is seen: compiling the kernels takes minutes that other machines need not spend.
+WITH_CUDA      ?= $(if $(wildcard /dev/nvidia0 /dev/dxg),$(if $(shell command -v $(NVCC)),$(call links,$(H)include <cuda_runtime_api.h>\nint main(void) { return cudaFree(0); },-I$(CUDA_HOME)/include $(CUDA_LIBS)),0),0)
 WITH_NCCL      ?= $(if $(filter 1,$(WITH_CUDA)),$(if $(wildcard $(CUDA_HOME)/include/nccl.h),1,0),0)# its header; the library is looked for at run time
 endif
 REQUIRED := $(strip $(if $(filter 0,$(WITH_BLAS)),OpenBLAS) $(if $(filter 0,$(WITH_JANSSON)),jansson) \
@@ -179,7 +180,7 @@ LOGS = $(abspath $(BUILD))/$(1)/log
 # A leak does not fail a Criterion test by itself: any report does. Leaks under mpirun are not looked for: MPI's own, of modules
 # that it has unloaded, look like ours. gcc 13.2 misaligns AVX-512 variables where it watches frames after their return.
 judge = || failed=1; if ls $(LOGS).* >/dev/null 2>&1; then cat $(LOGS).*; echo "FAILED: $(LOGS).*"; failed=1; fi; exit $$failed
-.PHONY: deps bench test test-asan test-tsan test-mpi test-cuda bundle bundle-programs fuzz fuzz-all golden coverage bench-cpu sweep plots install
+.PHONY: deps bench test test-asan test-tsan test-mpi test-cuda bundle cuda-programs fuzz fuzz-all golden coverage bench-cpu sweep plots install
 
 deps: ## installs the Debian or Ubuntu packages that are missing, or prints how
 	@tests/tools/deps.sh $(PACKAGES)
@@ -207,9 +208,9 @@ test-cuda: ## operations, reference files and whole loops on GPUs; needs one, be
 	@$(AGAIN) WITH_CUDA=1 $(OUT)/tests/cuda
 	$(OUT)/tests/cuda
 bundle: ## one folder that runs on a GPU machine where nothing can be installed: BUILD/bundle
-	@$(AGAIN) BUILD=$(BUILD)/for-bundle WITH_MPI=0 WITH_CUDA=1 CUDA_ARCHS="$(CUDA_ALL)" BUNDLED=1 bundle-programs
+	@$(AGAIN) BUILD=$(BUILD)/for-bundle WITH_MPI=0 WITH_CUDA=1 CUDA_ARCHS="$(CUDA_ALL)" BUNDLED=1 cuda-programs
 	tests/device/bundle.sh $(BUILD)/for-bundle $(BUILD)/bundle
-bundle-programs: $(OUT)/ditbench $(OUT)/tests/cuda $(OUT)/bench/ops_cuda
+cuda-programs: $(OUT)/ditbench $(OUT)/tests/cuda $(OUT)/bench/ops_cuda
 fuzz fuzz-all: ## the parsers on hostile input, two at a time: FUZZ=name, or all; SECS=30 each
 	@$(AGAIN) VARIANT=fuzz build-fuzz
 	@printf '%s\n' $(FUZZ) | xargs -P 2 -I NAME $(FIXED) tests/tools/fuzz.sh $(BUILD)/fuzz NAME $(SECS)

@@ -10,11 +10,10 @@ one loop, in fp32 without TF32. diffusers then computes both in bf16, and so doe
 are seen, under every exact strategy of two. Prints a Markdown table; exit status 1 when ditbench's relative error is more than
 --limit times that of diffusers, or a run fails. On the CPU everything is fp32, and the references' tolerance is the limit.
 
-Wants torch 2.9 or later, diffusers 0.35.2 and what that imports. Where nothing can be installed, carry these wheels of the
-machine's Python (`pip download --only-binary=:all: --no-deps --python-version 3.12 ...`), unpack them all into one folder
-and name it in PYTHONPATH: diffusers==0.35.2 huggingface-hub==0.36.0 safetensors==0.8.0 regex importlib-metadata zipp requests
-urllib3 idna certifi charset-normalizer tqdm pyyaml packaging pillow filelock fsspec numpy (the last three come with most
-builds of torch).
+Wants torch 2.9 or later, diffusers 0.35.2 and what that imports. Where torch, transformers and huggingface-hub are there but
+nothing can be installed, carry the wheels diffusers==0.35.2 requests charset-normalizer (`pip download --only-binary=:all:
+--no-deps --python-version 3.12 ...`), unpack them into one folder and name it in PYTHONPATH. Do not carry another huggingface-hub
+beside a transformers that is there: diffusers imports both, and transformers 5 does not take a hub older than 1.0.
 """
 
 import argparse
