@@ -95,7 +95,8 @@ void dit_close(struct dit *dit);
 enum status dit_set_prompt(struct dit *dit, const struct prompt *prompt, const int *row,
                            struct queue *q);
 
-/* Once per step: modulation of all layers in fp32 from the timesteps, fp32 [lanes] on the device. */
+/* Once per step: modulation of all layers in fp32 from the timesteps, fp32 [lanes] on the device.
+ */
 enum status dit_condition(struct dit *dit, const struct tensor *timestep, struct queue *q);
 
 /* h [B, N, C] = patch embedding of x [B, N, K] (model dtype) plus positions of the span's image

@@ -61,8 +61,8 @@ struct dit {
     struct tensor head_table;             /* [2, C] */
     struct tensor head_mod_w, head_mod_b; /* [2C, C], [2C], DiT */
     struct dit_mlp resolution, aspect;    /* DIT_TIME_FEATURES -> C/3 -> C/3 */
-    struct tensor fixed;   /* [modulators, B, C]: labels or micro-conditions, constant in a loop */
-    struct tensor time_f;  /* [max(B, 2B), DIT_TIME_FEATURES] */
+    struct tensor fixed;  /* [modulators, B, C]: labels or micro-conditions, constant in a loop */
+    struct tensor time_f; /* [max(B, 2B), DIT_TIME_FEATURES] */
     struct tensor emb1, emb, emb_act; /* [B, C] */
     struct tensor micro1, micro2;     /* [2B, C/3] */
     float *micro_host;                /* [B, 2] resolutions, then [B] aspect ratios */
