@@ -181,7 +181,7 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
     }
     double limit = setup->cell.timeout_s;
     TRY(watchdog_start(place->rank, limit, limit > 0 ? limit : LAUNCH_SILENCE_S));
-    const struct worker worker = {setup, place, NULL, o->output, on_phase, on_beat, NULL};
+    const struct worker worker = {setup, place, NULL, o->output, on_phase, on_beat, NULL, NULL};
     st = worker_run(&worker, &record);
     watchdog_stop();
     if (st != ST_OK && st != ST_WRONG)

@@ -88,6 +88,14 @@ static void say_failure(enum status st)
     fprintf(stderr, "%s\n", status_text());
 }
 
+/* At once: no buffer, graph or communicator of this rank is worth a wait for its peers. */
+static void die(void *self, enum status st)
+{
+    (void)self;
+    say_failure(st);
+    _exit(record_exit_code(st));
+}
+
 static enum status say_record(const struct record *record)
 {
     char *json;
@@ -111,7 +119,7 @@ static enum status work(const struct cell *cell, const struct worker_options *o,
     struct record *record;
     keep_channel();
     TRY(setup_open(cell, place && !place->folder ? place->size : 0, &setup));
-    struct worker worker = {setup, place, o->identity, o->output, on_phase, on_beat, NULL};
+    struct worker worker = {setup, place, o->identity, o->output, on_phase, on_beat, die, NULL};
     enum status st = worker_run(&worker, &record);
     if (record) {
         /* The parent names it again, with its own command line; a line must be whole to be read. */

@@ -172,7 +172,7 @@ bool plot_rows_gap(int n, const struct record *const *all, const struct record *
 static int by_label(const struct plot_point *x, const struct plot_point *y)
 {
     RETURN_UNLESS_EQUAL(by_number(x->family.place, y->family.place));
-    return strcmp(x->family.label, y->family.label);
+    return strverscmp(x->family.label, y->family.label); /* patches=4 before patches=16 */
 }
 
 static int by_curve(const void *a, const void *b)

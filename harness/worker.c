@@ -241,6 +241,8 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
     if (output || job->worker->place)
         phase(job, "measure");
     st = measure_loops(job, rank, run, m);
+    if (st != ST_OK && job->worker->place && job->worker->on_failure)
+        job->worker->on_failure(job->worker->self, st);
     run_close(run);
     TRY(st);
     TRY(comm_host_gather(rank->world, m->part, rank_part_size(cell->repeats), m->parts));

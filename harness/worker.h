@@ -21,6 +21,10 @@ struct worker {
     /* (optional) steps done of all loops, on the rank that has the result; at times, from its
      * thread */
     void (*on_beat)(void *self, long done, long total);
+    /* (optional) the loops failed on a rank that is a process; the failure is in this thread's
+     * record. To say so and to end the process: what the rank holds may wait for a peer forever.
+     * NULL, or when it returns: it is released */
+    void (*on_failure)(void *self, enum status st);
     void *self;
 };
 

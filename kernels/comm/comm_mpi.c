@@ -69,6 +69,10 @@ enum status comm_mpi_start(int *argc, char ***argv, int *rank, int *size)
 
 enum status comm_mpi_broadcast(void *value, size_t size)
 {
+    int running;
+    TRY(MPI(MPI_Initialized(&running)));
+    if (!running)
+        return fail(ST_INVALID, "ranks have neither a folder to meet in nor mpirun");
     return MPI(MPI_Bcast(value, (int)size, MPI_BYTE, 0, MPI_COMM_WORLD));
 }
 

@@ -102,6 +102,7 @@ static enum status group_end(struct nccl_link *link)
     TRY(NCCL(link, group_end()));
     TRY(CU(cudaEventRecord(slot->done, link->stream)));
     link->recorded |= cuda_capturing(link->queue);
+    link->track->used = true;
     return watch_track_post(link->track, link->stream);
 }
 
@@ -182,7 +183,10 @@ static void nccl_announce(void *comm, const char *label)
 static enum status nccl_drain(void *comm, struct queue *q)
 {
     struct nccl_link *link = comm;
-    return nccl_link_wait(link->world, stream_of_queue(q));
+    bool used = false; /* a run without messages waits for no peer */
+    for (const struct nccl_link *l = link->world->links; l; l = l->next)
+        used |= l->track && l->track->used;
+    return nccl_link_wait(link->world, stream_of_queue(q), used);
 }
 
 /* ---- life ---- */
@@ -263,7 +267,7 @@ static enum status connect_peers(struct nccl_link *link)
     TRY(NCCL(link, group_end()));
     link->track->label = "connection of all pairs";
     TRY(watch_track_post(link->track, link->stream));
-    return nccl_link_wait(link->world, link->stream);
+    return nccl_link_wait(link->world, link->stream, true);
 }
 
 /* Takes the communicator; NULL with size 1. */
@@ -354,9 +358,7 @@ static void nccl_abort(void *comm)
     if (world->aborted)
         return;
     world->aborted = true;
-    for (struct nccl_link *link = world->links; link; link = link->next)
-        if (link->comm)
-            world->api.abort(link->comm);
+    nccl_abort_links(world);
 }
 
 struct vote {

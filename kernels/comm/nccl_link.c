@@ -57,7 +57,7 @@ static enum status nothing_moves(const struct nccl_world *world)
                 text[0] ? text : "the first operation", world->timeout_s);
 }
 
-enum status nccl_link_wait(struct nccl_world *world, cudaStream_t stream)
+enum status nccl_link_wait(struct nccl_world *world, cudaStream_t stream, bool limited)
 {
     struct timespec nap = {.tv_nsec = 20000};
     double moved = now_s();
@@ -77,7 +77,7 @@ enum status nccl_link_wait(struct nccl_world *world, cudaStream_t stream)
         TRY(peers_failed(world));
         if (any_moved(world))
             moved = now;
-        else if (world->timeout_s > 0 && now - moved > world->timeout_s)
+        else if (limited && world->timeout_s > 0 && now - moved > world->timeout_s)
             return nothing_moves(world);
     }
 }
@@ -120,7 +120,7 @@ enum status nccl_link_gather(void *comm, const void *mine, size_t size, void *al
     link->track->label = "host gather";
     TRY(watch_track_post(link->track, link->stream));
     TRY(CU(cudaMemcpyAsync(link->host, link->device, bytes, cudaMemcpyDeviceToHost, link->stream)));
-    TRY(nccl_link_wait(link->world, link->stream));
+    TRY(nccl_link_wait(link->world, link->stream, true));
     if (size > 0)
         memcpy(all, link->host, bytes);
     return ST_OK;

@@ -49,12 +49,16 @@ struct nccl_link {
 #define NCCL(link, call)                                                                           \
     nccl_check(&(link)->world->api, (link)->comm, (link)->world->api.call, "nccl " #call)
 
-/* Until the stream is empty. ST_COMM: a peer failed; ST_TIMEOUT: no operation of any communicator
- * came to its end for the world's timeout_s; the message names the operations. */
-enum status nccl_link_wait(struct nccl_world *world, cudaStream_t stream);
+/* Until the stream is empty. ST_COMM: a peer failed; ST_TIMEOUT, where `limited`: no operation of
+ * any communicator came to its end for the world's timeout_s; the message names the operations. */
+enum status nccl_link_wait(struct nccl_world *world, cudaStream_t stream, bool limited);
 
 /* At least `bytes` in host and in device memory of the link; old contents are lost. */
 enum status nccl_link_room(struct nccl_link *link, size_t bytes);
+
+/* nccl_abort.c: ends what the links' streams wait for. Returns soon, whatever NCCL still waits for.
+ */
+void nccl_abort_links(struct nccl_world *world);
 
 /* The transport's host_gather. */
 enum status nccl_link_gather(void *comm, const void *mine, size_t size, void *all);

@@ -14,13 +14,18 @@ enum status watch_track_open(struct watch_track **out)
     struct watch_track *track = calloc(1, sizeof *track);
     if (!track)
         return fail(ST_OOM, "watch of a communicator: %zu bytes of host memory", sizeof *track);
-    enum status st = CU(cudaHostAlloc((void **)&track->word, sizeof *track->word,
+    enum status st = CU(cudaHostAlloc((void **)&track->word, 2 * sizeof *track->word,
                                       cudaHostAllocMapped | cudaHostAllocPortable));
+    if (st == ST_OK)
+        st = CU(cudaMalloc((void **)&track->ended, sizeof *track->ended));
+    if (st == ST_OK)
+        st = CU(cudaMemset(track->ended, 0, sizeof *track->ended));
     if (st != ST_OK) {
-        free(track);
+        watch_track_close(track);
         return st;
     }
-    *track->word = 0;
+    track->word[0] = 0;
+    track->word[1] = 0;
     *out = track;
     return ST_OK;
 }
@@ -30,6 +35,7 @@ void watch_track_close(struct watch_track *track)
     if (!track)
         return;
     cudaFreeHost(track->word);
+    cudaFree(track->ended);
     free(track);
 }
 
@@ -37,12 +43,12 @@ enum status watch_track_post(struct watch_track *track, void *stream)
 {
     unsigned number = ++track->posted;
     track->note[number % WATCH_NOTES] = (struct watch_note){track->label, trace_layer()};
-    return cuda_note(stream, track->word, number);
+    return cuda_note(stream, track->word, track->ended, number);
 }
 
 bool watch_track_moved(struct watch_track *track)
 {
-    unsigned now = *(volatile unsigned *)track->word;
+    unsigned now = ((volatile unsigned *)track->word)[1];
     bool moved = now != track->seen;
     track->seen = now;
     return moved;

@@ -19,9 +19,11 @@ struct watch_note {
 };
 
 struct watch_track {
-    unsigned *word; /* pinned: the last operation that came to its end */
-    unsigned seen;  /* its value when a wait last looked */
+    unsigned *word;  /* pinned [2]: the last operation that came to its end; how many have */
+    unsigned *ended; /* on the GPU: how many have */
+    unsigned seen;   /* word[1] when a wait last looked */
     unsigned posted;
+    bool used;         /* by messages of a run, not only by host gathers */
     const char *label; /* of the next operations */
     struct watch_note note[WATCH_NOTES];
 };

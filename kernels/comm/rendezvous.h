@@ -23,8 +23,8 @@ struct rendezvous {
 enum status local_world_open(int size, struct local_world **out);
 void local_world_close(struct local_world *world);
 
-/* The ranks' start: value [size], rank 0's on every rank. Over MPI when this process was started by
- * mpirun, else through the folder. ST_TIMEOUT: rank 0 wrote none within timeout_s (0: 60 s). */
+/* The ranks' start: value [size], rank 0's on every rank, through the folder where there is one,
+ * else over MPI. ST_TIMEOUT: rank 0 wrote none within timeout_s (0: 60 s). ST_INVALID: neither. */
 enum status rendezvous_broadcast(const struct rendezvous *where, const char *name, void *value,
                                  size_t size);
 

@@ -132,8 +132,9 @@ enum status cuda_merge(struct queue *q, struct tensor *o, struct tensor *lse,
 
 /* ---- note.cu ---- */
 
-/* *word := value, pinned host memory that the GPU sees, when `stream` (cudaStream_t) gets there. */
-enum status cuda_note(void *stream, unsigned *word, unsigned value);
+/* word[0] := value and word[1] := ++*count when `stream` (cudaStream_t) gets there; word [2] is
+ * pinned host memory that the GPU sees, count the GPU's own, of this stream alone. */
+enum status cuda_note(void *stream, unsigned *word, unsigned *count, unsigned value);
 
 #ifdef __cplusplus
 }

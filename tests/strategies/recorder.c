@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Remembers calls and makes them later. Computes nothing itself. */
+#include "tests/strategies/recorder.h"
+
+#include "kernels/comm/rendezvous.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum job_kind {
+    JOB_COPY,
+    JOB_FILL,
+    JOB_LINEAR,
+    JOB_LINEAR_ADD,
+    JOB_ACTIVATE,
+    JOB_NORM_MODULATE,
+    JOB_GATE_ADD,
+    JOB_GATE_ADD_NORM,
+    JOB_ADD_ROWS,
+    JOB_ADD,
+    JOB_ADD_OUTER,
+    JOB_TIMESTEP,
+    JOB_ATTENTION,
+    JOB_MERGE,
+    JOB_ADVANCE,
+    JOB_SEND,
+    JOB_RECV,
+    JOB_WAIT,
+};
+
+enum { TENSORS = 8, COUNTS = 64 };
+
+struct message { /* a handle; the real one exists once it was posted */
+    void *comm, *real;
+};
+
+struct job {
+    enum job_kind kind;
+    struct tensor t[TENSORS];
+    bool has[TENSORS];
+    float value;
+    enum act act;
+    int count[COUNTS], n_counts; /* keys of each lane */
+    int peer;
+    void *comm;
+    struct message *message;
+};
+
+struct recording {
+    int n;
+    struct job *job;
+};
+
+struct recorder_device {
+    struct device base;
+    struct device *cpu;
+    int launches;
+};
+
+struct recorder_queue {
+    struct queue base;
+    struct queue *cpu;
+    struct recording *open; /* being made, or NULL */
+};
+
+static struct recorder_queue *queue_of(struct queue *q)
+{
+    return (struct recorder_queue *)q;
+}
+
+static const struct comm_ops *local(void)
+{
+    return comm_ops_find("local");
+}
+
+/* ---- jobs ---- */
+
+static struct job job_of(enum job_kind kind, int n, const struct tensor *const *t)
+{
+    struct job job = {.kind = kind};
+    for (int i = 0; i < n; i++) {
+        job.has[i] = t[i] != NULL;
+        if (!t[i])
+            continue;
+        job.t[i] = *t[i];
+        job.t[i].dev = NULL;
+    }
+    return job;
+}
+
+#define JOB(kind, ...)                                                                             \
+    job_of(kind, (int)(sizeof((const struct tensor *[]){__VA_ARGS__}) / sizeof(void *)),           \
+           (const struct tensor *[]){__VA_ARGS__})
+
+static enum status post(struct job *j, struct queue *cpu)
+{
+    if (j->kind == JOB_SEND)
+        return local()->send(j->comm, j->peer, &j->t[0], cpu, &j->message->real);
+    if (j->kind == JOB_RECV)
+        return local()->recv(j->comm, j->peer, &j->t[0], cpu, &j->message->real);
+    return local()->wait(j->message->real, cpu);
+}
+
+static enum status perform(struct job *j, struct queue *q)
+{
+    struct tensor *t = j->t;
+    struct tensor *o[TENSORS]; /* those that may be missing */
+    for (int i = 0; i < TENSORS; i++)
+        o[i] = j->has[i] ? &t[i] : NULL;
+    switch (j->kind) {
+    case JOB_COPY:
+        return op_copy(q, &t[0], &t[1]);
+    case JOB_FILL:
+        return op_fill(q, &t[0], j->value);
+    case JOB_LINEAR:
+        return op_linear(q, &t[0], &t[1], &t[2], o[3], j->act);
+    case JOB_LINEAR_ADD:
+        return op_linear_add(q, &t[0], &t[1], &t[2], o[3]);
+    case JOB_ACTIVATE:
+        return op_activate(q, &t[0], &t[1], j->act);
+    case JOB_NORM_MODULATE:
+        return op_norm_modulate(q, &t[0], &t[1], &t[2], &t[3], j->value);
+    case JOB_GATE_ADD:
+        return op_gate_add(q, &t[0], &t[1], o[2], o[3]);
+    case JOB_GATE_ADD_NORM:
+        return op_gate_add_norm(q, &t[0], &t[1], o[2], o[3], &t[4], &t[5], &t[6], j->value);
+    case JOB_ADD_ROWS:
+        return op_add_rows(q, &t[0], &t[1]);
+    case JOB_ADD:
+        return op_add(q, &t[0], &t[1]);
+    case JOB_ADD_OUTER:
+        return op_add_outer(q, &t[0], &t[1], &t[2]);
+    case JOB_TIMESTEP:
+        return op_timestep(q, &t[0], &t[1], j->value);
+    case JOB_ATTENTION:
+        return op_attention(q, &t[0], o[1], &t[2], &t[3], &t[4], j->n_counts ? j->count : NULL,
+                            j->value);
+    case JOB_MERGE:
+        return op_merge(q, &t[0], &t[1], &t[2], &t[3]);
+    case JOB_ADVANCE:
+        return op_advance(q, &t[0], &t[1], o[2], &t[3], o[4], &t[5]);
+    default:
+        return post(j, q);
+    }
+}
+
+/* Now, or when the graph is launched. */
+static enum status submit(struct queue *queue, struct job job)
+{
+    struct recorder_queue *q = queue_of(queue);
+    struct recording *r = q->open;
+    if (!r)
+        return perform(&job, q->cpu);
+    r->job = realloc(r->job, ((size_t)r->n + 1) * sizeof *r->job);
+    BUG_ON(!r->job, "no memory for a job");
+    r->job[r->n++] = job;
+    return ST_OK;
+}
+
+/* ---- ops ---- */
+
+static enum status copy(struct queue *q, struct tensor *dst, const struct tensor *src)
+{
+    BUG_ON(queue_of(q)->open && (!dst->dev || !src->dev), "a copy of host memory in a graph");
+    return submit(q, JOB(JOB_COPY, dst, src));
+}
+
+static enum status fill(struct queue *q, struct tensor *t, float value)
+{
+    struct job job = JOB(JOB_FILL, t);
+    job.value = value;
+    return submit(q, job);
+}
+
+static enum status linear(struct queue *q, struct tensor *y, const struct tensor *x,
+                          const struct tensor *w, const struct tensor *bias, enum act act)
+{
+    struct job job = JOB(JOB_LINEAR, y, x, w, bias);
+    job.act = act;
+    return submit(q, job);
+}
+
+static enum status linear_add(struct queue *q, struct tensor *h, const struct tensor *x,
+                              const struct tensor *w, const struct tensor *bias)
+{
+    return submit(q, JOB(JOB_LINEAR_ADD, h, x, w, bias));
+}
+
+static enum status activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act)
+{
+    struct job job = JOB(JOB_ACTIVATE, y, x);
+    job.act = act;
+    return submit(q, job);
+}
+
+static enum status norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
+                                 const struct tensor *shift, const struct tensor *scale, float eps)
+{
+    struct job job = JOB(JOB_NORM_MODULATE, y, x, shift, scale);
+    job.value = eps;
+    return submit(q, job);
+}
+
+static enum status gate_add(struct queue *q, struct tensor *h, const struct tensor *y,
+                            const struct tensor *bias, const struct tensor *gate)
+{
+    return submit(q, JOB(JOB_GATE_ADD, h, y, bias, gate));
+}
+
+static enum status gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
+                                 const struct tensor *bias, const struct tensor *gate,
+                                 struct tensor *a, const struct tensor *shift,
+                                 const struct tensor *scale, float eps)
+{
+    struct job job = JOB(JOB_GATE_ADD_NORM, h, y, bias, gate, a, shift, scale);
+    job.value = eps;
+    return submit(q, job);
+}
+
+static enum status add_rows(struct queue *q, struct tensor *h, const struct tensor *table)
+{
+    return submit(q, JOB(JOB_ADD_ROWS, h, table));
+}
+
+static enum status add(struct queue *q, struct tensor *y, const struct tensor *x)
+{
+    return submit(q, JOB(JOB_ADD, y, x));
+}
+
+static enum status add_outer(struct queue *q, struct tensor *out, const struct tensor *table,
+                             const struct tensor *t)
+{
+    return submit(q, JOB(JOB_ADD_OUTER, out, table, t));
+}
+
+static enum status timestep(struct queue *q, struct tensor *out, const struct tensor *t,
+                            float freq_shift)
+{
+    struct job job = JOB(JOB_TIMESTEP, out, t);
+    job.value = freq_shift;
+    return submit(q, job);
+}
+
+static enum status attention(struct queue *q, struct tensor *o, struct tensor *lse,
+                             const struct tensor *query, const struct tensor *key,
+                             const struct tensor *value, const int *key_count, float scale)
+{
+    struct job job = JOB(JOB_ATTENTION, o, lse, query, key, value);
+    job.value = scale;
+    job.n_counts = key_count ? (int)query->dim[0] : 0;
+    BUG_ON(job.n_counts > COUNTS, "%d lanes", job.n_counts);
+    for (int i = 0; i < job.n_counts; i++)
+        job.count[i] = key_count[i];
+    return submit(q, job);
+}
+
+static enum status merge(struct queue *q, struct tensor *o, struct tensor *lse,
+                         const struct tensor *o2, const struct tensor *lse2)
+{
+    return submit(q, JOB(JOB_MERGE, o, lse, o2, lse2));
+}
+
+static enum status advance(struct queue *q, struct tensor *x, struct tensor *hist,
+                           const struct tensor *eps_u, const struct tensor *eps_c,
+                           const struct tensor *noise, const struct tensor *coef)
+{
+    return submit(q, JOB(JOB_ADVANCE, x, hist, eps_u, eps_c, noise, coef));
+}
+
+static enum status random_normal(struct queue *q, struct tensor *out,
+                                 const struct latent_geometry *geometry, int first_token,
+                                 uint64_t seed, uint64_t stream)
+{
+    struct tensor t = *out;
+    BUG_ON(queue_of(q)->open, "random numbers in a graph");
+    t.dev = NULL;
+    return op_random_normal(queue_of(q)->cpu, &t, geometry, first_token, seed, stream);
+}
+
+static enum status random_uniform(struct queue *q, struct tensor *out, float scale, uint64_t seed,
+                                  uint64_t stream, uint64_t first, int64_t row_step)
+{
+    struct tensor t = *out;
+    BUG_ON(queue_of(q)->open, "random numbers in a graph");
+    t.dev = NULL;
+    return op_random_uniform(queue_of(q)->cpu, &t, scale, seed, stream, first, row_step);
+}
+
+/* ---- graphs ---- */
+
+static enum status graph_start(struct queue *q)
+{
+    queue_of(q)->open = calloc(1, sizeof(struct recording));
+    BUG_ON(!queue_of(q)->open, "no memory for a graph");
+    return ST_OK;
+}
+
+static enum status graph_stop(struct queue *q, struct graph *out)
+{
+    out->state = queue_of(q)->open;
+    queue_of(q)->open = NULL;
+    return ST_OK;
+}
+
+static enum status graph_run(struct queue *q, const struct graph *graph)
+{
+    struct recording *r = graph->state;
+    ((struct recorder_device *)q->dev)->launches++;
+    for (int i = 0; i < r->n; i++)
+        TRY(perform(&r->job[i], queue_of(q)->cpu));
+    return ST_OK;
+}
+
+static void graph_free(struct device *dev, struct graph *graph)
+{
+    struct recording *r = graph->state;
+    (void)dev;
+    for (int i = 0; i < r->n; i++)
+        if (r->job[i].kind == JOB_WAIT)
+            free(r->job[i].message);
+    free(r->job);
+    free(r);
+}
+
+int recorder_launches(const struct device *dev)
+{
+    return ((const struct recorder_device *)dev)->launches;
+}
+
+/* ---- device, queue, events: the CPU's ---- */
+
+static bool supports(enum dtype dtype)
+{
+    return dtype == DTYPE_F32;
+}
+
+static enum status count(int *devices)
+{
+    *devices = 1;
+    return ST_OK;
+}
+
+static enum status device_make(const struct device_options *options, struct device **out)
+{
+    struct recorder_device *dev = calloc(1, sizeof *dev);
+    BUG_ON(!dev, "no memory for a device");
+    dev->base.options = *options;
+    TRY(device_open(backend_find("cpu"), options, &dev->cpu));
+    *out = &dev->base;
+    return ST_OK;
+}
+
+static struct device *cpu_of(struct device *dev)
+{
+    return ((struct recorder_device *)dev)->cpu;
+}
+
+static void device_free(struct device *dev)
+{
+    device_close(cpu_of(dev));
+    free(dev);
+}
+
+static enum status alloc(struct device *dev, size_t bytes, void **out)
+{
+    return cpu_of(dev)->ops->alloc(cpu_of(dev), bytes, out);
+}
+
+static void release(struct device *dev, void *p)
+{
+    cpu_of(dev)->ops->release(cpu_of(dev), p);
+}
+
+static enum status capacity(struct device *dev, size_t *available)
+{
+    return device_capacity(cpu_of(dev), available);
+}
+
+static enum status queue_make(struct device *dev, struct queue **out)
+{
+    struct recorder_queue *q = calloc(1, sizeof *q);
+    BUG_ON(!q, "no memory for a queue");
+    q->base.dev = dev;
+    TRY(queue_open(cpu_of(dev), &q->cpu));
+    *out = &q->base;
+    return ST_OK;
+}
+
+static void queue_free(struct queue *q)
+{
+    queue_close(queue_of(q)->cpu);
+    free(q);
+}
+
+static enum status queue_drain(struct queue *q)
+{
+    BUG_ON(queue_of(q)->open, "a wait of the host in a graph");
+    return queue_sync(queue_of(q)->cpu);
+}
+
+static enum status event_make(struct device *dev, struct event *out)
+{
+    return event_open(cpu_of(dev), out);
+}
+
+static void event_free(struct device *dev, struct event *event)
+{
+    event_close(cpu_of(dev), event);
+}
+
+static enum status mark(struct queue *q, struct event *event)
+{
+    BUG_ON(queue_of(q)->open, "a mark in a graph");
+    return queue_mark(queue_of(q)->cpu, event);
+}
+
+static enum status await(struct queue *q, const struct event *event)
+{
+    return queue_await(queue_of(q)->cpu, event);
+}
+
+static enum status elapsed(const struct event *from, const struct event *to, double *ms)
+{
+    return backend_find("cpu")->elapsed(from, to, ms);
+}
+
+const struct backend_ops recorder_backend = {
+    .name = "recorder",
+    .summary = "the CPU, recorded",
+    .supports = supports,
+    .count = count,
+    .open = device_make,
+    .close = device_free,
+    .alloc = alloc,
+    .release = release,
+    .capacity = capacity,
+    .queue_open = queue_make,
+    .queue_close = queue_free,
+    .queue_sync = queue_drain,
+    .event_open = event_make,
+    .event_close = event_free,
+    .mark = mark,
+    .await = await,
+    .elapsed = elapsed,
+    .copy = copy,
+    .fill = fill,
+    .linear = linear,
+    .linear_add = linear_add,
+    .activate = activate,
+    .norm_modulate = norm_modulate,
+    .gate_add = gate_add,
+    .gate_add_norm = gate_add_norm,
+    .add_rows = add_rows,
+    .add = add,
+    .add_outer = add_outer,
+    .timestep = timestep,
+    .attention = attention,
+    .merge = merge,
+    .advance = advance,
+    .random_normal = random_normal,
+    .random_uniform = random_uniform,
+    .graph_begin = graph_start,
+    .graph_end = graph_stop,
+    .graph_launch = graph_run,
+    .graph_release = graph_free,
+};
+
+/* ---- transport ---- */
+
+static enum status world_open(const struct rendezvous *where, struct device *dev, void **world)
+{
+    return local()->open(where, cpu_of(dev), world);
+}
+
+static enum status world_split(void *comm, int color, int key, void **out, int *rank, int *size)
+{
+    return local()->split(comm, color, key, out, rank, size);
+}
+
+static void world_close(void *comm)
+{
+    local()->close(comm);
+}
+
+static enum status message(enum job_kind kind, void *comm, int peer, const struct tensor *t,
+                           struct queue *q, void **handle)
+{
+    struct job job = JOB(kind, t);
+    job.comm = comm;
+    job.peer = peer;
+    job.message = calloc(1, sizeof *job.message);
+    BUG_ON(!job.message, "no memory for a message");
+    *handle = job.message;
+    return submit(q, job);
+}
+
+static enum status send(void *comm, int peer, const struct tensor *t, struct queue *q,
+                        void **handle)
+{
+    return message(JOB_SEND, comm, peer, t, q, handle);
+}
+
+static enum status recv(void *comm, int peer, const struct tensor *t, struct queue *q,
+                        void **handle)
+{
+    return message(JOB_RECV, comm, peer, t, q, handle);
+}
+
+/* A recorded message comes again in the next launch, so its handle lives as long as the graph. */
+static enum status wait(void *handle, struct queue *q)
+{
+    struct job job = {.kind = JOB_WAIT, .message = handle};
+    bool recorded = queue_of(q)->open != NULL;
+    enum status st = submit(q, job);
+    if (!recorded)
+        free(handle);
+    return st;
+}
+
+static enum status host_gather(void *comm, const void *mine, size_t size, void *all)
+{
+    return local()->host_gather(comm, mine, size, all);
+}
+
+static void give_up(void *comm)
+{
+    local()->abort(comm);
+}
+
+const struct comm_ops recorder_transport = {
+    .name = "recorder",
+    .summary = "the local transport, recorded",
+    .records = true,
+    .open = world_open,
+    .split = world_split,
+    .close = world_close,
+    .send = send,
+    .recv = recv,
+    .wait = wait,
+    .host_gather = host_gather,
+    .abort = give_up,
+};
