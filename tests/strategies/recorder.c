@@ -1,55 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Remembers calls and makes them later. Computes nothing itself. */
-#include "tests/strategies/recorder.h"
-
-#include "kernels/comm/rendezvous.h"
+#include "tests/strategies/recorder_private.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum job_kind {
-    JOB_COPY,
-    JOB_FILL,
-    JOB_LINEAR,
-    JOB_LINEAR_ADD,
-    JOB_ACTIVATE,
-    JOB_NORM_MODULATE,
-    JOB_GATE_ADD,
-    JOB_GATE_ADD_NORM,
-    JOB_ADD_ROWS,
-    JOB_ADD,
-    JOB_ADD_OUTER,
-    JOB_TIMESTEP,
-    JOB_ATTENTION,
-    JOB_MERGE,
-    JOB_ADVANCE,
-    JOB_SEND,
-    JOB_RECV,
-    JOB_WAIT,
-};
-
-enum { TENSORS = 8, COUNTS = 64 };
-
-struct message { /* a handle; the real one exists once it was posted */
-    void *comm, *real;
-};
-
-struct job {
-    enum job_kind kind;
-    struct tensor t[TENSORS];
-    bool has[TENSORS];
-    float value;
-    enum act act;
-    int count[COUNTS], n_counts; /* keys of each lane */
-    int peer;
-    void *comm;
-    struct message *message;
-};
-
-struct recording {
-    int n;
-    struct job *job;
-};
 
 struct recorder_device {
     struct device base;
@@ -68,14 +22,9 @@ static struct recorder_queue *queue_of(struct queue *q)
     return (struct recorder_queue *)q;
 }
 
-static const struct comm_ops *local(void)
-{
-    return comm_ops_find("local");
-}
-
 /* ---- jobs ---- */
 
-static struct job job_of(enum job_kind kind, int n, const struct tensor *const *t)
+struct job recorder_job(enum job_kind kind, int n, const struct tensor *const *t)
 {
     struct job job = {.kind = kind};
     for (int i = 0; i < n; i++) {
@@ -86,19 +35,6 @@ static struct job job_of(enum job_kind kind, int n, const struct tensor *const *
         job.t[i].dev = NULL;
     }
     return job;
-}
-
-#define JOB(kind, ...)                                                                             \
-    job_of(kind, (int)(sizeof((const struct tensor *[]){__VA_ARGS__}) / sizeof(void *)),           \
-           (const struct tensor *[]){__VA_ARGS__})
-
-static enum status post(struct job *j, struct queue *cpu)
-{
-    if (j->kind == JOB_SEND)
-        return local()->send(j->comm, j->peer, &j->t[0], cpu, &j->message->real);
-    if (j->kind == JOB_RECV)
-        return local()->recv(j->comm, j->peer, &j->t[0], cpu, &j->message->real);
-    return local()->wait(j->message->real, cpu);
 }
 
 static enum status perform(struct job *j, struct queue *q)
@@ -140,12 +76,12 @@ static enum status perform(struct job *j, struct queue *q)
     case JOB_ADVANCE:
         return op_advance(q, &t[0], &t[1], o[2], &t[3], o[4], &t[5]);
     default:
-        return post(j, q);
+        return recorder_post(j, q);
     }
 }
 
 /* Now, or when the graph is launched. */
-static enum status submit(struct queue *queue, struct job job)
+enum status recorder_submit(struct queue *queue, struct job job)
 {
     struct recorder_queue *q = queue_of(queue);
     struct recording *r = q->open;
@@ -162,14 +98,14 @@ static enum status submit(struct queue *queue, struct job job)
 static enum status copy(struct queue *q, struct tensor *dst, const struct tensor *src)
 {
     BUG_ON(queue_of(q)->open && (!dst->dev || !src->dev), "a copy of host memory in a graph");
-    return submit(q, JOB(JOB_COPY, dst, src));
+    return recorder_submit(q, JOB(JOB_COPY, dst, src));
 }
 
 static enum status fill(struct queue *q, struct tensor *t, float value)
 {
     struct job job = JOB(JOB_FILL, t);
     job.value = value;
-    return submit(q, job);
+    return recorder_submit(q, job);
 }
 
 static enum status linear(struct queue *q, struct tensor *y, const struct tensor *x,
@@ -177,20 +113,20 @@ static enum status linear(struct queue *q, struct tensor *y, const struct tensor
 {
     struct job job = JOB(JOB_LINEAR, y, x, w, bias);
     job.act = act;
-    return submit(q, job);
+    return recorder_submit(q, job);
 }
 
 static enum status linear_add(struct queue *q, struct tensor *h, const struct tensor *x,
                               const struct tensor *w, const struct tensor *bias)
 {
-    return submit(q, JOB(JOB_LINEAR_ADD, h, x, w, bias));
+    return recorder_submit(q, JOB(JOB_LINEAR_ADD, h, x, w, bias));
 }
 
 static enum status activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act)
 {
     struct job job = JOB(JOB_ACTIVATE, y, x);
     job.act = act;
-    return submit(q, job);
+    return recorder_submit(q, job);
 }
 
 static enum status norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
@@ -198,13 +134,13 @@ static enum status norm_modulate(struct queue *q, struct tensor *y, const struct
 {
     struct job job = JOB(JOB_NORM_MODULATE, y, x, shift, scale);
     job.value = eps;
-    return submit(q, job);
+    return recorder_submit(q, job);
 }
 
 static enum status gate_add(struct queue *q, struct tensor *h, const struct tensor *y,
                             const struct tensor *bias, const struct tensor *gate)
 {
-    return submit(q, JOB(JOB_GATE_ADD, h, y, bias, gate));
+    return recorder_submit(q, JOB(JOB_GATE_ADD, h, y, bias, gate));
 }
 
 static enum status gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
@@ -214,23 +150,23 @@ static enum status gate_add_norm(struct queue *q, struct tensor *h, const struct
 {
     struct job job = JOB(JOB_GATE_ADD_NORM, h, y, bias, gate, a, shift, scale);
     job.value = eps;
-    return submit(q, job);
+    return recorder_submit(q, job);
 }
 
 static enum status add_rows(struct queue *q, struct tensor *h, const struct tensor *table)
 {
-    return submit(q, JOB(JOB_ADD_ROWS, h, table));
+    return recorder_submit(q, JOB(JOB_ADD_ROWS, h, table));
 }
 
 static enum status add(struct queue *q, struct tensor *y, const struct tensor *x)
 {
-    return submit(q, JOB(JOB_ADD, y, x));
+    return recorder_submit(q, JOB(JOB_ADD, y, x));
 }
 
 static enum status add_outer(struct queue *q, struct tensor *out, const struct tensor *table,
                              const struct tensor *t)
 {
-    return submit(q, JOB(JOB_ADD_OUTER, out, table, t));
+    return recorder_submit(q, JOB(JOB_ADD_OUTER, out, table, t));
 }
 
 static enum status timestep(struct queue *q, struct tensor *out, const struct tensor *t,
@@ -238,7 +174,7 @@ static enum status timestep(struct queue *q, struct tensor *out, const struct te
 {
     struct job job = JOB(JOB_TIMESTEP, out, t);
     job.value = freq_shift;
-    return submit(q, job);
+    return recorder_submit(q, job);
 }
 
 static enum status attention(struct queue *q, struct tensor *o, struct tensor *lse,
@@ -251,20 +187,20 @@ static enum status attention(struct queue *q, struct tensor *o, struct tensor *l
     BUG_ON(job.n_counts > COUNTS, "%d lanes", job.n_counts);
     for (int i = 0; i < job.n_counts; i++)
         job.count[i] = key_count[i];
-    return submit(q, job);
+    return recorder_submit(q, job);
 }
 
 static enum status merge(struct queue *q, struct tensor *o, struct tensor *lse,
                          const struct tensor *o2, const struct tensor *lse2)
 {
-    return submit(q, JOB(JOB_MERGE, o, lse, o2, lse2));
+    return recorder_submit(q, JOB(JOB_MERGE, o, lse, o2, lse2));
 }
 
 static enum status advance(struct queue *q, struct tensor *x, struct tensor *hist,
                            const struct tensor *eps_u, const struct tensor *eps_c,
                            const struct tensor *noise, const struct tensor *coef)
 {
-    return submit(q, JOB(JOB_ADVANCE, x, hist, eps_u, eps_c, noise, coef));
+    return recorder_submit(q, JOB(JOB_ADVANCE, x, hist, eps_u, eps_c, noise, coef));
 }
 
 static enum status random_normal(struct queue *q, struct tensor *out,
@@ -465,78 +401,12 @@ const struct backend_ops recorder_backend = {
     .graph_release = graph_free,
 };
 
-/* ---- transport ---- */
-
-static enum status world_open(const struct rendezvous *where, struct device *dev, void **world)
+bool recorder_records(struct queue *q)
 {
-    return local()->open(where, cpu_of(dev), world);
+    return queue_of(q)->open != NULL;
 }
 
-static enum status world_split(void *comm, int color, int key, void **out, int *rank, int *size)
+struct device *recorder_cpu(struct device *dev)
 {
-    return local()->split(comm, color, key, out, rank, size);
+    return cpu_of(dev);
 }
-
-static void world_close(void *comm)
-{
-    local()->close(comm);
-}
-
-static enum status message(enum job_kind kind, void *comm, int peer, const struct tensor *t,
-                           struct queue *q, void **handle)
-{
-    struct job job = JOB(kind, t);
-    job.comm = comm;
-    job.peer = peer;
-    job.message = calloc(1, sizeof *job.message);
-    BUG_ON(!job.message, "no memory for a message");
-    *handle = job.message;
-    return submit(q, job);
-}
-
-static enum status send(void *comm, int peer, const struct tensor *t, struct queue *q,
-                        void **handle)
-{
-    return message(JOB_SEND, comm, peer, t, q, handle);
-}
-
-static enum status recv(void *comm, int peer, const struct tensor *t, struct queue *q,
-                        void **handle)
-{
-    return message(JOB_RECV, comm, peer, t, q, handle);
-}
-
-/* A recorded message comes again in the next launch, so its handle lives as long as the graph. */
-static enum status wait(void *handle, struct queue *q)
-{
-    struct job job = {.kind = JOB_WAIT, .message = handle};
-    bool recorded = queue_of(q)->open != NULL;
-    enum status st = submit(q, job);
-    if (!recorded)
-        free(handle);
-    return st;
-}
-
-static enum status host_gather(void *comm, const void *mine, size_t size, void *all)
-{
-    return local()->host_gather(comm, mine, size, all);
-}
-
-static void give_up(void *comm)
-{
-    local()->abort(comm);
-}
-
-const struct comm_ops recorder_transport = {
-    .name = "recorder",
-    .summary = "the local transport, recorded",
-    .records = true,
-    .open = world_open,
-    .split = world_split,
-    .close = world_close,
-    .send = send,
-    .recv = recv,
-    .wait = wait,
-    .host_gather = host_gather,
-    .abort = give_up,
-};

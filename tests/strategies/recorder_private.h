@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the recorder's device and its transport share: remembered calls. */
+#ifndef TESTS_STRATEGIES_RECORDER_PRIVATE_H
+#define TESTS_STRATEGIES_RECORDER_PRIVATE_H
+
+#include "tests/strategies/recorder.h"
+
+enum job_kind {
+    JOB_COPY,
+    JOB_FILL,
+    JOB_LINEAR,
+    JOB_LINEAR_ADD,
+    JOB_ACTIVATE,
+    JOB_NORM_MODULATE,
+    JOB_GATE_ADD,
+    JOB_GATE_ADD_NORM,
+    JOB_ADD_ROWS,
+    JOB_ADD,
+    JOB_ADD_OUTER,
+    JOB_TIMESTEP,
+    JOB_ATTENTION,
+    JOB_MERGE,
+    JOB_ADVANCE,
+    JOB_SEND,
+    JOB_RECV,
+    JOB_WAIT,
+};
+
+enum { TENSORS = 8, COUNTS = 64 };
+
+struct message { /* a handle; the real one exists once it was posted */
+    void *comm, *real;
+};
+
+struct job {
+    enum job_kind kind;
+    struct tensor t[TENSORS];
+    bool has[TENSORS];
+    float value;
+    enum act act;
+    int count[COUNTS], n_counts; /* keys of each lane */
+    int peer;
+    void *comm;
+    struct message *message;
+};
+
+struct recording {
+    int n;
+    struct job *job;
+};
+
+/* Tensors that may be missing are NULL. */
+struct job recorder_job(enum job_kind kind, int n, const struct tensor *const *t);
+
+#define JOB(kind, ...)                                                                             \
+    recorder_job(kind, (int)(sizeof((const struct tensor *[]){__VA_ARGS__}) / sizeof(void *)),     \
+                 (const struct tensor *[]){__VA_ARGS__})
+
+/* Now, or when the graph that q records is launched. */
+enum status recorder_submit(struct queue *q, struct job job);
+
+/* Sends, receives and waits: recorder_transport.c. */
+enum status recorder_post(struct job *job, struct queue *cpu);
+
+bool recorder_records(struct queue *q);
+struct device *recorder_cpu(struct device *dev);
+
+#endif
