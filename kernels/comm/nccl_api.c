@@ -4,7 +4,9 @@
 
 #include "kernels/cuda/library.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char library_name[] = "libnccl.so.2";
 
@@ -44,6 +46,8 @@ enum status nccl_check(const struct nccl_api *api, ncclComm_t comm, ncclResult_t
     if (result == ncclSuccess)
         return ST_OK;
     const char *last = api->last_error(comm);
-    return fail(ST_COMM, "%s: %s%s%s; NCCL_DEBUG=WARN tells more", call, api->error_string(result),
-                last && last[0] ? ": " : "", last && last[0] ? last : "");
+    bool full = last && strstr(last, "out of memory"); /* the GPU's: NCCL has no code for it */
+    return fail(full ? ST_OOM : ST_COMM, "%s: %s%s%s; NCCL_DEBUG=WARN tells more", call,
+                api->error_string(result), last && last[0] ? ": " : "",
+                last && last[0] ? last : "");
 }

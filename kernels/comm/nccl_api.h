@@ -38,8 +38,8 @@ struct nccl_api {
  * off in this process first. The library stays open. */
 enum status nccl_api_open(struct nccl_api *out);
 
-/* A result as a status: ST_COMM with the call, NCCL's words for it and, of a communicator (NULL:
- * none), its last error. */
+/* A result as a status: ST_COMM (ST_OOM where its last error says so) with the call, NCCL's words
+ * for it and, of a communicator (NULL: none), its last error. */
 enum status nccl_check(const struct nccl_api *api, ncclComm_t comm, ncclResult_t result,
                        const char *call);
 
