@@ -66,7 +66,7 @@ static enum status put_backends(json_t *list)
 {
     for (int i = 0; backend_at(i); i++) {
         int devices = 0;
-        if (strcmp(backend_at(i)->name, "cuda") == 0)
+        if (!backend_on_host(backend_at(i)))
             devices = gpus_count();
         else if (backend_at(i)->count(&devices) != ST_OK)
             devices = 0;

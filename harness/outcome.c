@@ -88,7 +88,7 @@ static enum status check_memory(const struct setup *s, const uint64_t *predicted
     for (int r = 0; r < s->cell.ranks; r++)
         sum += predicted[r];
     TRY(predict_reference(s, &reference));
-    if (strcmp(s->cell.backend, "cuda") == 0)
+    if (!backend_on_host(backend_find(s->cell.backend)))
         return check_gpus(s, predicted, reference);
     TRY(capacity(s, &available));
     if (sum > available)
@@ -116,7 +116,7 @@ static void fill_env(const struct setup *s, struct record *record)
 {
     struct record_map told = record->env.libraries;
     env_fill(record);
-    if (strcmp(s->cell.backend, "cuda") != 0)
+    if (backend_on_host(backend_find(s->cell.backend)))
         return;
     env_add_libraries(record, &told);
     gpus_fill(record);

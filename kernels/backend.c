@@ -26,6 +26,11 @@ const struct backend_ops *backend_at(int index)
     return index >= 0 && index < n ? backends[index] : NULL;
 }
 
+bool backend_on_host(const struct backend_ops *ops)
+{
+    return !ops || ops->on_host;
+}
+
 const struct backend_ops *backend_find(const char *name)
 {
     for (int i = 0; backend_at(i); i++) {

@@ -75,6 +75,7 @@ struct latent_geometry {
 struct backend_ops {
     const char *name;    /* "cpu", "cuda" */
     const char *summary; /* one line */
+    bool on_host;        /* the host reads and writes its memory where it is */
     bool (*supports)(enum dtype dtype);
     enum status (*count)(int *devices); /* devices usable here; 0 is an answer */
 
@@ -144,6 +145,7 @@ struct backend_ops {
 /* ---- registry ---- */
 const struct backend_ops *backend_find(const char *name); /* NULL: not built in or unknown */
 const struct backend_ops *backend_at(int index);          /* NULL past the end */
+bool backend_on_host(const struct backend_ops *ops);      /* NULL, as for plain memory: true */
 
 /* ---- device and queue front end (thin) ---- */
 enum status device_open(const struct backend_ops *ops, const struct device_options *options,

@@ -91,7 +91,7 @@ static struct tensor as_matrix(const struct tensor *out, const struct weights_sl
 /* Floats that the host may write where they are. */
 static bool is_host_fp32(const struct tensor *t)
 {
-    return t->dtype == DTYPE_F32 && (!t->dev || strcmp(t->dev->ops->name, "cpu") == 0);
+    return t->dtype == DTYPE_F32 && backend_on_host(t->dev ? t->dev->ops : NULL);
 }
 
 /* The parameter that is read; what a slice is cut from. */

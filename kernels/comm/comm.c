@@ -319,15 +319,7 @@ enum status comm_all_gather(struct comm *comm, const struct tensor *mine, const 
     enum status st;
     comm_begin_op(comm, COMM_ALL_GATHER);
     comm_count_call(comm, COMM_ALL_GATHER, bytes);
-    if (comm->ops->all_gather && comm->size > 1) {
-        void *handle;
-        check_req(comm, req, label);
-        st = comm->ops->all_gather(comm->link, mine, part, q, &handle);
-        uint64_t wire = (uint64_t)(comm->size - 1) * bytes;
-        st = keep_native(comm, COMM_ALL_GATHER, st, handle, wire, req);
-    } else {
-        st = collective_all_gather(comm, mine, part, q, req);
-    }
+    st = collective_all_gather(comm, mine, part, q, req);
     trace_pop();
     return st;
 }
@@ -335,20 +327,11 @@ enum status comm_all_gather(struct comm *comm, const struct tensor *mine, const 
 enum status comm_all_to_all(struct comm *comm, const struct tensor *send, const struct tensor *recv,
                             struct queue *q, struct comm_req *req)
 {
-    const char *label = comm->label[COMM_ALL_TO_ALL];
     uint64_t bytes = total_bytes(send, comm->size);
     enum status st;
     comm_begin_op(comm, COMM_ALL_TO_ALL);
     comm_count_call(comm, COMM_ALL_TO_ALL, bytes);
-    if (comm->ops->all_to_all && comm->size > 1) {
-        void *handle;
-        check_req(comm, req, label);
-        st = comm->ops->all_to_all(comm->link, send, recv, q, &handle);
-        uint64_t wire = bytes - tensor_bytes(&send[comm->rank]);
-        st = keep_native(comm, COMM_ALL_TO_ALL, st, handle, wire, req);
-    } else {
-        st = collective_all_to_all(comm, send, recv, q, req);
-    }
+    st = collective_all_to_all(comm, send, recv, q, req);
     trace_pop();
     return st;
 }

@@ -143,12 +143,8 @@ struct comm_ops {
                         void **handle);
     enum status (*wait)(void *handle, struct queue *q); /* frees the handle */
     enum status (*group)(void *comm, bool begin);       /* (optional) NULL: nothing */
-    /* (optional) native collectives; NULL: built from send and recv in comm.c */
+    /* (optional) its own sum; NULL: built from send and recv, as the other collectives are */
     enum status (*all_reduce)(void *comm, struct tensor *inout, struct queue *q, void **handle);
-    enum status (*all_gather)(void *comm, const struct tensor *mine, const struct tensor *part,
-                              struct queue *q, void **handle);
-    enum status (*all_to_all)(void *comm, const struct tensor *send, const struct tensor *recv,
-                              struct queue *q, void **handle);
     /* (optional) kernels/comm/exchange.h as one operation of q, my rows being those from first_row;
      * *taken false, on all ranks alike: not for these tensors. NULL: copies and messages */
     enum status (*exchange)(void *comm, bool to_heads, int n, const struct tensor *narrow,

@@ -284,7 +284,7 @@ static enum status mpi_open(const struct rendezvous *where, struct device *dev, 
     if (!running)
         return fail(ST_INVALID, "mpirun did not start this process; start it as "
                                 "`mpirun -n RANKS ditbench ...`, or take --transport local");
-    if (dev && strcmp(dev->ops->name, "cpu") != 0)
+    if (dev && !backend_on_host(dev->ops))
         return fail(ST_UNSUPPORTED, "sends host memory only, not that of backend %s",
                     dev->ops->name);
     TRY(MPI(MPI_Comm_rank(MPI_COMM_WORLD, &rank)));

@@ -131,6 +131,7 @@ static enum status elapsed(const struct event *from, const struct event *to, dou
 const struct backend_ops backend_cpu = {
     .name = "cpu",
     .summary = "fp32 on the host's cores: OpenBLAS products, own vectorised kernels",
+    .on_host = true,
     .supports = supports,
     .count = count,
     .open = device_make,

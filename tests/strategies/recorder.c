@@ -363,6 +363,7 @@ static enum status elapsed(const struct event *from, const struct event *to, dou
 const struct backend_ops recorder_backend = {
     .name = "recorder",
     .summary = "the CPU, recorded",
+    .on_host = true,
     .supports = supports,
     .count = count,
     .open = device_make,
