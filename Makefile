@@ -80,9 +80,9 @@ DEFINES := -D_GNU_SOURCE -I. $(foreach x,MPI CUDA NCCL,$(if $(filter 1,$(WITH_$(
 LIBS := -lopenblas -lcyaml -ljansson $(if $(filter 1,$(WITH_MPI)),$(MPI_LIBS)) \
         $(if $(filter 1,$(WITH_CUDA)),$(CUDA_LIBS)) -lm $(LDLIBS)
 NVCC_FLAGS := -I. -std=c++17 -O3 -Xfatbin -compress-all -Xcompiler -Wall,-Wextra,-fno-exceptions \
-              $(if $(filter 1,$(DEVELOPER)),-Werror all-warnings) \
-              $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a)$(,)code=sm_$(a)) \
-              -gencode arch=compute_$(lastword $(CUDA_ARCHS))$(,)code=compute_$(lastword $(CUDA_ARCHS)) $(NVCCFLAGS)
+              $(if $(filter 1,$(DEVELOPER)),-Werror all-warnings) $(NVCCFLAGS)
+NVCC_ALL := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a)$(,)code=sm_$(a)) \
+            -gencode arch=compute_$(lastword $(CUDA_ARCHS))$(,)code=compute_$(lastword $(CUDA_ARCHS))
 COMMIT = $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 DIRTY  = $(if $(shell git status --porcelain --untracked-files=no 2>/dev/null),1,0)
 
@@ -106,8 +106,9 @@ run = @mkdir -p $(@D); $(if $(filter 1,$(V)),set -x;,echo "  $(1) $@";)
 $(OBJ)/%.o: %.c $(OBJ)/.flags
 	$(call run,CC) $(CC) $(DEFINES) $(MPI_CFLAGS) $(C_FLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
 $(OBJ)/%.o: %.cu $(OBJ)/.flags
-	$(call run,NVCC) $(NVCC) $(NVCC_FLAGS) -MMD -MP -c -o $@ $<
+	$(call run,NVCC) $(NVCC) $(NVCC_FLAGS) $(or $(NVCC_TARGETS),$(NVCC_ALL)) -MMD -MP -c -o $@ $<
 $(OBJ)/kernels/cpu/%.o: EXTRA = $(CPU_OPT)
+$(OBJ)/kernels/cuda/%_hopper.o: NVCC_TARGETS = -gencode arch=compute_90a$(,)code=sm_90a# what only 9.0 has, and no other gets
 $(OBJ)/kernels/cuda/%.o $(OBJ)/kernels/comm/%nccl.o $(OBJ)/kernels/comm/nccl_%.o: EXTRA = -isystem $(CUDA_HOME)/include
 $(OBJ)/harness/env.o: EXTRA = -DDITBENCH_COMMIT='"$(COMMIT)"' -DDITBENCH_DIRTY=$(DIRTY) -DDITBENCH_FLAGS='"$(C_FLAGS)"'
 $(OBJ)/harness/env.o: $(OBJ)/.commit
@@ -116,7 +117,7 @@ $(OBJ)/harness/env.o: $(OBJ)/.commit
 stamp = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' >$@
 $(OBJ)/.flags: FORCE
 	$(if $(REQUIRED),$(error not found: $(REQUIRED). Run `make deps`, then again. `make info` lists all features))
-	$(call stamp,$(subst ',,$(CC) $(NVCC) $(DEFINES) $(MPI_CFLAGS) $(C_FLAGS) $(CPU_OPT) $(NVCC_FLAGS)))
+	$(call stamp,$(subst ',,$(CC) $(NVCC) $(DEFINES) $(MPI_CFLAGS) $(C_FLAGS) $(CPU_OPT) $(NVCC_FLAGS) $(NVCC_ALL)))
 $(OBJ)/.commit: FORCE
 	$(call stamp,$(COMMIT) $(DIRTY))
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which kernel computes an attention: cuDNN's, our own on tensor cores, or the plain one. */
+/* Which kernel computes an attention: our own for Hopper, cuDNN's, our own on tensor cores, or the
+ * plain one. */
 #include "kernels/cuda/attention_cudnn.h"
 
 enum { FEW_KEYS = 512 }; /* up to these, lanes of different counts go into one launch of our own */
@@ -46,6 +47,8 @@ static enum status attend(struct queue *q, const struct cuda_attention *a)
     bool equal = true, done = false;
     for (int i = 1; i < a->lanes; i++)
         equal = equal && a->keys[i] == a->keys[0];
+    if (dev->attention <= CUDA_ATTENTION_HOPPER && cuda_attention_hopper_takes(&at, a))
+        return cuda_attention_hopper(&at, a);
     if (equal && a->keys[0] > 0 && cudnn_takes(dev, a))
         TRY(cuda_dnn_attend(q, a, &done));
     if (done)

@@ -17,6 +17,7 @@ struct cuda_dnn;  /* attention_cudnn.c */
 
 /* The first kernel that attention may use; each is followed by those below it. */
 enum cuda_attention_choice {
+    CUDA_ATTENTION_HOPPER,
     CUDA_ATTENTION_CUDNN,
     CUDA_ATTENTION_FEW,
     CUDA_ATTENTION_FLASH,

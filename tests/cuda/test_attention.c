@@ -150,6 +150,74 @@ static void test_plain(void)
     random_shapes("plain", 43);
 }
 
+/* The first 72 columns of heads 80 apart, aligned as the kernel for Hopper wants them; NaN between
+ * them. */
+static struct gpu_tensor *part_of_heads(struct gpu *gpu, enum dtype dtype, float size, int lanes,
+                                        int rows, int heads)
+{
+    struct gpu_tensor *t = gpu_dense(gpu, dtype, size, GPU_DIM(lanes, rows, heads, 80));
+    struct tensor rest = tensor_slice(&t->t, 3, 72, 8);
+    OK(op_fill(gpu->q, &rest, NAN));
+    t->t = tensor_slice(&t->t, 3, 0, 72);
+    free(t->value);
+    t->value = gpu_read(gpu, &t->t);
+    return t;
+}
+
+static void check_hopper(struct gpu *gpu, enum dtype dtype, struct shape s, float size, float scale)
+{
+    struct operands p = {
+        .q = part_of_heads(gpu, dtype, size, s.lanes, s.rows, s.heads),
+        .k = part_of_heads(gpu, dtype, size, s.lanes, s.keys, s.heads),
+        .v = part_of_heads(gpu, dtype, 1.0f, s.lanes, s.keys, s.heads),
+        .o = gpu_dense(gpu, dtype, 0.0f, GPU_DIM(s.lanes, s.rows, s.heads, s.width)),
+        .lse = gpu_blank(gpu, DTYPE_F32, GPU_DIM(s.lanes, s.rows, s.heads)),
+        .s = s,
+    };
+    size_t rows = (size_t)s.lanes * (size_t)s.rows * (size_t)s.heads;
+    double *o = malloc(rows * (size_t)s.width * sizeof(*o));
+    double *lse = malloc(rows * sizeof(*lse));
+    want_of(&p, NULL, (double)scale, o, lse);
+    OK(op_fill(gpu->q, &p.o->t, NAN));
+    OK(op_attention(gpu->q, &p.o->t, &p.lse->t, &p.q->t, &p.k->t, &p.v->t, NULL, scale));
+    gpu_near(gpu, "attention", p.o, o);
+    gpu_near(gpu, "lse", p.lse, lse);
+    free(o);
+    free(lse);
+    gpu_forget(gpu);
+}
+
+/* Keys of a few tiles to many, rows that end within a block, more pieces than
+ * multiprocessors; scores of one size, and such that outgrow the first tile's by far. */
+static void hopper_shapes(int rounds, int most_rows, int most_heads)
+{
+    struct gpu gpu;
+    setenv("DITBENCH_ATTENTION", "hopper", 1);
+    gpu_open(&gpu, 49);
+    for (int round = 0; round < rounds; round++) {
+        struct shape s = {
+            .lanes = gpu_pick(&gpu, 1, 3),
+            .rows = gpu_pick(&gpu, 1, most_rows),
+            .keys = gpu_pick(&gpu, 256, round % 2 ? 400 : 900),
+            .heads = gpu_pick(&gpu, 1, most_heads),
+            .width = 72,
+        };
+        float size = round / 2 % 3 == 2 ? 6.0f : 1.5f;
+        check_hopper(&gpu, gpu_dtype(1 + round % 2), s, size, 1.0f / sqrtf(72.0f));
+    }
+    gpu_close(&gpu);
+}
+
+static void test_hopper(void)
+{
+    hopper_shapes(24, 300, 6);
+}
+
+static void test_hopper_small(void)
+{
+    hopper_shapes(4, 150, 2);
+}
+
 /* Each of our kernels on little, for tools that follow every access: more than one tile and block,
  * rows and keys that end within one. */
 static void test_small(void)
@@ -259,6 +327,8 @@ static void model_shape(const char *kernel, enum dtype dtype)
 
 static void test_model_shape(void)
 {
+    model_shape("hopper", DTYPE_BF16);
+    model_shape("hopper", DTYPE_F16);
     model_shape("cudnn", DTYPE_BF16);
     model_shape("cudnn", DTYPE_F16);
     model_shape("flash", DTYPE_BF16);
@@ -305,6 +375,8 @@ const struct gpu_test tests_attention[] = {
     {"attention/cudnn", test_cudnn},
     {"attention/flash", test_flash},
     {"attention/plain", test_plain},
+    {"attention/hopper", test_hopper},
+    {"attention/tiles_hopper", test_hopper_small},
     {"attention/small", test_small},
     {"attention/counts", test_counts},
     {"attention/large_scores", test_large_scores},
