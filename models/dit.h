@@ -49,7 +49,8 @@ struct dit_hooks {
     /* The attention over the whole sequence. */
     enum status (*attend)(void *self, const struct attn_call *call);
     void *attend_self;
-    /* y [B, N, C] = the sum over shards of x [B, N, I/parts] w [C, I/parts]^T, without bias. */
+    /* y [B, N, C] = the sum over shards of x [B, N, I/parts] w [C, I/parts]^T, without bias. y is
+     * dense; the rows of x, over all lanes, are at one distance. */
     enum status (*row_linear)(void *self, int layer, enum dit_site site, struct tensor *y,
                               const struct tensor *x, const struct tensor *w, struct queue *q);
     void *row_linear_self;

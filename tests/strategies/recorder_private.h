@@ -30,6 +30,7 @@ enum { TENSORS = 8, COUNTS = 64 };
 
 struct message { /* a handle; the real one exists once it was posted */
     void *comm, *real;
+    struct tensor sum; /* of an all-reduce; no data: another message */
 };
 
 struct job {
@@ -40,7 +41,6 @@ struct job {
     enum act act;
     int count[COUNTS], n_counts; /* keys of each lane */
     int peer;
-    void *comm;
     struct message *message;
 };
 

@@ -130,6 +130,7 @@ Test(failures, abort_in_the_middle_of_a_loop)
     abort_in_loop("ulysses=2");
     abort_in_loop("ring=3");
     abort_in_loop("tensor=2");
+    abort_in_loop("tensor=2:chunks=3");
     abort_in_loop("pipefusion=2:patches=3:warmup=1");
     abort_in_loop("distrifusion=2:warmup=1");
     abort_in_loop("cfg=2,ulysses=2");

@@ -32,21 +32,30 @@ static struct problem pixart_1024(const struct dit_config *config)
                             .dtype = DTYPE_BF16};
 }
 
-static uint64_t wire(const struct problem *problem, const char *text, int rank, enum comm_when when)
+/* What one rank sends in a step of that kind, over all axes. */
+static struct volume_line sent(const struct problem *problem, const char *text, int rank,
+                               enum comm_when when)
 {
     struct spec spec;
     struct plan *plan;
     struct volume volume;
-    uint64_t bytes = 0;
+    struct volume_line sum = {0};
     cr_assert_eq(spec_parse(text, &spec), ST_OK, "%s", status_text());
     cr_assert_eq(plan_build(problem, &spec, spec_ranks(&spec), rank, &plan), ST_OK, "%s",
                  status_text());
     cr_assert_eq(plan_volume(plan, &volume), ST_OK);
     for (int i = 0; i < volume.n; i++)
-        if (volume.line[i].when == when)
-            bytes += volume.line[i].wire_bytes;
+        if (volume.line[i].when == when) {
+            sum.calls += volume.line[i].calls;
+            sum.wire_bytes += volume.line[i].wire_bytes;
+        }
     plan_close(plan);
-    return bytes;
+    return sum;
+}
+
+static uint64_t wire(const struct problem *problem, const char *text, int rank, enum comm_when when)
+{
+    return sent(problem, text, rank, when).wire_bytes;
 }
 
 /* Bytes per rank and step of PixArt-alpha 1024 on 8 ranks, batch 2, 2-byte elements. */
@@ -77,6 +86,37 @@ Test(plan, published_volumes_of_pixart_1024)
     cr_expect_float_eq(wire(&p, "pipefusion=8", 0, COMM_STEP) / 1e6, 18.87, 0.005);
 }
 
+static uint64_t calls(const struct problem *problem, const char *text, enum comm_when when)
+{
+    return sent(problem, text, 0, when).calls;
+}
+
+/* A product is cut where its sum can hide: a large one whose sum takes about as long. The bytes
+ * stay the same. */
+Test(plan, chunks_of_tensor_parallel_products)
+{
+    struct dit_config config = load("pixart-alpha-1024");
+    struct problem p = pixart_1024(&config);
+    uint64_t whole = wire(&p, "tensor=2:chunks=1", 0, COMM_STEP);
+    cr_expect_eq(calls(&p, "tensor=2:chunks=1", COMM_STEP), 28 * 2);
+    cr_expect_eq(calls(&p, "tensor=2", COMM_STEP), 28 * (1 + 2));
+    cr_expect_eq(calls(&p, "tensor=8", COMM_STEP), 28 * 2);
+    cr_expect_eq(calls(&p, "tensor=2:chunks=5", COMM_STEP), 28 * 2 * 5);
+    cr_expect_eq(calls(&p, "tensor=2:chunks=256", COMM_STEP), 28 * 2 * 256);
+    cr_expect_eq(wire(&p, "tensor=2", 0, COMM_STEP), whole);
+    cr_expect_eq(wire(&p, "tensor=2:chunks=5", 0, COMM_STEP), whole);
+    p.width = p.height = 512;
+    cr_expect_eq(calls(&p, "tensor=2", COMM_STEP), 28 * 2);
+    p.width = p.height = 2048;
+    cr_expect_eq(calls(&p, "tensor=2", COMM_STEP), 28 * (2 + 4));
+    /* a patch of 2 token rows of 8, in both lanes, has fewer rows than chunks */
+    p.width = p.height = 128;
+    cr_expect_eq(calls(&p, "pipefusion=1:patches=4:warmup=1,tensor=2:chunks=40", COMM_STEP),
+                 28 * 2 * 4 * 32);
+    cr_expect_eq(calls(&p, "pipefusion=1:patches=4:warmup=1,tensor=2:chunks=40", COMM_WARMUP_STEP),
+                 28 * 2 * 40);
+}
+
 static void expect_refused(const struct problem *p, const char *text, int ranks, const char *reason)
 {
     struct spec spec;
@@ -103,6 +143,7 @@ Test(plan, refusals_name_the_legal_values)
                         .text_tokens = config.text_tokens};
     expect_refused(&p, "ulysses=5", 5, "1, 2, 3, 4, 6, 12");
     expect_refused(&p, "tensor=8", 8, "1, 2, 3, 4, 6, 12");
+    expect_refused(&p, "tensor=2:chunks=257", 2, "1 to 256");
     expect_refused(&p, "ulysses=4,tensor=4", 16, "legal degrees");
     expect_refused(&p, "cfg=4", 4, "1, 2");
     expect_refused(&p, "data=3", 3, "1 to 2");

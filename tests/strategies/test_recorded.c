@@ -111,6 +111,7 @@ Test(recorded, each_strategy)
                                 "ring=3",
                                 "ulysses=2",
                                 "tensor=2",
+                                "tensor=3:chunks=7",
                                 "distrifusion=2",
                                 "distrifusion=3:warmup=0",
                                 "pipefusion=2:patches=4",
@@ -127,6 +128,8 @@ Test(recorded, hybrids)
                                 "cfg=2,distrifusion=2,tensor=2",
                                 "ring=2,ulysses=2",
                                 "data=2,ulysses=2,tensor=2",
+                                "pipefusion=2:patches=3,tensor=2:chunks=4",
+                                "ring=2,tensor=3:chunks=100",
                                 NULL};
     check_specs("pixart-tiny", spec);
 }

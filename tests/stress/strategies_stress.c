@@ -12,6 +12,7 @@ static const char *const specs[] = {
     "ring=8",
     "usp=8:ulysses=4",
     "tensor=4,cfg=2",
+    "tensor=4:chunks=3,cfg=2",
     "pipefusion=8:patches=4:warmup=1",
     "distrifusion=5:warmup=1",
     "cfg=2,pipefusion=2:patches=4:warmup=1,ulysses=2",

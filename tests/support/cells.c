@@ -243,12 +243,13 @@ double cell_tolerance(const char *text)
     return 1e-5;
 }
 
-/* Every world size from 1 to 8, every pair of strategies that may meet, deep hybrids, uneven parts.
- */
+/* Every world size from 1 to 8, every pair of strategies that may meet, deep hybrids, uneven parts;
+ * chunks that divide the rows, that do not, and more of them than rows. */
 static const char *const hybrids[] = {
     "serial",
     "pipefusion=1:patches=3:warmup=1",
     "pipefusion=1:patches=5:warmup=0",
+    "tensor=1:chunks=3",
     "distrifusion=1:patches=3:warmup=1",
     /* 2 */
     "data=2",
@@ -258,6 +259,9 @@ static const char *const hybrids[] = {
     "usp=2",
     "usp=2:ulysses=1",
     "tensor=2",
+    "tensor=2:chunks=4",
+    "tensor=2:chunks=7",
+    "tensor=2:chunks=200",
     "pipefusion=2",
     "pipefusion=2:patches=1",
     "pipefusion=2:patches=4:warmup=2",
@@ -272,12 +276,14 @@ static const char *const hybrids[] = {
     "ulysses=2,pipefusion=1:patches=3:warmup=1",
     "ring=2,pipefusion=1:patches=2:warmup=0",
     "tensor=2,distrifusion=1:patches=2:warmup=1",
+    "tensor=2:chunks=50,distrifusion=1:patches=2:warmup=1",
     "ulysses=2,distrifusion=1:patches=3:warmup=1",
     "ring=2,distrifusion=1:patches=3:warmup=0",
     /* 3 */
     "ulysses=3",
     "ring=3",
     "tensor=3",
+    "tensor=3:chunks=7",
     "pipefusion=3:patches=4:warmup=1",
     "distrifusion=3",
     /* 4 */
@@ -303,9 +309,11 @@ static const char *const hybrids[] = {
     "pipefusion=2:patches=3:warmup=0,ulysses=2",
     "pipefusion=2:patches=2:warmup=1,ring=2",
     "pipefusion=2:patches=3:warmup=1,tensor=2",
+    "pipefusion=2:patches=3:warmup=1,tensor=2:chunks=30",
     "distrifusion=2:warmup=1,ulysses=2",
     "distrifusion=2:warmup=1,ring=2",
     "distrifusion=2:warmup=0,tensor=2",
+    "distrifusion=2:warmup=1,tensor=2:chunks=5",
     "ulysses=2,tensor=2",
     "ring=2,tensor=2",
     /* 5 */
@@ -321,6 +329,7 @@ static const char *const hybrids[] = {
     "cfg=2,pipefusion=3:patches=5:warmup=1",
     "distrifusion=3:warmup=1,cfg=2",
     "ulysses=3,tensor=2",
+    "ring=3,tensor=2:chunks=3",
     "data=2,ring=3",
     /* 7 */
     "ring=7",
@@ -347,6 +356,7 @@ static const char *const hybrids[] = {
     "cfg=2,distrifusion=4:warmup=1",
     "ring=2,ulysses=2,tensor=2",
     "data=2,pipefusion=2:patches=2:warmup=1,tensor=2",
+    "pipefusion=2:patches=3:warmup=1,ulysses=2,tensor=2:chunks=6",
 };
 
 const char *hybrid_at(int index)
