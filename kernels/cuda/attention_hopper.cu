@@ -17,18 +17,37 @@ static const float SLACK = 8.0f;
 
 /* ---- the thread that loads ---- */
 
+__device__ inline void tell_piece(const struct layout &at, int n)
+{
+    asm volatile("st.shared.b32 [%0], %1;" ::"r"(at.piece()), "r"(n) : "memory");
+}
+
+__device__ inline int told_piece(const struct layout &at)
+{
+    int n;
+    asm volatile("ld.shared.b32 %0, [%1];" : "=r"(n) : "r"(at.piece()) : "memory");
+    return n;
+}
+
+/* Blocks take pieces as they come to them: one whose SM was busy with another kernel, such as a
+ * transfer between ranks, leaves its share to the others. `taken`: pieces so far, and blocks that
+ * are through; the last one leaves zeros for the next launch. */
 __device__ inline void load_all(const struct cuda_attention &p, const struct maps &maps,
-                                const struct layout &at)
+                                const struct layout &at, int *taken)
 {
     ring<STAGES> now = {0, 1}; // every slot is empty at first
     ring<1> piece = {0, 1};
     struct work w;
-    for (int n = blockIdx.x; find_work(p, n, &w); n += gridDim.x, piece.advance()) {
+    int n = atomicAdd(taken, 1);
+    for (; find_work(p, n, &w); piece.advance()) {
         barrier_wait(at.queries_empty(), piece.parity);
+        tell_piece(at, n);
         barrier_expect(at.queries_full(), QUERY_BYTES);
         copy_box(at.queries(0), maps.queries, at.queries_full(), 0, w.head, w.first, w.lane);
         copy_box(at.queries_tail(0), maps.queries_tail, at.queries_full(), 64, w.head, w.first,
                  w.lane);
+        n = atomicAdd(taken, 1); // arrives behind the copies
+#pragma unroll 1
         for (int key = 0; key < p.keys[0]; key += KEYS, now.advance()) {
             uint32_t full = at.full(now.slot), keys = at.keys(now.slot);
             uint32_t values = at.values(now.slot);
@@ -40,6 +59,11 @@ __device__ inline void load_all(const struct cuda_attention &p, const struct map
             copy_box(values + WIDE_BYTES, maps.values, full, 64, w.head, key, w.lane);
         }
     }
+    barrier_wait(at.queries_empty(), piece.parity);
+    tell_piece(at, n);
+    barrier_arrive(at.queries_full());
+    if (atomicAdd(taken + 1, 1) == (int)gridDim.x - 1)
+        taken[0] = taken[1] = 0;
 }
 
 /* ---- the warpgroups that compute ---- */
@@ -301,11 +325,13 @@ __device__ inline void attend_all(const struct cuda_attention &p, const struct l
     struct work w;
     if (team == 1)
         pass_turn(team);
-    for (int n = blockIdx.x; find_work(p, n, &w); n += gridDim.x, piece.advance()) {
+    for (;; piece.advance()) {
+        barrier_wait(at.queries_full(), piece.parity);
+        if (!find_work(p, told_piece(at), &w))
+            break;
         struct rows a = {}, b = {};
         begin_rows(a, at, block);
         begin_rows(b, at, block + 1);
-        barrier_wait(at.queries_full(), piece.parity);
         attend_rows<T>(a, b, at, now, scale, p.keys[0], team);
         write_rows<T>(p, w, a, w.first + row);
         write_rows<T>(p, w, b, w.first + row + 64);
@@ -328,10 +354,16 @@ __device__ inline void prepare(const struct layout &at)
 
 #endif
 
+/* Of a thread, once the warpgroup that loads has given up what the others want; all of a block's
+ * are the 168 that it starts with (65536 for 384 threads, in steps of 8). One too many waits for
+ * ever. */
+static const int LOAD_REGISTERS = 24, COMPUTE_REGISTERS = 240;
+static_assert(LOAD_REGISTERS + TEAMS * COMPUTE_REGISTERS <= 168 * (TEAMS + 1), "registers");
+
 template <typename T>
 static __global__ void __launch_bounds__(THREADS, 1)
     attend(const __grid_constant__ struct cuda_attention p,
-           const __grid_constant__ struct maps maps)
+           const __grid_constant__ struct maps maps, int *taken)
 {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
     extern __shared__ uint4 shared[];
@@ -339,11 +371,11 @@ static __global__ void __launch_bounds__(THREADS, 1)
     at.start = ((uint32_t)__cvta_generic_to_shared(shared) + 1023) / 1024 * 1024;
     prepare(at);
     if (threadIdx.x < TEAM) {
-        asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
+        asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(LOAD_REGISTERS));
         if (threadIdx.x == 0)
-            load_all(p, maps, at);
+            load_all(p, maps, at, taken);
     } else {
-        asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
+        asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(COMPUTE_REGISTERS));
         attend_all<T>(p, at);
     }
 #endif
@@ -381,7 +413,8 @@ static enum status launch(const struct cuda_target *at, const struct cuda_attent
     TRY(cuda_check(
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, SHARED_BYTES),
         "cudaFuncSetAttribute(shared memory of attention for Hopper)"));
-    attend<T><<<blocks, THREADS, SHARED_BYTES, stream_of(at)>>>(*a, maps);
+    attend<T>
+        <<<blocks, THREADS, SHARED_BYTES, stream_of(at)>>>(*a, maps, static_cast<int *>(at->zeros));
     return cuda_launched("attention_hopper");
 }
 

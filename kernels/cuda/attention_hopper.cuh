@@ -33,7 +33,8 @@ enum {
     QUERY_BYTES = QUERIES * (128 + 32),
     TILES_AT = QUERY_BYTES,
     BARRIERS_AT = TILES_AT + STAGES * TILE_BYTES,
-    SHARED_BYTES = BARRIERS_AT + 2 * (STAGES + 1) * 8 + 1024, /* to begin at a multiple of 1024 */
+    PIECE_AT = BARRIERS_AT + 2 * (STAGES + 1) * 8,
+    SHARED_BYTES = PIECE_AT + 8 + 1024, /* to begin at a multiple of 1024 */
 };
 
 struct maps {
@@ -128,10 +129,14 @@ struct layout {
     {
         return empty(STAGES);
     }
+    __device__ inline uint32_t piece() const
+    {
+        return start + PIECE_AT;
+    }
 };
 
 /* The n-th piece of work: blocks of queries of a head follow each other, so that blocks that run at
- * a time share keys. */
+ * a time share keys. False where there is none. */
 struct work {
     int lane, head, first;
 };

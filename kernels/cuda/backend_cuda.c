@@ -30,6 +30,7 @@ struct cuda_target cuda_target(const struct queue *q)
 {
     struct cuda_target at = cuda_device_of(q)->target;
     at.stream = ((const struct cuda_queue *)q)->stream;
+    at.zeros = ((const struct cuda_queue *)q)->small + CUDA_SMALL;
     cudaSetDevice(q->dev->options.ordinal); // a failure shows in the call that follows
     return at;
 }
@@ -237,7 +238,9 @@ static enum status queue_make(struct device *dev, struct queue **out)
         st = CU(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
     queue->stream = stream;
     if (st == ST_OK)
-        st = CU(cudaMalloc((void **)&queue->small, CUDA_SMALL));
+        st = CU(cudaMalloc((void **)&queue->small, CUDA_SMALL + CUDA_ZEROS));
+    if (st == ST_OK)
+        st = CU(cudaMemsetAsync(queue->small + CUDA_SMALL, 0, CUDA_ZEROS, stream));
     if (st != ST_OK) {
         queue_free(&queue->base);
         return st;

@@ -47,7 +47,7 @@ struct cuda_queue {
     struct queue base;
     void *stream; /* cudaStream_t */
     struct cuda_staging staging;
-    char *small;                      /* device: CUDA_SMALL bytes that the next launch reads */
+    char *small; /* device: CUDA_SMALL bytes that the next launch reads, then CUDA_ZEROS */
     void *workspace[CUDA_WORKSPACES]; /* of cuBLAS and cuDNN; the last one is in use */
     int workspaces;
     size_t workspace_bytes; /* of the last one */

@@ -19,9 +19,13 @@ extern "C" {
 
 #include "kernels/backend.h"
 
+enum { CUDA_ZEROS = 8 };
+
 /* Where a kernel is launched. */
 struct cuda_target {
     void *stream;        /* cudaStream_t */
+    void *zeros;         /* device memory of the queue, CUDA_ZEROS bytes: a kernel may count there
+                            and leaves zeros again */
     int compute;         /* 10 * major + minor of the compute capability */
     int multiprocessors; /* of the GPU */
     size_t shared_limit; /* bytes of shared memory that a block can ask for */
