@@ -5,6 +5,7 @@
 
 #include "harness/interrupt.h"
 #include "harness/launch_process.h"
+#include "kernels/base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { TICK_MS = 100, READ_SIZE = 65536, TAIL_LINES = 5, TAIL_BYTES = 4096 };
@@ -38,13 +38,6 @@ struct watch {
     size_t record_size;
 };
 
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* ---- lines ---- */
 
 static bool status_of_name(const char *name, enum status *out)
@@ -60,7 +53,7 @@ static bool status_of_name(const char *name, enum status *out)
 static bool take_phase(struct watch *w, const char *line)
 {
     if (strcmp(w->phase, "reference") == 0)
-        w->start = now_s();
+        w->start = clock_seconds();
     snprintf(w->phase, sizeof w->phase, "%.39s", line + strlen("phase "));
     w->done = w->total = 0;
     return true;
@@ -125,7 +118,7 @@ static void end_line(struct watch *w)
     w->line[w->used] = '\0';
     bool ours = !w->overlong && strlen(w->line) == w->used && take_line(w, w->line, w->used);
     if (ours) {
-        w->heard = now_s();
+        w->heard = clock_seconds();
         if (w->launch->on_progress)
             w->launch->on_progress(w->launch->on_progress_self, w->phase, w->done, w->total);
     } else {
@@ -303,7 +296,7 @@ static void end_timeout(struct watch *w, struct launch_end *end, bool silent, do
 /* True when a clock ran out; *end says which. */
 static bool timed_out(struct watch *w, struct launch_end *end)
 {
-    double now = now_s();
+    double now = clock_seconds();
     double total = w->launch->timeout_s;
     double silence = w->launch->silence_s > 0 ? w->launch->silence_s
                      : total > 0              ? total
@@ -345,7 +338,7 @@ static void watch_until_end(struct watch *w, struct launch_end *end)
 
 enum status launch_run(const struct launch *launch, struct launch_end *end)
 {
-    struct watch w = {.launch = launch, .space = 4096, .start = now_s()};
+    struct watch w = {.launch = launch, .space = 4096, .start = clock_seconds()};
     *end = (struct launch_end){.status = RECORD_ERROR};
     w.heard = w.start;
     w.line = malloc(w.space);

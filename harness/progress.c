@@ -3,21 +3,14 @@
 #include "harness/progress.h"
 
 #include "harness/command.h"
+#include "kernels/base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { BAR_WIDTH = 24, REDRAW_MS = 200, MAX_COLUMNS = 400 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int terminal_columns(void)
 {
@@ -50,7 +43,7 @@ static void draw(struct progress *p)
     char line[MAX_COLUMNS + 200];
     char elapsed[32];
     char left[32] = "?";
-    double now = now_s();
+    double now = clock_seconds();
     double share = p->total > 0 ? (p->done + p->part) / p->total : 1;
     double work = worked(p);
     int full = (int)(share * BAR_WIDTH + 0.5);
@@ -86,7 +79,7 @@ void progress_start(struct progress *progress, int total, int skipped)
         .total = total,
         .done = skipped,
         .skipped = skipped,
-        .start = now_s(),
+        .start = clock_seconds(),
     };
 }
 
@@ -105,7 +98,7 @@ void progress_step(void *self, const char *phase, long done, long total)
     snprintf(p->phase, sizeof p->phase, "%.39s", phase);
     if (total > 0 && strcmp(phase, "measure") == 0)
         p->part = done < total ? (double)done / (double)total : 1;
-    if (p->bar && now_s() - p->drawn > 1e-3 * REDRAW_MS)
+    if (p->bar && clock_seconds() - p->drawn > 1e-3 * REDRAW_MS)
         draw(p);
 }
 

@@ -3,6 +3,7 @@
 #include "harness/watchdog.h"
 
 #include "harness/record.h"
+#include "kernels/base/clock.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -21,13 +22,6 @@ static struct {
     double heard; /* of the last beat or phase */
 } dog = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* With the lock held. */
 static void bite(const char *what, double limit)
 {
@@ -38,7 +32,7 @@ static void bite(const char *what, double limit)
 
 static void look(void)
 {
-    double now = now_s();
+    double now = clock_seconds();
     bool waits = !dog.reporter && strcmp(dog.phase, "measure") != 0;
     double limit = waits ? 2 * dog.limit_s : dog.limit_s;
     if (limit > 0 && now - dog.since > limit)
@@ -69,7 +63,7 @@ enum status watchdog_start(int rank, double limit_s, double silence_s)
     dog.rank = rank;
     dog.limit_s = limit_s;
     dog.silence_s = silence_s;
-    dog.since = dog.heard = now_s();
+    dog.since = dog.heard = clock_seconds();
     int error = pthread_create(&thread, NULL, watch, NULL);
     if (error)
         return fail(ST_OOM, "the thread that watches the time: %s", strerror(error));
@@ -83,7 +77,7 @@ void watchdog_phase(const char *name, bool reporter)
     bool again = strcmp(dog.phase, "reference") == 0 || (!reporter && strcmp(name, "measure") == 0);
     snprintf(dog.phase, sizeof dog.phase, "%s", name);
     dog.reporter = reporter;
-    dog.heard = now_s();
+    dog.heard = clock_seconds();
     if (again)
         dog.since = dog.heard;
     pthread_mutex_unlock(&dog.lock);
@@ -92,7 +86,7 @@ void watchdog_phase(const char *name, bool reporter)
 void watchdog_beat(void)
 {
     pthread_mutex_lock(&dog.lock);
-    dog.heard = now_s();
+    dog.heard = clock_seconds();
     pthread_mutex_unlock(&dog.lock);
 }
 

@@ -9,6 +9,7 @@
  */
 #include "kernels/comm/comm_mpi.h"
 
+#include "kernels/base/clock.h"
 #include "kernels/comm/comm_private.h"
 #include "kernels/comm/rendezvous.h"
 
@@ -88,13 +89,6 @@ void comm_mpi_finish(void)
 
 /* ---- waiting ---- */
 
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* Until the request is complete; *late when that took longer than allowed. */
 static enum status poll_request(const struct endpoint *end, MPI_Request *request, MPI_Status *got,
                                 bool *late)
@@ -102,10 +96,10 @@ static enum status poll_request(const struct endpoint *end, MPI_Request *request
     int done;
     *late = false;
     TRY(MPI(MPI_Test(request, &done, got)));
-    double begin = done ? 0 : seconds();
+    double begin = done ? 0 : clock_seconds();
     struct timespec nap = {.tv_nsec = 1000};
     while (!done) {
-        double waited = seconds() - begin;
+        double waited = clock_seconds() - begin;
         if (end->timeout_s > 0 && waited > end->timeout_s) {
             *late = true;
             return ST_OK;

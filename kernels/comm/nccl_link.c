@@ -2,19 +2,13 @@
 /* How the host waits for GPUs and peers, and gathers its own bytes. Posts no tensor. */
 #include "kernels/comm/nccl_link.h"
 
+#include "kernels/base/clock.h"
 #include "kernels/cuda/cuda_private.h"
 
 #include <cuda_runtime_api.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static enum status peers_failed(const struct nccl_world *world)
 {
@@ -60,7 +54,7 @@ static enum status nothing_moves(const struct nccl_world *world)
 enum status nccl_link_wait(struct nccl_world *world, cudaStream_t stream, bool limited)
 {
     struct timespec nap = {.tv_nsec = 20000};
-    double moved = now_s();
+    double moved = clock_seconds();
     double looked = moved;
     any_moved(world);
     for (;;) {
@@ -70,7 +64,7 @@ enum status nccl_link_wait(struct nccl_world *world, cudaStream_t stream, bool l
         nanosleep(&nap, NULL);
         if (nap.tv_nsec < 200000)
             nap.tv_nsec += 10000;
-        double now = now_s();
+        double now = clock_seconds();
         if (now - looked < 0.01)
             continue;
         looked = now;

@@ -29,7 +29,7 @@ static enum status find_encoder(encode_fn **out)
 
 enum status cuda_tensor_map(const struct cuda_boxes *b, CUtensorMap *out)
 {
-    encode_fn *encode;
+    encode_fn *encode = NULL;
     cuuint64_t dim[4], stride[3];
     cuuint32_t box[4], step[4] = {1, 1, 1, 1};
     int64_t size = (int64_t)dtype_size(b->dtype);

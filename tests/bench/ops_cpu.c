@@ -7,11 +7,11 @@
  */
 #include "kernels/backend.h"
 #include "kernels/base/arena.h"
+#include "kernels/base/clock.h"
 #include "kernels/base/rng.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     LANES = 2,
@@ -29,13 +29,6 @@ struct bench {
     struct arena *arena;
     int round; /* which of the weights is next */
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -68,10 +61,10 @@ static void report(struct bench *b, const char *name, double work, const char *u
 {
     double seconds[REPEATS];
     for (int i = -2; i < REPEATS; i++) {
-        double start = now_s();
+        double start = clock_seconds();
         body(b, arg);
         if (i >= 0)
-            seconds[i] = now_s() - start;
+            seconds[i] = clock_seconds() - start;
     }
     qsort(seconds, REPEATS, sizeof(seconds[0]), compare);
     printf("%-44s %9.3f ms  %7.1f %s  (best %.1f)\n", name, seconds[REPEATS / 2] * 1e3,

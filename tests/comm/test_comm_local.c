@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The local transport: conformance on CPU devices and on devices that run behind the host, and its
  * failures. */
+#include "kernels/base/clock.h"
 #include "kernels/comm/rendezvous.h"
 #include "tests/comm/conformance.h"
 #include "tests/comm/slow_device.h"
@@ -13,13 +14,6 @@
 #include <time.h>
 
 enum { LARGEST = 8 };
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* ---- conformance ---- */
 
@@ -136,9 +130,9 @@ static enum status send_in_vain(struct rank *self)
 static void expect_timeout(ranks_fn *fn, const char *text)
 {
     struct scene scene;
-    double begin = seconds();
+    double begin = clock_seconds();
     enum status st = ranks_run_within(3, 0.2, fn, NULL, &scene.result);
-    double took = seconds() - begin;
+    double took = clock_seconds() - begin;
     cr_assert_eq(st, ST_TIMEOUT, "%s", status_message());
     cr_assert(took > 0.2 && took < 2, "took %g s", took);
     cr_assert(strstr(scene.result.message[0], text), "%s", scene.result.message[0]);
@@ -199,9 +193,9 @@ static enum status one_gives_up(struct rank *self)
 Test(comm_local, abort_wakes_every_wait)
 {
     struct ranks_result result;
-    double begin = seconds();
+    double begin = clock_seconds();
     enum status st = ranks_run_within(4, 0, one_gives_up, NULL, &result);
-    double took = seconds() - begin;
+    double took = clock_seconds() - begin;
     cr_assert_eq(st, ST_OOM, "%s", status_message());
     cr_assert(strstr(status_message(), "rank 2: out of memory on purpose"));
     cr_assert_eq(result.status[0], ST_COMM);

@@ -4,6 +4,7 @@
  * of its own, since a kernel's fault ends all work of its process, and a time limit, since a hang
  * would cost the tests after it; --one-process is for tools that follow one.
  */
+#include "kernels/base/clock.h"
 #include "tests/cuda/gpu.h"
 
 #include <signal.h>
@@ -11,20 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static const struct gpu_test *const lists[] = {
     tests_copy,  tests_pointwise, tests_norm,  tests_linear,     tests_attention,
     tests_graph, tests_golden,    tests_cells, tests_cells_nccl,
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool wanted(const char *name, int n, char **part)
 {
@@ -77,9 +70,9 @@ int main(int argc, char **argv)
         for (const struct gpu_test *test = lists[l]; test->name; test++) {
             if (!wanted(test->name, argc - 1 - one, argv + 1 + one))
                 continue;
-            double start = now_s();
+            double start = clock_seconds();
             enum outcome outcome = one ? run_here(test) : run_forked(test);
-            printf("%s %-36s %6.2f s\n", words[outcome], test->name, now_s() - start);
+            printf("%s %-36s %6.2f s\n", words[outcome], test->name, clock_seconds() - start);
             fflush(stdout);
             count[outcome]++;
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ranks that are processes, and the number of GPUs: forks from a process without CUDA. Tests
  * nothing. */
+#include "kernels/base/clock.h"
 #include "tests/cuda/gpu.h"
 
 #include <signal.h>
@@ -9,7 +10,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MOST_RANKS = 8, GRACE_S = 5, MOST_GPUS = 100 /* exit statuses below those of signals */ };
@@ -29,13 +29,6 @@ int gpu_count(void)
     if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
         return 0;
     return WEXITSTATUS(status);
-}
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static pid_t start_rank(int rank, int ranks, const char *folder, gpu_rank_fn *run, void *arg)
@@ -80,8 +73,8 @@ static bool await_ranks(int ranks, pid_t *pid)
             well = ended_well(r, status) && well;
         }
         if (!well && deadline == 0)
-            deadline = now_s() + GRACE_S;
-        if (left > 0 && deadline > 0 && now_s() > deadline) {
+            deadline = clock_seconds() + GRACE_S;
+        if (left > 0 && deadline > 0 && clock_seconds() > deadline) {
             for (int r = 0; r < ranks; r++)
                 if (pid[r] > 0)
                     kill(pid[r], SIGKILL);

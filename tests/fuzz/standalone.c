@@ -4,6 +4,7 @@
  * then simple mutations of them until the time is up. Not guided by coverage. It understands the
  * options of libFuzzer that tests/tools/fuzz.sh uses.
  */
+#include "kernels/base/clock.h"
 #include "kernels/base/rng.h"
 
 #include <dirent.h>
@@ -15,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MAX_INPUTS = 4096, MAX_SIZE = 1 << 20, MAX_EDITS = 8, TIME_LIMIT = 10, LEAK_CHECK = 10000 };
@@ -133,13 +133,6 @@ static size_t edit(uint8_t *data, size_t size)
     return at + most > size ? at + most : size;
 }
 
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* Early, since the sanitizer's report at the end would take hours for a leak in every run. */
 static void stop_at_leak(void)
 {
@@ -165,12 +158,12 @@ int main(int argc, char **argv)
         corpus[n_inputs++] = (struct input){calloc(1, 64), 64};
     signal(SIGABRT, on_signal);
     signal(SIGALRM, on_signal);
-    double end = seconds() + limit;
+    double end = clock_seconds() + limit;
     uint64_t runs = 0;
     for (int i = 0; i < n_inputs; i++, runs++)
         try_input(corpus[i].data, corpus[i].size);
     stop_at_leak();
-    for (; seconds() < end; runs++) {
+    for (; clock_seconds() < end; runs++) {
         if (runs % LEAK_CHECK == 0)
             stop_at_leak();
         const struct input *start = &corpus[draw((uint64_t)n_inputs)];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ranks as processes, against programs that end well, fail, die, hang and stop. No GPU, no NCCL. */
 #include "harness/fork_ranks.h"
+#include "kernels/base/clock.h"
 #include "tests/harness/program.h"
 
 #include <criterion/criterion.h>
@@ -11,7 +12,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static void begin(void)
@@ -21,13 +21,6 @@ static void begin(void)
 }
 
 TestSuite(fork_ranks, .init = begin);
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Folders of ranks that are left below `folder`. */
 static int folders_left(const char *folder)
@@ -80,10 +73,10 @@ Test(fork_ranks, each_has_its_place_and_one_folder_for_all)
 
 Test(fork_ranks, a_failing_rank_ends_the_others)
 {
-    double start = now_s();
+    double start = clock_seconds();
     char text[100];
     struct fork_ranks_end end = ranks("[ $r = 1 ] && exit 3; exec sleep 1000", 3, 3);
-    double took = now_s() - start;
+    double took = clock_seconds() - start;
     cr_assert_eq(end.rank, 1);
     cr_assert(took >= 1.9 && took < 8, "%g s", took);
     fork_ranks_text(&end, text, sizeof text);
@@ -93,10 +86,10 @@ Test(fork_ranks, a_failing_rank_ends_the_others)
 /* What a rank saw may be said within the grace, and none waits for it longer than it takes. */
 Test(fork_ranks, the_others_may_end_by_themselves)
 {
-    double start = now_s();
+    double start = clock_seconds();
     struct fork_ranks_end end = ranks("[ $r = 0 ] && exit 4; sleep 0.3; exit 5", 2, 4);
     cr_assert_eq(end.rank, 0);
-    cr_assert_lt(now_s() - start, 1.5);
+    cr_assert_lt(clock_seconds() - start, 1.5);
 }
 
 Test(fork_ranks, a_death_is_told_by_its_signal)
@@ -122,10 +115,10 @@ Test(fork_ranks, a_death_is_the_cause_of_a_lost_peer)
 /* The rank that waits in vain says so; the one that was stopped cannot even be asked to end. */
 Test(fork_ranks, a_stopped_rank_is_killed)
 {
-    double start = now_s();
+    double start = clock_seconds();
     struct fork_ranks_end end = ranks("[ $r = 1 ] && kill -STOP $$; sleep 0.2; exit 5", 2, 5);
     cr_assert_eq(end.rank, 0);
-    cr_assert_lt(now_s() - start, 8);
+    cr_assert_lt(clock_seconds() - start, 8);
 }
 
 Test(fork_ranks, a_missing_program_is_an_answer)
