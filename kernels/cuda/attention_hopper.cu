@@ -421,14 +421,21 @@ static enum status launch(const struct cuda_target *at, const struct cuda_attent
 /* With fewer keys, other kernels are faster. */
 enum { LEAST_KEYS = 256 };
 
+/* The copy engine goes forward only. */
+static bool ascends(const int64_t stride[3])
+{
+    return stride[0] > 0 && stride[1] > 0 && stride[2] > 0;
+}
+
 bool cuda_attention_hopper_takes(const struct cuda_target *at, const struct cuda_attention *a)
 {
     for (int i = 1; i < a->lanes; i++) {
         if (a->keys[i] != a->keys[0])
             return false;
     }
-    return at->compute == 90 && a->width == WIDTH && a->keys[0] >= LEAST_KEYS &&
-           cuda_attention_flash_takes(at, a);
+    return at->compute == 90 && at->shared_limit >= SHARED_BYTES && a->width == WIDTH &&
+           a->keys[0] >= LEAST_KEYS && ascends(a->q_stride) && ascends(a->k_stride) &&
+           ascends(a->v_stride) && cuda_attention_flash_takes(at, a);
 }
 
 enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a)
