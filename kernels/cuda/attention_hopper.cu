@@ -158,15 +158,15 @@ __device__ inline void rebase(struct rows &r, const float (&s)[TILES8][4], float
     }
 }
 
+/* s := weights of the scores; their sums. */
 __device__ inline void soften(struct rows &r, float (&s)[TILES8][4], float scale)
 {
     float sum[4] = {r.sum[0], 0.0f, r.sum[1], 0.0f};
 #pragma unroll
     for (int n = 0; n < TILES8; n++) {
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 4; i++)
             s[n][i] = exp2_fast(fmaf(s[n][i], scale, -r.base[i / 2]));
-        }
     }
 #pragma unroll
     for (int n = 0; n < TILES8; n++) {
@@ -201,8 +201,8 @@ __device__ inline void pass_turn(int team)
     asm volatile("bar.arrive %0, %1;" ::"r"(2 - team), "n"(TEAMS * TEAM) : "memory");
 }
 
-/* The next products of a block: `tile` of its weights p with the values, and the scores of the tile
- * after it. */
+/* The next products of a block: its weights p with the values of the tile in `slot`, and the scores
+ * of the tile in `next`. */
 template <typename T>
 __device__ inline void begin_block(struct rows &r, float (&s)[TILES8][4],
                                    const uint32_t (&p)[KEYS / 16][4], const struct layout &at,

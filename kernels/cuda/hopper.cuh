@@ -83,11 +83,6 @@ __device__ inline void copy_box(uint32_t to, const CUtensorMap &map, uint32_t ba
                  : "memory");
 }
 
-__device__ inline void fetch_map(const CUtensorMap &map)
-{
-    asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
-}
-
 /*
  * ---- products: of the four warps of a warpgroup, which all call the same ----
  *
@@ -95,7 +90,7 @@ __device__ inline void fetch_map(const CUtensorMap &map)
  * 4, columns 8i + 2(l % 4) and the next one; x[i][2] and x[i][3] eight rows below.
  */
 
-enum factor_layout { FACTOR_128B = 1, FACTOR_64B = 2, FACTOR_32B = 3 }; /* width of the swizzle */
+enum factor_layout { FACTOR_128B = 1, FACTOR_32B = 3 }; /* width of the swizzle */
 
 /* A factor in shared memory. Its rows are as wide as the swizzle, eight of them a block of `down`
  * bytes; a factor that is summed over its rows goes on `across` bytes further where a row ends. */
@@ -144,7 +139,5 @@ template <int n> __device__ inline void settle(float (&x)[n][4])
     "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
 #define HOPPER_32_47                                                                               \
     "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47"
-#define HOPPER_48_63                                                                               \
-    "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
 
 #endif

@@ -187,8 +187,9 @@ static void check_hopper(struct gpu *gpu, enum dtype dtype, struct shape s, floa
     gpu_forget(gpu);
 }
 
-/* Keys of a few tiles to many, rows that end within a block, more pieces than
- * multiprocessors; scores of one size, and such that outgrow the first tile's by far. */
+/* Keys of a few tiles to many, rows that end within a block; scores of one size, and such that
+ * outgrow the first tile's by far. More pieces than an H200 has multiprocessors are in model_shape.
+ */
 static void hopper_shapes(int rounds, int most_rows, int most_heads)
 {
     struct gpu gpu;
@@ -289,7 +290,7 @@ static void test_large_scores(void)
 static void model_shape(const char *kernel, enum dtype dtype)
 {
     struct gpu gpu;
-    struct shape s = {2, 4096, 4096, 4, 72};
+    struct shape s = {2, 4096, 4096, 6, 72};
     int64_t C = (int64_t)s.heads * s.width;
     setenv("DITBENCH_ATTENTION", kernel, 1);
     gpu_open(&gpu, 46);
@@ -308,7 +309,7 @@ static void model_shape(const char *kernel, enum dtype dtype)
     struct operands p = {&part[0], &part[1], &part[2], o, lse, s};
     float *all = gpu_read(&gpu, &o->t), *all_lse = gpu_read(&gpu, &lse->t);
     for (int n = 0; n < 60; n++) {
-        int lane = n % 2, row = n < 2 ? 4095 : gpu_pick(&gpu, 0, 4095), head = n / 2 % 4;
+        int lane = n % 2, row = n < 2 ? 4095 : gpu_pick(&gpu, 0, 4095), head = n / 2 % s.heads;
         int64_t at = ((int64_t)lane * s.rows + row) * s.heads + head;
         double want[72];
         double want_lse = attend_row(&p, lane, row, head, s.keys, (double)scale, want);

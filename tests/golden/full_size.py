@@ -7,8 +7,9 @@
 
 Writes a checkpoint (2.4 GB) and two reference files into DIR, as generate.py does for tests/golden: one transformer call and
 one loop, in fp32 without TF32. diffusers then computes both in bf16, and so does `ditbench verify`, as one rank and under every
-exact strategy of two ranks: two GPUs over NCCL, or two threads where one GPU is seen. Prints a Markdown table; exit status 1 when ditbench's relative error is more than
---limit times that of diffusers, or a run fails. On the CPU everything is fp32, and the references' tolerance is the limit.
+exact strategy of two ranks: two GPUs over NCCL, or two threads where one GPU is seen. Prints a Markdown table; exit status 1
+when ditbench's relative error is more than --limit times that of diffusers, or a run fails. On the CPU everything is fp32, and
+the references' tolerance is the limit.
 
 Wants torch 2.9 or later, diffusers 0.35.2 and what that imports. Where torch, transformers and huggingface-hub are there but
 nothing can be installed, carry the wheels diffusers==0.35.2 requests charset-normalizer (`pip download --only-binary=:all:
