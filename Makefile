@@ -96,7 +96,7 @@ kernels    := $(call objects,$(call sources,kernels/base kernels kernels/cpu) $(
 comm       := $(kernels) $(call objects,$(call sources,kernels/comm))
 models     := $(kernels) $(call objects,$(call sources,models))
 strategies := $(sort $(comm) $(models)) $(call objects,$(call sources,strategies))
-harness    := $(strategies) $(call objects,$(call sources,harness))
+harness    := $(strategies) $(call objects,$(call sources,$(wildcard harness/*)))
 
 .PHONY: all objects FORCE
 all: $(OUT)/ditbench ## the program
@@ -110,8 +110,8 @@ $(OBJ)/%.o: %.cu $(OBJ)/.flags
 $(OBJ)/kernels/cpu/%.o: EXTRA = $(CPU_OPT)
 $(OBJ)/kernels/cuda/%_hopper.o: NVCC_TARGETS = -gencode arch=compute_90a$(,)code=sm_90a# what only 9.0 has, and no other gets
 $(OBJ)/kernels/cuda/%.o $(OBJ)/kernels/comm/%nccl.o $(OBJ)/kernels/comm/nccl_%.o: EXTRA = -isystem $(CUDA_HOME)/include
-$(OBJ)/harness/env.o: EXTRA = -DDITBENCH_COMMIT='"$(COMMIT)"' -DDITBENCH_DIRTY=$(DIRTY) -DDITBENCH_FLAGS='"$(C_FLAGS)"'
-$(OBJ)/harness/env.o: $(OBJ)/.commit
+$(OBJ)/harness/host/env.o: EXTRA = -DDITBENCH_COMMIT='"$(COMMIT)"' -DDITBENCH_DIRTY=$(DIRTY) -DDITBENCH_FLAGS='"$(C_FLAGS)"'
+$(OBJ)/harness/host/env.o: $(OBJ)/.commit
 
 # Rewritten only when its text changes, so that another compiler, flag or feature rebuilds, and nothing else does.
 stamp = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' >$@

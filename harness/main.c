@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: finds the command, runs it, says why it failed, ends with its status. Does nothing
  * else. */
-#include "harness/command.h"
+#include "harness/base/self.h"
+#include "harness/cli/command.h"
 
-#include "harness/env.h"
-#include "harness/interrupt.h"
-#include "harness/record.h"
-#include "harness/suggest.h"
+#include "harness/base/interrupt.h"
+#include "harness/base/suggest.h"
+#include "harness/host/env.h"
+#include "harness/record/ending.h"
+#include "harness/record/record.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -30,7 +32,7 @@ static void print_version(FILE *out, struct argp_state *state)
     if (record_open(&record) != ST_OK)
         return;
     env_fill(record);
-    fprintf(out, "ditbench %s (commit %s%s)\n", command_version(), record->env.commit,
+    fprintf(out, "ditbench %s (commit %s%s)\n", self_version(), record->env.commit,
             record->env.dirty == RECORD_YES ? ", changed" : "");
     record_close(record);
 }
@@ -115,12 +117,12 @@ int main(int argc, char **argv)
 {
     without_blas_threads(argv);
     argp_program_version_hook = print_version;
-    argp_err_exit_status = record_exit_code(ST_INVALID);
+    argp_err_exit_status = ending_exit_code(ST_INVALID);
     interrupt_exit();
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, not a death */
     enum status st = finish_output(dispatch(argc, argv));
     if (st != ST_OK && status_message()[0])
         fprintf(stderr, "ditbench%s%s: %s\n", argc > 1 && find_command(argv[1]) ? " " : "",
                 argc > 1 && find_command(argv[1]) ? argv[1] : "", status_message());
-    return record_exit_code(st);
+    return ending_exit_code(st);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options of a cell, their text, and what a setup makes of them. */
-#include "harness/cell.h"
-#include "harness/number.h"
-#include "harness/outcome_argv.h"
-#include "harness/ranks.h"
-#include "harness/setup.h"
-#include "harness/suggest.h"
+#include "harness/base/number.h"
+#include "harness/base/suggest.h"
+#include "harness/cell/cell.h"
+#include "harness/cell/setup.h"
+#include "harness/launch/ranks.h"
+#include "harness/measure/outcome_argv.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program as a user meets it: commands, statuses, JSON. Cells are as small as they get. */
-#include "harness/record.h"
+#include "harness/record/record.h"
 #include "tests/harness/program.h"
 
 #include <criterion/criterion.h>
@@ -197,7 +197,7 @@ Test(cli, run_prints_a_record)
     struct record *record;
     cr_assert_eq(p.status, 0, "%s", p.err);
     cr_assert_eq(record_read(p.out, strlen(p.out), 1, &record), ST_OK, "%s", status_message());
-    cr_assert_eq(record->status, RECORD_OK);
+    cr_assert_eq(record->status, ENDING_OK);
     cr_assert_str_eq(record->cell.strategy, "cfg=2,pipefusion=2:patches=4");
     cr_assert_str_eq(record->cell.weights, "synthetic");
     cr_assert(record->cell.ranks == 4 && record->cell.width == 64 && record->cell.steps == 3);

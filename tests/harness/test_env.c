@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The environment of a record: what every machine must give, and the variables that are kept. */
-#include "harness/env.h"
+#include "harness/host/env.h"
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Experiment files: what is accepted, what is refused and with which line, and the order of the
  * cells. */
-#include "harness/experiment.h"
-#include "harness/experiment_file.h"
+#include "harness/sweep/experiment.h"
+#include "harness/sweep/experiment_file.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

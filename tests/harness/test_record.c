@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records: the exact line, equality after a round trip, refusal of everything that is no record. */
-#include "harness/record.h"
+#include "harness/record/record.h"
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
@@ -176,12 +176,12 @@ Test(record, lists_grow_after_reading_too)
 Test(record, a_failed_check_is_wrong)
 {
     struct record *r = rows_ok("ring=2", 2, 1);
-    cr_assert_eq(r->status, RECORD_OK);
+    cr_assert_eq(r->status, ENDING_OK);
     cr_assert_eq(r->comm_match, RECORD_YES);
     r->check.pass = RECORD_NO;
     r->check.rel_l2 = 0.25;
     record_judge(r);
-    cr_assert_eq(r->status, RECORD_WRONG);
+    cr_assert_eq(r->status, ENDING_WRONG);
     cr_assert_str_eq(r->reason, "relative error 0.25 against serial is not within 1e-05");
     record_close(r);
 }
@@ -191,7 +191,7 @@ Test(record, bytes_that_differ_are_wrong)
     struct record *r = rows_ok("ring=2", 2, 1);
     r->comm.v[1].wire_bytes = 999;
     record_judge(r);
-    cr_assert_eq(r->status, RECORD_WRONG);
+    cr_assert_eq(r->status, ENDING_WRONG);
     cr_assert_eq(r->comm_match, RECORD_NO);
     cr_assert_str_eq(r->reason,
                      "rank 1, ring send (step): 999 bytes left the rank, the plan says 1000");
@@ -200,9 +200,9 @@ Test(record, bytes_that_differ_are_wrong)
 
 Test(record, failures_are_not_judged)
 {
-    struct record *r = rows_failed("ring=2", 2, RECORD_OOM, "full");
+    struct record *r = rows_failed("ring=2", 2, ENDING_OOM, "full");
     record_judge(r);
-    cr_assert_eq(r->status, RECORD_OOM);
+    cr_assert_eq(r->status, ENDING_OOM);
     cr_assert_eq(r->comm_match, RECORD_UNKNOWN);
     cr_assert_str_eq(r->reason, "full");
     record_close(r);
@@ -255,37 +255,37 @@ Test(record, id_depends_on_every_part_of_the_cell)
 
 Test(record, statuses_have_names_and_only_interrupted_is_not_final)
 {
-    for (int i = 0; i < RECORD_STATUSES; i++) {
-        enum record_status found;
-        const char *name = record_status_name((enum record_status)i);
-        cr_assert(record_status_find(name, &found) && (int)found == i, "%s", name);
-        cr_assert_eq(record_status_final((enum record_status)i), i != RECORD_INTERRUPTED);
+    for (int i = 0; i < ENDINGS; i++) {
+        enum ending found;
+        const char *name = ending_name((enum ending)i);
+        cr_assert(ending_find(name, &found) && (int)found == i, "%s", name);
+        cr_assert_eq(ending_final((enum ending)i), i != ENDING_INTERRUPTED);
     }
-    enum record_status none;
-    cr_assert_not(record_status_find("fine", &none));
+    enum ending none;
+    cr_assert_not(ending_find("fine", &none));
 }
 
 Test(record, outcomes_map_to_statuses_and_exit_codes)
 {
     static const struct {
         enum status st;
-        enum record_status record;
+        enum ending record;
         int code;
     } table[] = {
-        {ST_OK, RECORD_OK, 0},
-        {ST_WRONG, RECORD_WRONG, 1},
-        {ST_INVALID, RECORD_ERROR, 2},
-        {ST_IO, RECORD_ERROR, 2},
-        {ST_UNSUPPORTED, RECORD_UNSUPPORTED, 3},
-        {ST_OOM, RECORD_OOM, 4},
-        {ST_COMM, RECORD_ERROR, 5},
-        {ST_DEVICE, RECORD_ERROR, 5},
-        {ST_TIMEOUT, RECORD_TIMEOUT, 5},
-        {ST_INTERRUPTED, RECORD_INTERRUPTED, 130},
+        {ST_OK, ENDING_OK, 0},
+        {ST_WRONG, ENDING_WRONG, 1},
+        {ST_INVALID, ENDING_ERROR, 2},
+        {ST_IO, ENDING_ERROR, 2},
+        {ST_UNSUPPORTED, ENDING_UNSUPPORTED, 3},
+        {ST_OOM, ENDING_OOM, 4},
+        {ST_COMM, ENDING_ERROR, 5},
+        {ST_DEVICE, ENDING_ERROR, 5},
+        {ST_TIMEOUT, ENDING_TIMEOUT, 5},
+        {ST_INTERRUPTED, ENDING_INTERRUPTED, 130},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        cr_assert_eq(record_status_of(table[i].st), table[i].record);
-        cr_assert_eq(record_exit_code(table[i].st), table[i].code);
+        cr_assert_eq(ending_of(table[i].st), table[i].record);
+        cr_assert_eq(ending_exit_code(table[i].st), table[i].code);
     }
 }
 

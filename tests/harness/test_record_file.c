@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Results files: appending, the last row of an id, torn lines, the lock. */
-#include "harness/record_file.h"
+#include "harness/record/file.h"
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
@@ -57,13 +57,13 @@ Test(record_file, rows_are_read_in_their_order)
     append(rows_ok("serial", 1, 10));
     append(rows_ok("ring=2", 2, 6));
     append_text("\n  \n"); // empty lines mean nothing
-    append(rows_failed("ring=3", 3, RECORD_UNSUPPORTED, "3 does not divide"));
+    append(rows_failed("ring=3", 3, ENDING_UNSUPPORTED, "3 does not divide"));
     cr_assert_eq(record_file_read(path, &list, &torn), ST_OK, "%s", status_text());
     cr_assert_eq(list.n, 3);
     cr_assert_not(torn);
     cr_assert_str_eq(list.v[0]->cell.strategy, "serial");
     cr_assert_str_eq(list.v[1]->cell.strategy, "ring=2");
-    cr_assert_eq(list.v[2]->status, RECORD_UNSUPPORTED);
+    cr_assert_eq(list.v[2]->status, ENDING_UNSUPPORTED);
     cr_assert_eq(record_list_find(&list, list.v[1]->id), list.v[1]);
     cr_assert_null(record_list_find(&list, "0000000000000000"));
     record_list_release(&list);
@@ -72,16 +72,16 @@ Test(record_file, rows_are_read_in_their_order)
 Test(record_file, the_last_row_of_an_id_counts)
 {
     struct record_list list;
-    append(rows_failed("ring=2", 2, RECORD_INTERRUPTED, NULL));
+    append(rows_failed("ring=2", 2, ENDING_INTERRUPTED, NULL));
     append(rows_ok("serial", 1, 10));
-    append(rows_failed("ring=2", 2, RECORD_TIMEOUT, "slow"));
+    append(rows_failed("ring=2", 2, ENDING_TIMEOUT, "slow"));
     append(rows_ok("serial", 1, 11));
     append(rows_ok("ring=2", 2, 6));
     append(rows_ok("serial", 1, 12));
     cr_assert_eq(record_file_read(path, &list, NULL), ST_OK);
     cr_assert_eq(list.n, 2);
     cr_assert_str_eq(list.v[0]->cell.strategy, "ring=2"); // at the place of the first
-    cr_assert_eq(list.v[0]->status, RECORD_OK);
+    cr_assert_eq(list.v[0]->status, ENDING_OK);
     cr_assert_eq(list.v[1]->latency_ms.median, 12);
     record_list_release(&list);
 }

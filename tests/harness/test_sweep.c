@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sweeps: rows, refusals, resuming, and being killed at any moment. */
-#include "harness/record_file.h"
+#include "harness/record/file.h"
 #include "tests/harness/program.h"
 
 #include <criterion/criterion.h>
@@ -83,7 +83,7 @@ Test(sweep, gives_every_cell_one_row)
     for (int i = 0; i < rows.n; i++) {
         const struct record *row = rows.v[i];
         bool refused = strcmp(row->cell.strategy, "ulysses=5") == 0;
-        cr_assert_eq(row->status, refused ? RECORD_UNSUPPORTED : RECORD_OK, "%s: %s",
+        cr_assert_eq(row->status, refused ? ENDING_UNSUPPORTED : ENDING_OK, "%s: %s",
                      row->cell.strategy, row->reason);
         cr_assert_str_eq(row->experiment, "s");
         if (refused)
@@ -186,7 +186,7 @@ Test(sweep, a_cell_that_hangs_or_dies_is_a_row)
     cr_assert_eq(r.status, 1, "%s", r.err);
     struct record_list rows = rows_of(&p);
     cr_assert_eq(rows.n, 2);
-    cr_assert_eq(rows.v[0]->status, RECORD_TIMEOUT);
+    cr_assert_eq(rows.v[0]->status, ENDING_TIMEOUT);
     cr_assert(strstr(rows.v[0]->reason, "4 s"), "%s", rows.v[0]->reason);
     cr_assert_eq(program_count_processes("--model=dit-xl-2-256 --size=64x64"), 0);
     record_list_release(&rows);
@@ -216,7 +216,7 @@ Test(sweep, an_interrupted_cell_runs_again)
     struct record_list rows = rows_of(&p);
     cr_assert_eq(rows.n, DISTINCT);
     for (int i = 0; i < rows.n; i++)
-        cr_assert_neq(rows.v[i]->status, RECORD_INTERRUPTED);
+        cr_assert_neq(rows.v[i]->status, ENDING_INTERRUPTED);
     record_list_release(&rows);
     program_release(&r);
 }

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* This program: its file, to be started again, and its version. */
+#ifndef HARNESS_BASE_SELF_H
+#define HARNESS_BASE_SELF_H
+
+#include "kernels/base/status.h"
+
+/* This program's file, absolute, to start it again; into path of PATH_MAX bytes. ST_IO. */
+enum status self_path(char *path);
+
+/* "0.1.0" */
+const char *self_version(void);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Edit distance between short words. Not a search. */
+#include "harness/base/suggest.h"
+
+#include <string.h>
+
+enum { LONGEST = 40, FAR = 1000 };
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Damerau-Levenshtein distance, each neighbouring pair swapped at most once. */
+static int distance(const char *a, const char *b)
+{
+    int cost[LONGEST + 1][LONGEST + 1];
+    int n = (int)strlen(a);
+    int m = (int)strlen(b);
+    if (n > LONGEST || m > LONGEST)
+        return FAR;
+    for (int i = 0; i <= n; i++) {
+        for (int j = 0; j <= m; j++) {
+            if (i == 0 || j == 0) {
+                cost[i][j] = i + j;
+                continue;
+            }
+            cost[i][j] = least(least(cost[i - 1][j], cost[i][j - 1]) + 1,
+                               cost[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                cost[i][j] = least(cost[i][j], cost[i - 2][j - 2] + 1);
+        }
+    }
+    return cost[n][m];
+}
+
+const char *suggest_word(const char *typed, const char *const *words)
+{
+    const char *best = NULL;
+    int length = (int)strlen(typed);
+    int limit = length < 3 ? 1 : length < 6 ? 2 : 3;
+    for (int i = 0; words[i]; i++) {
+        int d = distance(typed, words[i]);
+        if (d <= limit) {
+            limit = d - 1;
+            best = words[i];
+        }
+    }
+    return best;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ditbench comm`: what each operation between ranks costs, by size, in the columns of nccl-tests.
+ * Measures no model. */
+#include "harness/base/number.h"
+#include "harness/cell/setup.h"
+#include "harness/cli/args.h"
+#include "harness/cli/command.h"
+#include "harness/host/gpus.h"
+#include "harness/launch/fork_ranks.h"
+#include "harness/measure/comm_bench.h"
+#include "harness/measure/comm_case.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FORMS_WHERE_POSSIBLE, FORM_DIRECT, FORM_GRAPH, FORMS_BOTH };
+
+struct comm_options {
+    struct comm_bench bench;
+    int64_t max; /* 0: by the backend */
+    int forms;
+    bool json;
+    /* on rank 0 */
+    const struct cell *cell;
+    int printed;  /* rows */
+    json_t *rows; /* with json */
+};
+
+enum { KEY_MIN = 1, KEY_MAX, KEY_FACTOR, KEY_ITERS, KEY_WARMUP, KEY_OP, KEY_GRAPH, KEY_JSON };
+enum { MAX_ITERS = 100000, LOOPS_TIMEOUT_S = 60 };
+
+static const struct args_option own[] = {
+    {"min", KEY_MIN, "BYTES", "smallest size (1024)"},
+    {"max", KEY_MAX, "BYTES", "largest size (4 MiB on the CPU, 64 MiB on GPUs)"},
+    {"factor", KEY_FACTOR, "F", "from one size to the next (4)"},
+    {"iters", KEY_ITERS, "N", "samples of each (20)"},
+    {"warmup", KEY_WARMUP, "N", "samples before them (5)"},
+    {"op", KEY_OP, "NAME",
+     "this one only: all_reduce, all_gather, all_to_all, send, to_heads, to_tokens"},
+    {"graph", KEY_GRAPH, "on|off|both", "as recorded graphs, launched one by one (both)"},
+    {"json", KEY_JSON, NULL, "JSON on one line"},
+    {NULL, 0, NULL, NULL},
+};
+
+/* ---- the command line ---- */
+
+static enum status take_op(struct comm_options *o, const char *value)
+{
+    char names[200] = "";
+    for (int i = 0; comm_case_at(i); i++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", comm_case_at(i)->name);
+        if (strcmp(value, comm_case_at(i)->name) == 0)
+            o->bench.op = comm_case_at(i)->name;
+    }
+    return o->bench.op ? ST_OK : fail(ST_INVALID, "--op: found '%.60s'; legal: %s", value, names);
+}
+
+static enum status take_graph(struct comm_options *o, const char *value)
+{
+    if (strcmp(value, "on") == 0)
+        o->forms = FORM_GRAPH;
+    else if (strcmp(value, "off") == 0)
+        o->forms = FORM_DIRECT;
+    else if (strcmp(value, "both") == 0)
+        o->forms = FORMS_BOTH;
+    else
+        return fail(ST_INVALID, "--graph: found '%.60s'; legal: on, off, both", value);
+    return ST_OK;
+}
+
+static enum status take(void *self, int key, const char *value)
+{
+    struct comm_options *o = self;
+    switch (key) {
+    case KEY_MIN:
+        return number_whole("--min", value, 1, INT64_C(1) << 40, &o->bench.min);
+    case KEY_MAX:
+        return number_whole("--max", value, 1, INT64_C(1) << 40, &o->max);
+    case KEY_FACTOR:
+        return number_int("--factor", value, 2, 1 << 20, &o->bench.factor);
+    case KEY_ITERS:
+        return number_int("--iters", value, 1, MAX_ITERS, &o->bench.iters);
+    case KEY_WARMUP:
+        return number_int("--warmup", value, 0, MAX_ITERS, &o->bench.warmup);
+    case KEY_OP:
+        return take_op(o, value);
+    case KEY_GRAPH:
+        return take_graph(o, value);
+    default:
+        o->json = true;
+        return ST_OK;
+    }
+}
+
+/* ---- rows ---- */
+
+static void print_head(const struct comm_options *o)
+{
+    const struct cell *cell = o->cell;
+    printf("# %s over %s, %d ranks, exchange %s; median, p10 and p90 of %d samples, each the mean\n"
+           "# of %d operations in a row, on the slowest rank; GB = 1e9 bytes\n"
+           "#%11s %12s %5s %-10s %-6s %10s %10s %10s %8s %8s %7s\n",
+           cell->backend, cell->transport, cell->ranks, cell->exchange, o->bench.iters,
+           COMM_BENCH_CHAIN, "size(B)", "count", "type", "op", "graph", "time(us)", "p10", "p90",
+           "algbw", "busbw", "#wrong");
+}
+
+static void on_row(void *self, const struct comm_bench_row *row)
+{
+    struct comm_options *o = self;
+    const char *dtype = dtype_name(o->bench.dtype);
+    if (o->json) {
+        json_t *line = json_pack(
+            "{s:s, s:s, s:I, s:I, s:b, s:f, s:f, s:f, s:f, s:f, s:I}", "op", row->op, "dtype",
+            dtype, "bytes", (json_int_t)row->bytes, "count", (json_int_t)row->count, "graph",
+            row->graph, "time_us", row->median_us, "p10_us", row->p10_us, "p90_us", row->p90_us,
+            "algbw_GBps", row->algbw, "busbw_GBps", row->busbw, "wrong", (json_int_t)row->wrong);
+        json_array_append_new(o->rows, line);
+        return;
+    }
+    if (o->printed++ == 0)
+        print_head(o);
+    printf("%12lld %12lld %5s %-10s %-6s %10.2f %10.2f %10.2f %8.2f %8.2f %7lld\n",
+           (long long)row->bytes, (long long)row->count, dtype, row->op, row->graph ? "on" : "off",
+           row->median_us, row->p10_us, row->p90_us, row->algbw, row->busbw, (long long)row->wrong);
+    fflush(stdout);
+}
+
+static enum status print_json(struct comm_options *o, const struct cell *cell)
+{
+    return command_print_json(
+        json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:O}", "backend", cell->backend, "transport",
+                  cell->transport, "exchange", cell->exchange, "ranks", cell->ranks, "iters",
+                  o->bench.iters, "chain", COMM_BENCH_CHAIN, "rows", o->rows));
+}
+
+/* ---- on the ranks ---- */
+
+/* Each rank has an own copy: what it can record is its device's to say. */
+static enum status measure(void *self, const struct rank *rank)
+{
+    const struct comm_options *o = self;
+    struct comm_bench bench = o->bench;
+    bool records = comm_bench_records(rank);
+    if (!records && (o->forms == FORM_GRAPH || o->forms == FORMS_BOTH))
+        return fail(ST_UNSUPPORTED, "--graph: this backend and transport record no graphs; "
+                                    "use --graph off");
+    bench.direct = o->forms != FORM_GRAPH;
+    bench.graph = records && o->forms != FORM_DIRECT;
+    return comm_bench_run(&bench, rank);
+}
+
+/* place: of this process among several; NULL: the ranks are threads. */
+static enum status run_here(struct comm_options *o, const struct cell *cell,
+                            const struct rendezvous *place)
+{
+    const struct ranks ranks = {
+        .backend = cell->backend,
+        .transport = cell->transport,
+        .n = cell->ranks,
+        .threads = cell->threads,
+        .timeout_s = LOOPS_TIMEOUT_S,
+        .place = place,
+        .exchange = cell->exchange,
+    };
+    bool first = !place || place->rank == 0;
+    o->bench.on_row = on_row;
+    o->bench.self = o;
+    o->cell = cell;
+    o->rows = json_array();
+    enum status st = ranks_each(&ranks, measure, o);
+    if (first && o->json && (st == ST_OK || st == ST_WRONG)) {
+        enum status printed = print_json(o, cell);
+        st = st ? st : printed;
+    }
+    json_decref(o->rows);
+    return st;
+}
+
+/* The same command once for each rank, in processes of this host. */
+static enum status run_forked(const struct cell *cell, int argc, char **argv)
+{
+    struct fork_ranks_end end;
+    char text[200];
+    const char **again = calloc((size_t)argc + 2, sizeof *again);
+    if (!again)
+        return fail(ST_OOM, "%d ranks: no host memory", cell->ranks);
+    again[0] = "/proc/self/exe";
+    for (int i = 0; i < argc; i++)
+        again[i + 1] = argv[i];
+    enum status st = fork_ranks_run(again, cell->ranks, &end);
+    free(again);
+    TRY(st);
+    int code = fork_ranks_code(&end);
+    if (code == 0)
+        return ST_OK;
+    return fail(code == 1 ? ST_WRONG : ST_COMM, "%s", fork_ranks_text(&end, text, sizeof text));
+}
+
+/* ---- the command ---- */
+
+/* Defaults and refusals are those of a cell; this one gives each rank a request of its own. */
+static enum status fill(struct comm_options *o, struct cell *cell, int world, struct setup **out)
+{
+    bool gpus = strcmp(cell->backend, "cpu") != 0 && backend_find("cuda") && gpus_count() > 1;
+    if (cell->ranks == 0)
+        cell->ranks = world > 0 ? world : gpus ? gpus_count() : 2;
+    if (cell->ranks > COMM_CASE_RANKS)
+        return fail(ST_INVALID, "--ranks: found %d; at most %d", cell->ranks, COMM_CASE_RANKS);
+    cell->requests = cell->ranks;
+    snprintf(cell->model, sizeof cell->model, "dit-tiny");
+    if (cell->ranks > 1)
+        snprintf(cell->strategy, sizeof cell->strategy, "data=%d", cell->ranks);
+    TRY(setup_open(cell, world, out));
+    *cell = (*out)->cell;
+    o->bench.dtype = (*out)->problem.dtype;
+    o->bench.max = o->max                              ? o->max
+                   : strcmp(cell->backend, "cpu") == 0 ? INT64_C(4) << 20
+                                                       : INT64_C(64) << 20;
+    if (o->bench.min > o->bench.max)
+        return fail(ST_INVALID, "--min: %lld bytes are more than --max, %lld",
+                    (long long)o->bench.min, (long long)o->bench.max);
+    return setup_check_build(*out);
+}
+
+static enum status run(struct comm_options *o, struct cell *cell, int argc, char **argv)
+{
+    struct rendezvous place = {.size = 1};
+    struct setup *setup = NULL;
+    bool forked;
+    bool under = false;
+    TRY(fork_ranks_place(&forked, &place));
+    if (!forked)
+        TRY(rendezvous_mpi(&argc, &argv, &under, &place));
+    if (forked)
+        cell->ranks = place.size;
+    enum status st = fill(o, cell, under ? place.size : 0, &setup);
+    bool threads = strcmp(cell->transport, "local") == 0;
+    if (st == ST_OK && strcmp(cell->transport, "mpi") == 0 && !under)
+        st = fail(ST_INVALID, "transport mpi: start it as `mpirun -n %d ditbench comm`",
+                  cell->ranks);
+    else if (st == ST_OK && !forked && setup_forks(setup))
+        st = run_forked(cell, argc, argv);
+    else if (st == ST_OK)
+        st = run_here(o, cell, threads ? NULL : &place);
+    if (setup)
+        setup_close(setup);
+    if (under && st != ST_OK && st != ST_WRONG)
+        return st; /* peers may wait: mpirun ends them */
+    if (under)
+        rendezvous_finish();
+    return st;
+}
+
+static enum status comm_main(int argc, char **argv)
+{
+    static const char *const only[] = {"backend", "transport", "exchange", "ranks",
+                                       "threads", "dtype",     NULL};
+    static const struct args args = {
+        .command = "comm",
+        .positional = "",
+        .about = "Times the operations between ranks by size, and checks their results.",
+        .own = own,
+        .cell = true,
+        .only = only,
+        .take = take,
+    };
+    struct comm_options o = {.bench = {.min = 1024, .factor = 4, .iters = 20, .warmup = 5}};
+    struct cell cell;
+    cell_init(&cell);
+    TRY(args_parse(&args, argc, argv, &cell, &o));
+    return run(&o, &cell, argc, argv);
+}
+
+const struct command command_comm = {"comm", "what each operation between ranks costs, by size",
+                                     comm_main};

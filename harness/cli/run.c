@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ditbench run`: one cell, in processes of its own, or as one of the processes that mpirun
+ * started. */
+#include "harness/base/interrupt.h"
+#include "harness/base/writable.h"
+#include "harness/cli/args.h"
+#include "harness/cli/command.h"
+#include "harness/host/env.h"
+#include "harness/launch/launch.h"
+#include "harness/launch/watchdog.h"
+#include "harness/measure/outcome.h"
+#include "harness/measure/worker.h"
+#include "harness/report/progress.h"
+#include "harness/report/run_report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct run_options {
+    const char *output;
+    bool json;
+};
+
+enum { KEY_OUTPUT = 1, KEY_JSON };
+
+static const struct args_option own[] = {
+    {"output", KEY_OUTPUT, "FILE", "write the final latents as safetensors"},
+    {"json", KEY_JSON, NULL, "print the record, JSON on one line"},
+    {NULL, 0, NULL, NULL},
+};
+
+static enum status take(void *self, int key, const char *value)
+{
+    struct run_options *o = self;
+    if (key == KEY_JSON)
+        o->json = true;
+    else
+        o->output = value;
+    return ST_OK;
+}
+
+static enum status print_record(const struct record *record, bool json)
+{
+    char *line;
+    size_t size;
+    if (!json)
+        return run_report_print(record);
+    TRY(record_write(record, &line, &size));
+    fwrite(line, 1, size, stdout);
+    free(line);
+    return ST_OK;
+}
+
+/* Prints the record and turns how the cell ended into how the command ends. */
+static enum status conclude(const struct record *record, enum status code, bool json)
+{
+    TRY(print_record(record, json));
+    if (code == ST_OK)
+        return ST_OK;
+    return fail(code, "%s: %s", ending_name(record->status), record->reason ? record->reason : "");
+}
+
+/* ---- in processes of its own ---- */
+
+static enum status temporary_log(char *path, size_t size)
+{
+    const char *folder = getenv("TMPDIR");
+    snprintf(path, size, "%s/ditbench-XXXXXX.log", folder && folder[0] ? folder : "/tmp");
+    int fd = mkstemps(path, 4);
+    if (fd < 0)
+        return fail(ST_IO, "%s: %s; set TMPDIR to a folder that takes files", path,
+                    strerror(errno));
+    close(fd);
+    return ST_OK;
+}
+
+/* A log with something in it stays where the cell failed. */
+static void drop_log(const char *log, bool fine)
+{
+    struct stat info;
+    if (stat(log, &info) != 0)
+        return;
+    if (fine || info.st_size == 0)
+        unlink(log);
+    else
+        fprintf(stderr, "ditbench run: what the processes said is in %s\n", log);
+}
+
+static enum status identity_of(const struct setup *setup, char *text, size_t size)
+{
+    struct weights *weights;
+    TRY(setup_weights(setup, &weights));
+    snprintf(text, size, "%s", weights_identity(weights));
+    weights_close(weights);
+    return ST_OK;
+}
+
+static enum status run_launched(const struct setup *setup, const struct run_options *o, int argc,
+                                char **argv)
+{
+    char log[4096];
+    char identity[64];
+    struct progress progress;
+    struct record *record = NULL;
+    enum status code;
+    TRY(identity_of(setup, identity, sizeof identity));
+    TRY(temporary_log(log, sizeof log));
+    interrupt_catch();
+    progress_start(&progress, 1, 0);
+    progress_cell(&progress, setup->cell.strategy);
+    const struct outcome_options options = {
+        .experiment = "",
+        .argc = argc,
+        .argv = argv,
+        .identity = identity,
+        .log = log,
+        .output = o->output,
+        .on_progress = progress_step,
+        .on_progress_self = &progress,
+    };
+    enum status st = outcome_run(setup, &options, &record, &code);
+    progress_finish(&progress);
+    if (st == ST_OK)
+        st = conclude(record, code, o->json);
+    drop_log(log, st == ST_OK || st == ST_WRONG || st == ST_INTERRUPTED);
+    record_close(record);
+    return st;
+}
+
+/* ---- as one of mpirun's processes ---- */
+
+static void on_phase(void *self, const char *name, bool reporter)
+{
+    (void)self;
+    watchdog_phase(name, reporter);
+}
+
+static void on_beat(void *self, long done, long total)
+{
+    (void)self;
+    (void)done;
+    (void)total;
+    watchdog_beat();
+}
+
+/* Refusals are the same on every rank, and nobody waits yet. */
+static enum status check_plan(const struct setup *setup)
+{
+    struct plan *plan;
+    TRY(plan_build(&setup->problem, &setup->spec, setup->cell.ranks, 0, &plan));
+    plan_close(plan);
+    return setup_check_build(setup);
+}
+
+/* Peers may wait for this rank: it dies, and mpirun ends them. */
+static void die(int rank, enum status st)
+{
+    fprintf(stderr, "ditbench run: rank %d: %s\n", rank, status_message());
+    fflush(NULL);
+    _exit(ending_exit_code(st));
+}
+
+static enum status run_as_rank(const struct setup *setup, const struct run_options *o,
+                               const struct outcome_options *options,
+                               const struct rendezvous *place)
+{
+    struct record *record = NULL;
+    enum status st = check_plan(setup);
+    if (st != ST_OK) {
+        if (place->rank > 0)
+            return st;
+        TRY(outcome_failed(setup, options, st, &record));
+        st = conclude(record, st, o->json);
+        record_close(record);
+        return st;
+    }
+    double limit = setup->cell.timeout_s;
+    TRY(watchdog_start(place->rank, limit, limit > 0 ? limit : LAUNCH_SILENCE_S));
+    const struct worker worker = {setup, place, NULL, o->output, on_phase, on_beat, NULL, NULL};
+    st = worker_run(&worker, &record);
+    watchdog_stop();
+    if (st != ST_OK && st != ST_WRONG)
+        die(place->rank, st);
+    if (record) {
+        struct outcome_options named = *options;
+        named.identity = record->cell.weights;
+        outcome_name(setup, &named, record);
+        env_add_loaded(record, setup->cell.backend);
+        st = conclude(record, st, o->json);
+        fflush(stdout);
+    }
+    record_close(record);
+    return st;
+}
+
+static enum status run_under_mpi(const struct cell *cell, const struct run_options *o, int argc,
+                                 char **argv, const struct rendezvous *place)
+{
+    struct setup *setup;
+    const struct outcome_options options = {
+        .experiment = "", .argc = argc, .argv = argv, .identity = "unknown"};
+    TRY(setup_open(cell, place->size, &setup));
+    enum status st = run_as_rank(setup, o, &options, place);
+    setup_close(setup);
+    return st;
+}
+
+/* ---- the command ---- */
+
+static enum status run(struct cell *cell, const struct run_options *o, int argc, char **argv)
+{
+    struct rendezvous place;
+    struct setup *setup;
+    bool under;
+    if (o->output)
+        TRY(writable_file(o->output));
+    TRY(rendezvous_mpi(&argc, &argv, &under, &place));
+    if (under) {
+        enum status st = run_under_mpi(cell, o, argc, argv, &place);
+        if (st != ST_OK &&
+            place.rank == 0) /* one rank says it for all, before the first one ends */
+            fprintf(stderr, "ditbench run: %s\n", status_message());
+        status_clear();
+        rendezvous_finish();
+        return st;
+    }
+    TRY(setup_open(cell, 0, &setup));
+    enum status st = run_launched(setup, o, argc, argv);
+    setup_close(setup);
+    return st;
+}
+
+static enum status run_main(int argc, char **argv)
+{
+    static const struct args args = {
+        .command = "run",
+        .positional = "",
+        .about = "Runs one cell: latency, memory, bytes, and a check against the one-rank run.",
+        .own = own,
+        .cell = true,
+        .loop = true,
+        .take = take,
+    };
+    struct run_options o = {NULL, false};
+    struct cell cell;
+    cell_init(&cell);
+    TRY(args_parse(&args, argc, argv, &cell, &o));
+    return run(&cell, &o, argc, argv);
+}
+
+const struct command command_run = {"run", "one cell: latency, memory, bytes, check", run_main};

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop over cells, its results file and what it tells. One cell is outcome.c's business. */
+#include "harness/sweep/sweep.h"
+
+#include "harness/base/folder.h"
+#include "harness/base/interrupt.h"
+#include "harness/measure/outcome.h"
+#include "harness/record/file.h"
+#include "harness/report/progress.h"
+#include "harness/report/table.h"
+#include "harness/sweep/sweep_list.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct sweep {
+    const struct experiment *experiment;
+    const struct sweep_options *options;
+    char results[PATH_MAX];
+    char logs[PATH_MAX]; /* folder of the logs of cells that failed */
+    struct sweep_list list;
+    struct record_file *file;
+    struct progress progress;
+};
+
+/* ---- names ---- */
+
+static enum status name_files(struct sweep *s)
+{
+    const char *asked = s->options->results;
+    int n = asked ? snprintf(s->results, sizeof s->results, "%s", asked)
+                  : snprintf(s->results, sizeof s->results, "results/%s.jsonl",
+                             experiment_name(s->experiment));
+    if (n <= 0 || n >= PATH_MAX - 40)
+        return fail(ST_INVALID, "the name of the results file has %d characters; wanted 1 to %d", n,
+                    PATH_MAX - 41);
+    snprintf(s->logs, sizeof s->logs, "%.*s.logs", PATH_MAX - 40, s->results);
+    return ST_OK;
+}
+
+static char *describe(const struct cell *c, char *text, size_t size)
+{
+    snprintf(text, size, "%s %dx%d %s ranks=%d steps=%d requests=%d %s", c->model, c->width,
+             c->height, c->strategy, c->ranks, c->steps, c->requests, c->dtype);
+    return text;
+}
+
+/* ---- rows that are there ---- */
+
+/* Marks the cells that have a row; skips those whose row stands. */
+static int take_rows(struct sweep *s, const struct record_list *rows)
+{
+    int skipped = 0;
+    for (int i = 0; i < s->list.n; i++) {
+        struct sweep_entry *e = &s->list.v[i];
+        const struct record *row = record_list_find(rows, e->id);
+        e->has_row = row != NULL;
+        if (!row)
+            continue;
+        e->status = row->status;
+        e->skip = ending_final(row->status) && !s->options->retry[row->status];
+        skipped += e->skip;
+    }
+    return skipped;
+}
+
+static enum status read_rows(struct sweep *s, int *skipped)
+{
+    struct record_list rows;
+    enum status st = record_file_read(s->results, &rows, NULL);
+    if (st == ST_OK)
+        *skipped = take_rows(s, &rows);
+    record_list_release(&rows);
+    return st;
+}
+
+/* ---- the preview ---- */
+
+static enum status foresee(const struct cell *cell)
+{
+    struct setup *setup;
+    TRY(setup_open(cell, 0, &setup));
+    uint64_t *predicted = calloc((size_t)setup->cell.ranks, sizeof *predicted);
+    enum status st =
+        predicted ? outcome_foresee(setup, predicted) : fail(ST_OOM, "a cell: no host memory");
+    free(predicted);
+    setup_close(setup);
+    return st;
+}
+
+static enum status dry_run(struct sweep *s)
+{
+    char text[CELL_LINE];
+    int skipped = 0;
+    int starts = 0;
+    if (access(s->results, F_OK) == 0)
+        TRY(read_rows(s, &skipped));
+    for (int i = 0; i < s->list.n && !interrupt_signal(); i++) {
+        const struct sweep_entry *e = &s->list.v[i];
+        cell_text(&e->cell, text);
+        if (e->skip) {
+            printf("skip         %s: has a row: %s\n", text, ending_name(e->status));
+            continue;
+        }
+        enum status st = foresee(&e->cell);
+        starts += st == ST_OK;
+        if (st == ST_OK)
+            printf("run          %s\n", text);
+        else
+            printf("%-12s %s: %s\n", ending_name(ending_of(st)), text, status_message());
+    }
+    status_clear();
+    printf("%d cells: %d would run, %d have rows in %s\n", s->list.n, starts, skipped, s->results);
+    return ST_OK;
+}
+
+/* ---- running ---- */
+
+static void tell(struct sweep *s, const struct sweep_entry *e, const struct record *record)
+{
+    char cell[700];
+    char text[3000];
+    describe(&e->cell, cell, sizeof cell);
+    if (record->status == ENDING_OK)
+        snprintf(text, sizeof text, "%s: %.2f ms (p10 %.2f, p90 %.2f)", cell,
+                 record->latency_ms.median, record->latency_ms.p10, record->latency_ms.p90);
+    else
+        snprintf(text, sizeof text, "%s: %s", cell, record->reason ? record->reason : "");
+    progress_done(&s->progress, ending_name(record->status), record->status == ENDING_OK, text);
+}
+
+static enum status run_setup(struct sweep *s, struct sweep_entry *e, const struct setup *setup)
+{
+    char log[PATH_MAX + 32];
+    struct record *record;
+    enum status code;
+    snprintf(log, sizeof log, "%s/%s.log", s->logs, e->id);
+    const struct outcome_options options = {
+        .experiment = experiment_name(s->experiment),
+        .argc = s->options->argc,
+        .argv = s->options->argv,
+        .identity = e->identity,
+        .log = log,
+        .on_progress = progress_step,
+        .on_progress_self = &s->progress,
+    };
+    TRY(outcome_run(setup, &options, &record, &code));
+    enum status st = record_file_append(s->file, record);
+    if (st == ST_OK) {
+        e->has_row = true;
+        e->status = record->status;
+        tell(s, e, record);
+    }
+    record_close(record);
+    return st;
+}
+
+static enum status run_entry(struct sweep *s, struct sweep_entry *e)
+{
+    char text[700];
+    struct setup *setup;
+    progress_cell(&s->progress, describe(&e->cell, text, sizeof text));
+    TRY(setup_open(&e->cell, 0, &setup));
+    enum status st = run_setup(s, e, setup);
+    setup_close(setup);
+    return st;
+}
+
+static enum status run_entries(struct sweep *s)
+{
+    for (int i = 0; i < s->list.n; i++) {
+        struct sweep_entry *e = &s->list.v[i];
+        if (e->skip)
+            continue;
+        if (!interrupt_signal())
+            TRY(run_entry(s, e));
+        if (interrupt_signal())
+            return fail(ST_INTERRUPTED, "stopped by signal %d; the same command goes on from here",
+                        interrupt_signal());
+    }
+    return ST_OK;
+}
+
+/* ---- the end ---- */
+
+/* The rows of this sweep's cells, as a table. */
+static enum status print_table(struct sweep *s)
+{
+    struct record_list all;
+    char *text = NULL;
+    int n = 0;
+    enum status st = record_file_read(s->results, &all, NULL);
+    const struct record **chosen = calloc((size_t)s->list.n + 1, sizeof *chosen);
+    struct table_row *rows = calloc((size_t)s->list.n + 1, sizeof *rows);
+    if (st == ST_OK && (!chosen || !rows))
+        st = fail(ST_OOM, "table of %d rows: no host memory", s->list.n);
+    for (int i = 0; st == ST_OK && i < s->list.n; i++) {
+        const struct record *row = record_list_find(&all, s->list.v[i].id);
+        if (row)
+            chosen[n++] = row;
+    }
+    if (st == ST_OK && n > 0) {
+        table_rows(n, chosen, rows);
+        st = table_text(n, rows, &text);
+    }
+    if (text)
+        fputs(text, stdout);
+    free(text);
+    free(rows);
+    free(chosen);
+    record_list_release(&all);
+    return st;
+}
+
+static void print_counts(const struct sweep *s)
+{
+    int count[ENDINGS] = {0};
+    int rows = 0;
+    for (int i = 0; i < s->list.n; i++)
+        if (s->list.v[i].has_row) {
+            count[s->list.v[i].status]++;
+            rows++;
+        }
+    printf("%s: %d of %d cells have a row:", s->results, rows, s->list.n);
+    for (int k = 0; k < ENDINGS; k++)
+        if (count[k] > 0)
+            printf(" %d %s", count[k], ending_name((enum ending)k));
+    printf("\n");
+}
+
+static enum status judge(const struct sweep *s)
+{
+    int bad = 0;
+    for (int i = 0; i < s->list.n; i++) {
+        enum ending k = s->list.v[i].status;
+        bad += s->list.v[i].has_row &&
+               (k == ENDING_WRONG || k == ENDING_CRASH || k == ENDING_TIMEOUT || k == ENDING_ERROR);
+    }
+    if (s->options->strict && bad > 0)
+        return fail(ST_WRONG, "%d row%s wrong, crashed, timed out or failed", bad,
+                    bad == 1 ? " is" : "s are");
+    return ST_OK;
+}
+
+/* ---- the sweep ---- */
+
+static enum status prepare(struct sweep *s)
+{
+    size_t cut = 0;
+    int skipped = 0;
+    int refused = 0;
+    TRY(record_file_repair(s->file, &cut));
+    if (cut > 0)
+        fprintf(stderr, "ditbench sweep: %s: cut off a torn last line of %zu bytes\n", s->results,
+                cut);
+    TRY(read_rows(s, &skipped));
+    for (int i = 0; i < s->list.n && !interrupt_signal(); i++)
+        refused += !s->list.v[i].skip && foresee(&s->list.v[i].cell) != ST_OK;
+    status_clear();
+    fprintf(stderr,
+            "%s: %d cells, %d with a row in %s, %d refused by their plan or too large, %d to run\n",
+            experiment_name(s->experiment), s->list.n, skipped, s->results, refused,
+            s->list.n - skipped - refused);
+    progress_start(&s->progress, s->list.n, skipped);
+    return folder_make(s->logs);
+}
+
+static enum status work(struct sweep *s)
+{
+    TRY(prepare(s));
+    enum status st = run_entries(s);
+    progress_finish(&s->progress);
+    rmdir(s->logs); /* stays where a log is in it */
+    if (st != ST_OK && st != ST_INTERRUPTED)
+        return st;
+    if (st == ST_OK)
+        TRY(print_table(s));
+    print_counts(s);
+    return st ? st : judge(s);
+}
+
+static enum status sweep(struct sweep *s)
+{
+    TRY(name_files(s));
+    TRY(sweep_list_make(s->experiment, s->options->filter, &s->list));
+    if (s->list.n == 0)
+        return fail(ST_INVALID,
+                    "%s: no cell is left; see its strategies, ranks and exclude, and --filter",
+                    experiment_path(s->experiment));
+    interrupt_catch();
+    if (s->options->dry_run)
+        return dry_run(s);
+    TRY(record_file_open(s->results, &s->file));
+    enum status st = work(s);
+    record_file_close(s->file);
+    return st;
+}
+
+enum status sweep_run(const struct experiment *experiment, const struct sweep_options *options)
+{
+    struct sweep *s = calloc(1, sizeof *s);
+    if (!s)
+        return fail(ST_OOM, "sweep: no host memory");
+    s->experiment = experiment;
+    s->options = options;
+    enum status st = sweep(s);
+    sweep_list_release(&s->list);
+    free(s);
+    return st;
+}
