@@ -187,37 +187,37 @@ deps: ## installs the Debian or Ubuntu packages that are missing, or prints how
 	@tests/tools/deps.sh $(PACKAGES)
 bench: ## from a fresh clone to a table and plots: deps, build, the quickstart sweep
 	@tests/tools/deps.sh $(PACKAGES) || true
-	@$(AGAIN) all
+	+@$(AGAIN) all
 	$(OUT)/ditbench sweep experiments/quickstart.yaml
 	$(OUT)/ditbench plot results/quickstart.jsonl
 test: ## from a fresh clone to tested: deps, build, every Criterion program (TESTS=, ARGS=, VARIANT=)
 	@tests/tools/deps.sh $(PACKAGES) || true
-	@$(AGAIN) run-tests
+	+@$(AGAIN) run-tests
 test-asan: ## the Criterion programs under the address, leak and undefined-behaviour sanitizers
 	@mkdir -p $(BUILD)/asan; rm -f $(call LOGS,asan).*
-	@failed=0; export ASAN_OPTIONS=log_path=$(call LOGS,asan):detect_stack_use_after_return=0; \
+	+@failed=0; export ASAN_OPTIONS=log_path=$(call LOGS,asan):detect_stack_use_after_return=0; \
 	export UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/tools/lsan.supp:print_suppressions=0 \
 	OMPI_MCA_mca_base_env_list="ASAN_OPTIONS=$$ASAN_OPTIONS:detect_leaks=0"; \
 	$(AGAIN) VARIANT=asan RUN="$(FIXED)" run-tests $(call judge,asan)
 test-tsan: ## tests/stress/*.c under the thread sanitizer
 	@mkdir -p $(BUILD)/tsan; rm -f $(call LOGS,tsan).*
-	@failed=0; TSAN_OPTIONS=log_path=$(call LOGS,tsan):suppressions=$(CURDIR)/tests/tools/tsan.supp \
+	+@failed=0; TSAN_OPTIONS=log_path=$(call LOGS,tsan):suppressions=$(CURDIR)/tests/tools/tsan.supp \
 	$(AGAIN) VARIANT=tsan RUN="$(FIXED)" run-stress $(call judge,tsan)
 test-mpi: ## only the tests that start mpirun
-	@$(AGAIN) TESTS="comm strategies harness" ARGS="--filter=*mpi*/*" run-tests
+	+@$(AGAIN) TESTS="comm strategies harness" ARGS="--filter=*mpi*/*" run-tests
 test-cuda: ## operations, reference files and whole loops on GPUs; needs one, better two
-	@$(AGAIN) WITH_CUDA=1 $(OUT)/tests/cuda
+	+@$(AGAIN) WITH_CUDA=1 $(OUT)/tests/cuda
 	$(OUT)/tests/cuda
 bundle: ## one folder that runs on a GPU machine where nothing can be installed: BUILD/bundle
-	@$(AGAIN) BUILD=$(BUILD)/for-bundle WITH_MPI=0 WITH_CUDA=1 CUDA_ARCHS="$(CUDA_ALL)" BUNDLED=1 cuda-programs
+	+@$(AGAIN) BUILD=$(BUILD)/for-bundle WITH_MPI=0 WITH_CUDA=1 CUDA_ARCHS="$(CUDA_ALL)" BUNDLED=1 cuda-programs
 	tests/device/bundle.sh $(BUILD)/for-bundle $(BUILD)/bundle
 cuda-programs: $(OUT)/ditbench $(OUT)/tests/cuda $(OUT)/bench/ops_cuda
 fuzz fuzz-all: ## the parsers on hostile input, two at a time: FUZZ=name, or all; SECS=30 each
-	@$(AGAIN) VARIANT=fuzz build-fuzz
+	+@$(AGAIN) VARIANT=fuzz build-fuzz
 	@printf '%s\n' $(FUZZ) | xargs -P 2 -I NAME $(FIXED) tests/tools/fuzz.sh $(BUILD)/fuzz NAME $(SECS)
 coverage: ## line coverage of the tests (needs gcovr)
 	@command -v gcovr >/dev/null || { echo "gcovr was not found: apt-get install gcovr"; exit 1; }
-	@$(AGAIN) VARIANT=coverage run-tests
+	+@$(AGAIN) VARIANT=coverage run-tests
 	gcovr -r . --exclude tests/ --print-summary $(BUILD)/obj/coverage
 golden: ## makes the reference files in tests/golden again (Python, torch and diffusers from PyPI in a venv)
 	python3 -m venv $(BUILD)/golden
@@ -225,7 +225,7 @@ golden: ## makes the reference files in tests/golden again (Python, torch and di
 	    sed 's/:/==/g;s/,/ /g')
 	$(BUILD)/golden/bin/python tests/golden/generate.py
 bench-cpu: ## one denoising step on the CPU against diffusers
-	@$(AGAIN) all
+	+@$(AGAIN) all
 	tests/bench/cpu_step.sh
 sweep: $(OUT)/ditbench ## one experiment: EXP=experiments/NAME.yaml
 	$(OUT)/ditbench sweep $(EXP)
@@ -240,10 +240,10 @@ install: $(OUT)/ditbench ## into PREFIX (/usr/local), DESTDIR honoured
 .PHONY: check check-format check-headers check-layers check-size check-names
 SOURCES := $(shell find harness strategies kernels models tests -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 check: ## everything that CI asks besides `make test`
-	@$(AGAIN) check-format check-headers check-layers check-size check-names
-	@$(AGAIN) test-asan
-	@$(AGAIN) test-tsan
-	@$(AGAIN) fuzz-all
+	+@$(AGAIN) check-format check-headers check-layers check-size check-names
+	+@$(AGAIN) test-asan
+	+@$(AGAIN) test-tsan
+	+@$(AGAIN) fuzz-all
 check-format: ## the sources are as clang-format 14 writes them
 	@$(CLANG_FORMAT) --version | grep -q 'version 14' || { echo "apt-get install clang-format-14"; exit 1; }
 	@$(CLANG_FORMAT) --dry-run -Werror $(filter-out %.inc,$(SOURCES))
