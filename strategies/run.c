@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine: opening a run, the denoising loop, a bare forward. What a step is made of is in
  * run_step.c. */
-#include "kernels/graph.h"
+#include "kernels/device.h"
 #include "strategies/run_internal.h"
 
 #include <stdio.h>
