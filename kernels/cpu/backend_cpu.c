@@ -4,10 +4,10 @@
 
 #include "kernels/backend.h"
 #include "kernels/cpu/attention.h"
+#include "kernels/cpu/copy.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/norm.h"
-#include "kernels/cpu/pack.h"
 #include "kernels/cpu/pointwise.h"
 #include "kernels/cpu/random.h"
 
@@ -148,8 +148,8 @@ const struct backend_ops backend_cpu = {
     .mark = mark,
     .await = await,
     .elapsed = elapsed,
-    .copy = pack_copy,
-    .fill = pack_fill,
+    .copy = copy_tensor,
+    .fill = copy_fill,
     .linear = linear_run,
     .linear_add = linear_run_add,
     .activate = pointwise_activate,
