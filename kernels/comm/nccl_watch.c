@@ -65,7 +65,7 @@ void watch_track_describe(const struct watch_track *track, char text[WATCH_TEXT]
 {
     char after[WATCH_TEXT / 2];
     unsigned last = *(volatile unsigned *)track->word;
-    bool again = last == track->posted; /* the last one recorded: a graph begins anew */
+    bool again = last == track->posted; /* the last one captured: a graph begins anew */
     if (last == 0)
         snprintf(after, sizeof after, "nothing");
     else

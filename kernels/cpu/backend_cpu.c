@@ -39,7 +39,7 @@ static enum status device_make(const struct device_options *options, struct devi
 {
     struct cpu_device *cpu = calloc(1, sizeof(*cpu));
     if (!cpu)
-        return fail(ST_OOM, "the CPU device: no memory for its record");
+        return fail(ST_OOM, "the CPU device: no memory for itself");
     cpu->base.options = *options;
     cpu->simd = simd_best();
     size_t scratch = (size_t)options->threads * ATTENTION_SCRATCH * sizeof(float);
@@ -76,7 +76,7 @@ static enum status queue_make(struct device *dev, struct queue **out)
 {
     struct queue *q = malloc(sizeof(*q));
     if (!q)
-        return fail(ST_OOM, "a queue of the CPU device: no memory for its record");
+        return fail(ST_OOM, "a queue of the CPU device: no memory for itself");
     q->dev = dev;
     *out = q;
     return ST_OK;

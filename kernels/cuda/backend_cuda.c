@@ -149,7 +149,7 @@ static enum status device_make(const struct device_options *options, struct devi
 {
     struct cuda_device *cuda = calloc(1, sizeof(*cuda));
     if (!cuda)
-        return fail(ST_OOM, "GPU %d: no host memory for its record", options->ordinal);
+        return fail(ST_OOM, "GPU %d: no host memory for itself", options->ordinal);
     cuda->base.options = *options;
     enum status st = device_init(cuda);
     if (st != ST_OK) {
@@ -194,8 +194,7 @@ static enum status queue_make(struct device *dev, struct queue **out)
 {
     struct cuda_queue *queue = calloc(1, sizeof(*queue));
     if (!queue)
-        return fail(ST_OOM, "a queue of GPU %d: no host memory for its record",
-                    dev->options.ordinal);
+        return fail(ST_OOM, "a queue of GPU %d: no host memory for itself", dev->options.ordinal);
     queue->base.dev = dev;
     cudaStream_t stream = NULL;
     enum status st = CU(cudaSetDevice(dev->options.ordinal));

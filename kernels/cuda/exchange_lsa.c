@@ -245,7 +245,7 @@ static enum status prepare(struct exchange_lsa *lsa, struct queue *q)
         ready &= w->handle != NULL;
     if (ready)
         return ST_OK;
-    BUG_ON(cuda_capturing(q), "the first exchange of heads over lsa is recorded");
+    BUG_ON(cuda_capturing(q), "the first exchange of heads over lsa is captured");
     TRY(queue_sync(q)); /* the calls below may wait for the device */
     for (struct window *w = lsa->windows; w; w = w->next) {
         if (w->handle)

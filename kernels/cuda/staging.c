@@ -2,7 +2,7 @@
 /*
  * Between host memory and the GPU. An upload has read its source when it returns, and does not wait
  * for the queue; a download has written its destination when it returns. Neither can be captured: a
- * replayed graph would read what the staging memory holds by then.
+ * launched graph would read what the staging memory holds by then.
  */
 #include "kernels/cuda/cuda_private.h"
 
