@@ -181,7 +181,7 @@ static void give_up(void *comm)
 const struct comm_ops recorder_transport = {
     .name = "recorder",
     .summary = "the local transport, recorded",
-    .records = true,
+    .captures = true,
     .open = world_open,
     .split = world_split,
     .close = world_close,

@@ -26,7 +26,7 @@ struct ranks_result {
 };
 
 /* Runs fn on n ranks and waits for all. The result is that of the lowest rank that failed
- * first-hand (not only because a peer aborted), with its message in this thread's record; ST_OK
+ * first-hand (not only because a peer aborted), with its message as this thread's; ST_OK
  * when all did well. `result` may be NULL. `timeout_s` bounds every wait. */
 enum status ranks_run_within(int n, double timeout_s, ranks_fn *fn, void *arg,
                              struct ranks_result *result);
