@@ -337,6 +337,8 @@ struct record_cell setup_record_cell(const struct setup *setup, const char *weig
         .warmup_loops = c->warmup_loops,
         .repeats = c->repeats,
         .threads = c->threads,
+        .exchange = c->exchange,
+        .graph = c->graph ? RECORD_YES : RECORD_NO,
     };
 }
 
@@ -349,5 +351,6 @@ void setup_name_record(const struct setup *setup, const char *weights, struct re
     cell.backend = record_text(record, cell.backend);
     cell.transport = record_text(record, cell.transport);
     cell.strategy = record_text(record, cell.strategy);
+    cell.exchange = record_text(record, cell.exchange);
     record->cell = cell;
 }

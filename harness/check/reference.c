@@ -101,6 +101,8 @@ static enum status make_key(const struct reference *r, const struct spec *spec, 
     struct record_cell cell = setup_record_cell(s, r->identity);
     cell.strategy = spec_text(spec, strategy);
     cell.transport = "local";
+    cell.exchange = "auto";
+    cell.graph = RECORD_YES;
     cell.ranks = 1;
     cell.repeats = cell.warmup_loops = cell.threads = 0;
     char *json;

@@ -187,8 +187,8 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
     if (record) {
         struct outcome_options named = *options;
         named.identity = record->cell.weights;
-        outcome_name(setup, &named, record);
         env_add_loaded(record, setup->cell.backend);
+        outcome_name(setup, &named, record);
         st = conclude(record, st, o->json);
     }
     record_close(record);

@@ -208,7 +208,7 @@ static enum status predict(const struct plan *plan, struct rank_part *part)
     TRY(plan_memory(plan, bytes));
     for (int k = 0; k < ARENA_KINDS; k++)
         part->predicted += bytes[k];
-    return rank_part_expect(plan, &part->expected);
+    return volume_predict_loop(plan, &part->expected);
 }
 
 static enum status measure_with(struct job *job, const struct rank *rank, const struct plan *plan,
