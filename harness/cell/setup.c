@@ -141,8 +141,9 @@ static enum status setup_fill(struct setup *s, int world)
     return fill_strategy(s, world);
 }
 
-enum status setup_open(const struct cell *asked, int world, struct setup **out)
+enum status setup_open(const struct cell *asked, const struct rendezvous *place, struct setup **out)
 {
+    int world = place && !place->folder ? place->size : 0; /* processes under mpirun */
     struct setup *s = calloc(1, sizeof *s);
     *out = NULL;
     if (!s)
@@ -274,6 +275,20 @@ const char *setup_transport(const struct setup *setup)
 {
     bool alone = is_nccl(&setup->cell) && setup->cell.ranks == 1 && !setup->mpirun;
     return alone ? "local" : setup->cell.transport;
+}
+
+struct ranks setup_ranks(const struct setup *setup, const struct rendezvous *place)
+{
+    const struct cell *cell = &setup->cell;
+    return (struct ranks){
+        .backend = cell->backend,
+        .transport = setup_transport(setup),
+        .n = cell->ranks,
+        .threads = cell->threads,
+        .timeout_s = place ? setup_watch_s(setup) : 0,
+        .place = place,
+        .exchange = cell->exchange,
+    };
 }
 
 enum status setup_weights(const struct setup *setup, struct weights **out)
