@@ -293,7 +293,8 @@ static enum status rescue(struct record_file *file, enum status st)
     if (kept)
         return fail(st, "%s; %d row%s that it lacks %s in %s", why, rows, rows == 1 ? "" : "s",
                     rows == 1 ? "is" : "are", spare);
-    return fail(st, "%s; %d row%s lost", why, rows, rows == 1 ? " is" : "s are");
+    return fail(st, "%s; %d row%s lost, and will be measured again", why, rows,
+                rows == 1 ? " is" : "s are");
 }
 
 /* ---- appending ---- */

@@ -7,9 +7,9 @@
 #include "harness/measure/outcome.h"
 #include "harness/record/file.h"
 #include "harness/report/progress.h"
-#include "harness/report/table.h"
 #include "harness/sweep/sweep_claim.h"
 #include "harness/sweep/sweep_list.h"
+#include "harness/sweep/sweep_summary.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -208,49 +208,6 @@ static enum status run_entries(struct sweep *s)
 
 /* ---- the end ---- */
 
-/* The rows of this sweep's cells, as a table. */
-static enum status print_table(const struct sweep *s, const struct record_list *all)
-{
-    char *text = NULL;
-    int n = 0;
-    enum status st = ST_OK;
-    const struct record **chosen = calloc((size_t)s->list.n + 1, sizeof *chosen);
-    struct table_row *rows = calloc((size_t)s->list.n + 1, sizeof *rows);
-    if (!chosen || !rows)
-        st = fail(ST_OOM, "table of %d rows: no host memory", s->list.n);
-    for (int i = 0; st == ST_OK && i < s->list.n; i++) {
-        const struct record *row = record_list_find(all, s->list.v[i].id);
-        if (row)
-            chosen[n++] = row;
-    }
-    if (st == ST_OK && n > 0) {
-        table_rows(n, chosen, rows);
-        st = table_text(n, rows, &text);
-    }
-    if (text)
-        fputs(text, stdout);
-    free(text);
-    free(rows);
-    free(chosen);
-    return st;
-}
-
-static void print_counts(const struct sweep *s)
-{
-    int count[ENDINGS] = {0};
-    int rows = 0;
-    for (int i = 0; i < s->list.n; i++)
-        if (s->list.v[i].has_row) {
-            count[s->list.v[i].status]++;
-            rows++;
-        }
-    printf("%s: %d of %d cells have a row:", s->results, rows, s->list.n);
-    for (int k = 0; k < ENDINGS; k++)
-        if (count[k] > 0)
-            printf(" %d %s", count[k], ending_name((enum ending)k));
-    printf("\n");
-}
-
 /* By what is in the file now. */
 static enum status summarise(struct sweep *s, bool table)
 {
@@ -259,31 +216,14 @@ static enum status summarise(struct sweep *s, bool table)
     if (st == ST_OK) {
         take_rows(s, &rows);
         if (table)
-            st = print_table(s, &rows);
+            st = sweep_summary_table(&s->list, &rows);
     }
-    if (st == ST_OK)
-        print_counts(s);
+    if (st == ST_OK) {
+        sweep_summary_retry(&s->list, s->options->argc, s->options->argv);
+        sweep_summary_counts(&s->list, s->results);
+    }
     record_list_release(&rows);
     return st;
-}
-
-static enum status judge(const struct sweep *s)
-{
-    int bad = 0;
-    int without = 0;
-    for (int i = 0; i < s->list.n; i++) {
-        enum ending k = s->list.v[i].status;
-        without += !s->list.v[i].has_row;
-        bad += s->list.v[i].has_row &&
-               (k == ENDING_WRONG || k == ENDING_CRASH || k == ENDING_TIMEOUT || k == ENDING_ERROR);
-    }
-    if (without > 0)
-        return fail(ST_IO, "%s: lost the rows of %d cell%s; the same command goes on from here",
-                    s->results, without, without == 1 ? "" : "s");
-    if (s->options->strict && bad > 0)
-        return fail(ST_WRONG, "%d row%s wrong, crashed, timed out or failed", bad,
-                    bad == 1 ? " is" : "s are");
-    return ST_OK;
 }
 
 /* ---- the sweep ---- */
@@ -328,7 +268,7 @@ static enum status work(struct sweep *s)
     enum status st = run_entries(s);
     progress_finish(&s->progress);
     TRY(finish(s, st));
-    return judge(s);
+    return sweep_summary_judge(&s->list, s->results, s->options->strict);
 }
 
 /* With the file's name claimed. */
