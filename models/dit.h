@@ -11,8 +11,8 @@
 #ifndef MODELS_DIT_H
 #define MODELS_DIT_H
 
-#include "kernels/backend.h"
 #include "kernels/base/arena.h"
+#include "kernels/device.h"
 #include "models/dit_config.h"
 #include "models/prompt.h"
 #include "models/span.h"

@@ -195,7 +195,7 @@ static enum status load_embed(struct loader *ld, struct dit *dit)
 {
     const struct dit_config *c = dit->config;
     int64_t C = dit_channels(c);
-    int64_t K = (int64_t)c->in_channels * c->patch * c->patch;
+    int64_t K = dit_features(c, c->in_channels);
     struct weights_slice whole = {0, C, 0, K};
     int64_t shape[4] = {C, c->in_channels, c->patch, c->patch};
     TRY(load_alloc(ld, C, K, &dit->embed_w));

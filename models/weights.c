@@ -3,6 +3,8 @@
  * does not do so itself. Knows no files. */
 #include "models/weights.h"
 
+#include "kernels/backend.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,8 @@
 #ifndef MODELS_WEIGHTS_H
 #define MODELS_WEIGHTS_H
 
-#include "kernels/backend.h"
+#include "kernels/base/tensor.h"
+#include "kernels/device.h"
 
 struct weights;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Weights of a diffusers transformer folder: which files, types and shapes. Parses no header. */
 #include "kernels/base/hash.h"
+#include "kernels/op.h"
 #include "models/safetensors.h"
 #include "models/weights.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine: opening a run, the denoising loop, a bare forward. What a step is made of is in
  * run_step.c. */
-#include "kernels/graph.h"
+#include "kernels/device.h"
 #include "strategies/run_internal.h"
 
 #include <stdio.h>
@@ -345,8 +345,9 @@ enum status run_volume(const struct run *run, struct volume *out)
         for (int op = 0; op < COMM_OPS; op++)
             for (int when = 0; when < COMM_WHENS; when++) {
                 const struct comm_count *n = &c->count[op][when];
+                struct volume_line line = {a, op, when, n->calls, n->api_bytes, n->wire_bytes};
                 if (n->calls > 0)
-                    volume_add(out, a, op, when, n->calls, n->api_bytes, n->wire_bytes);
+                    volume_add(out, &line);
             }
     }
     return ST_OK;

@@ -9,7 +9,7 @@
 
 #include "models/prompt.h"
 #include "models/sampler.h"
-#include "strategies/plan.h"
+#include "strategies/volume.h"
 
 /* What a loop computes on; all borrowed for the run's life. Host data. */
 struct run_inputs {

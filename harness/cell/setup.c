@@ -141,8 +141,9 @@ static enum status setup_fill(struct setup *s, int world)
     return fill_strategy(s, world);
 }
 
-enum status setup_open(const struct cell *asked, int world, struct setup **out)
+enum status setup_open(const struct cell *asked, const struct rendezvous *place, struct setup **out)
 {
+    int world = place && !place->folder ? place->size : 0; /* processes under mpirun */
     struct setup *s = calloc(1, sizeof *s);
     *out = NULL;
     if (!s)
@@ -276,6 +277,20 @@ const char *setup_transport(const struct setup *setup)
     return alone ? "local" : setup->cell.transport;
 }
 
+struct ranks setup_ranks(const struct setup *setup, const struct rendezvous *place)
+{
+    const struct cell *cell = &setup->cell;
+    return (struct ranks){
+        .backend = cell->backend,
+        .transport = setup_transport(setup),
+        .n = cell->ranks,
+        .threads = cell->threads,
+        .timeout_s = place ? setup_watch_s(setup) : 0,
+        .place = place,
+        .exchange = cell->exchange,
+    };
+}
+
 enum status setup_weights(const struct setup *setup, struct weights **out)
 {
     if (setup->folder[0]) {
@@ -322,6 +337,8 @@ struct record_cell setup_record_cell(const struct setup *setup, const char *weig
         .warmup_loops = c->warmup_loops,
         .repeats = c->repeats,
         .threads = c->threads,
+        .exchange = c->exchange,
+        .graph = c->graph ? RECORD_YES : RECORD_NO,
     };
 }
 
@@ -334,5 +351,6 @@ void setup_name_record(const struct setup *setup, const char *weights, struct re
     cell.backend = record_text(record, cell.backend);
     cell.transport = record_text(record, cell.transport);
     cell.strategy = record_text(record, cell.strategy);
+    cell.exchange = record_text(record, cell.exchange);
     record->cell = cell;
 }

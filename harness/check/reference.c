@@ -62,11 +62,10 @@ static enum status compute_on(void *self, const struct rank *rank)
 static enum status compute(const struct reference *r, const struct spec *spec, float *out)
 {
     const struct setup *s = r->setup;
-    struct ranks ranks = {.backend = s->cell.backend,
-                          .transport = "local",
-                          .n = 1,
-                          .threads = s->cell.threads,
-                          .first = r->device};
+    struct ranks ranks = setup_ranks(s, NULL);
+    ranks.transport = "local";
+    ranks.n = 1;
+    ranks.first = r->device;
     struct plan *plan;
     TRY(plan_build(&s->problem, spec, 1, 0, &plan));
     struct job job = {r, plan, out};
@@ -102,6 +101,8 @@ static enum status make_key(const struct reference *r, const struct spec *spec, 
     struct record_cell cell = setup_record_cell(s, r->identity);
     cell.strategy = spec_text(spec, strategy);
     cell.transport = "local";
+    cell.exchange = "auto";
+    cell.graph = RECORD_YES;
     cell.ranks = 1;
     cell.repeats = cell.warmup_loops = cell.threads = 0;
     char *json;

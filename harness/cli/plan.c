@@ -50,7 +50,7 @@ static enum status plan_run(int argc, char **argv)
     bool json = false;
     cell_init(&cell);
     TRY(args_parse(&args, argc, argv, &cell, &json));
-    TRY(setup_open(&cell, 0, &setup));
+    TRY(setup_open(&cell, NULL, &setup));
     enum status st = print_plan(setup, json);
     setup_close(setup);
     return st;

@@ -124,16 +124,15 @@ static void fill_env(const struct setup *s, struct record *record)
 
 void outcome_name(const struct setup *s, const struct outcome_options *o, struct record *record)
 {
-    char id[RECORD_ID_SIZE] = "";
     setup_name_record(s, o->identity, record);
-    if (outcome_id(s, o->identity, id) == ST_OK)
-        record->id = record_text(record, id);
     record->experiment = record_text(record, o->experiment);
     record->argv = (struct record_texts){0};
     record_add_text(record, &record->argv, program_invocation_name);
     for (int i = 0; i < o->argc; i++)
         record_add_text(record, &record->argv, o->argv[i]);
     fill_env(s, record);
+    if (record_identify(record) != ST_OK)
+        record->out_of_memory = true;
     record_set_time(record);
 }
 

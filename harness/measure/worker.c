@@ -8,12 +8,12 @@
 #include "harness/launch/ranks.h"
 #include "harness/measure/headroom.h"
 #include "harness/measure/worker_record.h"
+#include "kernels/base/clock.h"
 #include "strategies/run.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { BEAT_MS = 100 }; /* beats come no faster */
 
@@ -34,7 +34,7 @@ struct job {
     struct record *record;
 
     long done, total; /* steps, on the reporter's rank or in the one-rank run */
-    struct timespec last_beat;
+    double last_beat; /* seconds */
 };
 
 /* ---- signs of life ---- */
@@ -48,13 +48,10 @@ static void phase(const struct job *job, const char *name)
 static void on_step(void *self, int step)
 {
     struct job *job = self;
-    struct timespec now;
+    double now = clock_seconds();
     (void)step;
     job->done++;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    long ms = (now.tv_sec - job->last_beat.tv_sec) * 1000 +
-              (now.tv_nsec - job->last_beat.tv_nsec) / 1000000;
-    if (!job->worker->on_beat || ms < BEAT_MS)
+    if (!job->worker->on_beat || now - job->last_beat < 1e-3 * BEAT_MS)
         return;
     job->last_beat = now;
     job->worker->on_beat(job->worker->self, job->done, job->total);
@@ -64,7 +61,7 @@ static void start_beats(struct job *job, long loops)
 {
     job->done = 0;
     job->total = loops * job->setup->problem.steps;
-    job->last_beat = (struct timespec){0};
+    job->last_beat = 0;
 }
 
 /* ---- one-rank runs ---- */
@@ -211,7 +208,7 @@ static enum status predict(const struct plan *plan, struct rank_part *part)
     TRY(plan_memory(plan, bytes));
     for (int k = 0; k < ARENA_KINDS; k++)
         part->predicted += bytes[k];
-    return rank_part_expect(plan, &part->expected);
+    return volume_predict_loop(plan, &part->expected);
 }
 
 static enum status measure_with(struct job *job, const struct rank *rank, const struct plan *plan,
@@ -319,18 +316,9 @@ static enum status foresee(struct job *job)
 
 static enum status run_cell(struct job *job)
 {
-    const struct cell *cell = &job->setup->cell;
-    struct ranks ranks = {
-        .backend = cell->backend,
-        .transport = setup_transport(job->setup),
-        .n = cell->ranks,
-        .threads = cell->threads,
-        .timeout_s = job->worker->place ? setup_watch_s(job->setup) : 0,
-        .place = job->worker->place,
-        .exchange = cell->exchange,
-    };
+    struct ranks ranks = setup_ranks(job->setup, job->worker->place);
     TRY(foresee(job));
-    TRY(headroom_look(cell->backend, &job->headroom));
+    TRY(headroom_look(ranks.backend, &job->headroom));
     if (!prepares_late(job))
         TRY(prepare_early(job));
     enum status st = ranks_each(&ranks, measure, job);

@@ -17,35 +17,6 @@ const struct rank_part *rank_part_at(const void *parts, int repeats, int rank)
     return (const void *)((const char *)parts + (size_t)rank * rank_part_size(repeats));
 }
 
-static struct volume_line *find_line(struct volume *v, const struct volume_line *like)
-{
-    for (int i = 0; i < v->n; i++)
-        if (v->line[i].axis == like->axis && v->line[i].op == like->op &&
-            v->line[i].when == like->when)
-            return &v->line[i];
-    return NULL;
-}
-
-enum status rank_part_expect(const struct plan *plan, struct volume *out)
-{
-    struct volume one;
-    TRY(plan_volume(plan, &one));
-    out->n = 0;
-    for (int i = 0; i < one.n; i++) {
-        const struct volume_line *l = &one.line[i];
-        uint64_t steps = (uint64_t)plan_steps_of(plan, l->axis, l->when);
-        struct volume_line *sum = find_line(out, l);
-        if (!sum) {
-            volume_add(out, l->axis, l->op, l->when, 0, 0, 0);
-            sum = &out->line[out->n - 1];
-        }
-        sum->calls += l->calls * steps;
-        sum->api_bytes += l->api_bytes * steps;
-        sum->wire_bytes += l->wire_bytes * steps;
-    }
-    return ST_OK;
-}
-
 double worker_record_tolerance(const struct spec *expanded, enum dtype dtype)
 {
     bool reorders = false;
@@ -159,14 +130,14 @@ static void add_line(struct record *record, const struct plan *plan, int rank,
 static void fill_bytes(struct record *record, const struct plan *plan, int rank,
                        const struct rank_part *part)
 {
-    struct volume counted = part->counted;
-    struct volume expected = part->expected;
-    for (int i = 0; i < counted.n; i++)
-        add_line(record, plan, rank, &counted.line[i], &counted.line[i],
-                 find_line(&expected, &counted.line[i]));
-    for (int i = 0; i < expected.n; i++)
-        if (expected.line[i].calls > 0 && !find_line(&counted, &expected.line[i]))
-            add_line(record, plan, rank, &expected.line[i], NULL, &expected.line[i]);
+    const struct volume *counted = &part->counted;
+    const struct volume *expected = &part->expected;
+    for (int i = 0; i < counted->n; i++)
+        add_line(record, plan, rank, &counted->line[i], &counted->line[i],
+                 volume_find(expected, &counted->line[i]));
+    for (int i = 0; i < expected->n; i++)
+        if (expected->line[i].calls > 0 && !volume_find(counted, &expected->line[i]))
+            add_line(record, plan, rank, &expected->line[i], NULL, &expected->line[i]);
 }
 
 void worker_record_fill(struct record *record, const struct plan *plan, int ranks, int repeats,

@@ -4,6 +4,7 @@
 #define HARNESS_MEASURE_WORKER_RECORD_H
 
 #include "harness/cell/setup.h"
+#include "strategies/volume.h"
 
 /* One rank's part of a measurement, as it travels between ranks: plain bytes. */
 struct rank_part {
@@ -17,9 +18,6 @@ struct rank_part {
 
 size_t rank_part_size(int repeats);
 const struct rank_part *rank_part_at(const void *parts, int repeats, int rank);
-
-/* The plan's closed forms of this rank, multiplied by the steps of each kind. */
-enum status rank_part_expect(const struct plan *plan, struct volume *out);
 
 /* parts: of all ranks; step_end_ms [repeats * steps]: of the rank that advances the last patch.
  * Fills latency, steps, memory and bytes. */

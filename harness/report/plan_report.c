@@ -2,6 +2,8 @@
 /* The plan's numbers in the shapes that `plan` shows. */
 #include "harness/report/plan_report.h"
 
+#include "strategies/volume.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -60,7 +62,7 @@ static enum status memory_of(const struct plan *plan, json_t **out)
 static enum status sends_of(const struct plan *plan, json_t **out)
 {
     struct volume volume;
-    TRY(plan_volume(plan, &volume));
+    TRY(volume_predict(plan, &volume));
     *out = json_array();
     for (int i = 0; i < volume.n; i++) {
         const struct volume_line *l = &volume.line[i];

@@ -95,7 +95,7 @@ static enum status read_rows(struct sweep *s, int *skipped)
 static enum status foresee(const struct cell *cell)
 {
     struct setup *setup;
-    TRY(setup_open(cell, 0, &setup));
+    TRY(setup_open(cell, NULL, &setup));
     uint64_t *predicted = calloc((size_t)setup->cell.ranks, sizeof *predicted);
     enum status st =
         predicted ? outcome_foresee(setup, predicted) : fail(ST_OOM, "a cell: no host memory");
@@ -185,7 +185,7 @@ static enum status run_entry(struct sweep *s, struct sweep_entry *e)
     char text[700];
     struct setup *setup;
     progress_cell(&s->progress, describe(&e->cell, text, sizeof text));
-    TRY(setup_open(&e->cell, 0, &setup));
+    TRY(setup_open(&e->cell, NULL, &setup));
     enum status st = run_setup(s, e, setup);
     setup_close(setup);
     return st;

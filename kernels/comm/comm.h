@@ -13,7 +13,9 @@
 #ifndef KERNELS_COMM_COMM_H
 #define KERNELS_COMM_COMM_H
 
-#include "kernels/backend.h"
+#include "kernels/base/tensor.h"
+#include "kernels/device.h"
+#include "kernels/op.h"
 
 struct comm;
 struct comm_ops;
@@ -100,7 +102,7 @@ enum status comm_group_end(struct comm *comm);
  * before this on the same request object add to it: one wait finishes all of them. */
 enum status comm_wait(struct comm_req *req, struct queue *q);
 
-/* ---- graphs (kernels/graph.h) ---- */
+/* ---- graphs (kernels/device.h) ---- */
 
 /* Posts and waits on a queue that records become part of its graph; every rank of the communicator
  * records the same. False: such a queue must not be handed to this communicator. */

@@ -11,6 +11,7 @@
  */
 #include "kernels/comm/comm_private.h"
 #include "kernels/comm/local_world.h"
+#include "kernels/op.h"
 
 #include <stdlib.h>
 

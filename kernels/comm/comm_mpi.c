@@ -9,6 +9,7 @@
  */
 #include "kernels/comm/comm_mpi.h"
 
+#include "kernels/backend.h"
 #include "kernels/base/clock.h"
 #include "kernels/comm/comm_private.h"
 #include "kernels/comm/rendezvous.h"

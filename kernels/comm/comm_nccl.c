@@ -7,6 +7,7 @@
  * a wait makes a queue wait. The host never waits, but in `drain` and for host gathers, and there
  * looks after its peers. Everything else may be recorded into a graph.
  */
+#include "kernels/backend.h"
 #include "kernels/comm/comm_private.h"
 #include "kernels/comm/nccl_link.h"
 #include "kernels/comm/rendezvous.h"

@@ -10,8 +10,9 @@
 #ifndef KERNELS_COMM_LOCAL_WORLD_H
 #define KERNELS_COMM_LOCAL_WORLD_H
 
-#include "kernels/backend.h"
+#include "kernels/base/tensor.h"
 #include "kernels/comm/rendezvous.h"
+#include "kernels/device.h"
 
 #include <pthread.h>
 #include <time.h>

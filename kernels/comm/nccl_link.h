@@ -3,9 +3,9 @@
 #ifndef KERNELS_COMM_NCCL_LINK_H
 #define KERNELS_COMM_NCCL_LINK_H
 
-#include "kernels/backend.h"
 #include "kernels/comm/nccl_api.h"
 #include "kernels/comm/nccl_watch.h"
+#include "kernels/device.h"
 
 /* What the communicators of this process share. */
 struct nccl_world {

@@ -8,7 +8,9 @@
 #ifndef KERNELS_COMM_NCCL_WATCH_H
 #define KERNELS_COMM_NCCL_WATCH_H
 
-#include "kernels/backend.h"
+#include "kernels/base/status.h"
+
+#include <stdbool.h>
 
 enum { WATCH_NOTES = 1 << 14, WATCH_TEXT = 160 };
 

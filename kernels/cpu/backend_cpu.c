@@ -2,6 +2,7 @@
 /* The CPU's table: devices, empty queues and clocks. The ops are in the files beside it. */
 #include "kernels/cpu/backend_cpu.h"
 
+#include "kernels/backend.h"
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/memory.h"

@@ -3,7 +3,7 @@
 #ifndef KERNELS_CPU_LINEAR_H
 #define KERNELS_CPU_LINEAR_H
 
-#include "kernels/backend.h"
+#include "kernels/op.h"
 
 enum status linear_run(struct queue *q, struct tensor *y, const struct tensor *x,
                        const struct tensor *w, const struct tensor *bias, enum act act);

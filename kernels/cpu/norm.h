@@ -3,7 +3,7 @@
 #ifndef KERNELS_CPU_NORM_H
 #define KERNELS_CPU_NORM_H
 
-#include "kernels/backend.h"
+#include "kernels/op.h"
 
 enum status norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
                           const struct tensor *shift, const struct tensor *scale, float eps);

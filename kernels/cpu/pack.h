@@ -3,7 +3,7 @@
 #ifndef KERNELS_CPU_PACK_H
 #define KERNELS_CPU_PACK_H
 
-#include "kernels/backend.h"
+#include "kernels/op.h"
 
 /* All dtypes, also those that the backend does not compute in; data need not be aligned. Rounds to
  * nearest, ties to even; NaNs stay NaNs, values past fp16's range become infinite. */

@@ -42,7 +42,7 @@ struct pool {
     struct signal_word round; /* number of the loop, modulo 2^32 */
     struct signal_word left;  /* workers, the caller apart, that are not done with it */
     int64_t caller_spin_ns;
-    struct worker {
+    struct pool_worker {
         struct pool *pool;
         int index;
         pthread_t thread;
@@ -113,7 +113,7 @@ static void run_part(struct pool *pool, int worker)
 
 static void *work(void *arg)
 {
-    struct worker *me = arg;
+    struct pool_worker *me = arg;
     struct pool *pool = me->pool;
     uint32_t round = 0;
     int64_t spin_ns = SPIN_MAX_NS;

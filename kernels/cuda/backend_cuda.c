@@ -2,6 +2,7 @@
 /* CUDA's table: GPUs, streams, events, memory. The ops themselves are in the files beside it. */
 #include "kernels/cuda/backend_cuda.h"
 
+#include "kernels/backend.h"
 #include "kernels/cuda/attention_cudnn.h"
 #include "kernels/cuda/linear_cublas.h"
 #include "kernels/identity.h"

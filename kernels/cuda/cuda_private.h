@@ -11,6 +11,7 @@
 #define KERNELS_CUDA_CUDA_PRIVATE_H
 
 #include "kernels/cuda/launch.h"
+#include "kernels/device.h"
 
 struct cuda_blas; /* linear_cublas.c */
 struct cuda_dnn;  /* attention_cudnn.c */

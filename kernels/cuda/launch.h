@@ -3,7 +3,7 @@
  * The border between host C and CUDA sources: what launchers need from a queue, and the launchers.
  * Read by both compilers, so plain declarations only. Not an interface for other folders.
  *
- * A launcher has the meaning of the op of its name (kernels/backend.h), is asynchronous on the
+ * A launcher has the meaning of the op of its name (kernels/op.h), is asynchronous on the
  * queue, allocates nothing and can be captured into a graph. Tensors were checked by the front end;
  * those that lie on the host never come here.
  */
@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#include "kernels/backend.h"
+#include "kernels/op.h"
 
 enum { CUDA_ZEROS = 8 };
 

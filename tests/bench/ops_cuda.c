@@ -8,7 +8,7 @@
 #include "kernels/backend.h"
 #include "kernels/base/arena.h"
 #include "kernels/base/rng.h"
-#include "kernels/graph.h"
+#include "kernels/device.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,6 +3,8 @@
  * fast. */
 #include "tests/comm/slow_device.h"
 
+#include "kernels/backend.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>

@@ -3,6 +3,7 @@
  * transports with a form of their own. */
 #include "kernels/comm/exchange.h"
 #include "kernels/comm/rendezvous.h"
+#include "kernels/op.h"
 #include "tests/comm/conformance.h"
 #include "tests/support/ranks.h"
 

@@ -2,7 +2,7 @@
 /* Recorded work: the same bits as the calls themselves, with what memory holds at the launch. */
 #include "tests/cuda/gpu.h"
 
-#include "kernels/graph.h"
+#include "kernels/device.h"
 #include "tests/support/near.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* op_linear and op_linear_add against sums in double, and the file that remembers algorithms. */
 #include "kernels/base/rng.h"
 #include "kernels/cuda/linear_cache.h"
-#include "kernels/graph.h"
+#include "kernels/device.h"
 #include "tests/cuda/gpu.h"
 #include "tests/support/near.h"
 

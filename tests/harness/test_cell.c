@@ -17,6 +17,8 @@ static enum status set(struct cell *cell, const char *name, const char *value)
     return cell_set(cell, name, name, value);
 }
 
+static const struct rendezvous two = {.size = 2}; /* under mpirun */
+
 static struct cell cell_of(const char *model, const char *strategy)
 {
     struct cell cell;
@@ -138,7 +140,7 @@ Test(setup, fills_the_models_defaults)
     struct setup *s;
     char text[CELL_LINE];
     cell.threads = 3;
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK, "%s", status_message());
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK, "%s", status_message());
     cr_assert_str_eq(
         cell_text(&s->cell, text),
         "model=pixart-tiny size=256x256 frames=1 steps=20 guidance=4.5 requests=1 dtype=fp32 "
@@ -155,7 +157,7 @@ Test(setup, takes_no_guidance_up_to_one)
     struct cell cell = cell_of("dit-tiny", NULL);
     struct setup *s;
     cell.guidance = 1;
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
     cr_assert_not(s->problem.guided);
     setup_close(s);
 }
@@ -165,7 +167,7 @@ Test(setup, names_the_nearest_sizes)
     struct cell cell = cell_of("pixart-tiny", NULL);
     struct setup *s;
     cell.width = cell.height = 250;
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_INVALID);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_INVALID);
     cr_assert(strstr(status_message(), "240") && strstr(status_message(), "256"), "%s",
               status_message());
 }
@@ -175,12 +177,12 @@ Test(setup, refuses_frames_and_missing_models)
     struct cell cell = cell_of("pixart-tiny", NULL);
     struct setup *s;
     cell.frames = 16;
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_INVALID);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_INVALID);
     cell_init(&cell);
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_INVALID);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_INVALID);
     cr_assert(strstr(status_message(), "--model"));
     cell = cell_of("no-such-model", NULL);
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_INVALID);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_INVALID);
 }
 
 Test(setup, refuses_types_that_the_backend_lacks_but_plans_them)
@@ -188,7 +190,7 @@ Test(setup, refuses_types_that_the_backend_lacks_but_plans_them)
     struct cell cell = cell_of("pixart-tiny", "ulysses=2");
     struct setup *s;
     strcpy(cell.dtype, "bf16");
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
     cr_assert_eq(setup_check_build(s), ST_UNSUPPORTED);
     cr_assert(strstr(status_message(), "--dtype fp32"), "%s", status_message());
     setup_close(s);
@@ -198,15 +200,15 @@ Test(setup, ranks_are_mpiruns_processes)
 {
     struct cell cell = cell_of("pixart-tiny", "ulysses=2");
     struct setup *s;
-    cr_assert_eq(setup_open(&cell, 2, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, &two, &s), ST_OK);
     cr_assert_str_eq(s->cell.transport, "mpi");
     cr_assert_eq(s->cell.ranks, 2);
     setup_close(s);
     cell.ranks = 4;
-    cr_assert_eq(setup_open(&cell, 2, &s), ST_INVALID);
+    cr_assert_eq(setup_open(&cell, &two, &s), ST_INVALID);
     cell.ranks = 0;
     strcpy(cell.transport, "local");
-    cr_assert_eq(setup_open(&cell, 2, &s), ST_INVALID);
+    cr_assert_eq(setup_open(&cell, &two, &s), ST_INVALID);
 }
 
 /* nccl in a build and on a machine that may have neither it nor a GPU: plans and words only. */
@@ -216,7 +218,7 @@ Test(setup, nccl_ranks_are_processes_of_this_host)
     struct setup *s;
     unsetenv("NCCL_NVLS_ENABLE");
     strcpy(cell.transport, "nccl");
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
     cr_assert(setup_forks(s) && !setup_processes(s));
     cr_assert_str_eq(setup_transport(s), "nccl");
     cr_assert_str_eq(s->cell.exchange, "auto");
@@ -224,11 +226,11 @@ Test(setup, nccl_ranks_are_processes_of_this_host)
     cr_assert_eq(setup_check_build(s), ST_UNSUPPORTED); /* on the cpu */
     cr_assert(strstr(status_message(), "nccl"), "%s", status_message());
     setup_close(s);
-    cr_assert_eq(setup_open(&cell, 2, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, &two, &s), ST_OK);
     cr_assert_not(setup_forks(s));
     setup_close(s);
     strcpy(cell.strategy, "serial");
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
     cr_assert_not(setup_forks(s));
     cr_assert_str_eq(setup_transport(s), "local");
     cr_assert_str_eq(s->cell.transport, "nccl"); /* what the record says */
@@ -241,16 +243,39 @@ Test(setup, ranks_give_up_before_the_launcher_does)
     struct setup *s;
     static const double timeout[] = {0, 4, 60};
     static const double watch[] = {300, 5, 30};
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
     cr_assert_eq(setup_watch_s(s), 0); /* threads */
     setup_close(s);
     strcpy(cell.transport, "nccl");
     for (int i = 0; i < 3; i++) {
         cell.timeout_s = timeout[i];
-        cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+        cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
         cr_assert_eq(setup_watch_s(s), watch[i]);
         setup_close(s);
     }
+}
+
+/* Every command takes the cell's ranks from here. */
+Test(setup, ranks_are_those_of_the_cell)
+{
+    struct cell cell = cell_of("pixart-tiny", "ulysses=2");
+    struct setup *s;
+    cell.threads = 5;
+    cell.timeout_s = 60;
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
+    struct ranks ranks = setup_ranks(s, NULL);
+    cr_assert_str_eq(ranks.backend, "cpu");
+    cr_assert_str_eq(ranks.transport, "local");
+    cr_assert_str_eq(ranks.exchange, "auto");
+    cr_assert(ranks.n == 2 && ranks.threads == 5 && ranks.first == 0);
+    cr_assert(!ranks.place && ranks.timeout_s == 0);
+    setup_close(s);
+    strcpy(cell.transport, "nccl");
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
+    const struct rendezvous place = {.rank = 1, .size = 2, .folder = "/tmp"};
+    ranks = setup_ranks(s, &place);
+    cr_assert(ranks.place == &place && ranks.timeout_s == setup_watch_s(s));
+    setup_close(s);
 }
 
 static bool has_word(const struct outcome_argv *argv, const char *word)
@@ -270,7 +295,7 @@ Test(setup, processes_are_told_how_to_measure)
     cell.timeout_s = 60;
     cell.graph = false;
     strcpy(cell.exchange, "lsa");
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
     cr_assert_eq(outcome_argv_build(s, "synthetic", NULL, &argv), ST_OK);
     cr_assert(has_word(&argv, "--timeout=60") && has_word(&argv, "--graph=off") &&
               has_word(&argv, "--exchange=lsa"));

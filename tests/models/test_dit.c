@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The DiT alone against diffusers: every golden forward file, on one device, without strategies;
  * and row invariance. */
+#include "kernels/backend.h"
 #include "models/dit.h"
 #include "tests/support/near.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A model's parameters are the same bits whether its device draws them or the host reads and copies
  * them, in every dtype and for every shard. */
+#include "kernels/backend.h"
 #include "models/dit_internal.h"
 
 #include <criterion/criterion.h>

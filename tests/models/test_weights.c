@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Weights: any slice is the same numbers as the whole has there, from a formula or from files, and
  * bad files are named. */
+#include "kernels/backend.h"
 #include "models/safetensors.h"
 #include "models/weights.h"
 

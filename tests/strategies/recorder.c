@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Remembers calls and makes them later. Computes nothing itself. */
+#include "kernels/backend.h"
 #include "tests/strategies/recorder_private.h"
 
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 #ifndef TESTS_STRATEGIES_RECORDER_PRIVATE_H
 #define TESTS_STRATEGIES_RECORDER_PRIVATE_H
 
+#include "kernels/op.h"
 #include "tests/strategies/recorder.h"
 
 enum job_kind {

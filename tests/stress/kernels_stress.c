@@ -24,7 +24,7 @@ enum {
     WIDTH = HEADS * HEAD
 };
 
-struct rank {
+struct actor {
     pthread_t id;
     enum status status;
     char message[256];
@@ -64,7 +64,7 @@ static enum status compute(struct queue *q, struct arena *arena, float *result)
     return ST_OK;
 }
 
-static enum status run_rank(struct rank *rank)
+static enum status run_actor(struct actor *actor)
 {
     struct device_options options = {.threads = THREADS};
     struct device *dev;
@@ -75,39 +75,39 @@ static enum status run_rank(struct rank *rank)
     if (st == ST_OK)
         st = arena_open(dev, ARENA_BUFFERS, &arena);
     if (st == ST_OK)
-        st = compute(q, arena, rank->result);
+        st = compute(q, arena, actor->result);
     arena_close(arena);
     queue_close(q);
     device_close(dev);
     return st;
 }
 
-static void *rank_main(void *arg)
+static void *actor_main(void *arg)
 {
-    struct rank *rank = arg;
-    rank->status = run_rank(rank);
-    snprintf(rank->message, sizeof(rank->message), "%s", status_message());
+    struct actor *actor = arg;
+    actor->status = run_actor(actor);
+    snprintf(actor->message, sizeof(actor->message), "%s", status_message());
     return NULL;
 }
 
 int main(void)
 {
-    struct rank *rank = calloc(DEVICES, sizeof(*rank));
+    struct actor *actor = calloc(DEVICES, sizeof(*actor));
     int bad = 0;
     for (int i = 0; i < DEVICES; i++)
-        BUG_ON(pthread_create(&rank[i].id, NULL, rank_main, &rank[i]) != 0,
+        BUG_ON(pthread_create(&actor[i].id, NULL, actor_main, &actor[i]) != 0,
                "no thread for device %d", i);
     for (int i = 0; i < DEVICES; i++)
-        pthread_join(rank[i].id, NULL);
+        pthread_join(actor[i].id, NULL);
     for (int i = 0; i < DEVICES; i++) {
-        bool differs = memcmp(rank[i].result, rank[0].result, sizeof(rank[0].result)) != 0;
-        if (rank[i].status != ST_OK || differs) {
+        bool differs = memcmp(actor[i].result, actor[0].result, sizeof(actor[0].result)) != 0;
+        if (actor[i].status != ST_OK || differs) {
             fprintf(stderr, "device %d: %s\n", i,
-                    differs ? "not device 0's result" : rank[i].message);
+                    differs ? "not device 0's result" : actor[i].message);
             bad = 1;
         }
     }
-    free(rank);
+    free(actor);
     printf("kernels_stress: %d devices of %d threads: %s\n", DEVICES, THREADS,
            bad ? "WRONG" : "ok");
     return bad;
