@@ -5,7 +5,7 @@
 #include "harness/cli/command.h"
 
 #include "harness/base/interrupt.h"
-#include "harness/base/suggest.h"
+#include "kernels/base/suggest.h"
 #include "harness/host/env.h"
 #include "harness/record/ending.h"
 #include "harness/record/record.h"

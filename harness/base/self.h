@@ -8,6 +8,11 @@
 /* This program's file, absolute, to start it again; into path of PATH_MAX bytes. ST_IO. */
 enum status self_path(char *path);
 
+/* The folder that holds this program's plots/ and experiments/, seen from its own file:
+ * PREFIX/share/ditbench of an installed one, the tree of a build, a bundle. Into path of PATH_MAX
+ * bytes. ST_IO where there is none. */
+enum status self_share(char *path);
+
 /* "0.1.0" */
 const char *self_version(void);
 

@@ -2,7 +2,7 @@
 /* argp over the tables of commands and cells. Interprets no value. */
 #include "harness/cli/args.h"
 
-#include "harness/base/suggest.h"
+#include "kernels/base/suggest.h"
 
 #include <argp.h>
 #include <errno.h>

@@ -3,7 +3,9 @@
 #include "harness/sweep/sweep.h"
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
+#include "harness/sweep/experiment_find.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -71,23 +73,39 @@ static enum status take(void *self, int key, const char *value)
     }
 }
 
+/* Says which file a name stands for. */
+static enum status find(const char *word, char *path)
+{
+    char hidden[PATH_MAX];
+    TRY(experiment_find(word, path, hidden));
+    if (hidden[0])
+        fprintf(stderr, "%s: %s, not %s\n", word, path, hidden);
+    else if (strcmp(word, path) != 0)
+        fprintf(stderr, "%s: %s\n", word, path);
+    return ST_OK;
+}
+
 static enum status sweep_main(int argc, char **argv)
 {
     static const struct args args = {
         .command = "sweep",
-        .positional = "FILE.yaml",
-        .about = "Runs the cells of an experiment file, each in processes of its own, and appends "
-                 "one row for each to "
-                 "a results file. Started again, it goes on where it stood.",
+        .positional = "FILE.yaml|NAME",
+        .about =
+            "Runs the cells of an experiment, each in processes of its own, and appends one row "
+            "for each to a results file. Started again, it goes on where it stood. NAME is one "
+            "of `ditbench list experiments`; ./NAME.yaml and ./experiments/NAME.yaml are "
+            "looked at first.",
         .own = own,
         .take = take,
     };
     struct sweep_command c = {.options = {.argc = argc, .argv = argv}};
     struct experiment *experiment;
+    char path[PATH_MAX];
     TRY(args_parse(&args, argc, argv, NULL, &c));
     if (!c.file)
         return fail(ST_INVALID, "no experiment is given; `ditbench list experiments` shows some");
-    TRY(experiment_open(c.file, &experiment));
+    TRY(find(c.file, path));
+    TRY(experiment_open(path, &experiment));
     enum status st = sweep_run(experiment, &c.options);
     experiment_close(experiment);
     return st;

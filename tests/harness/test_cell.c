@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options of a cell, their text, and what a setup makes of them. */
 #include "harness/base/number.h"
-#include "harness/base/suggest.h"
+#include "kernels/base/suggest.h"
 #include "harness/cell/cell.h"
 #include "harness/cell/setup.h"
 #include "harness/launch/ranks.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Edit distance between short words. Not a search. */
-#include "harness/base/suggest.h"
+#include "kernels/base/suggest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { LONGEST = 40, FAR = 1000 };
@@ -47,4 +48,13 @@ const char *suggest_word(const char *typed, const char *const *words)
         }
     }
     return best;
+}
+
+const char *suggest_hint(const char *typed, const char *const *words, char *buffer)
+{
+    const char *near = suggest_word(typed, words);
+    buffer[0] = '\0';
+    if (near)
+        snprintf(buffer, SUGGEST_HINT, " (did you mean '%s'?)", near);
+    return buffer;
 }
