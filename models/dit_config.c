@@ -2,6 +2,8 @@
 /* The presets: published shapes of PixArt and DiT, a tiny model of each family. Reads no files. */
 #include "models/dit_config.h"
 
+#include "kernels/base/suggest.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -127,12 +129,15 @@ const char *dit_config_summary(int index)
 static enum status refuse_name(const char *name)
 {
     char names[512] = "";
+    char hint[SUGGEST_HINT];
+    const char *words[PRESETS + 1] = {NULL};
     for (int i = 0; i < PRESETS; i++) {
         size_t used = strlen(names);
-        snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "", presets[i].config.name);
+        words[i] = presets[i].config.name;
+        snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "", words[i]);
     }
-    return fail(ST_INVALID, "model \"%s\" is neither a checkpoint folder nor one of %s", name,
-                names);
+    return fail(ST_INVALID, "model \"%s\"%s is neither a checkpoint folder nor one of %s", name,
+                suggest_hint(name, words, hint), names);
 }
 
 enum status dit_config_load(const char *name_or_folder, struct dit_config *out, char *folder_out,

@@ -4,6 +4,7 @@
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/sweep/experiment_find.h"
+#include "kernels/base/suggest.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -26,6 +27,14 @@ struct sweep_command {
     const char *file;
 };
 
+static enum status refuse_status(const char *name)
+{
+    const char *words[ENDINGS + 1] = {NULL};
+    for (int k = 0; k < ENDINGS; k++)
+        words[k] = ending_name((enum ending)k);
+    return suggest_refuse("--retry", name, words);
+}
+
 static enum status take_retry(const char *list, bool retry[ENDINGS])
 {
     for (const char *at = list;;) {
@@ -34,11 +43,7 @@ static enum status take_retry(const char *list, bool retry[ENDINGS])
         size_t n = strcspn(at, ",");
         snprintf(name, sizeof name, "%.*s", n < sizeof name ? (int)n : (int)sizeof name - 1, at);
         if (!ending_find(name, &status))
-            return fail(
-                ST_INVALID,
-                "--retry: found '%s', wanted names of statuses: ok, wrong, unsupported, oom, "
-                "timeout, crash, error, interrupted",
-                name);
+            return refuse_status(name);
         retry[status] = true;
         if (at[n] == '\0')
             return ST_OK;

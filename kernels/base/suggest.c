@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Edit distance between short words. Not a search. */
+/* Edit distance between short words, and words that hold another. */
 #include "kernels/base/suggest.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +14,13 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-/* Damerau-Levenshtein distance, each neighbouring pair swapped at most once. */
+static bool same(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* Damerau-Levenshtein distance, each neighbouring pair swapped at most once; case is no difference.
+ */
 static int distance(const char *a, const char *b)
 {
     int cost[LONGEST + 1][LONGEST + 1];
@@ -27,12 +35,26 @@ static int distance(const char *a, const char *b)
                 continue;
             }
             cost[i][j] = least(least(cost[i - 1][j], cost[i][j - 1]) + 1,
-                               cost[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                               cost[i - 1][j - 1] + !same(a[i - 1], b[j - 1]));
+            if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]))
                 cost[i][j] = least(cost[i][j], cost[i - 2][j - 2] + 1);
         }
     }
     return cost[n][m];
+}
+
+/* The only word that has `typed` in it. */
+static const char *holder(const char *typed, const char *const *words)
+{
+    const char *found = NULL;
+    for (int i = 0; words[i]; i++) {
+        if (!strcasestr(words[i], typed))
+            continue;
+        if (found)
+            return NULL;
+        found = words[i];
+    }
+    return found;
 }
 
 const char *suggest_word(const char *typed, const char *const *words)
@@ -47,7 +69,7 @@ const char *suggest_word(const char *typed, const char *const *words)
             best = words[i];
         }
     }
-    return best;
+    return best || length < 3 ? best : holder(typed, words);
 }
 
 const char *suggest_hint(const char *typed, const char *const *words, char *buffer)
@@ -57,4 +79,16 @@ const char *suggest_hint(const char *typed, const char *const *words, char *buff
     if (near)
         snprintf(buffer, SUGGEST_HINT, " (did you mean '%s'?)", near);
     return buffer;
+}
+
+enum status suggest_refuse(const char *what, const char *typed, const char *const *words)
+{
+    char names[600] = "";
+    char hint[SUGGEST_HINT];
+    size_t used = 0;
+    for (int i = 0; words[i] && used < sizeof names; i++)
+        used +=
+            (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", words[i]);
+    return fail(ST_INVALID, "%s: found '%.60s'%s; legal: %s", what, typed,
+                suggest_hint(typed, words, hint), names);
 }
