@@ -3,6 +3,7 @@
 #include "harness/cell/cell.h"
 
 #include "harness/base/number.h"
+#include "kernels/base/suggest.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -35,24 +36,21 @@ static enum status set_word(char *out, size_t size, const char *what, const char
     return ST_OK;
 }
 
+/* legal: NULL-ended */
 static enum status set_choice(char *out, const char *what, const char *value,
-                              const char *const *legal, int n)
+                              const char *const *legal)
 {
-    char names[100] = "";
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; legal[i]; i++)
         if (strcmp(value, legal[i]) == 0)
             return set_word(out, CELL_NAME, what, value);
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", legal[i]);
-    }
-    return fail(ST_INVALID, "%s: found '%.60s'; legal: %s", what, value, names);
+    return suggest_refuse(what, value, legal);
 }
 
 static enum status set_switch(bool *out, const char *what, const char *value)
 {
-    static const char *const words[] = {"off", "on"};
+    static const char *const words[] = {"off", "on", NULL};
     char word[CELL_NAME];
-    TRY(set_choice(word, what, value, words, 2));
+    TRY(set_choice(word, what, value, words));
     *out = strcmp(word, "on") == 0;
     return ST_OK;
 }
@@ -113,26 +111,26 @@ static enum status set_seed(struct cell *cell, const char *what, const char *val
 
 static enum status set_dtype(struct cell *cell, const char *what, const char *value)
 {
-    static const char *const legal[] = {"fp32", "bf16", "fp16"};
-    return set_choice(cell->dtype, what, value, legal, 3);
+    static const char *const legal[] = {"fp32", "bf16", "fp16", NULL};
+    return set_choice(cell->dtype, what, value, legal);
 }
 
 static enum status set_backend(struct cell *cell, const char *what, const char *value)
 {
-    static const char *const legal[] = {"cpu", "cuda"};
-    return set_choice(cell->backend, what, value, legal, 2);
+    static const char *const legal[] = {"cpu", "cuda", NULL};
+    return set_choice(cell->backend, what, value, legal);
 }
 
 static enum status set_transport(struct cell *cell, const char *what, const char *value)
 {
-    static const char *const legal[] = {"local", "mpi", "nccl"};
-    return set_choice(cell->transport, what, value, legal, 3);
+    static const char *const legal[] = {"local", "mpi", "nccl", NULL};
+    return set_choice(cell->transport, what, value, legal);
 }
 
 static enum status set_exchange(struct cell *cell, const char *what, const char *value)
 {
-    static const char *const legal[] = {"auto", "nccl", "lsa"};
-    return set_choice(cell->exchange, what, value, legal, 3);
+    static const char *const legal[] = {"auto", "nccl", "lsa", NULL};
+    return set_choice(cell->exchange, what, value, legal);
 }
 
 static enum status set_strategy(struct cell *cell, const char *what, const char *value)
@@ -180,10 +178,11 @@ char *cell_text(const struct cell *cell, char *buffer)
     snprintf(buffer, CELL_LINE,
              "model=%s size=%dx%d frames=%d steps=%d guidance=%g requests=%d dtype=%s backend=%s "
              "transport=%s strategy=%s ranks=%d seed=%" PRId64
-             " warmup_loops=%d repeats=%d threads=%d",
+             " warmup_loops=%d repeats=%d threads=%d exchange=%s graph=%s",
              cell->model, cell->width, cell->height, cell->frames, cell->steps, cell->guidance,
              cell->requests, cell->dtype, cell->backend, cell->transport, cell->strategy,
-             cell->ranks, cell->seed, cell->warmup_loops, cell->repeats, cell->threads);
+             cell->ranks, cell->seed, cell->warmup_loops, cell->repeats, cell->threads,
+             cell->exchange, cell->graph ? "on" : "off");
     return buffer;
 }
 
@@ -216,6 +215,7 @@ static const struct cell_option options[] = {
     {"exchange", "auto|nccl|lsa",
      "how nccl's ranks swap tokens for heads: the faster, messages, or one kernel (default: auto)",
      false, set_exchange},
+    {"graph", "on|off", "CUDA graphs; nothing on cpu (default: on)", false, set_graph},
     {"strategy", "SPEC", "e.g. cfg=2,pipefusion=2:patches=4,ulysses=2 (default: serial)", false,
      set_strategy},
     {"ranks", "N", "default: the product of the degrees", false, set_ranks},
@@ -224,7 +224,6 @@ static const struct cell_option options[] = {
     {"repeats", "N", "measured loops (default: 5)", true, set_repeats},
     {"check", "on|off", "compare the latents with a one-rank run (default: on)", true, set_check},
     {"timeout", "SECONDS", "limit for the cell, and again for its one-rank run", true, set_timeout},
-    {"graph", "on|off", "CUDA graphs; nothing on cpu (default: on)", true, set_graph},
 };
 
 const struct cell_option *cell_option_at(int index)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options of a cell, their text, and what a setup makes of them. */
 #include "harness/base/number.h"
-#include "harness/base/suggest.h"
 #include "harness/cell/cell.h"
 #include "harness/cell/setup.h"
 #include "harness/launch/ranks.h"
@@ -56,17 +55,6 @@ Test(number, takes_finite_decimals_only)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         cr_assert_eq(number_real("x", bad[i], -1e300, 1e300, &value), ST_INVALID, "'%s'", bad[i]);
     cr_assert_eq(number_real("x", "-0.1", 0, 10, &value), ST_INVALID);
-}
-
-Test(suggest, finds_the_nearest_word)
-{
-    static const char *const words[] = {"size", "steps", "seed", "strategy", NULL};
-    cr_assert_str_eq(suggest_word("sizee", words), "size");
-    cr_assert_str_eq(suggest_word("stpes", words), "steps");
-    cr_assert_str_eq(suggest_word("sede", words), "seed");
-    cr_assert_null(suggest_word("threads", words));
-    cr_assert_null(
-        suggest_word("a very long word that is nobody's neighbour, not even by chance", words));
 }
 
 Test(cell, sizes_are_a_side_or_two)

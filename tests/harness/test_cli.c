@@ -72,6 +72,25 @@ Test(cli, refuses_what_it_does_not_know)
          "--size");
 }
 
+#define PLAN "plan", "--model", "pixart-tiny"
+
+Test(cli, suggests_the_nearest_name)
+{
+    ends(program_run("plan", "--model", "pixart-tny", NULL), 2, "did you mean 'pixart-tiny'");
+    ends(program_run("run", "--model", "alpha-1024", NULL), 2, "did you mean 'pixart-alpha-1024'");
+    ends(program_run(PLAN, "--strategy", "cfg=2,ulyses=2", NULL), 2, "did you mean 'ulysses'");
+    ends(program_run(PLAN, "--strategy", "pipefusion=2:patchs=2", NULL), 2,
+         "did you mean 'patches'");
+    ends(program_run(PLAN, "--dtype", "bfp16", NULL), 2, "did you mean 'bf16'");
+    ends(program_run(PLAN, "--backend", "cdua", NULL), 2, "did you mean 'cuda'");
+    ends(program_run(PLAN, "--exchange", "ncl", NULL), 2, "did you mean 'nccl'");
+    ends(program_run("comm", "--op", "allreduce", NULL), 2, "did you mean 'all_reduce'");
+    ends(program_run("comm", "--op", "gather", NULL), 2, "did you mean 'all_gather'");
+    ends(program_run("list", "modles", NULL), 2, "did you mean 'models'");
+    ends(program_run("sweep", "quickstart", "--retry", "tiemout", NULL), 2,
+         "did you mean 'timeout'");
+}
+
 Test(cli, refuses_hostile_values)
 {
     ends(program_run("plan", "--model", "pixart-tiny", "--size", "250", NULL), 2, "240 and 256");
