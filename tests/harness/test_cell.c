@@ -133,7 +133,8 @@ Test(setup, fills_the_models_defaults)
         cell_text(&s->cell, text),
         "model=pixart-tiny size=256x256 frames=1 steps=20 guidance=4.5 requests=1 dtype=fp32 "
         "backend=cpu "
-        "transport=local strategy=ulysses=4 ranks=4 seed=1 warmup_loops=1 repeats=5 threads=3");
+        "transport=local strategy=ulysses=4 ranks=4 seed=1 warmup_loops=1 repeats=5 threads=3 "
+        "exchange=auto graph=on");
     cr_assert(s->problem.guided);
     cr_assert_eq(s->problem.text_tokens, s->config.text_tokens);
     cr_assert_eq(s->sampler->steps, 20);
