@@ -52,6 +52,12 @@ static inline int dit_channels(const struct dit_config *c)
     return c->heads * c->head_dim;
 }
 
+/* Features of a token of so many latent channels: K for in_channels, Kout for out_channels. */
+static inline int dit_features(const struct dit_config *c, int channels)
+{
+    return channels * c->patch * c->patch;
+}
+
 /* Presets: `list models`. NULL past the end. */
 const struct dit_config *dit_config_at(int index);
 const char *dit_config_summary(int index); /* one line */

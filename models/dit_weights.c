@@ -195,7 +195,7 @@ static enum status load_embed(struct loader *ld, struct dit *dit)
 {
     const struct dit_config *c = dit->config;
     int64_t C = dit_channels(c);
-    int64_t K = (int64_t)c->in_channels * c->patch * c->patch;
+    int64_t K = dit_features(c, c->in_channels);
     struct weights_slice whole = {0, C, 0, K};
     int64_t shape[4] = {C, c->in_channels, c->patch, c->patch};
     TRY(load_alloc(ld, C, K, &dit->embed_w));
@@ -215,8 +215,8 @@ static enum status load_head(struct loader *ld, struct dit *dit)
     const struct dit_config *c = dit->config;
     const char *prefix = c->modulation == DIT_ADALN_SINGLE ? "proj_out" : "proj_out_2";
     int64_t C = dit_channels(c);
-    int pixels = c->patch * c->patch;
-    int64_t rows = (int64_t)c->out_channels * pixels;
+    int pixels = dit_features(c, 1);
+    int64_t rows = dit_features(c, c->out_channels);
     TRY(load_alloc(ld, rows, C, &dit->head_w));
     TRY(load_alloc(ld, 0, rows, &dit->head_b));
     for (int channel = 0; channel < c->out_channels; channel++)
