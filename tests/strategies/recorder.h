@@ -11,7 +11,7 @@
 
 #include "kernels/comm/comm.h"
 
-extern const struct backend_ops recorder_backend; /* not in the registry: device_open */
+const struct backend_ops *recorder_backend(void); /* not in the registry: device_open */
 extern const struct comm_ops recorder_transport;  /* comm_open; needs a recorder_backend device */
 
 /* Graphs that a device was asked to launch. */
