@@ -134,11 +134,6 @@ int comm_size(const struct comm *comm)
     return comm->size;
 }
 
-const char *comm_name(const struct comm *comm)
-{
-    return comm->name;
-}
-
 void comm_set_when(struct comm *comm, enum comm_when when)
 {
     BUG_ON((unsigned)when >= COMM_WHENS, "phase %d does not exist", (int)when);

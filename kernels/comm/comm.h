@@ -65,7 +65,6 @@ void comm_close(struct comm *comm);
 
 int comm_rank(const struct comm *comm);
 int comm_size(const struct comm *comm);
-const char *comm_name(const struct comm *comm);
 
 /* Sets which column the bytes that follow are counted in. */
 void comm_set_when(struct comm *comm, enum comm_when when);
