@@ -124,11 +124,74 @@ Test(cell, options_refuse_what_is_hostile)
     cr_assert_eq(set(&cell, "model", longest), ST_INVALID);
 }
 
+/* A value of each option that is not its default. */
+static const char *const samples[][2] = {
+    {"model", "dit-tiny"},
+    {"size", "256x384"},
+    {"frames", "7"},
+    {"steps", "11"},
+    {"guidance", "0.1"},
+    {"requests", "3"},
+    {"text", "a b"},
+    {"seed", "5"},
+    {"dtype", "bf16"},
+    {"backend", "cuda"},
+    {"transport", "mpi"},
+    {"exchange", "lsa"},
+    {"strategy", "cfg=2,ring=3"},
+    {"ranks", "6"},
+    {"threads", "17"},
+    {"warmup-loops", "0"},
+    {"repeats", "9"},
+    {"check", "off"},
+    {"timeout", "2.5"},
+    {"graph", "off"},
+};
+
+static const char *sample_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++)
+        if (strcmp(samples[i][0], name) == 0)
+            return samples[i][1];
+    cr_assert_fail("no sample of option %s", name);
+    return NULL;
+}
+
+/* What one process was asked for reaches those that it starts: none of the table can be forgotten.
+ */
+Test(cell, every_option_is_written_as_it_is_read)
+{
+    struct cell plain;
+    cell_init(&plain);
+    for (int i = 0; cell_option_at(i); i++) {
+        const struct cell_option *o = cell_option_at(i);
+        struct cell cell = plain;
+        char *word;
+        char *otherwise;
+        cr_assert_eq(cell_set(&cell, o->name, o->name, sample_of(o->name)), ST_OK, "%s", o->name);
+        cr_assert_eq(cell_word(&cell, o, &word), ST_OK);
+        cr_assert_eq(cell_word(&plain, o, &otherwise), ST_OK);
+        cr_assert(!otherwise || strcmp(word, otherwise) != 0, "%s: the sample is the default",
+                  word);
+        const char *value = strchr(word, '=') + 1;
+        if (strcmp(o->name, "guidance") != 0) /* all digits of it */
+            cr_assert_str_eq(value, sample_of(o->name));
+        struct cell again = plain;
+        cr_assert_eq(cell_set(&again, o->name, o->name, value), ST_OK);
+        char *twice;
+        cr_assert_eq(cell_word(&again, o, &twice), ST_OK);
+        cr_assert_str_eq(twice, word);
+        free(twice);
+        free(otherwise);
+        free(word);
+    }
+}
+
 Test(cell, every_option_has_a_name_a_placeholder_and_a_reader)
 {
     for (int i = 0; cell_option_at(i); i++) {
         const struct cell_option *o = cell_option_at(i);
-        cr_assert(o->name && o->argument && o->summary && o->set);
+        cr_assert(o->name && o->argument && o->summary && o->kind);
         for (int k = 0; k < i; k++)
             cr_assert_str_neq(o->name, cell_option_at(k)->name);
     }
@@ -299,6 +362,12 @@ Test(setup, processes_are_told_how_to_measure)
     cr_assert_eq(outcome_argv_build(s, "synthetic", NULL, &argv), ST_OK);
     cr_assert(has_word(&argv, "--timeout=60") && has_word(&argv, "--graph=off") &&
               has_word(&argv, "--exchange=lsa"));
+    for (int i = 0; cell_option_at(i); i++) {
+        char *word;
+        cr_assert_eq(cell_word(&s->cell, cell_option_at(i), &word), ST_OK);
+        cr_assert(!word || has_word(&argv, word), "%s", word);
+        free(word);
+    }
     outcome_argv_release(&argv);
     setup_close(s);
 }

@@ -312,7 +312,7 @@ Test(cli, interrupted_run_leaves_nobody)
         "--check=off",  NULL};
     pid_t pid = program_start(argv);
     int status = 0;
-    cr_assert(program_wait_for("worker --model=pixart-tiny --size=256x256 --steps=77", false));
+    cr_assert(program_wait_for("--frames=1 --steps=77", false));
     kill(pid, SIGINT);
     waitpid(pid, &status, 0);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 130, "%d", status);
@@ -325,7 +325,7 @@ Test(cli, killed_run_leaves_nobody)
         program_path(), "run", "--model=pixart-tiny", "--steps=78", "--repeats=100",
         "--check=off",  NULL};
     pid_t pid = program_start(argv);
-    cr_assert(program_wait_for("worker --model=pixart-tiny --size=256x256 --steps=78", false));
+    cr_assert(program_wait_for("--frames=1 --steps=78", false));
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     cr_assert(program_wait_for("--steps=78", true));
@@ -338,10 +338,8 @@ Test(cli, a_dead_worker_is_status_5)
         "--check=off",  NULL};
     pid_t pid = program_start(argv);
     int status = 0;
-    cr_assert(program_wait_for("worker --model=pixart-tiny --size=256x256 --steps=79", false));
-    cr_assert_eq(
-        program_signal_processes("worker --model=pixart-tiny --size=256x256 --steps=79", SIGKILL),
-        1);
+    cr_assert(program_wait_for("--frames=1 --steps=79", false));
+    cr_assert_eq(program_signal_processes("--frames=1 --steps=79", SIGKILL), 1);
     waitpid(pid, &status, 0);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 5, "%d", status);
 }
