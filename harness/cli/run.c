@@ -172,6 +172,7 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
         record_close(record);
         return st;
     }
+    double load = env_load();
     double limit = setup->cell.timeout_s;
     TRY(watchdog_start(place->where.rank, limit, limit > 0 ? limit : LAUNCH_SILENCE_S));
     const struct worker worker = {
@@ -188,7 +189,7 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
         struct outcome_options named = *options;
         named.identity = record->cell.weights;
         env_add_loaded(record, setup->cell.backend);
-        outcome_name(setup, &named, record);
+        outcome_name(setup, &named, load, record);
         st = conclude(record, st, o->json);
     }
     record_close(record);

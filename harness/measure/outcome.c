@@ -122,7 +122,8 @@ static void fill_env(const struct setup *s, struct record *record)
     gpus_fill(record);
 }
 
-void outcome_name(const struct setup *s, const struct outcome_options *o, struct record *record)
+void outcome_name(const struct setup *s, const struct outcome_options *o, double load,
+                  struct record *record)
 {
     setup_name_record(s, o->identity, record);
     record->experiment = record_text(record, o->experiment);
@@ -131,6 +132,7 @@ void outcome_name(const struct setup *s, const struct outcome_options *o, struct
     for (int i = 0; i < o->argc; i++)
         record_add_text(record, &record->argv, o->argv[i]);
     fill_env(s, record);
+    env_add_load(record, load);
     if (record_identify(record) != ST_OK)
         record->out_of_memory = true;
     record_set_time(record);
@@ -161,7 +163,7 @@ enum status outcome_failed(const struct setup *setup, const struct outcome_optio
 {
     *out = NULL;
     TRY(failed_record(ending_of(st), status_message(), 0, NULL, out));
-    outcome_name(setup, options, *out);
+    outcome_name(setup, options, env_load(), *out);
     return ST_OK;
 }
 
@@ -212,6 +214,7 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
                         struct record **out, enum status *code)
 {
     *out = NULL;
+    double load = env_load();
     uint64_t *predicted = calloc((size_t)setup->cell.ranks, sizeof *predicted);
     if (!predicted)
         return fail(ST_OOM, "%d ranks: no host memory", setup->cell.ranks);
@@ -224,7 +227,7 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
                            *code == ST_OOM ? setup->cell.ranks : 0, predicted, out);
     free(predicted);
     TRY(st);
-    outcome_name(setup, options, *out);
+    outcome_name(setup, options, load, *out);
     if ((*out)->status == ENDING_WRONG)
         *code = ST_WRONG;
     if ((*out)->status == ENDING_OK || (*out)->status == ENDING_UNSUPPORTED)

@@ -220,6 +220,7 @@ Test(cli, run_prints_a_record)
     cr_assert_str_eq(record->deviation.against, "serial");
     cr_assert(record->deviation.rel_l2 > record->check.rel_l2);
     cr_assert_eq(record->argv.n, 9);
+    cr_assert(record->env.load.n == 2 && record->env.load.v[0] >= 0 && record->env.load.v[1] >= 0);
     record_close(record);
     program_release(&p);
 }
