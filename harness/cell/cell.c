@@ -3,6 +3,7 @@
 #include "harness/cell/cell.h"
 
 #include "harness/base/number.h"
+#include "kernels/base/suggest.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -68,15 +69,10 @@ static bool get_word(const struct cell_option *o, const void *member, char **out
 /* The index of one of the legal words. */
 static enum status choose(const char *const *legal, const char *what, const char *value, int *index)
 {
-    char names[100] = "";
-    for (int i = 0; legal[i]; i++) {
-        *index = i;
-        if (strcmp(value, legal[i]) == 0)
+    for (*index = 0; legal[*index]; (*index)++)
+        if (strcmp(value, legal[*index]) == 0)
             return ST_OK;
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", legal[i]);
-    }
-    return fail(ST_INVALID, "%s: found '%.60s'; legal: %s", what, value, names);
+    return suggest_refuse(what, value, legal);
 }
 
 static enum status set_choice(const struct cell_option *o, void *member, const char *what,
@@ -202,10 +198,11 @@ char *cell_text(const struct cell *cell, char *buffer)
     snprintf(buffer, CELL_LINE,
              "model=%s size=%dx%d frames=%d steps=%d guidance=%g requests=%d dtype=%s backend=%s "
              "transport=%s strategy=%s ranks=%d seed=%" PRId64
-             " warmup_loops=%d repeats=%d threads=%d",
+             " warmup_loops=%d repeats=%d threads=%d exchange=%s graph=%s",
              cell->model, cell->width, cell->height, cell->frames, cell->steps, cell->guidance,
              cell->requests, cell->dtype, cell->backend, cell->transport, cell->strategy,
-             cell->ranks, cell->seed, cell->warmup_loops, cell->repeats, cell->threads);
+             cell->ranks, cell->seed, cell->warmup_loops, cell->repeats, cell->threads,
+             cell->exchange, cell->graph ? "on" : "off");
     return buffer;
 }
 
@@ -271,8 +268,9 @@ static const struct cell_option options[] = {
     {"strategy", "SPEC", "e.g. cfg=2,pipefusion=2:patches=4,ulysses=2 (default: serial)", false,
      WORD(strategy)},
     {"ranks", "N", "default: the product of the degrees", false, COUNT(ranks, 1, CELL_MAX_RANKS)},
-    {"threads", "N", "CPU threads of all ranks together (default: all cores)", false,
-     COUNT(threads, 1, 4096)},
+    {"threads", "N", "CPU threads of all ranks together, at least one each (default: all cores)",
+     false, COUNT(threads, 1, CELL_MAX_RANKS)},
+    {"graph", "on|off", "CUDA graphs; nothing on cpu (default: on)", false, SWITCH(graph)},
     {"warmup-loops", "N", "loops before the measured ones (default: 1)", true,
      COUNT(warmup_loops, 0, 10000)},
     {"repeats", "N", "measured loops (default: 5)", true, COUNT(repeats, 1, 10000)},
@@ -280,7 +278,6 @@ static const struct cell_option options[] = {
      SWITCH(check)},
     {"timeout", "SECONDS", "limit for the cell, and again for its one-rank run", true,
      REAL(timeout_s, 0.001, 1e7)},
-    {"graph", "on|off", "CUDA graphs; nothing on cpu (default: on)", true, SWITCH(graph)},
 };
 
 const struct cell_option *cell_option_at(int index)

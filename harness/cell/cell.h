@@ -27,15 +27,15 @@ struct cell {
     char backend[CELL_NAME];
     char transport[CELL_NAME];
     char exchange[CELL_NAME]; /* how nccl exchanges heads: auto, nccl, lsa; "": auto */
+    bool graph;               /* record steps as CUDA graphs */
     char strategy[SPEC_TEXT]; /* "": serial */
     int ranks;                /* 0: the product of the degrees */
-    int threads;              /* of all ranks together; 0: the cores of this machine */
+    int threads;              /* of all ranks together; 0: the cores, or one a rank if more */
 
     /* the measurement */
     int warmup_loops, repeats;
     bool check;
     double timeout_s; /* 0: none */
-    bool graph;
 };
 
 enum { CELL_SEED = 1, CELL_MAX_RANKS = 65536 };

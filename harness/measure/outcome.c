@@ -53,8 +53,7 @@ static enum status predict_reference(const struct setup *s, uint64_t *bytes)
 static enum status capacity(const struct setup *s, size_t *bytes)
 {
     struct device *dev;
-    const int threads = s->cell.threads > s->cell.ranks ? s->cell.threads : s->cell.ranks;
-    const struct device_options options = {.ordinal = 0, .threads = threads};
+    const struct device_options options = {.ordinal = 0, .threads = s->cell.threads};
     TRY(device_open(backend_find(s->cell.backend), &options, &dev));
     enum status st = device_capacity(dev, bytes);
     device_close(dev);

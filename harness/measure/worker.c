@@ -124,6 +124,19 @@ static void check(const struct job *job, const float *latent)
     record->deviation.psnr_db = got.psnr_db;
 }
 
+/* Asked of every latent, checked or not. */
+static void check_finite(const struct job *job, const float *latent)
+{
+    struct record *record = job->record;
+    size_t n = reference_count(&job->setup->problem);
+    size_t bad = quality_not_finite(n, latent);
+    if (bad == 0)
+        return;
+    record->status = ENDING_WRONG;
+    record->reason = record_text_format(
+        record, "%zu of the final latents' %zu elements are NaN or infinite", bad, n);
+}
+
 static enum status write_output(const struct job *job, const float *latent)
 {
     const struct problem *p = &job->setup->problem;
@@ -145,6 +158,7 @@ static enum status report(struct job *job, const struct plan *plan, const void *
     record->status = ENDING_OK;
     worker_record_fill(record, plan, cell->ranks, cell->repeats, parts, step_end_ms);
     check(job, latent);
+    check_finite(job, latent);
     record_judge(record);
     TRY(write_output(job, latent));
     return record->status == ENDING_WRONG ? fail(ST_WRONG, "%s", record->reason) : ST_OK;

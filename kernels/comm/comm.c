@@ -398,9 +398,9 @@ enum status comm_wait(struct comm_req *req, struct queue *q)
 
 /* ---- graphs ---- */
 
-bool comm_records(const struct comm *comm)
+bool comm_captures(const struct comm *comm)
 {
-    return comm->size == 1 || comm->ops->records;
+    return comm->size == 1 || comm->ops->captures;
 }
 
 enum status comm_join(struct comm *comm, struct queue *q)

@@ -342,7 +342,7 @@ static enum status mpi_host_gather(void *comm, const void *mine, size_t size, vo
 static void mpi_abort(void *comm)
 {
     (void)comm;
-    if (status_message()[0]) /* the process ends here, and its error record with it */
+    if (status_message()[0]) /* the process ends here, and its message with it */
         fprintf(stderr, "ditbench: %s\n", status_message());
     MPI_Abort(MPI_COMM_WORLD, EXIT_RANK_FAILED);
 }

@@ -11,12 +11,12 @@
 
 enum job_kind { JOB_COPY, JOB_ADD, JOB_MARK, JOB_AWAIT, JOB_STOP };
 
-/* Marks are numbered when the host records them; whoever awaits the event waits for the latest
+/* Marks are numbered when the host makes them; whoever awaits the event waits for the latest
  * number of that moment. */
 struct slow_event {
     pthread_mutex_t lock;
     pthread_cond_t reached_more;
-    uint64_t recorded, reached;
+    uint64_t marked, reached;
     int users; /* the owner and the jobs in queues; the last frees it */
 };
 
@@ -209,7 +209,7 @@ static enum status mark(struct queue *q, struct event *event)
 {
     struct slow_event *slow = event->state;
     pthread_mutex_lock(&slow->lock);
-    uint64_t number = ++slow->recorded;
+    uint64_t number = ++slow->marked;
     slow->users++;
     pthread_mutex_unlock(&slow->lock);
     enqueue(q, &(struct job){.kind = JOB_MARK, .event = slow, .number = number});
@@ -220,7 +220,7 @@ static enum status await(struct queue *q, const struct event *event)
 {
     struct slow_event *slow = event->state;
     pthread_mutex_lock(&slow->lock);
-    uint64_t number = slow->recorded;
+    uint64_t number = slow->marked;
     slow->users++;
     pthread_mutex_unlock(&slow->lock);
     enqueue(q, &(struct job){.kind = JOB_AWAIT, .event = slow, .number = number});

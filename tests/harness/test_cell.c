@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options of a cell, their text, and what a setup makes of them. */
 #include "harness/base/number.h"
-#include "harness/base/suggest.h"
 #include "harness/cell/cell.h"
 #include "harness/cell/setup.h"
 #include "harness/launch/ranks.h"
@@ -9,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,17 +56,6 @@ Test(number, takes_finite_decimals_only)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         cr_assert_eq(number_real("x", bad[i], -1e300, 1e300, &value), ST_INVALID, "'%s'", bad[i]);
     cr_assert_eq(number_real("x", "-0.1", 0, 10, &value), ST_INVALID);
-}
-
-Test(suggest, finds_the_nearest_word)
-{
-    static const char *const words[] = {"size", "steps", "seed", "strategy", NULL};
-    cr_assert_str_eq(suggest_word("sizee", words), "size");
-    cr_assert_str_eq(suggest_word("stpes", words), "steps");
-    cr_assert_str_eq(suggest_word("sede", words), "seed");
-    cr_assert_null(suggest_word("threads", words));
-    cr_assert_null(
-        suggest_word("a very long word that is nobody's neighbour, not even by chance", words));
 }
 
 Test(cell, sizes_are_a_side_or_two)
@@ -208,7 +197,8 @@ Test(setup, fills_the_models_defaults)
         cell_text(&s->cell, text),
         "model=pixart-tiny size=256x256 frames=1 steps=20 guidance=4.5 requests=1 dtype=fp32 "
         "backend=cpu "
-        "transport=local strategy=ulysses=4 ranks=4 seed=1 warmup_loops=1 repeats=5 threads=3");
+        "transport=local strategy=ulysses=4 ranks=4 seed=1 warmup_loops=1 repeats=5 threads=4 "
+        "exchange=auto graph=on");
     cr_assert(s->problem.guided);
     cr_assert_eq(s->problem.text_tokens, s->config.text_tokens);
     cr_assert_eq(s->sampler->steps, 20);
@@ -314,6 +304,34 @@ Test(setup, ranks_give_up_before_the_launcher_does)
         cell.timeout_s = timeout[i];
         cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
         cr_assert_eq(setup_watch_s(s), watch[i]);
+        setup_close(s);
+    }
+}
+
+/* What is recorded, and counted in the id, is what runs: a thread for each rank at least, asked for
+ * or not. */
+Test(setup, a_rank_has_a_thread_at_least)
+{
+    static const struct {
+        int asked, ranks, wanted;
+    } cases[] = {{1, 4, 4}, {4, 4, 4}, {5, 4, 5}, {0, 64, 64}, {1, 1, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char strategy[20];
+        struct setup *s;
+        snprintf(strategy, sizeof strategy, "data=%d", cases[i].ranks);
+        struct cell cell = cell_of("pixart-tiny", strategy);
+        cell.threads = cases[i].asked;
+        cell.requests = cases[i].ranks;
+        cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK, "%s", status_message());
+        cr_assert(s->cell.threads >= cases[i].wanted, "%d threads", s->cell.threads);
+        cr_assert(cases[i].asked == 0 || s->cell.threads == cases[i].wanted);
+        cr_assert_eq(s->threads_asked, cases[i].asked);
+        cr_assert_eq(setup_record_cell(s, "synthetic").threads, s->cell.threads);
+        struct ranks ranks = setup_ranks(s, NULL);
+        int sum = 0;
+        for (int r = 0; r < ranks.n; r++)
+            sum += ranks_threads(&ranks, r);
+        cr_assert_eq(sum, s->cell.threads);
         setup_close(s);
     }
 }

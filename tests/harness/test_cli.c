@@ -72,6 +72,25 @@ Test(cli, refuses_what_it_does_not_know)
          "--size");
 }
 
+#define PLAN "plan", "--model", "pixart-tiny"
+
+Test(cli, suggests_the_nearest_name)
+{
+    ends(program_run("plan", "--model", "pixart-tny", NULL), 2, "did you mean 'pixart-tiny'");
+    ends(program_run("run", "--model", "alpha-1024", NULL), 2, "did you mean 'pixart-alpha-1024'");
+    ends(program_run(PLAN, "--strategy", "cfg=2,ulyses=2", NULL), 2, "did you mean 'ulysses'");
+    ends(program_run(PLAN, "--strategy", "pipefusion=2:patchs=2", NULL), 2,
+         "did you mean 'patches'");
+    ends(program_run(PLAN, "--dtype", "bfp16", NULL), 2, "did you mean 'bf16'");
+    ends(program_run(PLAN, "--backend", "cdua", NULL), 2, "did you mean 'cuda'");
+    ends(program_run(PLAN, "--exchange", "ncl", NULL), 2, "did you mean 'nccl'");
+    ends(program_run("comm", "--op", "allreduce", NULL), 2, "did you mean 'all_reduce'");
+    ends(program_run("comm", "--op", "gather", NULL), 2, "did you mean 'all_gather'");
+    ends(program_run("list", "modles", NULL), 2, "did you mean 'models'");
+    ends(program_run("sweep", "quickstart", "--retry", "tiemout", NULL), 2,
+         "did you mean 'timeout'");
+}
+
 Test(cli, refuses_hostile_values)
 {
     ends(program_run("plan", "--model", "pixart-tiny", "--size", "250", NULL), 2, "240 and 256");
@@ -233,6 +252,19 @@ Test(cli, run_without_a_check_leaves_it_null)
     json_is(p.out, "deviation.rel_l2", "null");
     json_is(p.out, "status", "ok");
     json_is(p.out, "memory_bytes.library", "[0]");
+    program_release(&p);
+}
+
+Test(cli, run_records_the_threads_that_run)
+{
+    struct program p = program_run("run", "--json", "--model=pixart-tiny", "--size=64", "--steps=2",
+                                   "--repeats=1", "--strategy=ring=2", "--threads=1", NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    json_is(p.out, "cell.threads", "2");
+    cr_assert(strstr(p.err, "not the 1 of --threads"), "%s", p.err);
+    program_release(&p);
+    p = program_run("run", "--json", SMALL, "--strategy=ring=2", "--threads=2", NULL);
+    cr_assert(p.status == 0 && !strstr(p.err, "--threads"), "%s", p.err);
     program_release(&p);
 }
 

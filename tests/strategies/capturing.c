@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Remembers calls and makes them later. Computes nothing itself. */
 #include "kernels/backend.h"
-#include "tests/strategies/recorder_private.h"
+#include "tests/strategies/capturing_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct recorder_device {
+struct capturing_device {
     struct device base;
     struct device *cpu;
     int launches;
 };
 
-struct recorder_queue {
+struct capturing_queue {
     struct queue base;
     struct queue *cpu;
-    struct recording *open; /* being made, or NULL */
+    struct capture *open; /* being made, or NULL */
 };
 
-static struct recorder_queue *queue_of(struct queue *q)
+static struct capturing_queue *queue_of(struct queue *q)
 {
-    return (struct recorder_queue *)q;
+    return (struct capturing_queue *)q;
 }
 
 /* ---- jobs ---- */
 
-struct job recorder_job(enum job_kind kind, int n, const struct tensor *const *t)
+struct job capturing_job(enum job_kind kind, int n, const struct tensor *const *t)
 {
     struct job job = {.kind = kind};
     for (int i = 0; i < n; i++) {
@@ -77,15 +77,15 @@ static enum status perform(struct job *j, struct queue *q)
     case JOB_ADVANCE:
         return op_advance(q, &t[0], &t[1], o[2], &t[3], o[4], &t[5]);
     default:
-        return recorder_post(j, q);
+        return capturing_post(j, q);
     }
 }
 
 /* Now, or when the graph is launched. */
-enum status recorder_submit(struct queue *queue, struct job job)
+enum status capturing_submit(struct queue *queue, struct job job)
 {
-    struct recorder_queue *q = queue_of(queue);
-    struct recording *r = q->open;
+    struct capturing_queue *q = queue_of(queue);
+    struct capture *r = q->open;
     if (!r)
         return perform(&job, q->cpu);
     r->job = realloc(r->job, ((size_t)r->n + 1) * sizeof *r->job);
@@ -99,14 +99,14 @@ enum status recorder_submit(struct queue *queue, struct job job)
 static enum status copy(struct queue *q, struct tensor *dst, const struct tensor *src)
 {
     BUG_ON(queue_of(q)->open && (!dst->dev || !src->dev), "a copy of host memory in a graph");
-    return recorder_submit(q, JOB(JOB_COPY, dst, src));
+    return capturing_submit(q, JOB(JOB_COPY, dst, src));
 }
 
 static enum status fill(struct queue *q, struct tensor *t, float value)
 {
     struct job job = JOB(JOB_FILL, t);
     job.value = value;
-    return recorder_submit(q, job);
+    return capturing_submit(q, job);
 }
 
 static enum status linear(struct queue *q, struct tensor *y, const struct tensor *x,
@@ -114,20 +114,20 @@ static enum status linear(struct queue *q, struct tensor *y, const struct tensor
 {
     struct job job = JOB(JOB_LINEAR, y, x, w, bias);
     job.act = act;
-    return recorder_submit(q, job);
+    return capturing_submit(q, job);
 }
 
 static enum status linear_add(struct queue *q, struct tensor *h, const struct tensor *x,
                               const struct tensor *w, const struct tensor *bias)
 {
-    return recorder_submit(q, JOB(JOB_LINEAR_ADD, h, x, w, bias));
+    return capturing_submit(q, JOB(JOB_LINEAR_ADD, h, x, w, bias));
 }
 
 static enum status activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act)
 {
     struct job job = JOB(JOB_ACTIVATE, y, x);
     job.act = act;
-    return recorder_submit(q, job);
+    return capturing_submit(q, job);
 }
 
 static enum status norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
@@ -135,13 +135,13 @@ static enum status norm_modulate(struct queue *q, struct tensor *y, const struct
 {
     struct job job = JOB(JOB_NORM_MODULATE, y, x, shift, scale);
     job.value = eps;
-    return recorder_submit(q, job);
+    return capturing_submit(q, job);
 }
 
 static enum status gate_add(struct queue *q, struct tensor *h, const struct tensor *y,
                             const struct tensor *bias, const struct tensor *gate)
 {
-    return recorder_submit(q, JOB(JOB_GATE_ADD, h, y, bias, gate));
+    return capturing_submit(q, JOB(JOB_GATE_ADD, h, y, bias, gate));
 }
 
 static enum status gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
@@ -151,23 +151,23 @@ static enum status gate_add_norm(struct queue *q, struct tensor *h, const struct
 {
     struct job job = JOB(JOB_GATE_ADD_NORM, h, y, bias, gate, a, shift, scale);
     job.value = eps;
-    return recorder_submit(q, job);
+    return capturing_submit(q, job);
 }
 
 static enum status add_rows(struct queue *q, struct tensor *h, const struct tensor *table)
 {
-    return recorder_submit(q, JOB(JOB_ADD_ROWS, h, table));
+    return capturing_submit(q, JOB(JOB_ADD_ROWS, h, table));
 }
 
 static enum status add(struct queue *q, struct tensor *y, const struct tensor *x)
 {
-    return recorder_submit(q, JOB(JOB_ADD, y, x));
+    return capturing_submit(q, JOB(JOB_ADD, y, x));
 }
 
 static enum status add_outer(struct queue *q, struct tensor *out, const struct tensor *table,
                              const struct tensor *t)
 {
-    return recorder_submit(q, JOB(JOB_ADD_OUTER, out, table, t));
+    return capturing_submit(q, JOB(JOB_ADD_OUTER, out, table, t));
 }
 
 static enum status timestep(struct queue *q, struct tensor *out, const struct tensor *t,
@@ -175,7 +175,7 @@ static enum status timestep(struct queue *q, struct tensor *out, const struct te
 {
     struct job job = JOB(JOB_TIMESTEP, out, t);
     job.value = freq_shift;
-    return recorder_submit(q, job);
+    return capturing_submit(q, job);
 }
 
 static enum status attention(struct queue *q, struct tensor *o, struct tensor *lse,
@@ -188,20 +188,20 @@ static enum status attention(struct queue *q, struct tensor *o, struct tensor *l
     BUG_ON(job.n_counts > COUNTS, "%d lanes", job.n_counts);
     for (int i = 0; i < job.n_counts; i++)
         job.count[i] = key_count[i];
-    return recorder_submit(q, job);
+    return capturing_submit(q, job);
 }
 
 static enum status merge(struct queue *q, struct tensor *o, struct tensor *lse,
                          const struct tensor *o2, const struct tensor *lse2)
 {
-    return recorder_submit(q, JOB(JOB_MERGE, o, lse, o2, lse2));
+    return capturing_submit(q, JOB(JOB_MERGE, o, lse, o2, lse2));
 }
 
 static enum status advance(struct queue *q, struct tensor *x, struct tensor *hist,
                            const struct tensor *eps_u, const struct tensor *eps_c,
                            const struct tensor *noise, const struct tensor *coef)
 {
-    return recorder_submit(q, JOB(JOB_ADVANCE, x, hist, eps_u, eps_c, noise, coef));
+    return capturing_submit(q, JOB(JOB_ADVANCE, x, hist, eps_u, eps_c, noise, coef));
 }
 
 static enum status random_normal(struct queue *q, struct tensor *out,
@@ -227,7 +227,7 @@ static enum status random_uniform(struct queue *q, struct tensor *out, float sca
 
 static enum status graph_start(struct queue *q)
 {
-    queue_of(q)->open = calloc(1, sizeof(struct recording));
+    queue_of(q)->open = calloc(1, sizeof(struct capture));
     BUG_ON(!queue_of(q)->open, "no memory for a graph");
     return ST_OK;
 }
@@ -241,8 +241,8 @@ static enum status graph_stop(struct queue *q, struct graph *out)
 
 static enum status graph_run(struct queue *q, const struct graph *graph)
 {
-    struct recording *r = graph->state;
-    ((struct recorder_device *)q->dev)->launches++;
+    struct capture *r = graph->state;
+    ((struct capturing_device *)q->dev)->launches++;
     for (int i = 0; i < r->n; i++)
         TRY(perform(&r->job[i], queue_of(q)->cpu));
     return ST_OK;
@@ -250,7 +250,7 @@ static enum status graph_run(struct queue *q, const struct graph *graph)
 
 static void graph_free(struct device *dev, struct graph *graph)
 {
-    struct recording *r = graph->state;
+    struct capture *r = graph->state;
     (void)dev;
     for (int i = 0; i < r->n; i++)
         if (r->job[i].kind == JOB_WAIT)
@@ -259,9 +259,9 @@ static void graph_free(struct device *dev, struct graph *graph)
     free(r);
 }
 
-int recorder_launches(const struct device *dev)
+int capturing_launches(const struct device *dev)
 {
-    return ((const struct recorder_device *)dev)->launches;
+    return ((const struct capturing_device *)dev)->launches;
 }
 
 /* ---- device, queue, events: the CPU's ---- */
@@ -279,7 +279,7 @@ static enum status count(int *devices)
 
 static enum status device_make(const struct device_options *options, struct device **out)
 {
-    struct recorder_device *dev = calloc(1, sizeof *dev);
+    struct capturing_device *dev = calloc(1, sizeof *dev);
     BUG_ON(!dev, "no memory for a device");
     dev->base.options = *options;
     TRY(device_open(backend_find("cpu"), options, &dev->cpu));
@@ -289,7 +289,7 @@ static enum status device_make(const struct device_options *options, struct devi
 
 static struct device *cpu_of(struct device *dev)
 {
-    return ((struct recorder_device *)dev)->cpu;
+    return ((struct capturing_device *)dev)->cpu;
 }
 
 static void device_free(struct device *dev)
@@ -315,7 +315,7 @@ static enum status capacity(struct device *dev, size_t *available)
 
 static enum status queue_make(struct device *dev, struct queue **out)
 {
-    struct recorder_queue *q = calloc(1, sizeof *q);
+    struct capturing_queue *q = calloc(1, sizeof *q);
     BUG_ON(!q, "no memory for a queue");
     q->base.dev = dev;
     TRY(queue_open(cpu_of(dev), &q->cpu));
@@ -361,9 +361,9 @@ static enum status elapsed(const struct event *from, const struct event *to, dou
     return backend_find("cpu")->elapsed(from, to, ms);
 }
 
-const struct backend_ops recorder_backend = {
-    .name = "recorder",
-    .summary = "the CPU, recorded",
+const struct backend_ops capturing_backend = {
+    .name = "capturing",
+    .summary = "the CPU, captured",
     .on_host = true,
     .supports = supports,
     .count = count,
@@ -403,12 +403,12 @@ const struct backend_ops recorder_backend = {
     .graph_release = graph_free,
 };
 
-bool recorder_records(struct queue *q)
+bool capturing_now(struct queue *q)
 {
     return queue_of(q)->open != NULL;
 }
 
-struct device *recorder_cpu(struct device *dev)
+struct device *capturing_cpu(struct device *dev)
 {
     return cpu_of(dev);
 }
