@@ -44,14 +44,13 @@ struct backend_ops {
                               const struct tensor *w, const struct tensor *bias);
     enum status (*activate)(struct queue *q, struct tensor *y, const struct tensor *x,
                             enum act act);
-    enum status (*norm_modulate)(struct queue *q, struct tensor *y, const struct tensor *x,
-                                 const struct tensor *shift, const struct tensor *scale, float eps);
+    enum status (*norm)(struct queue *q, struct tensor *y, const struct tensor *x,
+                        const struct norm *norm);
     enum status (*gate_add)(struct queue *q, struct tensor *h, const struct tensor *y,
                             const struct tensor *bias, const struct tensor *gate);
     enum status (*gate_add_norm)(struct queue *q, struct tensor *h, const struct tensor *y,
                                  const struct tensor *bias, const struct tensor *gate,
-                                 struct tensor *a, const struct tensor *shift,
-                                 const struct tensor *scale, float eps);
+                                 struct tensor *a, const struct norm *norm);
     enum status (*add_rows)(struct queue *q, struct tensor *h, const struct tensor *table);
     enum status (*add)(struct queue *q, struct tensor *y, const struct tensor *x);
     enum status (*add_outer)(struct queue *q, struct tensor *out, const struct tensor *table,

@@ -78,17 +78,35 @@ static void need_product(const struct queue *q, const char *op, const struct ten
     }
 }
 
-static void need_norm(const struct queue *q, const char *op, const struct tensor *y,
-                      const struct tensor *x, const struct tensor *shift,
-                      const struct tensor *scale)
+/* An fp32 vector of `length` that may be missing. */
+static void need_shared(const struct queue *q, const char *op, const struct tensor *v, int64_t n)
 {
-    need_tensor(q, op, x, 3);
-    need_tensor(q, op, y, 3);
+    if (!v)
+        return;
+    need_tensor(q, op, v, 1);
+    need(v->dtype == DTYPE_F32 && length(v, 0) == n, op, "an fp32 vector of a row's length", v,
+         NULL);
+}
+
+static void need_norm(const struct queue *q, const char *op, const struct tensor *y,
+                      const struct tensor *x, const struct norm *norm)
+{
+    int64_t width = length(x, 2) + (norm->beside ? length(norm->beside, 2) : 0);
+    const struct tensor *part[] = {y, x, norm->beside ? norm->beside : x};
     need_model_dtype(q, op, x);
-    need_same(op, y, x);
-    need_same_dtype(op, y, x);
-    need_vector(q, op, shift, x);
-    need_vector(q, op, scale, x);
+    for (int i = 0; i < 3; i++) {
+        need_tensor(q, op, part[i], 3);
+        need_same_dtype(op, part[i], x);
+        need(length(part[i], 0) == length(x, 0) && length(part[i], 1) == length(x, 1), op,
+             "equal lanes and rows", part[i], x);
+    }
+    need(length(y, 2) == width, op, "rows as long as those that are normed", y, x);
+    need_shared(q, op, norm->weight, width);
+    need_shared(q, op, norm->bias, width);
+    if (norm->shift)
+        need_vector(q, op, norm->shift, y);
+    if (norm->scale)
+        need_vector(q, op, norm->scale, y);
 }
 
 static void need_gate(const struct queue *q, const char *op, const struct tensor *h,
@@ -174,11 +192,11 @@ enum status op_activate(struct queue *q, struct tensor *y, const struct tensor *
     return DISPATCH(activate, y, x, act);
 }
 
-enum status op_norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                             const struct tensor *shift, const struct tensor *scale, float eps)
+enum status op_norm(struct queue *q, struct tensor *y, const struct tensor *x,
+                    const struct norm *norm)
 {
-    need_norm(q, "norm_modulate", y, x, shift, scale);
-    return DISPATCH(norm_modulate, y, x, shift, scale, eps);
+    need_norm(q, "norm", y, x, norm);
+    return DISPATCH(norm, y, x, norm);
 }
 
 enum status op_gate_add(struct queue *q, struct tensor *h, const struct tensor *y,
@@ -190,11 +208,11 @@ enum status op_gate_add(struct queue *q, struct tensor *h, const struct tensor *
 
 enum status op_gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                              const struct tensor *bias, const struct tensor *gate, struct tensor *a,
-                             const struct tensor *shift, const struct tensor *scale, float eps)
+                             const struct norm *norm)
 {
     need_gate(q, "gate_add_norm", h, y, bias, gate);
-    need_norm(q, "gate_add_norm", a, h, shift, scale);
-    return DISPATCH(gate_add_norm, h, y, bias, gate, a, shift, scale, eps);
+    need_norm(q, "gate_add_norm", a, h, norm);
+    return DISPATCH(gate_add_norm, h, y, bias, gate, a, norm);
 }
 
 enum status op_add_rows(struct queue *q, struct tensor *h, const struct tensor *table)

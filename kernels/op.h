@@ -64,20 +64,34 @@ enum status op_linear_add(struct queue *q, struct tensor *h, const struct tensor
 /* y = act(x), same shape; y may be x. */
 enum status op_activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act);
 
-/* y[b,n,:] = LN(x[b,n,:]) * (1 + scale[b,:]) + shift[b,:]; LayerNorm without affine; shift, scale
- * fp32 [B, C] (row stride allowed); y may be x. AdaLN of DiT (Peebles & Xie 2023, section 3.2). */
-enum status op_norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                             const struct tensor *shift, const struct tensor *scale, float eps);
+/*
+ * How rows x [B, N, C] are normed: (LN(x) * weight + bias) * (1 + scale) + shift, where LN(x) is (x
+ * - mean) / sqrt(variance + eps) over a row. All vectors are fp32, a NULL one is left out.
+ * LayerNorm with weight and bias; AdaLN of DiT with shift and scale (Peebles & Xie 2023,
+ * section 3.2).
+ */
+struct norm {
+    const struct tensor *weight, *bias; /* [C] */
+    const struct tensor *shift, *scale; /* [B, C], row stride allowed */
+    const struct tensor *beside; /* [B, N, E] of x's dtype, or NULL: it continues the rows of x, and
+                                    C is that of both side by side */
+    float eps;
+};
+
+/* y = the rows of x normed, [B, N, C]; y may be x where there is nothing beside it. */
+enum status op_norm(struct queue *q, struct tensor *y, const struct tensor *x,
+                    const struct norm *norm);
 
 /* h += gate[b,:] * (y + bias[:]); h, y [B, N, C]; gate fp32 [B, C] or NULL (1); bias [C] in the
- * model's dtype or NULL (0). */
+ * model's dtype or NULL (0). A sum beyond fp16's largest number becomes that number there, as FLUX
+ * clips; a NaN stays one. */
 enum status op_gate_add(struct queue *q, struct tensor *h, const struct tensor *y,
                         const struct tensor *bias, const struct tensor *gate);
 
-/* op_gate_add, then a = norm_modulate(h), in one pass over h. */
+/* op_gate_add, then a = the rows of h normed, in one pass over h. */
 enum status op_gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                              const struct tensor *bias, const struct tensor *gate, struct tensor *a,
-                             const struct tensor *shift, const struct tensor *scale, float eps);
+                             const struct norm *norm);
 
 /* h[b,n,:] += table[n,:]; table fp32 [N, C]. Position embeddings. */
 enum status op_add_rows(struct queue *q, struct tensor *h, const struct tensor *table);

@@ -147,6 +147,7 @@ enum status dit_head(struct dit *dit, const struct dit_call *call, const struct 
     struct tensor b = tensor_slice(&dit->head_b, 0, 0, features);
     struct tensor shift = dit_head_mod(dit, 0);
     struct tensor scale = dit_head_mod(dit, 1);
-    TRY(op_norm_modulate(call->queue, &a, h, &shift, &scale, 1e-6f));
+    const struct norm n = {.shift = &shift, .scale = &scale, .eps = 1e-6f};
+    TRY(op_norm(call->queue, &a, h, &n));
     return op_linear(call->queue, eps, &a, &w, &b, ACT_NONE);
 }

@@ -112,7 +112,8 @@ static enum status norm(struct dit *dit, const struct dit_call *call, const stru
     struct tensor a = dit_view(dit, &dit->scratch_a, h->dim[1], h->dim[2]);
     struct tensor shift = dit_mod(dit, l, shift_part);
     struct tensor scale = dit_mod(dit, l, shift_part + 1);
-    return op_norm_modulate(call->queue, &a, h, &shift, &scale, eps);
+    const struct norm n = {.shift = &shift, .scale = &scale, .eps = eps};
+    return op_norm(call->queue, &a, h, &n);
 }
 
 /* h += gate (y + bias); scratch_a := the rows normed and modulated for what follows. */
@@ -123,7 +124,8 @@ static enum status add_and_norm(struct dit *dit, const struct dit_call *call, st
     struct tensor a = dit_view(dit, &dit->scratch_a, h->dim[1], h->dim[2]);
     struct tensor shift = dit_mod(dit, l, shift_part);
     struct tensor scale = dit_mod(dit, l, shift_part + 1);
-    return op_gate_add_norm(call->queue, h, y, bias, gate, &a, &shift, &scale, eps);
+    const struct norm n = {.shift = &shift, .scale = &scale, .eps = eps};
+    return op_gate_add_norm(call->queue, h, y, bias, gate, &a, &n);
 }
 
 /* One block; expects the rows normed for its attention in scratch_a, and leaves them so for the

@@ -14,6 +14,11 @@
 
 #include "kernels/op.h"
 
+struct simd_norm {
+    float mean, inverse;
+    const float *weight, *bias, *scale, *shift; /* NULL: left out */
+};
+
 struct simd_ops {
     const char *name;
     bool (*usable)(void); /* this processor has the instructions */
@@ -24,9 +29,11 @@ struct simd_ops {
     /* h += gate * (y + bias); bias NULL: 0, gate NULL: 1. */
     void (*gate_add)(int64_t n, float *h, const float *y, const float *bias, const float *gate);
 
-    /* y = (x - mean) / sqrt(variance + eps) * (1 + scale) + shift; y may be x. */
-    void (*norm)(int64_t n, float *y, const float *x, const float *shift, const float *scale,
-                 float eps);
+    /* The sum of x - mean, or of its square; n 0: x may be NULL. */
+    float (*moment)(int64_t n, const float *x, float mean, bool square);
+
+    /* y = ((x - mean) * inverse * weight + bias) * (1 + scale) + shift; y may be x. */
+    void (*norm)(int64_t n, float *y, const float *x, const struct simd_norm *of);
 
     /* y = a * y + b * x; b 0: x is not read (NULL allowed). */
     void (*mix)(int64_t n, float *y, float a, const float *x, float b);

@@ -72,14 +72,13 @@ struct cuda_product {
 enum status cuda_product_plain(const struct cuda_target *at, const struct cuda_product *p);
 
 /* ---- norm.cu ---- */
-enum status cuda_norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                               const struct tensor *shift, const struct tensor *scale, float eps);
+enum status cuda_norm(struct queue *q, struct tensor *y, const struct tensor *x,
+                      const struct norm *norm);
 enum status cuda_gate_add(struct queue *q, struct tensor *h, const struct tensor *y,
                           const struct tensor *bias, const struct tensor *gate);
 enum status cuda_gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                                const struct tensor *bias, const struct tensor *gate,
-                               struct tensor *a, const struct tensor *shift,
-                               const struct tensor *scale, float eps);
+                               struct tensor *a, const struct norm *norm);
 
 /* ---- pointwise.cu ---- */
 enum status cuda_activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act);

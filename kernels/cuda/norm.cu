@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ops that go over h [B, N, C] row by row with fp32 vectors [B, C] beside it: one pass over memory.
- * A block has some rows of one lane, a thread sixteen bytes of each; its part of the vectors stays
- * in registers for all of them. Mean and variance are taken in two steps, without reading a row
- * again.
+ * Ops that go over h [B, N, C] row by row with fp32 vectors beside it: one pass over memory. A
+ * block has some rows of one lane at a time, a thread sixteen bytes of each; its part of the
+ * vectors stays in registers for all of them. Mean and variance are taken in two steps, without
+ * reading a row again.
  */
 #include "kernels/cuda/vector.cuh"
 
 enum {
-    ROWS = 4,     /* of a block */
     NARROW = 192, /* threads of a block at most: C <= 1536 in sixteen bits */
+    MIDDLE = 384, /* C <= 3072 */
     WIDE = 512,   /* C <= 4096 */
     WARPS = 8,    /* of a block of the kernel for odd widths */
 };
@@ -18,55 +18,93 @@ enum {
  */
 struct rows {
     void *h, *a;
-    const void *y, *bias;              /* bias NULL: 0 */
-    const float *gate, *shift, *scale; /* gate NULL: 1 */
-    int64_t h_lane, h_row, y_lane, y_row, a_lane, a_row;
+    const void *y, *bias; /* of the sum; bias NULL: 0 */
+    const void *beside;   /* the norm's rows go on there after h's `own` columns */
+    const float *gate;    /* NULL: 1 */
+    const float *weight, *added, *shift, *scale; /* of the norm; NULL: 1, 0, 0, 0 */
+    int64_t h_lane, h_row, y_lane, y_row, a_lane, a_row, beside_lane, beside_row;
     int64_t gate_lane, shift_lane, scale_lane;
-    int lanes, of_lane, width; /* B, N, C */
-    float eps, per_width;      /* per_width: 1 / C */
+    int lanes, of_lane;   /* B, N */
+    int own, width;       /* C of h, C of the norm */
+    float eps, per_width; /* per_width: 1 / width */
 };
 
-/* Four sums over a warp: that of x[r] arrives in the lanes whose number is r modulo 4. A lane gives
- * away half of what it has in each of the first two steps. */
-__device__ inline float warp_sums(const float (&x)[ROWS])
+/* R sums over a warp: that of x[r] arrives in the lanes whose number is r modulo R. A lane gives
+ * away half of what it has in each of the first steps. */
+template <int R> __device__ inline float warp_sums(const float (&x)[R])
 {
-    bool odd = threadIdx.x & 1, high = threadIdx.x & 2;
-    float even_pair = odd ? x[1] : x[0], odd_pair = odd ? x[3] : x[2];
-    even_pair += __shfl_xor_sync(0xffffffffu, odd ? x[0] : x[1], 1);
-    odd_pair += __shfl_xor_sync(0xffffffffu, odd ? x[2] : x[3], 1);
-    float sum = high ? odd_pair : even_pair;
-    sum += __shfl_xor_sync(0xffffffffu, high ? even_pair : odd_pair, 2);
+    float left[R];
 #pragma unroll
-    for (int step = 4; step < WARP; step *= 2)
-        sum += __shfl_xor_sync(0xffffffffu, sum, step);
-    return sum;
+    for (int r = 0; r < R; r++)
+        left[r] = x[r];
+#pragma unroll
+    for (int step = 1; step < R; step *= 2) {
+        bool odd = threadIdx.x & step;
+#pragma unroll
+        for (int r = 0; r < R / 2 / step; r++) {
+            float mine = odd ? left[2 * r + 1] : left[2 * r];
+            left[r] =
+                mine + __shfl_xor_sync(0xffffffffu, odd ? left[2 * r] : left[2 * r + 1], step);
+        }
+    }
+#pragma unroll
+    for (int step = R; step < WARP; step *= 2)
+        left[0] += __shfl_xor_sync(0xffffffffu, left[0], step);
+    return left[0];
 }
 
-/* x[r] := its sum over the block. `scratch` is used once: one barrier is enough. */
-__device__ inline void block_sums(float (&x)[ROWS], float4 *scratch)
+/* x[r] := its sum over the block. One barrier is enough where calls take two areas in turn. */
+template <int R> __device__ inline void block_sums(float (&x)[R], float *scratch)
 {
     float sum = warp_sums(x);
-    if (threadIdx.x % WARP < ROWS)
-        reinterpret_cast<float *>(scratch)[threadIdx.x / WARP * ROWS + threadIdx.x % WARP] = sum;
+    if (threadIdx.x % WARP < R)
+        scratch[threadIdx.x / WARP * R + threadIdx.x % WARP] = sum;
     __syncthreads();
-    float4 all = scratch[0];
+#pragma unroll
+    for (int r = 0; r < R; r++)
+        x[r] = scratch[r];
     for (int w = 1; w < (int)blockDim.x / WARP; w++) {
-        float4 more = scratch[w];
-        all.x += more.x;
-        all.y += more.y;
-        all.z += more.z;
-        all.w += more.w;
+        float2 more[R / 2];
+#pragma unroll
+        for (int r = 0; r < R / 2; r++) {
+            more[r] = *reinterpret_cast<const float2 *>(scratch + w * R + 2 * r);
+            x[2 * r] += more[r].x;
+            x[2 * r + 1] += more[r].y;
+        }
     }
-    x[0] = all.x;
-    x[1] = all.y;
-    x[2] = all.z;
-    x[3] = all.w;
 }
 
-/* What a thread keeps of the vectors: gate and bias (ADD), shift and 1 + scale (NORM). */
+/* What a thread keeps of the vectors: gate and bias (ADD); what LN(x) is multiplied by and then
+ * added to, the norm's four vectors in two (NORM). */
 template <typename T> struct kept {
-    float gate[vec<T>::N], bias[vec<T>::N], shift[vec<T>::N], scale[vec<T>::N];
+    float gate[vec<T>::N], bias[vec<T>::N], scale[vec<T>::N], shift[vec<T>::N];
 };
+
+template <typename T>
+__device__ inline void keep_norm(const struct rows &p, int64_t lane, int column, struct kept<T> &k)
+{
+    enum { N = vec<T>::N };
+    float more[N];
+    if (p.scale)
+        load_floats<N>(p.scale + lane * p.scale_lane + column, k.scale);
+    if (p.shift)
+        load_floats<N>(p.shift + lane * p.shift_lane + column, k.shift);
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        k.scale[i] += 1.0f;
+    if (p.added) {
+        load_floats<N>(p.added + column, more);
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            k.shift[i] += more[i] * k.scale[i];
+    }
+    if (p.weight) {
+        load_floats<N>(p.weight + column, more);
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            k.scale[i] *= more[i];
+    }
+}
 
 template <typename T, bool ADD, bool NORM>
 __device__ inline void keep(const struct rows &p, int64_t lane, int column, struct kept<T> &k)
@@ -77,67 +115,90 @@ __device__ inline void keep(const struct rows &p, int64_t lane, int column, stru
         k.gate[i] = 1.0f;
         k.bias[i] = k.shift[i] = k.scale[i] = 0.0f;
     }
-    if (column >= p.width)
-        return;
-    if (ADD && p.gate)
+    if (ADD && p.gate && column < p.own)
         load_floats<N>(p.gate + lane * p.gate_lane + column, k.gate);
-    if (ADD && p.bias)
+    if (ADD && p.bias && column < p.own)
         load_vec(static_cast<const T *>(p.bias) + column, k.bias);
-    if (NORM) {
-        load_floats<N>(p.shift + lane * p.shift_lane + column, k.shift);
-        load_floats<N>(p.scale + lane * p.scale_lane + column, k.scale);
-    }
-#pragma unroll
-    for (int i = 0; i < N; i++)
-        k.scale[i] += 1.0f;
+    if (NORM && column < p.width)
+        keep_norm(p, lane, column, k);
+}
+
+/* Where a thread's columns lie: those of h, and after them those of what is beside it. */
+template <typename T> struct place {
+    T *rows;
+    int64_t stride;
+};
+
+template <typename T>
+__device__ inline struct place<T> place_of(const struct rows &p, int64_t lane, int column) {
+    struct place<T> own = {
+        static_cast<T *>(p.h) + lane *p.h_lane + column, p.h_row
+    };
+    struct place<T> more = {
+        static_cast<T *>(const_cast<void *>(p.beside)) + lane *p.beside_lane + column - p.own,
+            p.beside_row
+    };
+    return column < p.own ? own : more;
 }
 
 /* This thread's part of a group of rows, as it comes from memory: rows first.. of `count`, zeros
  * where there is nothing. */
-template <typename T>
+template <typename T, int R>
 __device__ inline void load_rows(const T *from, int64_t stride, int first, int count, bool inside,
-                                 uint4 (&raw)[ROWS])
+                                 uint4 (&raw)[R])
 {
 #pragma unroll
-    for (int r = 0; r < ROWS; r++) {
+    for (int r = 0; r < R; r++) {
         raw[r] = make_uint4(0, 0, 0, 0);
         if (inside && first + r < count)
             raw[r] = *reinterpret_cast<const uint4 *>(from + (first + r) * stride);
     }
 }
 
+/* A sum within the numbers of its dtype, of which fp16's end early; a NaN stays one. */
+template <typename T> __device__ inline float held(float x)
+{
+    return x;
+}
+
+template <> __device__ inline float held<fp16>(float x)
+{
+    const float most = 65504.0f;
+    return x > most ? most : x < -most ? -most : x;
+}
+
 /* v := h + gate * (y + bias), rounded as it is stored: what follows sees the same h as a later read
- * would. */
-template <typename T>
+ * would. Columns that are not h's own have no y, and are not stored. */
+template <typename T, int R>
 __device__ inline void add_rows(const struct rows &p, const struct kept<T> &k,
-                                const uint4 (&raw_y)[ROWS], T *h, int first, bool inside,
-                                float (&v)[ROWS][vec<T>::N])
+                                const uint4 (&raw_y)[R], T *h, int first, bool own,
+                                float (&v)[R][vec<T>::N])
 {
     enum { N = vec<T>::N };
 #pragma unroll
-    for (int r = 0; r < ROWS; r++) {
+    for (int r = 0; r < R; r++) {
         float y[N];
         unpack<T>(raw_y[r], y);
 #pragma unroll
         for (int i = 0; i < N; i++)
-            v[r][i] += k.gate[i] * (y[i] + k.bias[i]);
+            v[r][i] = held<T>(v[r][i] + k.gate[i] * (y[i] + k.bias[i]));
         uint4 sum = pack<T>(v[r]);
-        if (inside && first + r < p.of_lane)
+        if (own && first + r < p.of_lane)
             *reinterpret_cast<uint4 *>(h + (first + r) * p.h_row) = sum;
         unpack<T>(sum, v[r]);
     }
 }
 
-/* a := v normed and modulated. */
-template <typename T>
+/* a := v normed. */
+template <typename T, int R>
 __device__ inline void norm_rows(const struct rows &p, const struct kept<T> &k, T *a, int first,
-                                 bool inside, float (&v)[ROWS][vec<T>::N],
-                                 float4 (*scratch)[WIDE / WARP])
+                                 bool inside, float (&v)[R][vec<T>::N],
+                                 float (*scratch)[WIDE / WARP * R])
 {
     enum { N = vec<T>::N };
-    float mean[ROWS], squares[ROWS];
+    float mean[R], squares[R];
 #pragma unroll
-    for (int r = 0; r < ROWS; r++) {
+    for (int r = 0; r < R; r++) {
         mean[r] = squares[r] = 0.0f;
 #pragma unroll
         for (int i = 0; i < N; i++)
@@ -145,7 +206,7 @@ __device__ inline void norm_rows(const struct rows &p, const struct kept<T> &k, 
     }
     block_sums(mean, scratch[0]);
 #pragma unroll
-    for (int r = 0; r < ROWS; r++) {
+    for (int r = 0; r < R; r++) {
         mean[r] *= p.per_width;
 #pragma unroll
         for (int i = 0; i < N; i++) {
@@ -156,7 +217,7 @@ __device__ inline void norm_rows(const struct rows &p, const struct kept<T> &k, 
     }
     block_sums(squares, scratch[1]);
 #pragma unroll
-    for (int r = 0; r < ROWS; r++) {
+    for (int r = 0; r < R; r++) {
         float inverse = rsqrtf(squares[r] * p.per_width + p.eps);
 #pragma unroll
         for (int i = 0; i < N; i++)
@@ -166,101 +227,143 @@ __device__ inline void norm_rows(const struct rows &p, const struct kept<T> &k, 
     }
 }
 
-/* All addresses and strides are multiples of sixteen bytes. With the norm, three narrow blocks to
- * an SM are worth some registers. */
-template <typename T, int THREADS, bool ADD, bool NORM>
-static __global__ void __launch_bounds__(THREADS, NORM &&THREADS == NARROW ? 3 : 1)
-    vector_rows(const struct rows p)
+/* Whether blocks stay for several groups of rows, for which they read the vectors once. The norm
+ * alone has room to load the next group before it sums this one up; narrow sums are at the rate of
+ * memory as they are, and have no registers left. */
+template <int THREADS, bool ADD> struct stays {
+    enum { yes = !ADD || THREADS > NARROW };
+};
+
+/* All addresses and strides are multiples of sixteen bytes. BLOCKS are on an SM at a time, each
+ * with R rows at a time. */
+template <typename T, int THREADS, int BLOCKS, int R, bool ADD, bool NORM>
+static __global__ void __launch_bounds__(THREADS, BLOCKS) vector_rows(const struct rows p)
 {
-    __shared__ float4 scratch[2][WIDE / WARP];
+    __shared__ __align__(16) float scratch[2][WIDE / WARP * R];
     int64_t lane = blockIdx.y;
-    int first = blockIdx.x * ROWS, column = threadIdx.x * vec<T>::N;
-    bool inside = column < p.width;
-    T *h = static_cast<T *>(p.h) + lane * p.h_lane + column;
-    uint4 raw_h[ROWS], raw_y[ROWS];
-    float v[ROWS][vec<T>::N];
-    load_rows<T>(h, p.h_row, first, p.of_lane, inside, raw_h);
+    int first = blockIdx.x * R, step = gridDim.x * R, column = threadIdx.x * vec<T>::N;
+    bool own = column < p.own, inside = column < p.width;
+    struct place<T> at = place_of<T>(p, lane, column);
+    const T *y = static_cast<const T *>(p.y) + lane * p.y_lane + column;
+    T *a = static_cast<T *>(p.a) + lane * p.a_lane + column;
+    uint4 raw_h[R], raw_y[R];
+    load_rows<T>(at.rows, at.stride, first, p.of_lane, inside, raw_h);
     if (ADD)
-        load_rows<T>(static_cast<const T *>(p.y) + lane * p.y_lane + column, p.y_row, first,
-                     p.of_lane, inside, raw_y);
+        load_rows<T>(y, p.y_row, first, p.of_lane, own, raw_y);
     struct kept<T> k;
     keep<T, ADD, NORM>(p, lane, column, k);
+    for (; first < p.of_lane; first += step) {
+        float v[R][vec<T>::N];
 #pragma unroll
-    for (int r = 0; r < ROWS; r++)
-        unpack<T>(raw_h[r], v[r]);
-    if (ADD)
-        add_rows<T>(p, k, raw_y, h, first, inside, v);
-    if (NORM)
-        norm_rows<T>(p, k, static_cast<T *>(p.a) + lane * p.a_lane + column, first, inside, v,
-                     scratch);
+        for (int r = 0; r < R; r++)
+            unpack<T>(raw_h[r], v[r]);
+        if (!ADD)
+            load_rows<T>(at.rows, at.stride, first + step, p.of_lane, inside, raw_h);
+        if (ADD)
+            add_rows<T>(p, k, raw_y, at.rows, first, own, v);
+        if (NORM)
+            norm_rows<T>(p, k, a, first, inside, v, scratch);
+        if (!stays<THREADS, ADD>::yes)
+            return;
+        if (ADD) {
+            load_rows<T>(at.rows, at.stride, first + step, p.of_lane, inside, raw_h);
+            load_rows<T>(y, p.y_row, first + step, p.of_lane, own, raw_y);
+        }
+    }
 }
 
-/* Any width and alignment, element by element; a row is read again for its variance and its
- * output. */
+/* Column c of a row of the norm. */
+template <typename T>
+__device__ inline float element(const struct rows &p, const T *h, const T *beside, int c)
+{
+    return to_float(c < p.own ? h[c] : beside[c - p.own]);
+}
+
+template <typename T>
+__device__ inline void norm_row(const struct rows &p, int64_t lane, int64_t n, const T *h)
+{
+    const T *beside = static_cast<const T *>(p.beside) + lane * p.beside_lane + n * p.beside_row;
+    T *a = static_cast<T *>(p.a) + lane * p.a_lane + n * p.a_row;
+    int first = threadIdx.x % WARP;
+    float sum = 0.0f, squares = 0.0f;
+    for (int c = first; c < p.width; c += WARP)
+        sum += element(p, h, beside, c);
+    float mean = warp_sum(sum) * p.per_width;
+    for (int c = first; c < p.width; c += WARP)
+        squares += (element(p, h, beside, c) - mean) * (element(p, h, beside, c) - mean);
+    float inverse = rsqrtf(warp_sum(squares) * p.per_width + p.eps);
+    for (int c = first; c < p.width; c += WARP) {
+        float v = (element(p, h, beside, c) - mean) * inverse;
+        v = v * (p.weight ? p.weight[c] : 1.0f) + (p.added ? p.added[c] : 0.0f);
+        v *= 1.0f + (p.scale ? p.scale[lane * p.scale_lane + c] : 0.0f);
+        a[c] = from_float<T>(v + (p.shift ? p.shift[lane * p.shift_lane + c] : 0.0f));
+    }
+}
+
+/* Any width and alignment, element by element; a row is read again for its mean, its variance and
+ * its output. */
 template <typename T, bool ADD, bool NORM>
 static __global__ void __launch_bounds__(WARPS *WARP) scalar_rows(const struct rows p)
 {
-    int row = blockIdx.x * WARPS + threadIdx.x / WARP;
-    int first = threadIdx.x % WARP;
-    if (row >= p.lanes * p.of_lane)
+    int64_t row = (int64_t)blockIdx.x * WARPS + threadIdx.x / WARP;
+    if (row >= (int64_t)p.lanes * p.of_lane)
         return;
     int64_t lane = row / p.of_lane;
     int64_t n = row % p.of_lane;
     T *h = static_cast<T *>(p.h) + lane * p.h_lane + n * p.h_row;
-    const T *y = static_cast<const T *>(p.y) + (ADD ? lane * p.y_lane + n * p.y_row : 0);
+    const T *y = static_cast<const T *>(p.y) + lane * p.y_lane + n * p.y_row;
     const T *bias = static_cast<const T *>(p.bias);
-    float sum = 0.0f;
-    for (int c = first; c < p.width; c += WARP) {
-        float v = to_float(h[c]);
-        if (ADD) {
-            float add = to_float(y[c]) + (bias ? to_float(bias[c]) : 0.0f);
-            v += (p.gate ? p.gate[lane * p.gate_lane + c] : 1.0f) * add;
-            h[c] = from_float<T>(v);
-            v = to_float(from_float<T>(v));
-        }
-        sum += v;
+    for (int c = threadIdx.x % WARP; ADD && c < p.own; c += WARP) {
+        float add = to_float(y[c]) + (bias ? to_float(bias[c]) : 0.0f);
+        float gate = p.gate ? p.gate[lane * p.gate_lane + c] : 1.0f;
+        h[c] = from_float<T>(held<T>(to_float(h[c]) + gate * add));
     }
-    if (!NORM)
-        return;
-    float mean = warp_sum(sum) * p.per_width;
-    float squares = 0.0f;
-    for (int c = first; c < p.width; c += WARP)
-        squares += (to_float(h[c]) - mean) * (to_float(h[c]) - mean);
-    float inverse = rsqrtf(warp_sum(squares) * p.per_width + p.eps);
-    T *a = static_cast<T *>(p.a) + lane * p.a_lane + n * p.a_row;
-    for (int c = first; c < p.width; c += WARP) {
-        float scale = p.scale[lane * p.scale_lane + c];
-        float shift = p.shift[lane * p.shift_lane + c];
-        a[c] = from_float<T>((to_float(h[c]) - mean) * inverse * (1.0f + scale) + shift);
-    }
+    if (NORM)
+        norm_row<T>(p, lane, n, h); // a lane reads what it wrote itself
 }
 
 static bool fits_vectors(const struct rows *p, int n)
 {
-    const void *address[] = {p->h, p->y, p->a, p->bias, p->gate, p->shift, p->scale};
-    int64_t elements =
-        p->width | p->h_lane | p->h_row | p->y_lane | p->y_row | p->a_lane | p->a_row;
+    const void *address[] = {p->h,    p->y,      p->a,     p->bias,  p->beside,
+                             p->gate, p->weight, p->added, p->shift, p->scale};
+    int64_t elements = p->own | p->width | p->h_lane | p->h_row | p->y_lane | p->y_row | p->a_lane |
+                       p->a_row | p->beside_lane | p->beside_row;
     int64_t floats = p->gate_lane | p->shift_lane | p->scale_lane;
     bool fits = elements % n == 0 && floats % 4 == 0;
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 10; i++)
         fits = fits && aligned16(address[i]);
     return fits;
+}
+
+/* Blocks that stay are as many as the SMs hold, or fewer with as many turns each; those that do
+ * not, one for each group of rows. */
+template <typename T, int THREADS, int BLOCKS, int R, bool ADD, bool NORM>
+static void launch_vectors(const struct cuda_target *at, const struct rows *p, int threads)
+{
+    int64_t groups = blocks_for(p->of_lane, R);
+    int64_t most = (int64_t)at->multiprocessors * BLOCKS / p->lanes;
+    int64_t turns = !stays<THREADS, ADD>::yes ? 1 : most > 0 ? (groups + most - 1) / most : groups;
+    dim3 blocks(blocks_for(groups, (int)turns), p->lanes);
+    vector_rows<T, THREADS, BLOCKS, R, ADD, NORM><<<blocks, threads, 0, stream_of(at)>>>(*p);
 }
 
 template <typename T, bool ADD, bool NORM>
 static enum status launch(const struct cuda_target *at, const struct rows *p)
 {
     int threads = (p->width / vec<T>::N + WARP - 1) / WARP * WARP;
-    dim3 blocks(blocks_for(p->of_lane, ROWS), p->lanes);
     if (!fits_vectors(p, vec<T>::N) || threads > WIDE || p->lanes > 65535) {
         unsigned all = blocks_for((int64_t)p->lanes * p->of_lane, WARPS);
         scalar_rows<T, ADD, NORM><<<all, WARPS * WARP, 0, stream_of(at)>>>(*p);
+    } else if (threads <= NARROW - WARP) {
+        launch_vectors<T, NARROW - WARP, 4, 4, ADD, NORM>(at, p, threads);
     } else if (threads <= NARROW) {
-        vector_rows<T, NARROW, ADD, NORM><<<blocks, threads, 0, stream_of(at)>>>(*p);
+        launch_vectors<T, NARROW, 3, 4, ADD, NORM>(at, p, threads);
+    } else if (threads <= MIDDLE) {
+        launch_vectors<T, MIDDLE, ADD ? 2 : 3, 2, ADD, NORM>(at, p, threads);
     } else {
-        vector_rows<T, WIDE, ADD, NORM><<<blocks, threads, 0, stream_of(at)>>>(*p);
+        launch_vectors<T, WIDE, ADD ? 1 : 2, 2, ADD, NORM>(at, p, threads);
     }
-    return cuda_launched(NORM ? ADD ? "gate_add_norm" : "norm_modulate" : "gate_add");
+    return cuda_launched(NORM ? ADD ? "gate_add_norm" : "norm" : "gate_add");
 }
 
 template <bool ADD, bool NORM>
@@ -286,8 +389,7 @@ static void set_h(struct rows *p, const struct tensor *h)
     p->h_row = h->stride[1];
     p->lanes = (int)h->dim[0];
     p->of_lane = (int)h->dim[1];
-    p->width = (int)h->dim[2];
-    p->per_width = 1.0f / (float)h->dim[2];
+    p->own = p->width = (int)h->dim[2];
 }
 
 static void set_add(struct rows *p, const struct tensor *y, const struct tensor *bias,
@@ -301,25 +403,38 @@ static void set_add(struct rows *p, const struct tensor *y, const struct tensor 
     p->gate_lane = gate ? gate->stride[0] : 0;
 }
 
-static void set_norm(struct rows *p, const struct tensor *a, const struct tensor *shift,
-                     const struct tensor *scale, float eps)
+static const float *floats_of(const struct tensor *t)
+{
+    return t ? static_cast<const float *>(t->data) : NULL;
+}
+
+static void set_norm(struct rows *p, const struct tensor *a, const struct norm *norm)
 {
     p->a = a->data;
     p->a_lane = a->stride[0];
     p->a_row = a->stride[1];
-    p->shift = static_cast<const float *>(shift->data);
-    p->scale = static_cast<const float *>(scale->data);
-    p->shift_lane = shift->stride[0];
-    p->scale_lane = scale->stride[0];
-    p->eps = eps;
+    p->width = (int)a->dim[2];
+    p->per_width = 1.0f / (float)a->dim[2];
+    p->weight = floats_of(norm->weight);
+    p->added = floats_of(norm->bias);
+    p->shift = floats_of(norm->shift);
+    p->scale = floats_of(norm->scale);
+    p->shift_lane = norm->shift ? norm->shift->stride[0] : 0;
+    p->scale_lane = norm->scale ? norm->scale->stride[0] : 0;
+    p->eps = norm->eps;
+    if (norm->beside) {
+        p->beside = norm->beside->data;
+        p->beside_lane = norm->beside->stride[0];
+        p->beside_row = norm->beside->stride[1];
+    }
 }
 
-enum status cuda_norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                               const struct tensor *shift, const struct tensor *scale, float eps)
+enum status cuda_norm(struct queue *q, struct tensor *y, const struct tensor *x,
+                      const struct norm *norm)
 {
     struct rows p = {};
     set_h(&p, x);
-    set_norm(&p, y, shift, scale, eps);
+    set_norm(&p, y, norm);
     return launch_for<false, true>(q, x->dtype, &p);
 }
 
@@ -334,12 +449,11 @@ enum status cuda_gate_add(struct queue *q, struct tensor *h, const struct tensor
 
 enum status cuda_gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                                const struct tensor *bias, const struct tensor *gate,
-                               struct tensor *a, const struct tensor *shift,
-                               const struct tensor *scale, float eps)
+                               struct tensor *a, const struct norm *norm)
 {
     struct rows p = {};
     set_h(&p, h);
     set_add(&p, y, bias, gate);
-    set_norm(&p, a, shift, scale, eps);
+    set_norm(&p, a, norm);
     return launch_for<true, true>(q, h->dtype, &p);
 }

@@ -130,13 +130,14 @@ static void bench_attention(struct bench *b, const char *name, int64_t rows, int
 
 struct row_case {
     struct tensor h, a, y, bias, vector, table;
+    struct norm norm;
     enum act act;
 };
 
 static void call_norm(struct bench *b, void *arg)
 {
     struct row_case *c = arg;
-    check(op_norm_modulate(b->q, &c->a, &c->h, &c->vector, &c->vector, 1e-6f));
+    check(op_norm(b->q, &c->a, &c->h, &c->norm));
 }
 
 static void call_gate(struct bench *b, void *arg)
@@ -148,8 +149,7 @@ static void call_gate(struct bench *b, void *arg)
 static void call_gate_norm(struct bench *b, void *arg)
 {
     struct row_case *c = arg;
-    check(op_gate_add_norm(b->q, &c->h, &c->y, &c->bias, &c->vector, &c->a, &c->vector, &c->vector,
-                           1e-6f));
+    check(op_gate_add_norm(b->q, &c->h, &c->y, &c->bias, &c->vector, &c->a, &c->norm));
 }
 
 static void call_add(struct bench *b, void *arg)
@@ -179,8 +179,9 @@ static void bench_rows(struct bench *b, int64_t rows)
         .bias = MAKE(b, WIDTH),
         .vector = MAKE(b, LANES, WIDTH),
     };
+    c.norm = (struct norm){.shift = &c.vector, .scale = &c.vector, .eps = 1e-6f};
     double bytes = (double)tensor_bytes(&c.h);
-    report(b, "norm_modulate", 2 * bytes, "GB/s", call_norm, &c);
+    report(b, "norm", 2 * bytes, "GB/s", call_norm, &c);
     report(b, "gate_add", 3 * bytes, "GB/s", call_gate, &c);
     report(b, "gate_add_norm", 4 * bytes, "GB/s", call_gate_norm, &c);
     report(b, "add", 3 * bytes, "GB/s", call_add, &c);

@@ -252,12 +252,13 @@ static void bench_attention(struct bench *b, const char *name, int64_t rows, int
 
 struct rows {
     struct tensor h[SETS], y[SETS], a[SETS], bias, gate, shift, scale, table, lse, lse2;
+    struct norm norm;
 };
 
 static void call_norm(struct bench *b, int set, void *operands)
 {
     struct rows *p = operands;
-    check(op_norm_modulate(b->q, &p->a[set], &p->h[set], &p->shift, &p->scale, 1e-6f));
+    check(op_norm(b->q, &p->a[set], &p->h[set], &p->norm));
 }
 
 static void call_gate_add(struct bench *b, int set, void *operands)
@@ -269,8 +270,7 @@ static void call_gate_add(struct bench *b, int set, void *operands)
 static void call_gate_add_norm(struct bench *b, int set, void *operands)
 {
     struct rows *p = operands;
-    check(op_gate_add_norm(b->q, &p->h[set], &p->y[set], &p->bias, &p->gate, &p->a[set], &p->shift,
-                           &p->scale, 1e-6f));
+    check(op_gate_add_norm(b->q, &p->h[set], &p->y[set], &p->bias, &p->gate, &p->a[set], &p->norm));
 }
 
 static void call_add_rows(struct bench *b, int set, void *operands)
@@ -319,9 +319,10 @@ static void bench_rows(struct bench *b, int64_t rows, double layers)
         p.y[i] = MAKE(b, b->dtype, LANES, rows, WIDTH);
         p.a[i] = MAKE(b, b->dtype, LANES, rows, WIDTH);
     }
+    p.norm = (struct norm){.shift = &p.shift, .scale = &p.scale, .eps = 1e-6f};
     double once = (double)tensor_bytes(&p.h[0]);
     const struct work works[] = {
-        {"norm_modulate", 2 * once, memory_rate, layers + 2, call_norm, &p},
+        {"norm", 2 * once, memory_rate, layers + 2, call_norm, &p},
         {"gate_add", 3 * once, memory_rate, layers + 1, call_gate_add, &p},
         {"gate_add_norm", 4 * once, memory_rate, layers - 1, call_gate_add_norm, &p},
         {"add_rows", 2 * once + (double)tensor_bytes(&p.table), memory_rate, 1, call_add_rows, &p},

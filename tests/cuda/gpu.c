@@ -23,7 +23,7 @@ static const struct {
     {"attention", {[DTYPE_F32] = 2e-6, [DTYPE_BF16] = 4e-3, [DTYPE_F16] = 6e-4}},
     {"lse", {[DTYPE_F32] = 2e-6}},
     {"merge", {[DTYPE_F32] = 1e-6, [DTYPE_BF16] = 2.5e-3, [DTYPE_F16] = 3.5e-4}},
-    {"norm_modulate", {[DTYPE_F32] = 1e-6, [DTYPE_BF16] = 2.5e-3, [DTYPE_F16] = 3.5e-4}},
+    {"norm", {[DTYPE_F32] = 1e-6, [DTYPE_BF16] = 2.5e-3, [DTYPE_F16] = 3.5e-4}},
     {"gate_add", {[DTYPE_F32] = 3e-7, [DTYPE_BF16] = 2.5e-3, [DTYPE_F16] = 3.5e-4}},
     {"gate_add_norm", {[DTYPE_F32] = 1e-6, [DTYPE_BF16] = 4e-3, [DTYPE_F16] = 6e-4}},
     {"activate", {[DTYPE_F32] = 1e-6, [DTYPE_BF16] = 4e-3, [DTYPE_F16] = 5e-4}},

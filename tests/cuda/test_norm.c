@@ -10,7 +10,8 @@
 enum { SUM = 1, NORM = 2 };
 
 struct operands {
-    struct gpu_tensor *h, *y, *bias, *gate, *a, *shift, *scale;
+    struct gpu_tensor *h, *y, *bias, *gate, *a;
+    struct gpu_tensor *weight, *added, *shift, *scale, *beside; /* of the norm; each may be NULL */
 };
 
 static double rounded(struct gpu *gpu, double x, enum dtype dtype)
@@ -27,62 +28,97 @@ static double rounded(struct gpu *gpu, double x, enum dtype dtype)
     return back;
 }
 
+static double element(const struct gpu_tensor *t, int64_t i, double otherwise)
+{
+    return t ? (double)t->value[i] : otherwise;
+}
+
+/* One row [C], and what it goes on with, normed to a [W]. */
+static void norm_row(const struct operands *o, int64_t row, const double *h, double *a)
+{
+    int64_t N = o->h->t.dim[1], C = o->h->t.dim[2], W = o->a->t.dim[2], b = row / N;
+    double mean = 0.0, variance = 0.0;
+    for (int64_t c = 0; c < W; c++) {
+        a[c] = c < C ? h[c] : (double)o->beside->value[row * (W - C) + c - C];
+        mean += a[c] / (double)W;
+    }
+    for (int64_t c = 0; c < W; c++)
+        variance += (a[c] - mean) * (a[c] - mean) / (double)W;
+    for (int64_t c = 0; c < W; c++) {
+        double v = (a[c] - mean) / sqrt(variance + 1e-6);
+        v = v * element(o->weight, c, 1.0) + element(o->added, c, 0.0);
+        a[c] = v * (1.0 + element(o->scale, b * W + c, 0.0)) + element(o->shift, b * W + c, 0.0);
+    }
+}
+
 /* The norm is that of the h that was stored, as the contract has it. */
 static void want_of(struct gpu *gpu, const struct operands *o, int what, double *h, double *a)
 {
     int64_t B = o->h->t.dim[0], N = o->h->t.dim[1], C = o->h->t.dim[2];
     for (int64_t row = 0; row < B * N; row++) {
-        int64_t b = row / N;
-        double mean = 0.0, variance = 0.0;
         double *at = h + row * C;
         for (int64_t c = 0; c < C; c++) {
             at[c] = o->h->value[row * C + c];
-            if (what & SUM) {
-                double add = o->y->value[row * C + c] + (o->bias ? o->bias->value[c] : 0.0);
-                at[c] += (o->gate ? o->gate->value[b * C + c] : 1.0) * add;
-                if (what & NORM)
-                    at[c] = rounded(gpu, at[c], o->h->t.dtype);
-            }
-            mean += at[c] / (double)C;
+            if (!(what & SUM))
+                continue;
+            at[c] += element(o->gate, row / N * C + c, 1.0) *
+                     (o->y->value[row * C + c] + element(o->bias, c, 0.0));
+            if (what & NORM)
+                at[c] = rounded(gpu, at[c], o->h->t.dtype);
         }
-        for (int64_t c = 0; c < C; c++)
-            variance += (at[c] - mean) * (at[c] - mean) / (double)C;
-        for (int64_t c = 0; (what & NORM) && c < C; c++)
-            a[row * C + c] =
-                (at[c] - mean) / sqrt(variance + 1e-6) * (1.0 + o->scale->value[b * C + c]) +
-                o->shift->value[b * C + c];
+        if (what & NORM)
+            norm_row(o, row, at, a + row * o->a->t.dim[2]);
     }
+}
+
+static struct tensor *view_of(struct gpu_tensor *t)
+{
+    return t ? &t->t : NULL;
 }
 
 static void run(struct gpu *gpu, const struct operands *o, int what)
 {
-    struct tensor *bias = o->bias ? &o->bias->t : NULL, *gate = o->gate ? &o->gate->t : NULL;
+    struct tensor *bias = view_of(o->bias), *gate = view_of(o->gate);
+    struct norm norm = {view_of(o->weight), view_of(o->added),  view_of(o->shift),
+                        view_of(o->scale),  view_of(o->beside), 1e-6f};
     if (what == NORM)
-        OK(op_norm_modulate(gpu->q, &o->a->t, &o->h->t, &o->shift->t, &o->scale->t, 1e-6f));
+        OK(op_norm(gpu->q, &o->a->t, &o->h->t, &norm));
     else if (what == SUM)
         OK(op_gate_add(gpu->q, &o->h->t, &o->y->t, bias, gate));
     else
-        OK(op_gate_add_norm(gpu->q, &o->h->t, &o->y->t, bias, gate, &o->a->t, &o->shift->t,
-                            &o->scale->t, 1e-6f));
+        OK(op_gate_add_norm(gpu->q, &o->h->t, &o->y->t, bias, gate, &o->a->t, &norm));
 }
 
-static void check(struct gpu *gpu, enum dtype dtype, int what, int B, int N, int C, bool in_place)
+struct shape {
+    int B, N, C, E; /* E: columns beside h */
+};
+
+static struct gpu_tensor *maybe(struct gpu *gpu, enum dtype dtype, int ndim, const int64_t *dim)
 {
-    int64_t size = (int64_t)B * N * C;
-    double *h = malloc((size_t)size * sizeof(double)), *a = malloc((size_t)size * sizeof(double));
+    return gpu_pick(gpu, 0, 2) ? gpu_random(gpu, dtype, 1.0f, ndim, dim) : NULL;
+}
+
+static void check(struct gpu *gpu, enum dtype dtype, int what, struct shape s, bool in_place)
+{
+    int B = s.B, N = s.N, C = s.C, W = s.C + s.E;
+    double *h = malloc((size_t)B * (size_t)N * (size_t)C * sizeof(double));
+    double *a = malloc((size_t)B * (size_t)N * (size_t)W * sizeof(double));
     struct operands o = {
         .h = gpu_random(gpu, dtype, 2.0f, GPU_DIM(B, N, C)),
         .y = gpu_random(gpu, dtype, 1.0f, GPU_DIM(B, N, C)),
-        .bias = gpu_pick(gpu, 0, 1) ? gpu_random(gpu, dtype, 1.0f, GPU_DIM(C)) : NULL,
-        .gate = gpu_pick(gpu, 0, 2) ? gpu_random(gpu, DTYPE_F32, 1.0f, GPU_DIM(B, C)) : NULL,
-        .shift = gpu_random(gpu, DTYPE_F32, 1.0f, GPU_DIM(B, C)),
-        .scale = gpu_random(gpu, DTYPE_F32, 1.0f, GPU_DIM(B, C)),
+        .bias = maybe(gpu, dtype, GPU_DIM(C)),
+        .gate = maybe(gpu, DTYPE_F32, GPU_DIM(B, C)),
+        .weight = maybe(gpu, DTYPE_F32, GPU_DIM(W)),
+        .added = maybe(gpu, DTYPE_F32, GPU_DIM(W)),
+        .shift = maybe(gpu, DTYPE_F32, GPU_DIM(B, W)),
+        .scale = maybe(gpu, DTYPE_F32, GPU_DIM(B, W)),
+        .beside = s.E > 0 ? gpu_random(gpu, dtype, 2.0f, GPU_DIM(B, N, s.E)) : NULL,
     };
-    o.a = in_place ? o.h : gpu_blank(gpu, dtype, GPU_DIM(B, N, C));
+    o.a = in_place ? o.h : gpu_blank(gpu, dtype, GPU_DIM(B, N, W));
     want_of(gpu, &o, what, h, a);
     run(gpu, &o, what);
     if (what & NORM)
-        gpu_near(gpu, what == NORM ? "norm_modulate" : "gate_add_norm", o.a, a);
+        gpu_near(gpu, what == NORM ? "norm" : "gate_add_norm", o.a, a);
     if (what & SUM)
         gpu_near(gpu, "gate_add", o.h, h);
     free(h);
@@ -97,12 +133,12 @@ static void widths(int what, uint64_t seed)
     struct gpu gpu;
     gpu_open(&gpu, seed);
     for (int round = 0; round < 36; round++)
-        check(&gpu, gpu_dtype(round), what, gpu_pick(&gpu, 1, 3), gpu_pick(&gpu, 1, 23),
-              C[round / 3], false);
+        check(&gpu, gpu_dtype(round), what,
+              (struct shape){gpu_pick(&gpu, 1, 3), gpu_pick(&gpu, 1, 23), C[round / 3], 0}, false);
     gpu_close(&gpu);
 }
 
-static void test_norm_modulate(void)
+static void test_norm(void)
 {
     widths(NORM, 21);
 }
@@ -117,12 +153,64 @@ static void test_gate_add_norm(void)
     widths(SUM | NORM, 23);
 }
 
+/* More groups of rows than blocks stay, so that each takes several turns. */
+static void test_many_rows(void)
+{
+    struct gpu gpu;
+    gpu_open(&gpu, 26);
+    for (int round = 0; round < 6; round++) {
+        int what = round < 3 ? NORM : SUM | NORM;
+        check(&gpu, gpu_dtype(round), what, (struct shape){2, 2301, 96, 0}, false);
+        check(&gpu, gpu_dtype(round), what, (struct shape){1, 1703, 1600, 0}, false);
+    }
+    gpu_close(&gpu);
+}
+
+/* Rows that go on in another tensor: HunyuanDiT's skips, and widths that fit no vector. */
+static void test_beside(void)
+{
+    static const int widths_of[][2] = {{1408, 1408}, {96, 40}, {64, 7}, {5, 64}, {1000, 3000}};
+    struct gpu gpu;
+    gpu_open(&gpu, 27);
+    for (int round = 0; round < 30; round++) {
+        const int *C = widths_of[round / 6];
+        struct shape s = {gpu_pick(&gpu, 1, 3), gpu_pick(&gpu, 1, 23), C[0], C[1]};
+        check(&gpu, gpu_dtype(round), round % 2 ? SUM | NORM : NORM, s, false);
+    }
+    gpu_close(&gpu);
+}
+
 static void test_in_place(void)
 {
     struct gpu gpu;
     gpu_open(&gpu, 24);
     for (int round = 0; round < 6; round++)
-        check(&gpu, gpu_dtype(round), NORM, 2, 9, round < 3 ? 1152 : 77, true);
+        check(&gpu, gpu_dtype(round), NORM, (struct shape){2, 9, round < 3 ? 1152 : 77, 0}, true);
+    gpu_close(&gpu);
+}
+
+/* fp16's sums end at its largest number, and only a NaN is one. */
+static void test_held(void)
+{
+    enum { C = 16 };
+    struct gpu gpu;
+    gpu_open(&gpu, 28);
+    for (int width = C - 1; width <= C; width++) { // element by element, and in vectors
+        struct gpu_tensor *h = gpu_dense(&gpu, DTYPE_F16, 0.0f, GPU_DIM(1, 1, width));
+        struct gpu_tensor *y = gpu_dense(&gpu, DTYPE_F16, 0.0f, GPU_DIM(1, 1, width));
+        float from[C] = {60000, -60000, 1, NAN}, by[C] = {60000, -60000, INFINITY, 1};
+        const float want[] = {65504, -65504, 65504};
+        gpu_write(&gpu, h, from);
+        gpu_write(&gpu, y, by);
+        OK(op_gate_add(gpu.q, &h->t, &y->t, NULL, NULL));
+        float *got = gpu_read(&gpu, &h->t);
+        for (int i = 0; i < 3; i++)
+            CHECK(got[i] == want[i], "%g + %g = %g", (double)from[i], (double)by[i],
+                  (double)got[i]);
+        CHECK(isnan(got[3]) && got[4] == 0.0f, "%g, %g", (double)got[3], (double)got[4]);
+        free(got);
+        gpu_forget(&gpu);
+    }
     gpu_close(&gpu);
 }
 
@@ -134,17 +222,15 @@ static void test_large_mean(void)
     gpu_open(&gpu, 25);
     struct gpu_tensor *x = gpu_dense(&gpu, DTYPE_F32, 0.0f, GPU_DIM(1, N, C));
     struct gpu_tensor *y = gpu_dense(&gpu, DTYPE_F32, 0.0f, GPU_DIM(1, N, C));
-    struct gpu_tensor *shift = gpu_dense(&gpu, DTYPE_F32, 1.0f, GPU_DIM(1, C));
-    struct gpu_tensor *scale = gpu_dense(&gpu, DTYPE_F32, 1.0f, GPU_DIM(1, C));
     static float value[N * C];
     static double h[N * C], want[N * C];
     rng_uniform(1, 2, 0, N * C, value);
     for (int i = 0; i < N * C; i++)
         value[i] = 1000.0f + value[i];
     gpu_write(&gpu, x, value);
-    struct operands o = {.h = x, .a = y, .shift = shift, .scale = scale};
+    struct operands o = {.h = x, .a = y};
     want_of(&gpu, &o, NORM, h, want);
-    OK(op_norm_modulate(gpu.q, &y->t, &x->t, &shift->t, &scale->t, 1e-6f));
+    run(&gpu, &o, NORM);
     float *got = gpu_read(&gpu, &y->t);
     for (int i = 0; i < N * C; i++) // the mean itself is known to fp32: 3e-5 of the deviation
         CHECK(fabs(got[i] - want[i]) < 1e-3, "element %d: %g instead of %g", i, (double)got[i],
@@ -154,7 +240,13 @@ static void test_large_mean(void)
 }
 
 const struct gpu_test tests_norm[] = {
-    {"norm/norm_modulate", test_norm_modulate}, {"norm/gate_add", test_gate_add},
-    {"norm/gate_add_norm", test_gate_add_norm}, {"norm/in_place", test_in_place},
-    {"norm/large_mean", test_large_mean},       {NULL, NULL},
+    {"norm/norm", test_norm},
+    {"norm/gate_add", test_gate_add},
+    {"norm/gate_add_norm", test_gate_add_norm},
+    {"norm/many_rows", test_many_rows},
+    {"norm/beside", test_beside},
+    {"norm/in_place", test_in_place},
+    {"norm/held", test_held},
+    {"norm/large_mean", test_large_mean},
+    {NULL, NULL},
 };

@@ -21,7 +21,7 @@ static const struct {
     {"attention", 1e-6},     /* sums of up to 700 keys and their exponentials */
     {"lse", 3e-7},           /* a logarithm of such a sum */
     {"merge", 5e-7},         /* two exponentials and a quotient */
-    {"norm_modulate", 5e-7}, /* mean and variance of up to 1200 elements */
+    {"norm", 5e-7},          /* mean and variance of up to 1500 elements */
     {"gate_add", 2e-7},      /* one product and two sums */
     {"gate_add_norm", 1e-6}, /* the two, the second on the rounded result of the first */
     {"activate", 3e-7},      /* one exponential, one quotient */

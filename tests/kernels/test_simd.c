@@ -156,19 +156,43 @@ Test(simd, every_length)
             float got = ops->exp_sum(n, r.a, 0.5f);
             cr_assert_float_eq(got, sum, 1e-6 * sum);
             check_guard(ops, "exp_sum", r.a, n);
+        }
+    }
+}
 
+/* Moments, and the norm with and without each of its vectors. */
+Test(simd, norm)
+{
+    FOR_EACH(ops)
+    {
+        for (int n = 1; n <= LONGEST; n++) {
+            static struct rows r, old;
             draw_rows(&r, n);
+            old = r;
+            const float *a = old.space[0] + 1, *b = old.space[1] + 1, *c = old.space[2] + 1,
+                        *d = old.space[3] + 1;
             double mean = 0.0, variance = 0.0;
             for (int i = 0; i < n; i++)
                 mean += (double)b[i] / n;
             for (int i = 0; i < n; i++)
                 variance += (b[i] - mean) * (b[i] - mean) / n;
-            ops->norm(n, r.a, r.b, r.c, r.d, 1e-3f);
-            for (int i = 0; i < n; i++)
-                cr_assert_float_eq(r.a[i],
-                                   (b[i] - mean) / sqrt(variance + 1e-3) * (1.0 + (double)d[i]) +
-                                       (double)c[i],
-                                   2e-6);
+            cr_assert_float_eq(ops->moment(n, r.b, 0.5f, false), (mean - 0.5) * n, 2e-5);
+            cr_assert_float_eq(ops->moment(n, r.b, (float)mean, true), variance * n, 2e-5);
+            struct simd_norm of = {.mean = (float)mean, .inverse = 1.5f};
+            for (int form = 0; form < 16; form++) {
+                of.weight = form & 1 ? r.a : NULL; /* in place */
+                of.bias = form & 2 ? r.c : NULL;
+                of.scale = form & 4 ? r.d : NULL;
+                of.shift = form & 8 ? r.c : NULL;
+                draw_rows(&r, n);
+                ops->norm(n, r.a, r.b, &of);
+                for (int i = 0; i < n; i++) {
+                    double v = (b[i] - mean) * 1.5;
+                    v = v * (form & 1 ? (double)a[i] : 1.0) + (form & 2 ? (double)c[i] : 0.0);
+                    v = v * (form & 4 ? 1.0 + (double)d[i] : 1.0) + (form & 8 ? (double)c[i] : 0.0);
+                    cr_assert_float_eq(r.a[i], v, 2e-6);
+                }
+            }
             check_guard(ops, "norm", r.a, n);
         }
     }

@@ -45,6 +45,7 @@ static enum status perform(struct job *j, struct queue *q)
     struct tensor *o[TENSORS]; /* those that may be missing */
     for (int i = 0; i < TENSORS; i++)
         o[i] = j->has[i] ? &t[i] : NULL;
+    struct norm norm = {o[5], o[6], o[7], o[8], o[9], j->value};
     switch (j->kind) {
     case JOB_COPY:
         return op_copy(q, &t[0], &t[1]);
@@ -56,12 +57,12 @@ static enum status perform(struct job *j, struct queue *q)
         return op_linear_add(q, &t[0], &t[1], &t[2], o[3]);
     case JOB_ACTIVATE:
         return op_activate(q, &t[0], &t[1], j->act);
-    case JOB_NORM_MODULATE:
-        return op_norm_modulate(q, &t[0], &t[1], &t[2], &t[3], j->value);
+    case JOB_NORM:
+        return op_norm(q, &t[0], &t[1], &norm);
     case JOB_GATE_ADD:
         return op_gate_add(q, &t[0], &t[1], o[2], o[3]);
     case JOB_GATE_ADD_NORM:
-        return op_gate_add_norm(q, &t[0], &t[1], o[2], o[3], &t[4], &t[5], &t[6], j->value);
+        return op_gate_add_norm(q, &t[0], &t[1], o[2], o[3], &t[4], &norm);
     case JOB_ADD_ROWS:
         return op_add_rows(q, &t[0], &t[1]);
     case JOB_ADD:
@@ -131,11 +132,13 @@ static enum status activate(struct queue *q, struct tensor *y, const struct tens
     return capturing_submit(q, job);
 }
 
-static enum status norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                                 const struct tensor *shift, const struct tensor *scale, float eps)
+/* Tensors 5 to 9 of a job are those of a norm. */
+static enum status norm(struct queue *q, struct tensor *y, const struct tensor *x,
+                        const struct norm *n)
 {
-    struct job job = JOB(JOB_NORM_MODULATE, y, x, shift, scale);
-    job.value = eps;
+    struct job job =
+        JOB(JOB_NORM, y, x, NULL, NULL, NULL, n->weight, n->bias, n->shift, n->scale, n->beside);
+    job.value = n->eps;
     return capturing_submit(q, job);
 }
 
@@ -147,11 +150,11 @@ static enum status gate_add(struct queue *q, struct tensor *h, const struct tens
 
 static enum status gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                                  const struct tensor *bias, const struct tensor *gate,
-                                 struct tensor *a, const struct tensor *shift,
-                                 const struct tensor *scale, float eps)
+                                 struct tensor *a, const struct norm *n)
 {
-    struct job job = JOB(JOB_GATE_ADD_NORM, h, y, bias, gate, a, shift, scale);
-    job.value = eps;
+    struct job job = JOB(JOB_GATE_ADD_NORM, h, y, bias, gate, a, n->weight, n->bias, n->shift,
+                         n->scale, n->beside);
+    job.value = n->eps;
     return capturing_submit(q, job);
 }
 
@@ -334,7 +337,7 @@ static void make_ops(void)
     ops.linear = linear;
     ops.linear_add = linear_add;
     ops.activate = activate;
-    ops.norm_modulate = norm_modulate;
+    ops.norm = norm;
     ops.gate_add = gate_add;
     ops.gate_add_norm = gate_add_norm;
     ops.add_rows = add_rows;

@@ -12,7 +12,7 @@ enum job_kind {
     JOB_LINEAR,
     JOB_LINEAR_ADD,
     JOB_ACTIVATE,
-    JOB_NORM_MODULATE,
+    JOB_NORM,
     JOB_GATE_ADD,
     JOB_GATE_ADD_NORM,
     JOB_ADD_ROWS,
@@ -27,7 +27,7 @@ enum job_kind {
     JOB_WAIT,
 };
 
-enum { TENSORS = 8, COUNTS = 64 };
+enum { TENSORS = 10, COUNTS = 64 };
 
 struct message { /* a handle; the real one exists once it was posted */
     void *comm, *real;

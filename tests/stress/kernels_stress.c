@@ -52,11 +52,12 @@ static enum status compute(struct queue *q, struct arena *arena, float *result)
     TRY(make(arena, 5, 2, square, &w));
     TRY(make(arena, 6, 2, (const int64_t[]){LANES, WIDTH}, &v));
     struct tensor o_rows = tensor_reshape(&o, 3, rows);
+    const struct norm norm = {.shift = &v, .scale = &v, .eps = 1e-6f};
     for (int i = 0; i < ROUNDS; i++) {
         struct tensor x_heads = tensor_reshape(&x, 4, heads);
         TRY(op_attention(q, &o, NULL, &x_heads, &x_heads, &x_heads, NULL, 0.2f));
         TRY(op_linear(q, &y, &o_rows, &w, NULL, ACT_GELU_TANH));
-        TRY(op_gate_add_norm(q, &h, &y, NULL, &v, &x, &v, &v, 1e-6f));
+        TRY(op_gate_add_norm(q, &h, &y, NULL, &v, &x, &norm));
         TRY(op_add(q, &y, &x));
         TRY(op_copy(q, &x, &y));
     }
