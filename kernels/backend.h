@@ -51,6 +51,8 @@ struct backend_ops {
     enum status (*gate_add_norm)(struct queue *q, struct tensor *h, const struct tensor *y,
                                  const struct tensor *bias, const struct tensor *gate,
                                  struct tensor *a, const struct norm *norm);
+    enum status (*qk_norm_rope)(struct queue *q, struct tensor *query, struct tensor *key,
+                                const struct qk_norm *norm, const struct tensor *rope);
     enum status (*add_rows)(struct queue *q, struct tensor *h, const struct tensor *table);
     enum status (*add)(struct queue *q, struct tensor *y, const struct tensor *x);
     enum status (*add_outer)(struct queue *q, struct tensor *out, const struct tensor *table,

@@ -215,6 +215,34 @@ enum status op_gate_add_norm(struct queue *q, struct tensor *h, const struct ten
     return DISPATCH(gate_add_norm, h, y, bias, gate, a, norm);
 }
 
+enum status op_qk_norm_rope(struct queue *q, struct tensor *query, struct tensor *key,
+                            const struct qk_norm *norm, const struct tensor *rope)
+{
+    const struct tensor *x = query ? query : key;
+    BUG_ON(!x, "qk_norm_rope: neither query nor key");
+    int64_t width = length(x, 3);
+    need_tensor(q, "qk_norm_rope", x, 4);
+    need_model_dtype(q, "qk_norm_rope", x);
+    need(width % 2 == 0, "qk_norm_rope", "heads of an even width", x, NULL);
+    if (query && key) {
+        need_heads(q, "qk_norm_rope", key, query);
+        need_same("qk_norm_rope", key, query);
+    }
+    if (norm) {
+        const struct tensor *vector[] = {norm->q_weight, norm->q_bias, norm->k_weight,
+                                         norm->k_bias};
+        for (int i = 0; i < 4; i++)
+            need_shared(q, "qk_norm_rope", vector[i], width);
+    }
+    if (rope) {
+        need_tensor(q, "qk_norm_rope", rope, 2);
+        need(rope->dtype == DTYPE_F32 && length(rope, 0) == length(x, 1) &&
+                 length(rope, 1) == width,
+             "qk_norm_rope", "an fp32 table [N, D]", rope, x);
+    }
+    return DISPATCH(qk_norm_rope, query, key, norm, rope);
+}
+
 enum status op_add_rows(struct queue *q, struct tensor *h, const struct tensor *table)
 {
     need_tensor(q, "add_rows", h, 3);

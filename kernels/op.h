@@ -93,6 +93,24 @@ enum status op_gate_add_norm(struct queue *q, struct tensor *h, const struct ten
                              const struct tensor *bias, const struct tensor *gate, struct tensor *a,
                              const struct norm *norm);
 
+/*
+ * How the heads of queries and keys are normed, over their D elements: x / sqrt(mean(x^2) + eps) *
+ * weight (RMS; Zhang & Sennrich 2019), or where `centred` LN(x) * weight + bias. Vectors are fp32
+ * [D], a NULL one is left out.
+ */
+struct qk_norm {
+    bool centred;
+    const struct tensor *q_weight, *q_bias, *k_weight, *k_bias;
+    float eps;
+};
+
+/* query and key [B, N, H, D], in place: normed (norm NULL: not), then rotated by the row's position
+ * (RoPE; Su et al. 2021; rope NULL: not): elements 2i and 2i+1, x and y, become x c - y s and x s +
+ * y c, where c and s are elements 2i and 2i+1 of row n of rope, fp32 [N, D]. Either of query and
+ * key may be NULL. All in fp32, rounded once. D is even. */
+enum status op_qk_norm_rope(struct queue *q, struct tensor *query, struct tensor *key,
+                            const struct qk_norm *norm, const struct tensor *rope);
+
 /* h[b,n,:] += table[n,:]; table fp32 [N, C]. Position embeddings. */
 enum status op_add_rows(struct queue *q, struct tensor *h, const struct tensor *table);
 

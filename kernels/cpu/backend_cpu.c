@@ -10,6 +10,7 @@
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/norm.h"
 #include "kernels/cpu/pointwise.h"
+#include "kernels/cpu/qk_norm.h"
 #include "kernels/cpu/random.h"
 
 #include <stdlib.h>
@@ -154,6 +155,7 @@ const struct backend_ops backend_cpu = {
     .norm = norm_run,
     .gate_add = norm_gate_add,
     .gate_add_norm = norm_gate_add_norm,
+    .qk_norm_rope = qk_norm_rope,
     .add_rows = pointwise_add_rows,
     .add = pointwise_add,
     .add_outer = pointwise_add_outer,

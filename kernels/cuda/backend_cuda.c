@@ -284,6 +284,7 @@ const struct backend_ops backend_cuda = {
     .norm = cuda_norm,
     .gate_add = cuda_gate_add,
     .gate_add_norm = cuda_gate_add_norm,
+    .qk_norm_rope = cuda_qk_norm_rope,
     .add_rows = cuda_add_rows,
     .add = cuda_add,
     .add_outer = cuda_add_outer,

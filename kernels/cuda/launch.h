@@ -80,6 +80,10 @@ enum status cuda_gate_add_norm(struct queue *q, struct tensor *h, const struct t
                                const struct tensor *bias, const struct tensor *gate,
                                struct tensor *a, const struct norm *norm);
 
+/* ---- qk_norm.cu ---- */
+enum status cuda_qk_norm_rope(struct queue *q, struct tensor *query, struct tensor *key,
+                              const struct qk_norm *norm, const struct tensor *rope);
+
 /* ---- pointwise.cu ---- */
 enum status cuda_activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act);
 enum status cuda_add_rows(struct queue *q, struct tensor *h, const struct tensor *table);

@@ -26,6 +26,7 @@ static const struct {
     {"norm", {[DTYPE_F32] = 1e-6, [DTYPE_BF16] = 2.5e-3, [DTYPE_F16] = 3.5e-4}},
     {"gate_add", {[DTYPE_F32] = 3e-7, [DTYPE_BF16] = 2.5e-3, [DTYPE_F16] = 3.5e-4}},
     {"gate_add_norm", {[DTYPE_F32] = 1e-6, [DTYPE_BF16] = 4e-3, [DTYPE_F16] = 6e-4}},
+    {"qk_norm_rope", {[DTYPE_F32] = 1e-6, [DTYPE_BF16] = 2.5e-3, [DTYPE_F16] = 3.5e-4}},
     {"activate", {[DTYPE_F32] = 1e-6, [DTYPE_BF16] = 4e-3, [DTYPE_F16] = 5e-4}},
     {"add", {[DTYPE_F32] = 1e-7, [DTYPE_BF16] = 4e-3, [DTYPE_F16] = 5e-4}},
     {"advance", {[DTYPE_F32] = 1e-6}},

@@ -46,6 +46,7 @@ static enum status perform(struct job *j, struct queue *q)
     for (int i = 0; i < TENSORS; i++)
         o[i] = j->has[i] ? &t[i] : NULL;
     struct norm norm = {o[5], o[6], o[7], o[8], o[9], j->value};
+    struct qk_norm qk_norm = {j->centred, o[3], o[4], o[5], o[6], j->value};
     switch (j->kind) {
     case JOB_COPY:
         return op_copy(q, &t[0], &t[1]);
@@ -63,6 +64,8 @@ static enum status perform(struct job *j, struct queue *q)
         return op_gate_add(q, &t[0], &t[1], o[2], o[3]);
     case JOB_GATE_ADD_NORM:
         return op_gate_add_norm(q, &t[0], &t[1], o[2], o[3], &t[4], &norm);
+    case JOB_QK_NORM_ROPE:
+        return op_qk_norm_rope(q, o[0], o[1], j->normed ? &qk_norm : NULL, o[2]);
     case JOB_ADD_ROWS:
         return op_add_rows(q, &t[0], &t[1]);
     case JOB_ADD:
@@ -155,6 +158,19 @@ static enum status gate_add_norm(struct queue *q, struct tensor *h, const struct
     struct job job = JOB(JOB_GATE_ADD_NORM, h, y, bias, gate, a, n->weight, n->bias, n->shift,
                          n->scale, n->beside);
     job.value = n->eps;
+    return capturing_submit(q, job);
+}
+
+static enum status qk_norm_rope(struct queue *q, struct tensor *query, struct tensor *key,
+                                const struct qk_norm *n, const struct tensor *rope)
+{
+    const struct qk_norm none = {0};
+    const struct qk_norm *of = n ? n : &none;
+    struct job job =
+        JOB(JOB_QK_NORM_ROPE, query, key, rope, of->q_weight, of->q_bias, of->k_weight, of->k_bias);
+    job.normed = n != NULL;
+    job.centred = of->centred;
+    job.value = of->eps;
     return capturing_submit(q, job);
 }
 
@@ -340,6 +356,7 @@ static void make_ops(void)
     ops.norm = norm;
     ops.gate_add = gate_add;
     ops.gate_add_norm = gate_add_norm;
+    ops.qk_norm_rope = qk_norm_rope;
     ops.add_rows = add_rows;
     ops.add = add;
     ops.add_outer = add_outer;

@@ -15,6 +15,7 @@ enum job_kind {
     JOB_NORM,
     JOB_GATE_ADD,
     JOB_GATE_ADD_NORM,
+    JOB_QK_NORM_ROPE,
     JOB_ADD_ROWS,
     JOB_ADD,
     JOB_ADD_OUTER,
@@ -40,6 +41,7 @@ struct job {
     bool has[TENSORS];
     float value;
     enum act act;
+    bool centred, normed;        /* of heads */
     int count[COUNTS], n_counts; /* keys of each lane */
     int peer;
     struct message *message;
