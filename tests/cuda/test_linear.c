@@ -143,6 +143,58 @@ static void test_slices(void)
     gpu_close(&gpu);
 }
 
+/* Both streams of a joint attention, of several lanes each: from their rows of one buffer straight
+ * into their rows of another, products and additions; all else stays as it was. */
+static void check_streams(struct gpu *gpu, enum dtype dtype, int lanes, int text, int image,
+                          bool aligned, enum act act, bool add)
+{
+    enum { C = 48, IN = 96 };
+    int64_t rows = text + image, out = 3 * C;
+    struct gpu_tensor *from = gpu_dense(gpu, dtype, 1.0f, GPU_DIM(lanes, rows, IN + 8));
+    struct gpu_tensor *joint = gpu_dense(gpu, dtype, 3.0f, GPU_DIM(lanes, rows, out + 16));
+    int64_t at = aligned ? 8 : 3, begin[] = {0, text}, count[] = {text, image};
+    double *want = malloc((size_t)tensor_count(&joint->t) * sizeof(*want));
+    for (int64_t i = 0; i < tensor_count(&joint->t); i++)
+        want[i] = joint->value[i];
+    for (int stream = 0; stream < 2; stream++) {
+        struct gpu_tensor *w = gpu_dense(gpu, dtype, 1.0f, GPU_DIM(out, IN));
+        struct gpu_tensor *bias = gpu_dense(gpu, dtype, 1.0f, GPU_DIM(out));
+        struct tensor x = tensor_slice(&from->t, 1, begin[stream], count[stream]);
+        struct tensor y = tensor_slice(&joint->t, 1, begin[stream], count[stream]);
+        x = tensor_slice(&x, 2, at, IN);
+        y = tensor_slice(&y, 2, at, out);
+        for (int64_t i = 0; i < lanes * count[stream] * out; i++) {
+            int64_t row = i / out / count[stream] * rows + begin[stream] + i / out % count[stream];
+            double sum = bias->value[i % out];
+            for (int64_t k = 0; k < IN; k++)
+                sum += (double)from->value[row * (IN + 8) + at + k] * w->value[i % out * IN + k];
+            double *to = want + row * (out + 16) + at + i % out;
+            *to = add ? *to + sum : activated(sum, act);
+        }
+        if (add)
+            OK(op_linear_add(gpu->q, &y, &x, &w->t, &bias->t));
+        else
+            OK(op_linear(gpu->q, &y, &x, &w->t, &bias->t, act));
+    }
+    gpu_near(gpu, act == ACT_NONE ? "linear" : "linear+act", joint, want);
+    free(want);
+    gpu_forget(gpu);
+}
+
+static void test_streams(void)
+{
+    struct gpu gpu;
+    setenv("DITBENCH_CACHE", "/proc/no/such/folder", 1);
+    gpu_open(&gpu, 17);
+    for (int round = 0; round < 24; round++) {
+        enum act act = round / 6 == 1 ? ACT_GELU_TANH : round / 6 == 2 ? ACT_SILU : ACT_NONE;
+        int text = round % 6 == 5 ? 1 : gpu_pick(&gpu, 1, 40); // a lane of one row, too
+        check_streams(&gpu, gpu_dtype(round), gpu_pick(&gpu, 1, 3), text, gpu_pick(&gpu, 9, 150),
+                      round / 3 % 2, act, round / 6 == 3);
+    }
+    gpu_close(&gpu);
+}
+
 /* What y holds, five times as large as what is added, and what the first call leaves of it: while
  * algorithms are timed, y must not change. */
 static void check_add(struct gpu *gpu, enum dtype dtype, struct shape s, bool bias)
@@ -278,6 +330,7 @@ const struct gpu_test tests_linear[] = {
     {"linear/random_shapes", test_random_shapes},
     {"linear/model_shapes", test_model_shapes},
     {"linear/slices", test_slices},
+    {"linear/streams", test_streams},
     {"linear/add", test_add},
     {"linear/add_in_graph", test_add_in_graph},
     {"linear/cached_algorithm", test_cached_algorithm},

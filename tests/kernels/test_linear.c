@@ -154,3 +154,50 @@ Test(linear, add_random_shapes)
         ops_close(&ops);
     }
 }
+
+/* Both streams of a joint attention: products of B lanes straight into their rows of one buffer [B,
+ * T + S, 3C], and from the rows of another one; lanes and rows of both at other distances than
+ * their own. */
+static void check_streams(struct ops *ops, int lanes, int text, int image, bool add)
+{
+    enum { C = 24, IN = 40 };
+    struct tensor joint = ops_random(ops, 3.0f, OPS_DIM(lanes, text + image + 1, 3 * C + 5));
+    struct tensor from = ops_random(ops, 1.0f, OPS_DIM(lanes, text + image + 2, IN + 7));
+    struct tensor bias = ops_random(ops, 1.0f, OPS_DIM(3 * C));
+    struct tensor all = tensor_slice(&joint, 2, 5, 3 * C);
+    double *want = ops_want(ops, &all);
+    for (int64_t i = 0; i < tensor_count(&all); i++)
+        want[i] = *ops_at(&all, i / (3 * C) / all.dim[1], i / (3 * C) % all.dim[1], i % (3 * C), 0);
+    const int begin[] = {0, text}, rows[] = {text, image};
+    for (int stream = 0; stream < 2; stream++) {
+        struct tensor w = ops_random(ops, 1.0f, OPS_DIM(3 * C, IN));
+        struct tensor y = tensor_slice(&all, 1, begin[stream], rows[stream]);
+        struct tensor x = tensor_slice(&from, 1, begin[stream] + 1, rows[stream]);
+        x = tensor_slice(&x, 2, 3, IN);
+        for (int64_t i = 0; i < tensor_count(&y); i++) {
+            int64_t lane = i / (3 * C) / rows[stream], row = i / (3 * C) % rows[stream];
+            double sum = *ops_at(&bias, i % (3 * C), 0, 0, 0);
+            for (int k = 0; k < IN; k++)
+                sum += (double)*ops_at(&x, lane, row, k, 0) * *ops_at(&w, i % (3 * C), k, 0, 0);
+            double *at = want + (lane * all.dim[1] + begin[stream] + row) * 3 * C + i % (3 * C);
+            *at = add ? *at + sum : sum;
+        }
+        cr_assert_eq(add ? op_linear_add(ops->q, &y, &x, &w, &bias)
+                         : op_linear(ops->q, &y, &x, &w, &bias, ACT_NONE),
+                     ST_OK);
+    }
+    float *got = ops_dense(&all);
+    cr_assert(near_doubles("linear", got, want, tensor_count(&all), 1e-6));
+    free(got);
+}
+
+Test(linear, streams_of_a_joint_buffer)
+{
+    for (int round = 0; round < 24; round++) {
+        struct ops ops;
+        ops_open(&ops, 1 + round % 3, 400 + (uint64_t)round);
+        check_streams(&ops, ops_pick(&ops, 1, 4), round % 5 == 4 ? 1 : ops_pick(&ops, 1, 40),
+                      ops_pick(&ops, 1, 90), round % 2);
+        ops_close(&ops);
+    }
+}
