@@ -126,24 +126,27 @@ static void need_gate(const struct queue *q, const char *op, const struct tensor
         need_vector(q, op, gate, h);
 }
 
-/* [B, N, H, D] beside another: same lanes, heads and head dim. */
+/* [B, N, H, D] or [B, L, N, H, D] beside another: same lanes, heads and head dim. */
 static void need_heads(const struct queue *q, const char *op, const struct tensor *a,
                        const struct tensor *b)
 {
-    need_tensor(q, op, a, 4);
+    int rows = b->ndim - 3;
+    need(b->ndim == 4 || b->ndim == 5, op, "4 or 5 axes", b, NULL);
+    need_tensor(q, op, a, b->ndim);
     need_same_dtype(op, a, b);
-    need(length(a, 0) == length(b, 0) && length(a, 2) == length(b, 2) &&
-             length(a, 3) == length(b, 3),
-         op, "equal lanes, heads and head dim", a, b);
+    for (int axis = 0; axis < b->ndim; axis++)
+        need(axis == rows || length(a, axis) == length(b, axis), op,
+             "equal lanes, heads and head dim", a, b);
 }
 
 static void need_lse(const struct queue *q, const char *op, const struct tensor *lse,
                      const struct tensor *o)
 {
     need(!lse->dev || lse->dev->ops == q->dev->ops, op, "a tensor of its own backend", lse, NULL);
-    need(lse->dtype == DTYPE_F32 && lse->ndim == 3 && length(lse, 0) == length(o, 0) &&
-             length(lse, 1) == length(o, 1) && length(lse, 2) == length(o, 2),
-         op, "an fp32 log-sum-exp [B, N, H]", lse, o);
+    need(lse->dtype == DTYPE_F32 && lse->ndim == o->ndim - 1, op, "an fp32 log-sum-exp", lse, o);
+    for (int axis = 0; axis < lse->ndim; axis++)
+        need(length(lse, axis) == length(o, axis), op, "a log-sum-exp for each head of a row", lse,
+             o);
 }
 
 /* ---- operations ---- */
@@ -294,7 +297,7 @@ enum status op_attention(struct queue *q, struct tensor *o, struct tensor *lse,
                          const struct tensor *query, const struct tensor *key,
                          const struct tensor *value, const int *key_count, float scale)
 {
-    need_tensor(q, "attention", query, 4);
+    need_tensor(q, "attention", query, query->ndim);
     need_model_dtype(q, "attention", query);
     need_heads(q, "attention", o, query);
     need_heads(q, "attention", key, query);
@@ -303,6 +306,7 @@ enum status op_attention(struct queue *q, struct tensor *o, struct tensor *lse,
     need_same("attention", value, key);
     if (lse)
         need_lse(q, "attention", lse, o);
+    need(!key_count || query->ndim == 4, "attention", "4 axes where keys are counted", query, NULL);
     for (int64_t b = 0; key_count && b < length(query, 0); b++)
         need(key_count[b] >= 0 && key_count[b] <= length(key, 1), "attention",
              "key counts within its keys", key, NULL);

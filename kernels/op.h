@@ -128,7 +128,9 @@ enum status op_timestep(struct queue *q, struct tensor *out, const struct tensor
 
 /* o = softmax(scale * q k^T) v; query [B,Nq,H,D], key and value [B,Nk,H,D], o [B,Nq,H,D]; any
  * strides but the last. lse: fp32 [B,Nq,H] natural log-sum-exp of the scaled scores, or NULL.
- * key_count: host array [B], keys 0..count-1 of each lane take part (>= 1), or NULL: all. */
+ * key_count: host array [B], keys 0..count-1 of each lane take part (>= 1), or NULL: all. Where
+ * lanes lie at two distances, as the places of a video do whose frames attend to each other, all
+ * tensors have one more axis: [B,L,N,H,D], lse [B,L,Nq,H], key_count NULL. */
 enum status op_attention(struct queue *q, struct tensor *o, struct tensor *lse,
                          const struct tensor *query, const struct tensor *key,
                          const struct tensor *value, const int *key_count, float scale);

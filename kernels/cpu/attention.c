@@ -144,15 +144,16 @@ static void attend_tasks(void *arg, int worker, int64_t begin, int64_t end)
     }
 }
 
-enum status attention_run(struct queue *q, struct tensor *o, struct tensor *lse,
-                          const struct tensor *query, const struct tensor *key,
-                          const struct tensor *value, const int *key_count, float scale)
+/* Four axes. */
+static void attend(struct queue *q, const struct tensor *o, const struct tensor *lse,
+                   const struct tensor *query, const struct tensor *key, const struct tensor *value,
+                   const int *key_count, float scale)
 {
     struct cpu_device *cpu = cpu_of(q);
     int64_t lanes_heads = query->dim[0] * query->dim[2];
     int64_t rows = query->dim[1];
     if (lanes_heads == 0 || rows == 0)
-        return ST_OK;
+        return;
     struct job job = {cpu, query, key, value, o, lse, key_count, scale, ATTENTION_QUERIES, 0};
     int64_t wanted = (int64_t)TASKS_PER_WORKER * pool_threads(cpu->pool);
     while (job.block > QUERIES_LEAST && lanes_heads * ((rows + job.block - 1) / job.block) < wanted)
@@ -160,6 +161,21 @@ enum status attention_run(struct queue *q, struct tensor *o, struct tensor *lse,
     job.blocks = (rows + job.block - 1) / job.block;
     int64_t task = job.block * key->dim[1] * query->dim[3] * 2 + 1; /* multiplications */
     pool_run(cpu->pool, lanes_heads * job.blocks, WORKER_MULTIPLIES / task + 1, attend_tasks, &job);
+}
+
+enum status attention_run(struct queue *q, struct tensor *o, struct tensor *lse,
+                          const struct tensor *query, const struct tensor *key,
+                          const struct tensor *value, const int *key_count, float scale)
+{
+    if (query->ndim == 4) {
+        attend(q, o, lse, query, key, value, key_count, scale);
+        return ST_OK;
+    }
+    for (int64_t i = 0; i < query->dim[0]; i++) {
+        struct tensor part[] = {tensor_at(o, i), tensor_at(query, i), tensor_at(key, i),
+                                tensor_at(value, i), lse ? tensor_at(lse, i) : *o};
+        attend(q, &part[0], lse ? &part[4] : NULL, &part[1], &part[2], &part[3], NULL, scale);
+    }
     return ST_OK;
 }
 

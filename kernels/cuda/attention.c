@@ -60,9 +60,53 @@ static enum status attend(struct queue *q, const struct cuda_attention *a)
     return cuda_attention_plain(&at, a);
 }
 
-enum status cuda_attention(struct queue *q, struct tensor *o, struct tensor *lse,
-                           const struct tensor *query, const struct tensor *key,
-                           const struct tensor *value, const int *key_count, float scale)
+/* [B, L, N, H] of a tensor of these axes, or of one without L. */
+static void set_lane_strides(int64_t stride[4], const struct tensor *t, int axes)
+{
+    stride[0] = t->stride[0];
+    stride[1] = axes == 5 ? t->stride[1] : 0;
+    stride[2] = t->stride[axes - 3];
+    stride[3] = t->stride[axes - 2];
+}
+
+/* Many lanes of few rows and keys. *done is false where there is no kernel for them. */
+static enum status attend_short(struct queue *q, const struct tensor *o, const struct tensor *lse,
+                                const struct tensor *query, const struct tensor *key,
+                                const struct tensor *value, float scale, bool *done)
+{
+    int axes = query->ndim;
+    const struct cuda_device *dev = cuda_device_of(q);
+    struct cuda_target at = cuda_target(q);
+    struct cuda_attention_short a = {
+        .o = o->data,
+        .lse = lse ? lse->data : NULL,
+        .q = query->data,
+        .k = key->data,
+        .v = value->data,
+        .outer = (int)query->dim[0],
+        .inner = axes == 5 ? (int)query->dim[1] : 1,
+        .rows = (int)query->dim[axes - 3],
+        .keys = (int)key->dim[axes - 3],
+        .heads = (int)query->dim[axes - 2],
+        .width = (int)query->dim[axes - 1],
+        .scale = scale,
+        .dtype = query->dtype,
+    };
+    set_lane_strides(a.o_stride, o, axes);
+    set_lane_strides(a.q_stride, query, axes);
+    set_lane_strides(a.k_stride, key, axes);
+    set_lane_strides(a.v_stride, value, axes);
+    if (lse)
+        set_lane_strides(a.lse_stride, lse, axes);
+    *done = (dev->attention == CUDA_ATTENTION_HOPPER || dev->attention == CUDA_ATTENTION_SHORT) &&
+            cuda_attention_short_takes(&at, &a);
+    return *done ? cuda_attention_short(&at, &a) : ST_OK;
+}
+
+/* Four axes. */
+static enum status attend_lanes(struct queue *q, const struct tensor *o, const struct tensor *lse,
+                                const struct tensor *query, const struct tensor *key,
+                                const struct tensor *value, const int *key_count, float scale)
 {
     int keys = (int)key->dim[1];
     int lanes = (int)query->dim[0];
@@ -78,8 +122,6 @@ enum status cuda_attention(struct queue *q, struct tensor *o, struct tensor *lse
         .scale = scale,
         .dtype = query->dtype,
     };
-    if (tensor_count(query) == 0)
-        return ST_OK;
     set_strides(all.o_stride, o);
     set_strides(all.q_stride, query);
     set_strides(all.k_stride, key);
@@ -97,6 +139,28 @@ enum status cuda_attention(struct queue *q, struct tensor *o, struct tensor *lse
             part.keys[i] = key_count ? key_count[first + i] : keys;
         TRY(attend(q, &part));
         first += n;
+    }
+    return ST_OK;
+}
+
+enum status cuda_attention(struct queue *q, struct tensor *o, struct tensor *lse,
+                           const struct tensor *query, const struct tensor *key,
+                           const struct tensor *value, const int *key_count, float scale)
+{
+    bool done = false;
+    if (tensor_count(query) == 0)
+        return ST_OK;
+    if (!key_count)
+        TRY(attend_short(q, o, lse, query, key, value, scale, &done));
+    if (done)
+        return ST_OK;
+    if (query->ndim == 4)
+        return attend_lanes(q, o, lse, query, key, value, key_count, scale);
+    for (int64_t i = 0; i < query->dim[0]; i++) {
+        struct tensor part[] = {tensor_at(o, i), tensor_at(query, i), tensor_at(key, i),
+                                tensor_at(value, i), lse ? tensor_at(lse, i) : *o};
+        TRY(attend_lanes(q, &part[0], lse ? &part[4] : NULL, &part[1], &part[2], &part[3], NULL,
+                         scale));
     }
     return ST_OK;
 }

@@ -22,19 +22,6 @@ template <int DP> struct shape {
     };
 };
 
-/* Rows first.. of a strided matrix by `threads` threads; rows beyond `rows` and columns beyond
- * `width` are zeros. */
-template <typename T, int DP>
-__device__ inline void load_rows(T *shared, const T *global, int64_t stride, int count, int rows,
-                                 int width, int thread, int threads)
-{
-    for (int i = thread; i < count * (DP / 8); i += threads) {
-        int r = i / (DP / 8), c = i % (DP / 8) * 8;
-        bool valid = r < rows && c < width;
-        copy16(shared + r * (DP + 8) + c, global + (valid ? r * stride + c : 0), valid);
-    }
-}
-
 /* s := scores of a group's queries against the first `count` keys, sixteen keys at a time; 0
  * beyond. (What is set only where there are keys would be kept, undefined, from group to group:
  * registers that two tiles do not leave.) */
@@ -212,11 +199,11 @@ static __global__ void __launch_bounds__(THREADS, BLOCKS) attend(const struct cu
     const T *k = static_cast<const T *>(p.k) + lane * p.k_stride[0] + head * p.k_stride[2];
     const T *v = static_cast<const T *>(p.v) + lane * p.v_stride[0] + head * p.v_stride[2];
 
-    load_rows<T, DP>(keys, k, p.k_stride[1], padded, count, p.width, threadIdx.x, THREADS);
-    load_rows<T, DP>(values, v, p.v_stride[1], padded, count, p.width, threadIdx.x, THREADS);
+    load_tile<T, DP>(keys, k, p.k_stride[1], padded, count, p.width, threadIdx.x, THREADS);
+    load_tile<T, DP>(values, v, p.v_stride[1], padded, count, p.width, threadIdx.x, THREADS);
     int first = (blockIdx.x * WARPS + warp) * GROUP;
     if (first < p.rows)
-        load_rows<T, DP>(queries, q + first * p.q_stride[1], p.q_stride[1], GROUP, p.rows - first,
+        load_tile<T, DP>(queries, q + first * p.q_stride[1], p.q_stride[1], GROUP, p.rows - first,
                          p.width, threadIdx.x % WARP, WARP);
     copies_commit();
     copies_wait<0>();
@@ -224,7 +211,7 @@ static __global__ void __launch_bounds__(THREADS, BLOCKS) attend(const struct cu
     for (int turn = 0; first < p.rows; first += step, turn ^= 1) {
         int next = first + step;
         if (next < p.rows)
-            load_rows<T, DP>(queries + (turn ^ 1) * GROUP * ROW, q + next * p.q_stride[1],
+            load_tile<T, DP>(queries + (turn ^ 1) * GROUP * ROW, q + next * p.q_stride[1],
                              p.q_stride[1], GROUP, p.rows - next, p.width, threadIdx.x % WARP,
                              WARP);
         copies_commit();

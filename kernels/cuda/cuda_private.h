@@ -20,6 +20,7 @@ struct cuda_dnn;  /* attention_cudnn.c */
 enum cuda_attention_choice {
     CUDA_ATTENTION_HOPPER,
     CUDA_ATTENTION_CUDNN,
+    CUDA_ATTENTION_SHORT, /* where that serves, before all others */
     CUDA_ATTENTION_FEW,
     CUDA_ATTENTION_FLASH,
     CUDA_ATTENTION_PLAIN,

@@ -136,6 +136,22 @@ enum status cuda_attention_hopper(const struct cuda_target *at, const struct cud
 bool cuda_attention_few_takes(const struct cuda_target *at, const struct cuda_attention *a);
 enum status cuda_attention_few(const struct cuda_target *at, const struct cuda_attention *a);
 
+/* Lanes [outer, inner] of few rows and keys, all of a lane's taking part. */
+struct cuda_attention_short {
+    void *o;
+    float *lse; /* NULL: not wanted */
+    const void *q, *k, *v;
+    int64_t o_stride[4], q_stride[4], k_stride[4], v_stride[4], lse_stride[4]; /* [B, L, N, H] */
+    int outer, inner, rows, keys, heads, width;
+    float scale;
+    enum dtype dtype;
+};
+
+/* attention_short.cu: up to 16 rows and keys, any number of lanes, on tensor cores. */
+bool cuda_attention_short_takes(const struct cuda_target *at, const struct cuda_attention_short *a);
+enum status cuda_attention_short(const struct cuda_target *at,
+                                 const struct cuda_attention_short *a);
+
 /* attention_plain.cu: fp32 arithmetic, any dtype and stride; heads up to 256 wide. */
 enum status cuda_attention_plain(const struct cuda_target *at, const struct cuda_attention *a);
 

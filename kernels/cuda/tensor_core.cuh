@@ -36,6 +36,19 @@ template <int left> __device__ inline void copies_wait()
 #endif
 }
 
+/* `count` rows of a strided matrix to rows of DP + 8 elements, by `threads` threads; rows beyond
+ * `rows` and columns beyond `width` are zeros. */
+template <typename T, int DP>
+__device__ inline void load_tile(T *shared, const T *global, int64_t stride, int count, int rows,
+                                 int width, int thread, int threads)
+{
+    for (int i = thread; i < count * (DP / 8); i += threads) {
+        int r = i / (DP / 8), c = i % (DP / 8) * 8;
+        bool valid = r < rows && c < width;
+        copy16(shared + r * (DP + 8) + c, global + (valid ? r * stride + c : 0), valid);
+    }
+}
+
 /* Four 8x8 matrices of 16-bit elements; lane 8i+r gives the address of row r of matrix i. */
 __device__ inline void load_matrices(uint32_t (&out)[4], const void *row)
 {
