@@ -97,12 +97,14 @@ enum status graph_begin(struct queue *q)
 
 enum status graph_end(struct queue *q, struct graph *out)
 {
+    out->queue = q;
     return q->dev->ops->graph_end(q, out);
 }
 
 enum status graph_launch(struct queue *q, const struct graph *graph)
 {
     BUG_ON(!graph->state, "a graph that was not captured");
+    BUG_ON(graph->queue != q, "a graph of another queue");
     trace_push("graph launch");
     enum status st = q->dev->ops->graph_launch(q, graph);
     trace_pop();

@@ -38,6 +38,7 @@ struct event {
 /* Captured work of a queue. Opaque; zeros: none. */
 struct graph {
     void *state;
+    const struct queue *queue; /* that captured it */
 };
 
 /* ST_DEVICE: there is no such device. */
@@ -78,9 +79,11 @@ enum status event_elapsed(struct device *dev, const struct event *from, const st
  * made to wait for between begin and end. While a queue captures, its ops are checked and
  * remembered but not run. The addresses of tensors and all host values that an op was given (a
  * scale, key counts) are remembered with them; memory on the device is read anew in every launch.
- * Copies from and to host memory, queue_sync and allocations do not belong between begin and end. A
- * shape should have been computed once before it is captured: only then is the way to compute it
- * chosen by timing.
+ * Kernels may share out their work through memory of their queue, so that a graph is launched on
+ * the queue that captured it, and other queues that took part do nothing else meanwhile. Copies
+ * from and to host memory, queue_sync and allocations do not belong between begin and end. A shape
+ * should have been computed once before it is captured: only then is the way to compute it chosen
+ * by timing.
  */
 
 /* False: the backend captures nothing; the other functions must not be called. */
@@ -93,7 +96,7 @@ enum status graph_begin(struct queue *q);
  * ST_DEVICE when something that cannot be captured came between. */
 enum status graph_end(struct queue *q, struct graph *out);
 
-/* Runs a graph on a queue, after what the queue was given before. Asynchronous. */
+/* Runs a graph on the queue that captured it, after what that was given before. Asynchronous. */
 enum status graph_launch(struct queue *q, const struct graph *graph);
 
 /* No launch of it may be under way. A graph of zeros is fine. */

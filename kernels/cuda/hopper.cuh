@@ -45,9 +45,11 @@ __device__ inline void barrier_wait(uint32_t barrier, uint32_t parity)
                  : "memory");
 }
 
-/* One lane speaks for its warp. */
+/* One lane speaks for its warp, once all of it got here: what the others read may be overwritten
+ * then. */
 __device__ inline void warp_arrive(uint32_t barrier)
 {
+    __syncwarp();
     if (threadIdx.x % WARP == 0)
         barrier_arrive(barrier);
 }

@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,4 +143,20 @@ Test(captured, noise)
     setup.config.sampler = sampler_config_default(SAMPLER_DDPM);
     for (int i = 0; spec[i]; i++)
         check_setup(setup, spec[i]);
+}
+
+/* Its kernels share out their work through memory of the queue that they were captured on. */
+Test(captured, a_graph_of_another_queue_aborts, .signal = SIGABRT)
+{
+    const struct device_options options = {.threads = 1};
+    struct device *dev;
+    struct queue *q, *other;
+    struct graph graph = {0};
+    cr_assert_eq(device_open(capturing_backend(), &options, &dev), ST_OK);
+    cr_assert_eq(queue_open(dev, &q), ST_OK);
+    cr_assert_eq(queue_open(dev, &other), ST_OK);
+    cr_assert_eq(graph_begin(q), ST_OK);
+    cr_assert_eq(graph_end(q, &graph), ST_OK);
+    cr_assert_eq(graph_launch(q, &graph), ST_OK);
+    graph_launch(other, &graph);
 }
