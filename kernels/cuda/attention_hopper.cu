@@ -115,7 +115,8 @@ __device__ inline void mask(float (&s)[TILES8][4], int keys)
 }
 
 /* Takes a new base where a row's scores have outgrown the old one, which is seldom after the first
- * tile. */
+ * tile. What is in flight meanwhile are products of the other block, so that one warp may do so
+ * alone. */
 __device__ inline void rebase(struct rows &r, const float (&s)[TILES8][4], float scale)
 {
     float m[2][4], most[2]; // four chains of comparisons, so that none waits for another
@@ -140,8 +141,6 @@ __device__ inline void rebase(struct rows &r, const float (&s)[TILES8][4], float
     bool outgrown = most[0] > r.base[0] + SLACK || most[1] > r.base[1] + SLACK;
     if (!__any_sync(0xffffffffu, outgrown))
         return;
-    products_wait<0>();
-    settle(r.o);
 #pragma unroll
     for (int h = 0; h < 2; h++) {
         most[h] = fmaxf(most[h], __shfl_xor_sync(0xffffffffu, most[h], 1));
