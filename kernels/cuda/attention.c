@@ -47,7 +47,9 @@ static enum status attend(struct queue *q, const struct cuda_attention *a)
     bool equal = true, done = false;
     for (int i = 1; i < a->lanes; i++)
         equal = equal && a->keys[i] == a->keys[0];
-    if (dev->attention <= CUDA_ATTENTION_HOPPER && cuda_attention_hopper_takes(&at, a))
+    if (dev->attention == CUDA_ATTENTION_TURNS && cuda_attention_turns_takes(&at, a))
+        return cuda_attention_turns(&at, a);
+    if (dev->attention <= CUDA_ATTENTION_TURNS && cuda_attention_hopper_takes(&at, a))
         return cuda_attention_hopper(&at, a);
     if (equal && a->keys[0] > 0 && cudnn_takes(dev, a))
         TRY(cuda_dnn_attend(q, a, &done));
@@ -98,8 +100,8 @@ static enum status attend_short(struct queue *q, const struct tensor *o, const s
     set_lane_strides(a.v_stride, value, axes);
     if (lse)
         set_lane_strides(a.lse_stride, lse, axes);
-    *done = (dev->attention == CUDA_ATTENTION_HOPPER || dev->attention == CUDA_ATTENTION_SHORT) &&
-            cuda_attention_short_takes(&at, &a);
+    bool wanted = dev->attention <= CUDA_ATTENTION_SHORT && dev->attention != CUDA_ATTENTION_CUDNN;
+    *done = wanted && cuda_attention_short_takes(&at, &a);
     return *done ? cuda_attention_short(&at, &a) : ST_OK;
 }
 

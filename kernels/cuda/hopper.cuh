@@ -92,7 +92,7 @@ __device__ inline void copy_box(uint32_t to, const CUtensorMap &map, uint32_t ba
  * 4, columns 8i + 2(l % 4) and the next one; x[i][2] and x[i][3] eight rows below.
  */
 
-enum factor_layout { FACTOR_128B = 1, FACTOR_32B = 3 }; /* width of the swizzle */
+enum factor_layout { FACTOR_128B = 1, FACTOR_64B = 2, FACTOR_32B = 3 }; /* width of the swizzle */
 
 /* A factor in shared memory. Its rows are as wide as the swizzle, eight of them a block of `down`
  * bytes; a factor that is summed over its rows goes on `across` bytes further where a row ends. */
@@ -101,6 +101,18 @@ __device__ inline uint64_t factor_at(uint32_t address, enum factor_layout layout
 {
     return (uint64_t)((address & 0x3ffff) >> 4) | (uint64_t)(across >> 4) << 16 |
            (uint64_t)(down >> 4) << 32 | (uint64_t)layout << 62;
+}
+
+/* The same in two words: the low one has the address, in units of sixteen bytes, and may be added
+ * to. One that all lanes know to be the same stays in a register of the warp. */
+__device__ inline uint32_t factor_low(uint32_t address, uint32_t across)
+{
+    return __shfl_sync(0xffffffffu, (address & 0x3ffff) >> 4 | across >> 4 << 16, 0);
+}
+
+__device__ inline uint64_t factor_of(uint32_t low, enum factor_layout layout, uint32_t down)
+{
+    return low | (uint64_t)(down >> 4 | (uint32_t)layout << 30) << 32;
 }
 
 /* Registers written before this may be used by products after it. */
@@ -139,6 +151,7 @@ template <int n> __device__ inline void settle(float (&x)[n][4])
 #define HOPPER_0_15 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
 #define HOPPER_16_31                                                                               \
     "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define HOPPER_32_43 "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43"
 #define HOPPER_32_47                                                                               \
     "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47"
 

@@ -33,8 +33,9 @@ enum status cuda_tensor_map(const struct cuda_boxes *b, CUtensorMap *out)
     cuuint64_t dim[4], stride[3];
     cuuint32_t box[4], step[4] = {1, 1, 1, 1};
     int64_t size = (int64_t)dtype_size(b->dtype);
-    CUtensorMapSwizzle swizzle =
-        b->box[0] == 64 ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_32B;
+    CUtensorMapSwizzle swizzle = b->box[0] == 64   ? CU_TENSOR_MAP_SWIZZLE_128B
+                                 : b->box[0] == 32 ? CU_TENSOR_MAP_SWIZZLE_64B
+                                                   : CU_TENSOR_MAP_SWIZZLE_32B;
     TRY(find_encoder(&encode));
     for (int i = 0; i < 4; i++) {
         dim[i] = (cuuint64_t)b->dim[i];

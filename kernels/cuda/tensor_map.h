@@ -22,8 +22,8 @@ struct cuda_boxes {
     int64_t dim[4];
     int64_t stride[3]; /* of axes 1 to 3, in elements; multiples of 16 bytes. Without meaning where
                           the axis has one index */
-    int box[4];        /* at most 256; axis 0: 16 or 64 elements, and the box is swizzled in rows
-                          of so many */
+    int box[4]; /* at most 256; axis 0: 16, 32 or 64 elements, and the box is swizzled in rows
+                   of so many */
 };
 
 /* ST_DEVICE, naming the axes, where the driver refuses. Needs no memory and no queue. */

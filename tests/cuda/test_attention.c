@@ -157,15 +157,16 @@ static void test_plain(void)
     random_shapes("plain", 43);
 }
 
-/* The first 72 columns of heads 80 apart, aligned as the kernel for Hopper wants them; NaN between
- * them. */
-static struct gpu_tensor *part_of_heads(struct gpu *gpu, enum dtype dtype, float size, int lanes,
-                                        int rows, int heads)
+/* The first columns of heads that are eight further apart, aligned as the kernels for Hopper want
+ * them; NaN between them. */
+static struct gpu_tensor *part_of_heads(struct gpu *gpu, enum dtype dtype, float size, int rows,
+                                        const struct shape *s)
 {
-    struct gpu_tensor *t = gpu_dense(gpu, dtype, size, GPU_DIM(lanes, rows, heads, 80));
-    struct tensor rest = tensor_slice(&t->t, 3, 72, 8);
+    struct gpu_tensor *t =
+        gpu_dense(gpu, dtype, size, GPU_DIM(s->lanes, rows, s->heads, s->width + 8));
+    struct tensor rest = tensor_slice(&t->t, 3, s->width, 8);
     OK(op_fill(gpu->q, &rest, NAN));
-    t->t = tensor_slice(&t->t, 3, 0, 72);
+    t->t = tensor_slice(&t->t, 3, 0, s->width);
     free(t->value);
     t->value = gpu_read(gpu, &t->t);
     return t;
@@ -174,9 +175,9 @@ static struct gpu_tensor *part_of_heads(struct gpu *gpu, enum dtype dtype, float
 static void check_hopper(struct gpu *gpu, enum dtype dtype, struct shape s, float size, float scale)
 {
     struct operands p = {
-        .q = part_of_heads(gpu, dtype, size, s.lanes, s.rows, s.heads),
-        .k = part_of_heads(gpu, dtype, size, s.lanes, s.keys, s.heads),
-        .v = part_of_heads(gpu, dtype, 1.0f, s.lanes, s.keys, s.heads),
+        .q = part_of_heads(gpu, dtype, size, s.rows, &s),
+        .k = part_of_heads(gpu, dtype, size, s.keys, &s),
+        .v = part_of_heads(gpu, dtype, 1.0f, s.keys, &s),
         .o = gpu_dense(gpu, dtype, 0.0f, GPU_DIM(s.lanes, s.rows, s.heads, s.width)),
         .lse = gpu_blank(gpu, DTYPE_F32, GPU_DIM(s.lanes, s.rows, s.heads)),
         .s = s,
@@ -197,10 +198,10 @@ static void check_hopper(struct gpu *gpu, enum dtype dtype, struct shape s, floa
 /* Keys of a few tiles to many, rows that end within a block; scores of one size, and such that
  * outgrow the first tile's by far. More pieces than an H200 has multiprocessors are in model_shape.
  */
-static void hopper_shapes(int rounds, int most_rows, int most_heads)
+static void hopper_shapes(const char *kernel, int width, int rounds, int most_rows, int most_heads)
 {
     struct gpu gpu;
-    setenv("DITBENCH_ATTENTION", "hopper", 1);
+    setenv("DITBENCH_ATTENTION", kernel, 1);
     gpu_open(&gpu, 49);
     for (int round = 0; round < rounds; round++) {
         struct shape s = {
@@ -208,22 +209,39 @@ static void hopper_shapes(int rounds, int most_rows, int most_heads)
             .rows = gpu_pick(&gpu, 1, most_rows),
             .keys = gpu_pick(&gpu, 256, round % 2 ? 400 : 900),
             .heads = gpu_pick(&gpu, 1, most_heads),
-            .width = 72,
+            .width = width,
         };
         float size = round / 2 % 3 == 2 ? 6.0f : 1.5f;
-        check_hopper(&gpu, gpu_dtype(1 + round % 2), s, size, 1.0f / sqrtf(72.0f));
+        check_hopper(&gpu, gpu_dtype(1 + round % 2), s, size, 1.0f / sqrtf((float)width));
     }
     gpu_close(&gpu);
 }
 
-static void test_hopper(void)
+static void test_hopper_64(void)
 {
-    hopper_shapes(24, 300, 6);
+    hopper_shapes("hopper", 64, 24, 600, 6);
+}
+
+static void test_hopper_72(void)
+{
+    hopper_shapes("hopper", 72, 24, 600, 6);
+}
+
+static void test_hopper_88(void)
+{
+    hopper_shapes("hopper", 88, 24, 600, 6);
+}
+
+static void test_turns(void)
+{
+    hopper_shapes("turns", 72, 24, 300, 6);
 }
 
 static void test_hopper_small(void)
 {
-    hopper_shapes(4, 150, 2);
+    hopper_shapes("hopper", 64, 4, 150, 2);
+    hopper_shapes("hopper", 72, 4, 150, 2);
+    hopper_shapes("hopper", 88, 4, 150, 2);
 }
 
 /* Each of our kernels on little, for tools that follow every access: more than one tile and block,
@@ -293,11 +311,11 @@ static void test_large_scores(void)
     large_scores("plain");
 }
 
-/* Views of one product [B, N, 3C], as the model has them, at the size of PixArt 1024: some rows. */
-static void model_shape(const char *kernel, enum dtype dtype)
+/* Views of one product [B, N, 3C], as the model has them, at the size of 1024 px: some rows. */
+static void model_shape(const char *kernel, enum dtype dtype, int width)
 {
     struct gpu gpu;
-    struct shape s = {2, 4096, 4096, 6, 72};
+    struct shape s = {2, 4096, 4096, 6, width};
     int64_t C = (int64_t)s.heads * s.width;
     setenv("DITBENCH_ATTENTION", kernel, 1);
     gpu_open(&gpu, 46);
@@ -318,7 +336,7 @@ static void model_shape(const char *kernel, enum dtype dtype)
     for (int n = 0; n < 60; n++) {
         int lane = n % 2, row = n < 2 ? 4095 : gpu_pick(&gpu, 0, 4095), head = n / 2 % s.heads;
         int64_t at = ((int64_t)lane * s.rows + row) * s.heads + head;
-        double want[72];
+        double want[128];
         double want_lse = attend_row(&p, lane, row, head, s.keys, (double)scale, want);
         CHECK(near_doubles("attention", all + at * s.width, want, s.width,
                            1.5 * gpu_bound("attention", dtype)),
@@ -335,13 +353,22 @@ static void model_shape(const char *kernel, enum dtype dtype)
 
 static void test_model_shape(void)
 {
-    model_shape("hopper", DTYPE_BF16);
-    model_shape("hopper", DTYPE_F16);
-    model_shape("cudnn", DTYPE_BF16);
-    model_shape("cudnn", DTYPE_F16);
-    model_shape("flash", DTYPE_BF16);
-    model_shape("flash", DTYPE_F16);
-    model_shape("cudnn", DTYPE_F32);
+    static const int widths[] = {64, 72, 88, 128};
+    for (int i = 0; i < 4; i++) {
+        model_shape("", DTYPE_BF16, widths[i]);
+        model_shape("", DTYPE_F16, widths[i]);
+    }
+}
+
+static void test_model_shape_by_others(void)
+{
+    model_shape("turns", DTYPE_BF16, 72);
+    model_shape("turns", DTYPE_F16, 72);
+    model_shape("cudnn", DTYPE_BF16, 72);
+    model_shape("cudnn", DTYPE_F16, 88);
+    model_shape("flash", DTYPE_BF16, 72);
+    model_shape("flash", DTYPE_F16, 88);
+    model_shape("cudnn", DTYPE_F32, 72);
 }
 
 /* Parts of the keys, merged one after the other, are the attention over all of them. */
@@ -384,12 +411,16 @@ const struct gpu_test tests_attention[] = {
     {"attention/cudnn", test_cudnn},
     {"attention/flash", test_flash},
     {"attention/plain", test_plain},
-    {"attention/hopper", test_hopper},
+    {"attention/hopper_64", test_hopper_64},
+    {"attention/hopper_72", test_hopper_72},
+    {"attention/hopper_88", test_hopper_88},
+    {"attention/turns", test_turns},
     {"attention/tiles_hopper", test_hopper_small},
     {"attention/small", test_small},
     {"attention/counts", test_counts},
     {"attention/large_scores", test_large_scores},
     {"attention/model_shape", test_model_shape},
+    {"attention/model_shape_by_others", test_model_shape_by_others},
     {"attention/merge", test_merge},
     {NULL, NULL},
 };
