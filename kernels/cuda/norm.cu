@@ -14,6 +14,13 @@ enum {
     WARPS = 8,    /* of a block of the kernel for odd widths */
 };
 
+/* Threads that an SM has room for, at least. */
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+enum { ROOM = 1024 };
+#else
+enum { ROOM = 1536 };
+#endif
+
 /* One of the three ops: the gated sum is done where ADD, the norm where NORM. Strides in elements.
  */
 struct rows {
@@ -237,7 +244,8 @@ template <int THREADS, bool ADD> struct stays {
 /* All addresses and strides are multiples of sixteen bytes. BLOCKS are on an SM at a time, each
  * with R rows at a time. */
 template <typename T, int THREADS, int BLOCKS, int R, bool ADD, bool NORM>
-static __global__ void __launch_bounds__(THREADS, BLOCKS) vector_rows(const struct rows p)
+static __global__ void __launch_bounds__(THREADS, BLOCKS *THREADS > ROOM ? ROOM / THREADS : BLOCKS)
+    vector_rows(const struct rows p)
 {
     __shared__ __align__(16) float scratch[2][WIDE / WARP * R];
     int64_t lane = blockIdx.y;
