@@ -31,7 +31,9 @@ struct weights_ops {
                         const struct weights_slice *slice, struct queue *q, struct tensor *out);
     bool (*has)(const void *self, const char *name); /* (optional) NULL: every parameter */
     const char *(*name_at)(const void *self,
-                           int index);  /* (optional) NULL past the end; no slot: none */
+                           int index); /* (optional) NULL past the end; no slot: none */
+    const char *(*path_at)(const void *self,
+                           int index);  /* (optional) NULL past the end; no slot: no files */
     uint64_t (*hash)(const void *self); /* (optional) NULL: the identity is the name of the table */
     void (*close)(void *self);
 };
@@ -57,6 +59,10 @@ bool weights_has(const struct weights *weights, const char *name);
 
 /* Names of a checkpoint's parameters, in any order; NULL past the end, and for synthetic ones. */
 const char *weights_name_at(const struct weights *weights, int index);
+
+/* The files that the identity is about: configurations, which need not be there, then parameters.
+ * NULL past the end, and for synthetic ones. Owned by weights. */
+const char *weights_path_at(const struct weights *weights, int index);
 
 /* Hex text of the checkpoint's weights and configuration, or "synthetic"; owned by weights.
  * Computed in the first call (every byte is read), which is for one thread. */

@@ -20,6 +20,7 @@ void cell_init(struct cell *cell)
         .repeats = 5,
         .check = true,
         .graph = true,
+        .cache = true,
     };
 }
 
@@ -175,6 +176,11 @@ static enum status set_graph(struct cell *cell, const char *what, const char *va
     return set_switch(&cell->graph, what, value);
 }
 
+static enum status set_cache(struct cell *cell, const char *what, const char *value)
+{
+    return set_switch(&cell->cache, what, value);
+}
+
 char *cell_text(const struct cell *cell, char *buffer)
 {
     snprintf(buffer, CELL_LINE,
@@ -225,6 +231,9 @@ static const struct cell_option options[] = {
     {"check", "on|off", "compare the latents with a one-rank run (default: on)", true, set_check},
     {"timeout", "SECONDS", "limit for the cell, and again for its one-rank run", true, set_timeout},
     {"graph", "on|off", "CUDA graphs; nothing on cpu (default: on)", true, set_graph},
+    {"cache", "on|off",
+     "keep the one-rank run for other cells, and take it from there (default: on)", true,
+     set_cache},
 };
 
 const struct cell_option *cell_option_at(int index)

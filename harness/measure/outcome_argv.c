@@ -53,10 +53,21 @@ static void add_cell(struct outcome_argv *a, const struct cell *c)
     if (c->timeout_s > 0) /* of it, how long ranks wait for each other */
         add_text(a, "--timeout=%.17g", c->timeout_s);
     add(a, c->check ? "--check=on" : "--check=off");
+    add(a, c->cache ? "--cache=on" : "--cache=off");
     add(a, c->graph ? "--graph=on" : "--graph=off");
 }
 
-enum status outcome_argv_build(const struct setup *setup, const char *identity, const char *output,
+static void add_pins(struct outcome_argv *a, const struct pins *pins)
+{
+    char *text = pins_text(pins);
+    if (text)
+        add_text(a, "--pins=%s", text);
+    else
+        a->text[a->n_text++] = NULL;
+    free(text);
+}
+
+enum status outcome_argv_build(const struct setup *setup, const struct outcome_options *options,
                                struct outcome_argv *out)
 {
     char program[PATH_MAX];
@@ -72,9 +83,11 @@ enum status outcome_argv_build(const struct setup *setup, const char *identity, 
     add_text(out, "%s", program);
     add(out, "worker");
     add_cell(out, &setup->cell);
-    add_text(out, "--identity=%s", identity);
-    if (output)
-        add_text(out, "--output=%s", output);
+    add_text(out, "--identity=%s", options->identity);
+    if (options->pins && options->pins->n > 0)
+        add_pins(out, options->pins);
+    if (options->output)
+        add_text(out, "--output=%s", options->output);
     for (int i = 0; i < out->n_text; i++)
         if (!out->text[i])
             return fail(ST_OOM, "command line of a cell: no host memory");
