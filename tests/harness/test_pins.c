@@ -140,6 +140,11 @@ Test(pins, a_rank_names_the_file_that_changed)
         lengthen(checkpoint_file(d.copy, configs[i]));
         const char *name = strrchr(configs[i], '/');
         fails_naming(work(&d, d.identity, d.text, NULL), name ? name : configs[i]);
+        char before[PINS_IDENTITY];
+        strcpy(before, d.identity);
+        pins_release(&d.pins);
+        cr_assert_eq(pins_identify(d.setup, d.identity, &d.pins), ST_OK);
+        cr_assert_str_neq(d.identity, before, "%s", configs[i]); /* and another cell from now on */
         release(&d);
     }
 }
