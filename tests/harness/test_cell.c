@@ -148,6 +148,7 @@ static const char *const samples[][2] = {
     {"check", "off"},
     {"timeout", "2.5"},
     {"graph", "off"},
+    {"cache", "off"},
 };
 
 static const char *sample_of(const char *name)
