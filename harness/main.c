@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: finds the command, runs it, says why it failed, ends with its status. Does nothing
  * else. */
-#include "harness/command.h"
+#include "harness/base/self.h"
+#include "harness/cli/command.h"
 
-#include "harness/env.h"
-#include "harness/interrupt.h"
-#include "harness/record.h"
-#include "harness/suggest.h"
+#include "harness/base/interrupt.h"
+#include "harness/host/env.h"
+#include "harness/launch/place.h"
+#include "harness/record/ending.h"
+#include "harness/record/record.h"
+#include "kernels/base/suggest.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -30,7 +33,7 @@ static void print_version(FILE *out, struct argp_state *state)
     if (record_open(&record) != ST_OK)
         return;
     env_fill(record);
-    fprintf(out, "ditbench %s (commit %s%s)\n", command_version(), record->env.commit,
+    fprintf(out, "ditbench %s (commit %s%s)\n", self_version(), record->env.commit,
             record->env.dirty == RECORD_YES ? ", changed" : "");
     record_close(record);
 }
@@ -62,14 +65,13 @@ static const struct command *find_command(const char *name)
 static enum status unknown_command(const char *name)
 {
     const char *words[COMMANDS + 1] = {NULL};
+    char hint[SUGGEST_HINT];
     int n = 0;
     for (int i = 0; i < COMMANDS; i++)
         if (commands[i]->summary)
             words[n++] = commands[i]->name;
-    const char *near = suggest_word(name, words);
-    if (near)
-        return fail(ST_INVALID, "unknown command '%.60s': did you mean '%s'?", name, near);
-    return fail(ST_INVALID, "unknown command '%.60s'; `ditbench --help` lists them", name);
+    return fail(ST_INVALID, "unknown command '%.60s'%s; `ditbench --help` lists them", name,
+                suggest_hint(name, words, hint));
 }
 
 static enum status dispatch(int argc, char **argv)
@@ -115,12 +117,12 @@ int main(int argc, char **argv)
 {
     without_blas_threads(argv);
     argp_program_version_hook = print_version;
-    argp_err_exit_status = record_exit_code(ST_INVALID);
+    argp_err_exit_status = ending_exit_code(ST_INVALID);
     interrupt_exit();
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, not a death */
     enum status st = finish_output(dispatch(argc, argv));
-    if (st != ST_OK && status_message()[0])
+    if (st != ST_OK && status_message()[0] && place_speaks())
         fprintf(stderr, "ditbench%s%s: %s\n", argc > 1 && find_command(argv[1]) ? " " : "",
                 argc > 1 && find_command(argv[1]) ? argv[1] : "", status_message());
-    return record_exit_code(st);
+    return ending_exit_code(st);
 }

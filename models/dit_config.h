@@ -52,7 +52,7 @@ static inline int dit_channels(const struct dit_config *c)
     return c->heads * c->head_dim;
 }
 
-/* Features of a token of so many latent channels: K for in_channels, Kout for out_channels. */
+/* Features of one token that stands for a patch of so many latent channels: K, or Kout. */
 static inline int dit_features(const struct dit_config *c, int channels)
 {
     return channels * c->patch * c->patch;

@@ -28,14 +28,15 @@ static enum status cfg_plan(struct strategy *me, struct plan *plan)
 static enum status cfg_volume(const struct strategy *me, const struct plan *plan,
                               struct volume *out)
 {
-    const struct dit_config *c = plan->problem.config;
     struct span span;
     plan_span(plan, NULL, PATCH_ALL, &span);
-    uint64_t features = (uint64_t)c->in_channels * (uint64_t)(c->patch * c->patch);
+    uint64_t features = (uint64_t)problem_features(&plan->problem);
     uint64_t bytes = (uint64_t)plan->requests * (uint64_t)span_count(&span) * features *
                      dtype_size(plan->problem.dtype);
+    struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_GATHER, .calls = 1};
+    whole.api_bytes = whole.wire_bytes = bytes;
     if (plan->shard.head)
-        volume_add_steps(out, plan, me->axis, COMM_ALL_GATHER, 1, bytes, bytes, false);
+        volume_add_steps(out, plan, &whole, VOLUME_OF_ROWS);
     return ST_OK;
 }
 

@@ -59,12 +59,14 @@ static enum status distrifusion_volume(const struct strategy *me, const struct p
     struct span wide;
     plan_span_wide(plan, NULL, PATCH_ALL, &wide);
     uint64_t L = (uint64_t)plan_layers(plan);
-    uint64_t bytes = L * 2 * plan_heads_bytes(plan, span_count(&wide), plan->heads);
-    uint64_t calls = L * 2 * (uint64_t)plan->n_lanes;
-    volume_add_steps(out, plan, me->axis, COMM_ALL_GATHER, calls, bytes,
-                     bytes * (uint64_t)(plan->mesh.size[me->axis] - 1), false);
+    struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_GATHER};
+    whole.calls = L * 2 * (uint64_t)plan->n_lanes;
+    whole.api_bytes = L * 2 * volume_heads_bytes(plan, span_count(&wide), plan->heads);
+    whole.wire_bytes = whole.api_bytes * (uint64_t)(plan->mesh.size[me->axis] - 1);
+    volume_add_steps(out, plan, &whole, VOLUME_OF_ROWS);
+    struct volume_line last = {.axis = me->axis, .op = COMM_ALL_GATHER, .when = COMM_LAST_STEP};
     if (plan->stale)
-        volume_add(out, me->axis, COMM_ALL_GATHER, COMM_LAST_STEP, 0, 0, 0);
+        volume_add(out, &last);
     return ST_OK;
 }
 

@@ -92,17 +92,19 @@ static enum status pipefusion_plan(struct strategy *me, struct plan *plan)
 static enum status pipefusion_volume(const struct strategy *me, const struct plan *plan,
                                      struct volume *out)
 {
-    const struct dit_config *c = plan->problem.config;
     struct span span;
     plan_span(plan, NULL, PATCH_ALL, &span);
     uint64_t rows = (uint64_t)span_count(&span);
-    uint64_t latent = (uint64_t)plan->requests * rows *
-                      (uint64_t)(c->in_channels * c->patch * c->patch) *
+    uint64_t latent = (uint64_t)plan->requests * rows * (uint64_t)problem_features(&plan->problem) *
                       dtype_size(plan->problem.dtype);
-    uint64_t bytes = plan->shard.head ? latent : plan_heads_bytes(plan, (int64_t)rows, c->heads);
-    volume_add_steps(out, plan, me->axis, COMM_SEND, 1, bytes, bytes, false);
+    struct volume_line whole = {.axis = me->axis, .op = COMM_SEND, .calls = 1};
+    whole.api_bytes = whole.wire_bytes =
+        plan->shard.head ? latent
+                         : volume_heads_bytes(plan, (int64_t)rows, plan->problem.config->heads);
+    volume_add_steps(out, plan, &whole, VOLUME_OF_ROWS);
+    struct volume_line last = {.axis = me->axis, .op = COMM_SEND, .when = COMM_LAST_STEP};
     if (plan->shard.head)
-        volume_add(out, me->axis, COMM_SEND, COMM_LAST_STEP, 0, 0, 0);
+        volume_add(out, &last);
     return ST_OK;
 }
 
@@ -286,7 +288,7 @@ static enum status enter(struct pipefusion *pp, struct run *run, int i, int patc
     return post_latent(pp, run, i, patch);
 }
 
-/* What a pass computes: recorded, since transfers of PipeFusion's own outlive it and stay outside.
+/* What a pass computes: captured, since transfers of PipeFusion's own outlive it and stay outside.
  */
 static enum status compute(void *self, struct run *run, int i, int patch)
 {
@@ -319,7 +321,7 @@ static enum status pass(struct strategy *me, struct run *run, int i, int patch)
 {
     struct pipefusion *pp = me->state;
     TRY(enter(pp, run, i, patch));
-    TRY(run_recorded(run, compute, pp, i, patch, pp->pass % pp->slots));
+    TRY(run_captured(run, compute, pp, i, patch, pp->pass % pp->slots));
     TRY(leave(pp, run, i, patch));
     pp->pass += patch != PATCH_ALL;
     return ST_OK;
@@ -352,7 +354,7 @@ static enum status rehearse_pass(struct pipefusion *pp, struct run *run, int i, 
         TRY(op_copy(q, &block, &x));
         TRY(op_copy(q, &x, &block));
     }
-    return run_recorded(run, compute, pp, i, patch, pass % pp->slots);
+    return run_captured(run, compute, pp, i, patch, pass % pp->slots);
 }
 
 static enum status pipefusion_rehearse(struct strategy *me, struct run *run, int i)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Building a plan: the problem, the strategies' contributions, the refusals. Spans are in
- * plan_span.c, bytes in plan_volume.c. */
+/* Building a plan: the strategies' contributions, the refusals. Spans are in plan_span.c, bytes in
+ * volume.c. */
 #include "strategies/plan.h"
 
 #include "strategies/strategy.h"
@@ -10,60 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PIXELS = 65536, MAX_STEPS = 100000, MAX_RANKS = 65536 };
-
-struct latent_geometry problem_geometry(const struct problem *p)
-{
-    const struct dit_config *c = p->config;
-    return (struct latent_geometry){c->in_channels, p->height / c->vae_scale,
-                                    p->width / c->vae_scale, c->patch};
-}
-
-int problem_token_columns(const struct problem *p)
-{
-    return p->width / (p->config->vae_scale * p->config->patch);
-}
-
-static int problem_token_rows(const struct problem *p)
-{
-    return p->height / (p->config->vae_scale * p->config->patch);
-}
-
-int problem_tokens(const struct problem *p)
-{
-    return problem_token_columns(p) * problem_token_rows(p);
-}
-
-static enum status check_side(const char *what, int pixels, int unit)
-{
-    if (pixels >= unit && pixels <= MAX_PIXELS && pixels % unit == 0)
-        return ST_OK;
-    int below = pixels / unit * unit;
-    if (pixels < unit || pixels > MAX_PIXELS)
-        return fail(ST_INVALID, "%s: %d pixels; a multiple of %d from %d to %d is wanted", what,
-                    pixels, unit, unit, MAX_PIXELS);
-    return fail(ST_INVALID,
-                "%s: %d pixels is not a multiple of %d; the nearest legal ones are %d and %d", what,
-                pixels, unit, below, below + unit);
-}
-
-enum status problem_check(struct problem *p)
-{
-    const struct dit_config *c = p->config;
-    int unit = c->vae_scale * c->patch;
-    p->width = p->width ? p->width : c->default_size;
-    p->height = p->height ? p->height : c->default_size;
-    p->steps = p->steps ? p->steps : c->default_steps;
-    p->requests = p->requests ? p->requests : 1;
-    TRY(check_side("width", p->width, unit));
-    TRY(check_side("height", p->height, unit));
-    if (p->steps < 1 || p->steps > MAX_STEPS)
-        return fail(ST_INVALID, "steps: %d; from 1 to %d is legal", p->steps, MAX_STEPS);
-    int most = PLAN_MAX_LANES / problem_branches(p);
-    if (p->requests < 1 || p->requests > most)
-        return fail(ST_INVALID, "requests: %d; from 1 to %d is legal", p->requests, most);
-    return ST_OK;
-}
+enum { MAX_RANKS = 65536 };
 
 enum status plan_refuse(const char *format, ...)
 {
@@ -153,6 +100,28 @@ static enum status check_parts(const struct plan *plan)
                                spec_text(&plan->spec, text), m, span_count(&plan->patch[m]));
     }
     return ST_OK;
+}
+
+int plan_layers(const struct plan *plan)
+{
+    return plan->shard.layer_end - plan->shard.layer_begin;
+}
+
+enum comm_when plan_when(const struct plan *plan, int axis, int step)
+{
+    if (step == plan->problem.steps - 1 && plan->last_differs[axis])
+        return COMM_LAST_STEP;
+    return step < plan->warmup ? COMM_WARMUP_STEP : COMM_STEP;
+}
+
+int plan_steps_of(const struct plan *plan, int axis, enum comm_when when)
+{
+    if (when == COMM_ONCE)
+        return 1;
+    int count = 0;
+    for (int i = 0; i < plan->problem.steps; i++)
+        count += plan_when(plan, axis, i) == when;
+    return count;
 }
 
 static enum status list_lanes(struct plan *plan)

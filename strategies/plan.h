@@ -15,34 +15,10 @@
 #include "kernels/base/arena.h"
 #include "kernels/comm/mesh.h"
 #include "models/dit.h"
+#include "strategies/problem.h"
 #include "strategies/spec.h"
 
 enum { PLAN_MAX_PATCHES = 64, PLAN_MAX_LANES = 256 };
-
-/* What is computed, whatever the strategy. */
-struct problem {
-    const struct dit_config *config; /* borrowed */
-    int width, height;               /* pixels; multiples of vae_scale * patch */
-    int steps;
-    int requests;
-    bool guided;     /* two branches for each request: 0 negative, 1 positive */
-    int text_tokens; /* rows of the text embeddings; 0: no text */
-    enum dtype dtype;
-    bool all_channels; /* the head gives all out_channels (a bare forward), not only the latent's */
-};
-
-static inline int problem_branches(const struct problem *p)
-{
-    return p->guided ? 2 : 1;
-}
-struct latent_geometry problem_geometry(const struct problem *p);
-int problem_tokens(const struct problem *p);        /* image tokens, S */
-int problem_token_columns(const struct problem *p); /* tokens of one row of the grid */
-
-/* Fills the defaults of the model for what is 0 in width/height/steps/requests, and checks the
- * rest. ST_INVALID: a size that is not a multiple of vae_scale * patch, with the nearest legal
- * ones. */
-enum status problem_check(struct problem *p);
 
 enum attn_level {
     ATTN_RESHARD,
@@ -144,38 +120,9 @@ enum status plan_cut_patches(struct plan *plan, int patches);
 /* "1, 2, 3, 4, 6, 12": the divisors of n, for messages. */
 const char *plan_divisors(int n, char *buffer, size_t size);
 
-/* ---- predictions ---- */
-enum { VOLUME_MAX = 64 };
+int plan_layers(const struct plan *plan); /* blocks on this rank */
 
-struct volume_line {
-    int axis;
-    enum comm_op op;
-    enum comm_when when;
-    uint64_t calls; /* per step of that kind, or per loop for COMM_ONCE */
-    uint64_t api_bytes;
-    uint64_t wire_bytes;
-};
-
-struct volume {
-    int n;
-    struct volume_line line[VOLUME_MAX];
-};
-
-/* Closed forms of what this rank sends (interface: wire bytes under the ring algorithm). */
-enum status plan_volume(const struct plan *plan, struct volume *out);
-void volume_add(struct volume *volume, int axis, enum comm_op op, enum comm_when when,
-                uint64_t calls, uint64_t api_bytes, uint64_t wire_bytes);
-
-/* Lines for every kind of step that has one: `calls`, and the bytes, are those of one pass through
- * the blocks; a steady step has one pass for each patch. scaled: a pass over one patch moves as
- * many bytes as a pass over all of them (a store in rotation); otherwise a step's bytes do not
- * depend on the number of patches. */
-void volume_add_steps(struct volume *volume, const struct plan *plan, int axis, enum comm_op op,
-                      uint64_t calls, uint64_t api_bytes, uint64_t wire_bytes, bool scaled);
-
-/* Bytes of [lanes, rows, heads, D] in the model's dtype; blocks on this rank. */
-uint64_t plan_heads_bytes(const struct plan *plan, int64_t rows, int64_t heads);
-int plan_layers(const struct plan *plan);
+/* ---- kinds of steps, by what they send ---- */
 
 /* Steps of a kind in one loop, for an axis (COMM_ONCE: 1). */
 int plan_steps_of(const struct plan *plan, int axis, enum comm_when when);

@@ -46,10 +46,12 @@ static enum status ring_volume(const struct strategy *me, const struct plan *pla
     for (int r = 0; r < P; r++)
         if (r != next)
             rows += (uint64_t)share_rows(plan, me->axis, r, PATCH_ALL);
-    uint64_t bytes = L * 2 * plan_heads_bytes(plan, (int64_t)rows, plan->heads);
-    bool store = plan->attend[ATTN_STORE] != NULL;
-    volume_add_steps(out, plan, me->axis, COMM_SEND, L * 2 * (uint64_t)(P - 1), bytes, bytes,
-                     store);
+    struct volume_line whole = {.axis = me->axis, .op = COMM_SEND};
+    whole.calls = L * 2 * (uint64_t)(P - 1);
+    whole.api_bytes = L * 2 * volume_heads_bytes(plan, (int64_t)rows, plan->heads);
+    whole.wire_bytes = whole.api_bytes;
+    volume_add_steps(out, plan, &whole,
+                     plan->attend[ATTN_STORE] ? VOLUME_OF_STORE : VOLUME_OF_ROWS);
     return ST_OK;
 }
 

@@ -34,7 +34,7 @@ static void token_copy(const struct latent_geometry *g, int channels, int token,
 void latents_pack(const struct run *run, const float *image, int channels, int request, float *rows)
 {
     struct latent_geometry g = problem_geometry(&run->plan.problem);
-    int features = channels * g.patch * g.patch;
+    int features = dit_features(run->plan.problem.config, channels);
     float *from = (float *)image + (int64_t)request * channels * g.height * g.width;
     const struct span *span = &run->span[0];
     for (int r = 0; r < span->n; r++)
@@ -144,7 +144,7 @@ static void scatter_block(struct scatter *s, const int *coord)
     int branches = s->branches && plan->branch_axis < 0 ? problem_branches(&plan->problem) : 1;
     int first = s->branches && plan->branch_axis >= 0 ? coord[plan->branch_axis] : 0;
     size_t image = (size_t)s->channels * (size_t)s->geometry.height * (size_t)s->geometry.width;
-    int features = s->channels * s->geometry.patch * s->geometry.patch;
+    int features = dit_features(plan->problem.config, s->channels);
     plan_span(plan, coord, PATCH_ALL, &span);
     for (int b = 0; b < branches; b++)
         for (int r = 0; r < requests; r++) {

@@ -8,7 +8,7 @@
 int run_features(const struct run *run, bool all_channels)
 {
     const struct dit_config *c = run->plan.problem.config;
-    return (all_channels ? c->out_channels : c->in_channels) * c->patch * c->patch;
+    return dit_features(c, all_channels ? c->out_channels : c->in_channels);
 }
 
 struct arena *run_arena(struct run *run, enum arena_kind kind)

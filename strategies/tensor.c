@@ -111,17 +111,20 @@ static enum status tensor_volume(const struct strategy *me, const struct plan *p
     uint64_t P = (uint64_t)plan->mesh.size[me->axis];
     struct span span;
     plan_span(plan, NULL, PATCH_ALL, &span);
-    uint64_t api = 2 * (uint64_t)plan_layers(plan) *
-                   plan_heads_bytes(plan, span_count(&span), plan->problem.config->heads);
-    uint64_t wire = api / P * (P - 1) * 2;
-    uint64_t calls = 0;
+    struct volume_line line = {.axis = me->axis, .op = COMM_ALL_REDUCE};
+    line.api_bytes = 2 * (uint64_t)plan_layers(plan) *
+                     volume_heads_bytes(plan, span_count(&span), plan->problem.config->heads);
+    line.wire_bytes = line.api_bytes / P * (P - 1) * 2;
+    line.when = COMM_WARMUP_STEP;
+    line.calls = pass_calls(me, plan, PATCH_ALL);
+    if (plan_steps_of(plan, me->axis, line.when) > 0)
+        volume_add(out, &line);
+    line.when = COMM_STEP;
+    line.calls = 0;
     for (int m = 0; m < plan->n_patches; m++)
-        calls += pass_calls(me, plan, m);
-    if (plan_steps_of(plan, me->axis, COMM_WARMUP_STEP) > 0)
-        volume_add(out, me->axis, COMM_ALL_REDUCE, COMM_WARMUP_STEP,
-                   pass_calls(me, plan, PATCH_ALL), api, wire);
-    if (plan_steps_of(plan, me->axis, COMM_STEP) > 0)
-        volume_add(out, me->axis, COMM_ALL_REDUCE, COMM_STEP, calls, api, wire);
+        line.calls += pass_calls(me, plan, m);
+    if (plan_steps_of(plan, me->axis, line.when) > 0)
+        volume_add(out, &line);
     return ST_OK;
 }
 

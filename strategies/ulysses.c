@@ -44,10 +44,11 @@ static enum status ulysses_volume(const struct strategy *me, const struct plan *
     plan_span_wide(plan, NULL, PATCH_ALL, &wide);
     int n = span_count(&mine);
     int W = span_count(&wide);
-    uint64_t slice = plan_heads_bytes(plan, n, plan->heads); /* my rows, one rank's heads */
-    uint64_t api = 3 * slice * P + plan_heads_bytes(plan, W, plan->heads);
-    uint64_t wire = 3 * slice * (P - 1) + plan_heads_bytes(plan, W - n, plan->heads);
-    volume_add_steps(out, plan, me->axis, COMM_ALL_TO_ALL, 4 * L, L * api, L * wire, false);
+    uint64_t slice = volume_heads_bytes(plan, n, plan->heads); /* my rows, one rank's heads */
+    struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_TO_ALL, .calls = 4 * L};
+    whole.api_bytes = L * (3 * slice * P + volume_heads_bytes(plan, W, plan->heads));
+    whole.wire_bytes = L * (3 * slice * (P - 1) + volume_heads_bytes(plan, W - n, plan->heads));
+    volume_add_steps(out, plan, &whole, VOLUME_OF_ROWS);
     return ST_OK;
 }
 

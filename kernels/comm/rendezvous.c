@@ -100,6 +100,15 @@ static int launched_ranks(void)
     return 0;
 }
 
+int rendezvous_mpi_rank(void)
+{
+    if (getenv("OMPI_COMM_WORLD_RANK"))
+        return number_in("OMPI_COMM_WORLD_RANK");
+    if (getenv("PMI_RANK"))
+        return number_in("PMI_RANK");
+    return launched_ranks() > 0 && getenv("SLURM_PROCID") ? number_in("SLURM_PROCID") : -1;
+}
+
 enum status rendezvous_mpi(int *argc, char ***argv, bool *under, struct rendezvous *out)
 {
     int launched = launched_ranks();
@@ -141,4 +150,9 @@ enum status rendezvous_mpi(int *argc, char ***argv, bool *under, struct rendezvo
 }
 
 void rendezvous_finish(void) {}
+
+int rendezvous_mpi_rank(void)
+{
+    return -1;
+}
 #endif

@@ -45,7 +45,7 @@ struct pool {
     struct signal_word round; /* number of the loop, modulo 2^32 */
     struct signal_word left;  /* workers, the caller apart, that are not done with it */
     double caller_spin_s;
-    struct worker {
+    struct pool_worker {
         struct pool *pool;
         int index;
         pthread_t thread;
@@ -109,7 +109,7 @@ static void run_part(struct pool *pool, int worker)
 
 static void *work(void *arg)
 {
-    struct worker *me = arg;
+    struct pool_worker *me = arg;
     struct pool *pool = me->pool;
     uint32_t round = 0;
     double spin_s = spin_most_s;

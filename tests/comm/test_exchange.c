@@ -5,7 +5,7 @@
 #include "kernels/comm/rendezvous.h"
 #include "kernels/op.h"
 #include "tests/comm/conformance.h"
-#include "tests/support/ranks.h"
+#include "tests/support/threads.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ Test(exchange, staging)
         cr_assert_eq(comm_exchange_staging(2, 5, r, 10), 100);
 }
 
-static enum status run_exchange(struct rank *self)
+static enum status run_exchange(struct thread_rank *self)
 {
     uint64_t digest;
     const struct conformance_case test = {"exchange", case_exchange};
@@ -32,7 +32,7 @@ static enum status run_exchange(struct rank *self)
 
 Test(exchange, on_many_ranks)
 {
-    cr_assert_eq(ranks_run(24, run_exchange, NULL), ST_OK, "%s", status_message());
+    cr_assert_eq(threads_run(24, run_exchange, NULL), ST_OK, "%s", status_message());
 }
 
 /* ---- a transport with a form of its own ---- */
@@ -126,7 +126,7 @@ static enum status use_fake(struct fake *fake, struct comm *comm, struct arena *
                   fake->to_heads, fake->to_tokens);
 }
 
-static enum status run_fake(struct rank *self)
+static enum status run_fake(struct thread_rank *self)
 {
     struct comm_ops ops = *comm_ops_find("local");
     struct comm_counters counters = {0};
@@ -157,7 +157,7 @@ Test(exchange, a_form_of_the_transport)
     for (int n = 2; n <= 4; n++) {
         struct local_world *world;
         cr_assert_eq(local_world_open(n, &world), ST_OK);
-        cr_assert_eq(ranks_run(n, run_fake, world), ST_OK, "%s", status_message());
+        cr_assert_eq(threads_run(n, run_fake, world), ST_OK, "%s", status_message());
         local_world_close(world);
     }
 }

@@ -5,7 +5,7 @@
  */
 #include "tests/cuda/gpu.h"
 
-#include "harness/verify.h"
+#include "harness/check/verify.h"
 #include "kernels/backend.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as an experiment file: refused with the file's name, or cells that are in range. */
-#include "harness/experiment.h"
+#include "harness/sweep/experiment.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a line of a results file: refused, or a record that is written and read back
  * unchanged. */
-#include "harness/record.h"
-#include "harness/table.h"
+#include "harness/record/record.h"
+#include "harness/report/table.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,9 +11,7 @@
 
 static void set_id(struct record *r)
 {
-    char id[RECORD_ID_SIZE];
-    BUG_ON(record_cell_id(&r->cell, id) != ST_OK, "%s", status_message());
-    r->id = record_text(r, id);
+    BUG_ON(record_identify(r) != ST_OK, "%s", status_message());
 }
 
 static struct record *new_row(const char *strategy, int ranks)
@@ -41,6 +39,8 @@ static struct record *new_row(const char *strategy, int ranks)
         .warmup_loops = 1,
         .repeats = 5,
         .threads = 2,
+        .exchange = "auto",
+        .graph = RECORD_YES,
     };
     r->env.host = "here";
     r->env.os = "Linux";
@@ -64,7 +64,7 @@ struct record *rows_ok(const char *strategy, int ranks, double median)
     BUG_ON(ranks > 64, "%d ranks", ranks);
     for (int i = 0; i < 20; i++)
         steps[i] = median / 20;
-    r->status = RECORD_OK;
+    r->status = ENDING_OK;
     record_set_numbers(r, &r->latency_ms.samples, 5, loops);
     record_set_numbers(r, &r->step_ms.samples, 20, steps);
     record_summarise(r);
@@ -95,8 +95,7 @@ struct record *rows_ok(const char *strategy, int ranks, double median)
     return r;
 }
 
-struct record *rows_failed(const char *strategy, int ranks, enum record_status status,
-                           const char *reason)
+struct record *rows_failed(const char *strategy, int ranks, enum ending status, const char *reason)
 {
     struct record *r = new_row(strategy, ranks);
     r->status = status;

@@ -4,7 +4,7 @@
 #ifndef TESTS_HARNESS_ROWS_H
 #define TESTS_HARNESS_ROWS_H
 
-#include "harness/record.h"
+#include "harness/record/record.h"
 
 /*
  * A row of model "pixart-tiny" at 256 x 256 with status ok: five samples around `median` ms (their
@@ -14,8 +14,7 @@
 struct record *rows_ok(const char *strategy, int ranks, double median);
 
 /* The same cell with another status and a reason, and no numbers. */
-struct record *rows_failed(const char *strategy, int ranks, enum record_status status,
-                           const char *reason);
+struct record *rows_failed(const char *strategy, int ranks, enum ending status, const char *reason);
 
 /* Sets the size, and the id anew. */
 void rows_set_size(struct record *record, int width, int height);

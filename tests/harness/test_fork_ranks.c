@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ranks as processes, against programs that end well, fail, die, hang and stop. No GPU, no NCCL. */
-#include "harness/fork_ranks.h"
+#include "harness/launch/fork_ranks.h"
 #include "kernels/base/clock.h"
 #include "tests/harness/program.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The choice and the description of GPUs over a library that is made up here. */
-#include "harness/gpus.h"
+#include "harness/host/gpus.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The launcher against workers that end well, fail, die, hang, babble and leave children behind. */
-#include "harness/launch.h"
+#include "harness/launch/launch.h"
 #include "kernels/base/clock.h"
 #include "tests/harness/program.h"
 
@@ -27,12 +27,10 @@ static struct launch_end launch_script(const char *script, double timeout_s, dou
     return end;
 }
 
-static void ends(const char *script, enum record_status status, enum status code,
-                 const char *reason)
+static void ends(const char *script, enum ending status, enum status code, const char *reason)
 {
     struct launch_end end = launch_script(script, 20, 0);
-    cr_assert_eq(end.status, status, "%s: %s: %s", script, record_status_name(end.status),
-                 end.reason);
+    cr_assert_eq(end.status, status, "%s: %s: %s", script, ending_name(end.status), end.reason);
     cr_assert_eq(end.code, code, "%s: %s", script, status_name(end.code));
     cr_assert(strstr(end.reason, reason), "%s: not in: %s", reason, end.reason);
     launch_end_release(&end);
@@ -41,7 +39,7 @@ static void ends(const char *script, enum record_status status, enum status code
 Test(launch, gives_the_record_of_a_good_worker)
 {
     struct launch_end end = launch_script("echo phase load\necho beat 1 2\n" RECORD, 20, 0);
-    cr_assert_eq(end.status, RECORD_OK);
+    cr_assert_eq(end.status, ENDING_OK);
     cr_assert_eq(end.code, ST_OK);
     cr_assert_str_eq(end.record, "{\"a\": 1}");
     cr_assert_eq(end.record_size, 8);
@@ -58,33 +56,33 @@ Test(launch, takes_a_last_line_without_its_end)
 
 Test(launch, maps_exit_statuses)
 {
-    ends("exit 0", RECORD_ERROR, ST_COMM, "without a record");
-    ends("echo sorry >&2; exit 2", RECORD_ERROR, ST_INVALID, "sorry");
-    ends("exit 3", RECORD_UNSUPPORTED, ST_UNSUPPORTED, "status 3");
-    ends("echo no room >&2; exit 4", RECORD_OOM, ST_OOM, "no room");
-    ends("exit 5", RECORD_ERROR, ST_COMM, "status 5");
-    ends("exit 42", RECORD_ERROR, ST_COMM, "status 42");
-    ends(RECORD "exit 7", RECORD_ERROR, ST_COMM, "status 7");
+    ends("exit 0", ENDING_ERROR, ST_COMM, "without a record");
+    ends("echo sorry >&2; exit 2", ENDING_ERROR, ST_INVALID, "sorry");
+    ends("exit 3", ENDING_UNSUPPORTED, ST_UNSUPPORTED, "status 3");
+    ends("echo no room >&2; exit 4", ENDING_OOM, ST_OOM, "no room");
+    ends("exit 5", ENDING_ERROR, ST_COMM, "status 5");
+    ends("exit 42", ENDING_ERROR, ST_COMM, "status 42");
+    ends(RECORD "exit 7", ENDING_ERROR, ST_COMM, "status 7");
 }
 
 Test(launch, believes_a_worker_that_says_why)
 {
-    ends("echo fail oom kv store of 9 bytes; exit 4", RECORD_OOM, ST_OOM, "kv store of 9 bytes");
-    ends("echo fail invalid bad file; exit 2", RECORD_ERROR, ST_INVALID, "bad file");
-    ends("echo fail comm peer lost; echo fail oom the cause; exit 5", RECORD_OOM, ST_OOM,
+    ends("echo fail oom kv store of 9 bytes; exit 4", ENDING_OOM, ST_OOM, "kv store of 9 bytes");
+    ends("echo fail invalid bad file; exit 2", ENDING_ERROR, ST_INVALID, "bad file");
+    ends("echo fail comm peer lost; echo fail oom the cause; exit 5", ENDING_OOM, ST_OOM,
          "the cause");
-    ends("echo fail oom the cause; echo fail comm peer lost; exit 5", RECORD_OOM, ST_OOM,
+    ends("echo fail oom the cause; echo fail comm peer lost; exit 5", ENDING_OOM, ST_OOM,
          "the cause");
 }
 
 Test(launch, tells_a_crash_by_its_signal)
 {
-    ends("echo deep in the loop >&2; kill -SEGV $$", RECORD_CRASH, ST_COMM, "signal 11");
-    ends("echo deep in the loop >&2; kill -SEGV $$", RECORD_CRASH, ST_COMM, "deep in the loop");
-    ends("kill -ABRT $$", RECORD_CRASH, ST_COMM, "signal 6");
-    ends("kill -KILL $$", RECORD_CRASH, ST_COMM, "memory runs out");
-    ends("exit 139", RECORD_CRASH, ST_COMM, "signal 11"); /* as mpirun tells it */
-    ends(RECORD "kill -SEGV $$", RECORD_CRASH, ST_COMM, "signal 11");
+    ends("echo deep in the loop >&2; kill -SEGV $$", ENDING_CRASH, ST_COMM, "signal 11");
+    ends("echo deep in the loop >&2; kill -SEGV $$", ENDING_CRASH, ST_COMM, "deep in the loop");
+    ends("kill -ABRT $$", ENDING_CRASH, ST_COMM, "signal 6");
+    ends("kill -KILL $$", ENDING_CRASH, ST_COMM, "memory runs out");
+    ends("exit 139", ENDING_CRASH, ST_COMM, "signal 11"); /* as mpirun tells it */
+    ends(RECORD "kill -SEGV $$", ENDING_CRASH, ST_COMM, "signal 11");
 }
 
 Test(launch, ends_a_worker_that_hangs)
@@ -92,7 +90,7 @@ Test(launch, ends_a_worker_that_hangs)
     double start = clock_seconds();
     struct launch_end end = launch_script("echo phase measure; echo beat 3 40; sleep 1000", 0.5, 0);
     double took = clock_seconds() - start;
-    cr_assert_eq(end.status, RECORD_TIMEOUT);
+    cr_assert_eq(end.status, ENDING_TIMEOUT);
     cr_assert_eq(end.code, ST_TIMEOUT);
     cr_assert(strstr(end.reason, "0.5 s") && strstr(end.reason, "measure") &&
                   strstr(end.reason, "3 of 40"),
@@ -106,7 +104,7 @@ Test(launch, ends_a_worker_that_will_not_listen)
     double start = clock_seconds();
     struct launch_end end = launch_script("trap '' TERM; while :; do sleep 0.1; done", 0.3, 0);
     double took = clock_seconds() - start;
-    cr_assert_eq(end.status, RECORD_TIMEOUT);
+    cr_assert_eq(end.status, ENDING_TIMEOUT);
     cr_assert(took >= 2 && took < 8, "%g s", took);
     launch_end_release(&end);
 }
@@ -114,7 +112,7 @@ Test(launch, ends_a_worker_that_will_not_listen)
 Test(launch, beats_do_not_stop_the_total_clock)
 {
     struct launch_end end = launch_script("while :; do echo beat 1 2; sleep 0.1; done", 0.6, 0);
-    cr_assert_eq(end.status, RECORD_TIMEOUT);
+    cr_assert_eq(end.status, ENDING_TIMEOUT);
     cr_assert(strstr(end.reason, "not done within"), "%s", end.reason);
     launch_end_release(&end);
 }
@@ -123,10 +121,10 @@ Test(launch, silence_counts_from_the_last_line)
 {
     const char *slow = "for i in 1 2 3 4 5 6; do echo beat $i 6; sleep 0.3; done\n" RECORD;
     struct launch_end end = launch_script(slow, 0, 1);
-    cr_assert_eq(end.status, RECORD_OK, "%s", end.reason);
+    cr_assert_eq(end.status, ENDING_OK, "%s", end.reason);
     launch_end_release(&end);
     end = launch_script("echo beat 1 2; while :; do echo noise; sleep 0.1; done", 0, 0.6);
-    cr_assert_eq(end.status, RECORD_TIMEOUT);
+    cr_assert_eq(end.status, ENDING_TIMEOUT);
     cr_assert(strstr(end.reason, "no sign of life"), "%s", end.reason);
     launch_end_release(&end);
 }
@@ -135,7 +133,7 @@ Test(launch, the_one_rank_run_has_a_clock_of_its_own)
 {
     const char *script = "echo phase reference; sleep 0.8; echo phase open; sleep 0.8\n" RECORD;
     struct launch_end end = launch_script(script, 1.2, 0);
-    cr_assert_eq(end.status, RECORD_OK, "%s", end.reason);
+    cr_assert_eq(end.status, ENDING_OK, "%s", end.reason);
     launch_end_release(&end);
 }
 
@@ -148,7 +146,7 @@ Test(launch, survives_babble)
         "echo beat; echo beat x y; echo fail; echo fail nonsense; echo record; echo record none\n"
         "printf 'record \\0{}\\n'\n" RECORD;
     struct launch_end end = launch_script(script, 30, 0);
-    cr_assert_eq(end.status, RECORD_OK, "%s", end.reason);
+    cr_assert_eq(end.status, ENDING_OK, "%s", end.reason);
     cr_assert_str_eq(end.record, "{\"a\": 1}");
     launch_end_release(&end);
 }
@@ -165,11 +163,11 @@ Test(launch, kills_what_left_the_group)
 {
     struct launch_end end =
         launch_script("setsid sleep 98765 & setsid sleep 98765 & sleep 0.2\n" RECORD, 20, 0);
-    cr_assert_eq(end.status, RECORD_OK, "%s", end.reason);
+    cr_assert_eq(end.status, ENDING_OK, "%s", end.reason);
     cr_assert_eq(program_count_processes("sleep 98765"), 0);
     launch_end_release(&end);
     end = launch_script("setsid sleep 98764 & sleep 1000", 0.5, 0);
-    cr_assert_eq(end.status, RECORD_TIMEOUT);
+    cr_assert_eq(end.status, ENDING_TIMEOUT);
     cr_assert_eq(program_count_processes("sleep 98764"), 0);
     launch_end_release(&end);
 }
@@ -178,7 +176,7 @@ Test(launch, does_not_wait_for_children_that_hold_the_pipe)
 {
     double start = clock_seconds();
     struct launch_end end = launch_script("sleep 98763 &\n" RECORD, 20, 0);
-    cr_assert_eq(end.status, RECORD_OK, "%s", end.reason);
+    cr_assert_eq(end.status, ENDING_OK, "%s", end.reason);
     cr_assert_lt(clock_seconds() - start, 10);
     cr_assert_eq(program_count_processes("sleep 98763"), 0);
     launch_end_release(&end);
@@ -186,7 +184,7 @@ Test(launch, does_not_wait_for_children_that_hold_the_pipe)
 
 Test(launch, gives_mpiruns_hint)
 {
-    ends("echo 'There are not enough slots available' >&2; exit 1", RECORD_ERROR, ST_COMM,
+    ends("echo 'There are not enough slots available' >&2; exit 1", ENDING_ERROR, ST_COMM,
          "OMPI_MCA_rmaps_base_oversubscribe=1");
 }
 

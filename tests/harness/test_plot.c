@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Charts: which rows are in them, their names, the same bytes each time, and texts that attack
  * gnuplot. */
-#include "harness/plot.h"
-#include "harness/plot_gnuplot.h"
-#include "harness/plot_select.h"
-#include "harness/record_file.h"
+#include "harness/plot/gnuplot.h"
+#include "harness/plot/plot.h"
+#include "harness/plot/select.h"
+#include "harness/record/file.h"
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
@@ -73,9 +73,9 @@ Test(plot_select, only_ok_rows_are_drawn_sorted_by_size_and_ranks)
     rows_set_size(all[0], 512, 512);
     add(rows_ok("ring=10", 10, 20));
     add(rows_ok("ring=2", 2, 60));
-    add(rows_failed("ring=4", 4, RECORD_OOM, "full"));
+    add(rows_failed("ring=4", 4, ENDING_OOM, "full"));
     add(rows_ok("ring=5", 5, 9));
-    all[4]->status = RECORD_WRONG;
+    all[4]->status = ENDING_WRONG;
     add(rows_ok("serial", 1, 100));
     cr_assert_eq(plot_rows_open(n_all, rows(), &drawn), ST_OK);
     cr_assert_eq(drawn.n, 4);
@@ -243,7 +243,7 @@ static void add_everything(void)
     add(rows_ok("serial", 1, 100));
     add(rows_ok("ring=2", 2, 60));
     add(rows_ok("cfg=2,ring=2", 4, 30));
-    add(rows_failed("ring=3", 3, RECORD_UNSUPPORTED, "no"));
+    add(rows_failed("ring=3", 3, ENDING_UNSUPPORTED, "no"));
     add(rows_ok("ulysses=4", 4, 31.25));
     all[4]->check.pass = RECORD_NO;
     record_judge(all[4]);
@@ -369,7 +369,7 @@ Test(plot, without_gnuplot_the_tables_are_there_and_the_message_helps)
 Test(plot, nothing_to_draw_is_no_error)
 {
     char *folder = rows_folder();
-    add(rows_failed("ring=3", 3, RECORD_UNSUPPORTED, "no"));
+    add(rows_failed("ring=3", 3, ENDING_UNSUPPORTED, "no"));
     char *path = write_rows(folder);
     cr_assert_eq(plot_files((const char *const *)&path, 1, folder), ST_OK, "%s", status_text());
     char *names = names_in(folder);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Distances worked out by hand; what cannot be compared never passes. */
-#include "harness/quality.h"
+#include "harness/check/quality.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

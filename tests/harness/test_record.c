@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records: the exact line, equality after a round trip, refusal of everything that is no record. */
-#include "harness/record.h"
+#include "harness/record/record.h"
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
@@ -34,7 +34,8 @@ static const char empty_line[] =
     "\"argv\": [], \"cell\": {\"model\": \"\", \"weights\": \"\", \"width\": 0, \"height\": 0, "
     "\"frames\": 0, \"steps\": 0, \"guidance\": null, \"requests\": 0, \"dtype\": \"\", "
     "\"backend\": \"\", \"transport\": \"\", \"strategy\": \"\", \"ranks\": 0, \"seed\": 0, "
-    "\"warmup_loops\": 0, \"repeats\": 0, \"threads\": 0}, \"status\": \"error\", "
+    "\"warmup_loops\": 0, \"repeats\": 0, \"threads\": 0, \"exchange\": \"auto\", "
+    "\"graph\": true}, \"flags\": [], \"status\": \"error\", "
     "\"reason\": null, \"latency_ms\": {\"samples\": [], \"median\": null, \"p10\": null, "
     "\"p90\": null, \"min\": null, \"max\": null, \"slowest_rank\": null}, \"step_ms\": "
     "{\"samples\": [], \"median\": null, \"p10\": null, \"p90\": null}, \"memory_bytes\": "
@@ -42,7 +43,8 @@ static const char empty_line[] =
     "\"buffers\": [], \"library\": []}, \"comm\": [], \"comm_match\": null, \"check\": "
     "{\"against\": null, \"rel_l2\": null, \"max_abs\": null, \"tolerance\": null, \"pass\": "
     "null}, \"deviation\": {\"against\": null, \"rel_l2\": null, \"max_abs\": null, \"psnr_db\": "
-    "null}, \"env\": {\"host\": null, \"os\": null, \"cpu\": null, \"cores\": 0, \"compiler\": "
+    "null}, \"recipe\": null, \"cohort\": null, \"env\": {\"host\": null, \"os\": null, \"cpu\": "
+    "null, \"cores\": 0, \"load\": [], \"compiler\": "
     "null, \"flags\": null, \"commit\": null, \"dirty\": null, \"libraries\": {}, \"gpus\": [], "
     "\"variables\": {}}}\n";
 
@@ -176,12 +178,12 @@ Test(record, lists_grow_after_reading_too)
 Test(record, a_failed_check_is_wrong)
 {
     struct record *r = rows_ok("ring=2", 2, 1);
-    cr_assert_eq(r->status, RECORD_OK);
+    cr_assert_eq(r->status, ENDING_OK);
     cr_assert_eq(r->comm_match, RECORD_YES);
     r->check.pass = RECORD_NO;
     r->check.rel_l2 = 0.25;
     record_judge(r);
-    cr_assert_eq(r->status, RECORD_WRONG);
+    cr_assert_eq(r->status, ENDING_WRONG);
     cr_assert_str_eq(r->reason, "relative error 0.25 against serial is not within 1e-05");
     record_close(r);
 }
@@ -191,7 +193,7 @@ Test(record, bytes_that_differ_are_wrong)
     struct record *r = rows_ok("ring=2", 2, 1);
     r->comm.v[1].wire_bytes = 999;
     record_judge(r);
-    cr_assert_eq(r->status, RECORD_WRONG);
+    cr_assert_eq(r->status, ENDING_WRONG);
     cr_assert_eq(r->comm_match, RECORD_NO);
     cr_assert_str_eq(r->reason,
                      "rank 1, ring send (step): 999 bytes left the rank, the plan says 1000");
@@ -200,92 +202,107 @@ Test(record, bytes_that_differ_are_wrong)
 
 Test(record, failures_are_not_judged)
 {
-    struct record *r = rows_failed("ring=2", 2, RECORD_OOM, "full");
+    struct record *r = rows_failed("ring=2", 2, ENDING_OOM, "full");
     record_judge(r);
-    cr_assert_eq(r->status, RECORD_OOM);
+    cr_assert_eq(r->status, ENDING_OOM);
     cr_assert_eq(r->comm_match, RECORD_UNKNOWN);
     cr_assert_str_eq(r->reason, "full");
     record_close(r);
 }
 
-/* The id names a row for ever: this one was computed by the first build. */
-Test(record, id_is_stable)
+/* ---- flags ---- */
+
+Test(record, a_wide_spread_is_flagged)
 {
-    struct record *r = rows_ok("cfg=2,ring=2", 4, 100);
-    cr_assert_str_eq(r->id, "704cbd58f96d9306");
+    const double calm[] = {100, 100, 100, 125, 125}, noisy[] = {100, 100, 100, 126, 126};
+    struct record *r = rows_ok("serial", 1, 100);
+    cr_assert_eq(r->flags.n, 0);
+    record_set_numbers(r, &r->latency_ms.samples, 5, calm);
+    record_summarise(r);
+    record_judge(r);
+    cr_assert(!record_has_flag(r, RECORD_NOISY), "p90 = 1.25 p10 is not over it");
+    record_set_numbers(r, &r->latency_ms.samples, 5, noisy);
+    record_summarise(r);
+    record_judge(r);
+    cr_assert(record_has_flag(r, "noisy"));
+    cr_assert_eq(r->status, ENDING_OK);
+    char *line = line_of(r);
+    cr_assert_not_null(strstr(line, "\"flags\": [\"noisy\"]"));
+    free(line);
     record_close(r);
 }
 
-Test(record, id_depends_on_every_part_of_the_cell)
+/* ---- rows of older builds ---- */
+
+/* Takes what later builds added out of a line. */
+static void cut(char *line, const char *from, const char *to)
 {
-    struct record *r = rows_ok("serial", 1, 1);
-    struct record_cell changed[18];
-    char id[19][RECORD_ID_SIZE];
-    enum { N = 17 };
-    for (int i = 0; i < N; i++)
-        changed[i] = r->cell;
-    changed[0].model = "dit-tiny";
-    changed[1].weights = "00";
-    changed[2].width++;
-    changed[3].height++;
-    changed[4].frames++;
-    changed[5].steps++;
-    changed[6].guidance = nextafter(4.5, 5);
-    changed[7].requests++;
-    changed[8].dtype = "bf16";
-    changed[9].backend = "cuda";
-    changed[10].transport = "mpi";
-    changed[11].strategy = "ring=2";
-    changed[12].ranks++;
-    changed[13].seed++;
-    changed[14].warmup_loops++;
-    changed[15].repeats++;
-    changed[16].threads++;
-    for (int i = 0; i < N; i++)
-        cr_assert_eq(record_cell_id(&changed[i], id[i]), ST_OK);
-    cr_assert_eq(record_cell_id(&r->cell, id[N]), ST_OK);
-    cr_assert_str_eq(id[N], r->id);
-    for (int i = 0; i <= N; i++)
-        for (int k = 0; k < i; k++)
-            cr_assert_str_neq(id[i], id[k], "%d and %d", i, k);
+    char *at = strstr(line, from);
+    cr_assert_not_null(at, "%s", from);
+    char *end = strstr(at, to);
+    cr_assert_not_null(end, "%s", to);
+    memmove(at, end, strlen(end) + 1);
+}
+
+Test(record, rows_of_older_builds_are_completed)
+{
+    const double noisy[] = {100, 100, 100, 126, 126};
+    struct record *r = rows_ok("ring=2", 2, 100);
+    record_set_numbers(r, &r->latency_ms.samples, 5, noisy);
+    record_summarise(r);
+    record_judge(r);
+    char *whole = line_of(r);
+    char *old = line_of(r);
+    cut(old, ", \"exchange\"", "}, \"flags\"");
+    cut(old, "\"flags\": [\"noisy\"]", "\"status\"");
+    cut(old, "\"recipe\"", "\"env\"");
+    cut(old, "\"load\"", "\"compiler\"");
+    memcpy(strstr(old, r->id), "0123456789abcdef", 16); // of a hash that knew less
+    struct record *copy = read_line(old);
+    char *again = line_of(copy);
+    cr_assert_str_eq(again, whole);
+    free(whole);
+    free(old);
+    free(again);
     record_close(r);
+    record_close(copy);
 }
 
 /* ---- statuses ---- */
 
 Test(record, statuses_have_names_and_only_interrupted_is_not_final)
 {
-    for (int i = 0; i < RECORD_STATUSES; i++) {
-        enum record_status found;
-        const char *name = record_status_name((enum record_status)i);
-        cr_assert(record_status_find(name, &found) && (int)found == i, "%s", name);
-        cr_assert_eq(record_status_final((enum record_status)i), i != RECORD_INTERRUPTED);
+    for (int i = 0; i < ENDINGS; i++) {
+        enum ending found;
+        const char *name = ending_name((enum ending)i);
+        cr_assert(ending_find(name, &found) && (int)found == i, "%s", name);
+        cr_assert_eq(ending_final((enum ending)i), i != ENDING_INTERRUPTED);
     }
-    enum record_status none;
-    cr_assert_not(record_status_find("fine", &none));
+    enum ending none;
+    cr_assert_not(ending_find("fine", &none));
 }
 
 Test(record, outcomes_map_to_statuses_and_exit_codes)
 {
     static const struct {
         enum status st;
-        enum record_status record;
+        enum ending record;
         int code;
     } table[] = {
-        {ST_OK, RECORD_OK, 0},
-        {ST_WRONG, RECORD_WRONG, 1},
-        {ST_INVALID, RECORD_ERROR, 2},
-        {ST_IO, RECORD_ERROR, 2},
-        {ST_UNSUPPORTED, RECORD_UNSUPPORTED, 3},
-        {ST_OOM, RECORD_OOM, 4},
-        {ST_COMM, RECORD_ERROR, 5},
-        {ST_DEVICE, RECORD_ERROR, 5},
-        {ST_TIMEOUT, RECORD_TIMEOUT, 5},
-        {ST_INTERRUPTED, RECORD_INTERRUPTED, 130},
+        {ST_OK, ENDING_OK, 0},
+        {ST_WRONG, ENDING_WRONG, 1},
+        {ST_INVALID, ENDING_ERROR, 2},
+        {ST_IO, ENDING_ERROR, 2},
+        {ST_UNSUPPORTED, ENDING_UNSUPPORTED, 3},
+        {ST_OOM, ENDING_OOM, 4},
+        {ST_COMM, ENDING_ERROR, 5},
+        {ST_DEVICE, ENDING_ERROR, 5},
+        {ST_TIMEOUT, ENDING_TIMEOUT, 5},
+        {ST_INTERRUPTED, ENDING_INTERRUPTED, 130},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        cr_assert_eq(record_status_of(table[i].st), table[i].record);
-        cr_assert_eq(record_exit_code(table[i].st), table[i].code);
+        cr_assert_eq(ending_of(table[i].st), table[i].record);
+        cr_assert_eq(ending_exit_code(table[i].st), table[i].code);
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Order statistics against values worked out by numpy's rule, linear between order statistics. */
-#include "harness/stats.h"
+#include "harness/base/stats.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

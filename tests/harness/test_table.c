@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables: values of a row, alignment, and texts that would break the format they go into. */
-#include "harness/report.h"
-#include "harness/table.h"
+#include "harness/report/page.h"
+#include "harness/report/table.h"
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
@@ -21,7 +21,7 @@ struct sheet {
 static struct sheet sheet_open(void)
 {
     struct sheet s = {.record = {rows_ok("serial", 1, 100), rows_ok("ring=2", 2, 40),
-                                 rows_failed("ring=3", 3, RECORD_OOM, "full: \"a, b\"")}};
+                                 rows_failed("ring=3", 3, ENDING_OOM, "full: \"a, b\"")}};
     table_rows(ROWS, (const struct record *const *)s.record, s.row);
     return s;
 }
@@ -100,7 +100,7 @@ Test(table, speedup_needs_a_serial_row_of_the_same_cell)
     cr_assert_str_eq(csv_field(csv, "speedup", 1), "");
     free(csv);
     s.record[0]->cell.steps = 20;
-    s.record[0]->status = RECORD_WRONG; // a wrong run is no yardstick
+    s.record[0]->status = ENDING_WRONG; // a wrong run is no yardstick
     table_rows(ROWS, (const struct record *const *)s.record, s.row);
     csv = csv_of(ROWS, s.row);
     cr_assert_str_eq(csv_field(csv, "speedup", 1), "");
@@ -183,7 +183,7 @@ Test(table, report_lists_what_failed_with_its_reason)
     struct sheet s = sheet_open();
     char *folder = rows_folder();
     size_t size;
-    cr_assert_eq(report_write(folder, ROWS, (const struct record *const *)s.record), ST_OK);
+    cr_assert_eq(page_write(folder, ROWS, (const struct record *const *)s.record), ST_OK);
     char *page = rows_file_text(folder, "table.md", &size);
     cr_assert_not_null(strstr(page, "3 rows: 2 ok, 1 oom."), "%s", page);
     cr_assert_not_null(
@@ -200,7 +200,7 @@ Test(table, report_of_nothing)
 {
     char *folder = rows_folder();
     size_t size;
-    cr_assert_eq(report_write(folder, 0, NULL), ST_OK);
+    cr_assert_eq(page_write(folder, 0, NULL), ST_OK);
     char *page = rows_file_text(folder, "table.md", &size);
     cr_assert_not_null(strstr(page, "0 rows.\n"), "%s", page);
     free(page);

@@ -43,7 +43,7 @@ static struct volume_line sent(const struct problem *problem, const char *text, 
     cr_assert_eq(spec_parse(text, &spec), ST_OK, "%s", status_text());
     cr_assert_eq(plan_build(problem, &spec, spec_ranks(&spec), rank, &plan), ST_OK, "%s",
                  status_text());
-    cr_assert_eq(plan_volume(plan, &volume), ST_OK);
+    cr_assert_eq(volume_predict(plan, &volume), ST_OK);
     for (int i = 0; i < volume.n; i++)
         if (volume.line[i].when == when) {
             sum.calls += volume.line[i].calls;

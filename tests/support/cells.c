@@ -3,7 +3,7 @@
 #include "tests/support/cells.h"
 
 #include "tests/support/near.h"
-#include "tests/support/ranks.h"
+#include "tests/support/threads.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -35,38 +35,40 @@ struct problem cell_problem(const struct cell_setup *setup)
     };
 }
 
+/* `what` names a line of one side; the other must have it too, unless it is empty. */
+static void match_line(const struct plan *plan, const struct volume_line *counted,
+                       const struct volume_line *formula, const struct volume_line *what,
+                       struct cell_result *out)
+{
+    static const struct volume_line none;
+    const struct volume_line *c = counted ? counted : &none;
+    const struct volume_line *f = formula ? formula : &none;
+    if (c->calls == f->calls && c->api_bytes == f->api_bytes && c->wire_bytes == f->wire_bytes)
+        return;
+    out->bytes_match = false;
+    snprintf(out->mismatch, sizeof out->mismatch,
+             "rank %d %s %s %s: counted %lu calls %lu api %lu wire, formula %lu %lu %lu",
+             plan->rank, plan->mesh.name[what->axis], comm_op_name(what->op),
+             comm_when_name(what->when), (unsigned long)c->calls, (unsigned long)c->api_bytes,
+             (unsigned long)c->wire_bytes, (unsigned long)f->calls, (unsigned long)f->api_bytes,
+             (unsigned long)f->wire_bytes);
+}
+
 static void match_bytes(const struct run *run, struct cell_result *out)
 {
     const struct plan *plan = run_plan(run);
     struct volume counted;
     struct volume formula;
-    out->bytes_match = run_volume(run, &counted) == ST_OK && plan_volume(plan, &formula) == ST_OK;
-    uint64_t sum[2][MESH_MAX_AXES][COMM_OPS][COMM_WHENS][3] = {0};
-    for (int side = 0; side < 2; side++) {
-        const struct volume *v = side ? &formula : &counted;
-        for (int i = 0; i < v->n; i++) {
-            const struct volume_line *l = &v->line[i];
-            uint64_t times = side ? (uint64_t)plan_steps_of(plan, l->axis, l->when) : 1;
-            uint64_t *s = sum[side][l->axis][l->op][l->when];
-            s[0] += l->calls * times;
-            s[1] += l->api_bytes * times;
-            s[2] += l->wire_bytes * times;
-        }
+    out->bytes_match =
+        run_volume(run, &counted) == ST_OK && volume_predict_loop(plan, &formula) == ST_OK;
+    for (int i = 0; out->bytes_match && i < counted.n; i++) {
+        const struct volume_line *line = &counted.line[i];
+        match_line(plan, line, volume_find(&formula, line), line, out);
     }
-    for (int a = 0; a < plan->mesh.n_axes; a++)
-        for (int o = 0; o < COMM_OPS; o++)
-            for (int w = 0; w < COMM_WHENS; w++)
-                if (memcmp(sum[0][a][o][w], sum[1][a][o][w], sizeof sum[0][a][o][w]) != 0) {
-                    uint64_t *c = sum[0][a][o][w];
-                    uint64_t *f = sum[1][a][o][w];
-                    out->bytes_match = false;
-                    snprintf(
-                        out->mismatch, sizeof out->mismatch,
-                        "rank %d %s %s %s: counted %lu calls %lu api %lu wire, formula %lu %lu %lu",
-                        plan->rank, plan->mesh.name[a], comm_op_name(o), comm_when_name(w),
-                        (unsigned long)c[0], (unsigned long)c[1], (unsigned long)c[2],
-                        (unsigned long)f[0], (unsigned long)f[1], (unsigned long)f[2]);
-                }
+    for (int i = 0; out->bytes_match && i < formula.n; i++) {
+        const struct volume_line *line = &formula.line[i];
+        match_line(plan, volume_find(&counted, line), line, line, out);
+    }
 }
 
 static void match_memory(const struct run *run, struct cell_result *out)
@@ -140,7 +142,7 @@ enum status cell_run_rank(const struct cell_setup *setup, const char *text, stru
     return st;
 }
 
-struct threads {
+struct thread_cell {
     const struct cell_setup *setup;
     const char *spec;
     int loops;
@@ -148,9 +150,9 @@ struct threads {
 };
 
 /* The local transport takes messages of any device, whichever its world was opened with. */
-static enum status thread_rank(struct rank *self)
+static enum status run_cell_rank(struct thread_rank *self)
 {
-    struct threads *t = self->arg;
+    struct thread_cell *t = self->arg;
     struct device *dev = t->setup->devices ? t->setup->devices[self->rank] : self->dev;
     return cell_run_rank(t->setup, t->spec, self->world, dev, t->loops, &t->result[self->rank]);
 }
@@ -158,7 +160,7 @@ static enum status thread_rank(struct rank *self)
 enum status cell_run(const struct cell_setup *setup, const char *spec, int loops,
                      struct cell_result *out)
 {
-    struct cell_result result[RANKS_MAX] = {0};
+    struct cell_result result[THREADS_MAX] = {0};
     struct problem p = cell_problem(setup);
     struct latent_geometry g = problem_geometry(&p);
     int ranks = cell_ranks(setup, spec);
@@ -170,7 +172,8 @@ enum status cell_run(const struct cell_setup *setup, const char *spec, int loops
         out->latent[i] = NAN;
     for (int r = 0; r < ranks; r++)
         result[r].latent = out->latent;
-    enum status st = ranks_run(ranks, thread_rank, &(struct threads){setup, spec, loops, result});
+    enum status st =
+        threads_run(ranks, run_cell_rank, &(struct thread_cell){setup, spec, loops, result});
     for (int r = 0; r < ranks && st == ST_OK; r++) {
         out->bytes_match &= result[r].bytes_match;
         out->memory_match &= result[r].memory_match;

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One cell as it was asked for: the same options whether they come from a command line or from an
+ * experiment file. Plain data with a text form; whether the model can do it is setup.h's business.
+ *
+ * Values that were not given stand as 0, "" or NaN until setup_cell fills them.
+ */
+#ifndef HARNESS_CELL_CELL_H
+#define HARNESS_CELL_CELL_H
+
+#include "kernels/base/status.h"
+#include "kernels/base/tensor.h"
+#include "strategies/spec.h"
+
+enum { CELL_MODEL = 256, CELL_NAME = 16, CELL_LINE = 1400 };
+
+struct cell {
+    char model[CELL_MODEL]; /* preset or folder; "": none given */
+    int width, height;      /* pixels; 0: the model's own */
+    int frames;             /* 0: one */
+    int steps;              /* 0: the model's own */
+    double guidance;        /* NaN: the model's own; <= 1: unguided */
+    int requests;           /* 0: one */
+    const char *text;       /* file of conditions, borrowed; NULL: synthetic ones */
+    int64_t seed;           /* -1: CELL_SEED */
+    char dtype[CELL_NAME];  /* "": by the backend */
+    char backend[CELL_NAME];
+    char transport[CELL_NAME];
+    char exchange[CELL_NAME]; /* how nccl exchanges heads: auto, nccl, lsa; "": auto */
+    bool graph;               /* record steps as CUDA graphs */
+    char strategy[SPEC_TEXT]; /* "": serial */
+    int ranks;                /* 0: the product of the degrees */
+    int threads;              /* of all ranks together; 0: the cores, or one a rank if more */
+
+    /* the measurement */
+    int warmup_loops, repeats;
+    bool check;
+    double timeout_s; /* 0: none */
+    bool cache; /* of one-rank runs: read and written */
+};
+
+enum { CELL_SEED = 1, CELL_MAX_RANKS = 65536 };
+
+/* Nothing given; one warm-up loop, five measured ones, checked. */
+void cell_init(struct cell *cell);
+
+/* An option of a cell, and the member that it sets. */
+struct cell_option {
+    const char *name;     /* as on the command line, without the dashes */
+    const char *argument; /* placeholder in help texts */
+    const char *summary;
+    bool loop;                    /* belongs to LOOP, the measurement; otherwise to CELL */
+    const struct cell_kind *kind; /* how the member is read and written */
+    size_t at, size;              /* of the member in struct cell */
+    double least, most;           /* of numbers */
+    const char *const *legal;     /* of choices; NULL-ended */
+};
+const struct cell_option *cell_option_at(int index); /* NULL past the end */
+
+/* Sets option `name` from a text; `what` names it in messages ("--size", "sizes"). ST_INVALID. */
+enum status cell_set(struct cell *cell, const char *name, const char *what, const char *value);
+
+/* The word of a command line that sets option `o` as it is in the cell: "--size=256x256". *out:
+ * allocated; NULL where no value was given. ST_OOM. */
+enum status cell_word(const struct cell *cell, const struct cell_option *o, char **out);
+
+/* "model=... size=WxH steps=... strategy=... ranks=..." in a fixed order: equal for equal cells.
+ * buffer of CELL_LINE bytes; returns it. */
+char *cell_text(const struct cell *cell, char *buffer);
+
+#endif

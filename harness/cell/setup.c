@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the options of a cell to what plans and runs take. Runs nothing. */
+#include "harness/cell/setup.h"
+
+#include "harness/host/env.h"
+#include "harness/host/gpus.h"
+#include "kernels/backend.h"
+#include "kernels/comm/comm.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A process that only starts others must not wake CUDA's driver, which costs time and memory: GPUs
+ * are counted without it. */
+static bool is_cuda(const struct cell *cell)
+{
+    return strcmp(cell->backend, "cuda") == 0;
+}
+
+static bool is_nccl(const struct cell *cell)
+{
+    return strcmp(cell->transport, "nccl") == 0;
+}
+
+static bool cuda_seen(void)
+{
+    return backend_find("cuda") && gpus_count() > 0;
+}
+
+static void default_word(char word[CELL_NAME], const char *otherwise)
+{
+    if (word[0] == '\0')
+        strcpy(word, otherwise);
+}
+
+/* Backend first: the dtype and the transport follow it. NVLink multicast stays off in every process
+ * that may meet NCCL, and in those that it starts. */
+static void fill_words(struct cell *cell, int world)
+{
+    default_word(cell->backend, cell->backend[0] == '\0' && cuda_seen() ? "cuda" : "cpu");
+    bool nccl = is_cuda(cell) && comm_ops_find("nccl");
+    default_word(cell->dtype, is_cuda(cell) ? "bf16" : "fp32");
+    default_word(cell->transport, nccl ? "nccl" : world > 0 ? "mpi" : "local");
+    default_word(cell->exchange, "auto");
+    default_word(cell->strategy, "serial");
+    if (is_nccl(cell))
+        setenv("NCCL_NVLS_ENABLE", "0", 1);
+}
+
+/* Under mpirun a rank may be bound to one core, so that its affinity does not tell what the machine
+ * has. */
+static int default_threads(int world)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return world > 0 && online > 0 ? (int)online : env_cores();
+}
+
+/* A rank has one thread at least: fewer threads than ranks are not what would run, nor what the
+ * record and its id may say. */
+static void fill_threads(struct setup *s, int world)
+{
+    s->threads_asked = s->cell.threads;
+    if (s->cell.threads == 0)
+        s->cell.threads = default_threads(world);
+    if (s->cell.threads < s->cell.ranks)
+        s->cell.threads = s->cell.ranks;
+}
+
+static enum status fill_strategy(struct setup *s, int world)
+{
+    struct cell *cell = &s->cell;
+    struct spec expanded;
+    TRY(spec_parse(cell->strategy, &s->spec));
+    /* A composite that does not fit the model keeps its own text; the plan refuses it with the
+     * reason. */
+    bool fits = spec_expand(&s->spec, s->config.heads, &expanded) == ST_OK;
+    const struct spec *shown = fits ? &expanded : &s->spec;
+    spec_text(shown, cell->strategy);
+    if (world > 0 && cell->ranks > 0 && cell->ranks != world)
+        return fail(
+            ST_INVALID,
+            "--ranks %d: mpirun started %d processes, and they are the ranks; use mpirun -n %d",
+            cell->ranks, world, cell->ranks);
+    if (world > 0)
+        cell->ranks = world;
+    else if (cell->ranks == 0)
+        cell->ranks = spec_ranks(shown);
+    return ST_OK;
+}
+
+/* Rows of the text embeddings: the file's, or the model's own. */
+static enum status fill_text(struct setup *s)
+{
+    const struct safetensors_entry *text;
+    s->problem.text_tokens = s->config.text_tokens;
+    if (!s->cell.text)
+        return ST_OK;
+    TRY(safetensors_open(s->cell.text, &s->text));
+    text = safetensors_find(s->text, "text");
+    if (text && text->ndim == 3 && text->dim[1] > 0 && text->dim[1] <= 65536)
+        s->problem.text_tokens = (int)text->dim[1]; /* anything else is named by prompt_open_file */
+    return ST_OK;
+}
+
+static enum status fill_problem(struct setup *s)
+{
+    struct cell *cell = &s->cell;
+    if (isnan(cell->guidance))
+        cell->guidance = s->config.default_guidance;
+    if (cell->frames > 1)
+        return fail(ST_INVALID, "--frames %d: %s makes single images; leave the option out",
+                    cell->frames, cell->model);
+    cell->frames = 1;
+    s->problem.config = &s->config;
+    s->problem.width = cell->width;
+    s->problem.height = cell->height;
+    s->problem.steps = cell->steps;
+    s->problem.requests = cell->requests;
+    s->problem.guided = cell->guidance > 1;
+    BUG_ON(!dtype_find(cell->dtype, &s->problem.dtype), "dtype %s is unknown", cell->dtype);
+    TRY(problem_check(&s->problem));
+    cell->width = s->problem.width;
+    cell->height = s->problem.height;
+    cell->steps = s->problem.steps;
+    cell->requests = s->problem.requests;
+    return sampler_open(&s->config.sampler, cell->steps, problem_tokens(&s->problem), &s->sampler);
+}
+
+static enum status setup_fill(struct setup *s, int world)
+{
+    struct cell *cell = &s->cell;
+    if (cell->model[0] == '\0')
+        return fail(
+            ST_INVALID,
+            "no model is given; use --model NAME or --model FOLDER (`ditbench list models`)");
+    TRY(dit_config_load(cell->model, &s->config, s->folder, sizeof s->folder));
+    fill_words(cell, world);
+    if (world > 0 && strcmp(cell->transport, "local") == 0)
+        return fail(
+            ST_INVALID,
+            "--transport local: the processes under mpirun cannot meet in one; use mpi or nccl, or "
+            "start without mpirun");
+    if (cell->seed < 0)
+        cell->seed = CELL_SEED;
+    TRY(fill_text(s));
+    TRY(fill_problem(s));
+    TRY(fill_strategy(s, world));
+    fill_threads(s, world);
+    return ST_OK;
+}
+
+enum status setup_open(const struct cell *asked, const struct rendezvous *place, struct setup **out)
+{
+    int world = place && !place->folder ? place->size : 0; /* processes under mpirun */
+    struct setup *s = calloc(1, sizeof *s);
+    *out = NULL;
+    if (!s)
+        return fail(ST_OOM, "cell: %zu bytes of host memory", sizeof *s);
+    s->cell = *asked;
+    s->mpirun = world > 0;
+    enum status st = setup_fill(s, world);
+    if (st) {
+        setup_close(s);
+        return st;
+    }
+    *out = s;
+    return ST_OK;
+}
+
+void setup_close(struct setup *setup)
+{
+    if (!setup)
+        return;
+    sampler_close(setup->sampler);
+    safetensors_close(setup->text);
+    free(setup);
+}
+
+static void add_name(char *names, size_t size, const char *name)
+{
+    size_t used = strlen(names);
+    snprintf(names + used, size - used, "%s%s", used ? ", " : "", name);
+}
+
+static enum status count_devices(const struct backend_ops *ops, const struct cell *cell, int *out)
+{
+    *out = is_cuda(cell) ? gpus_count() : 0;
+    return is_cuda(cell) ? ST_OK : ops->count(out);
+}
+
+/* bf16 needs compute capability 8.0. */
+static bool supports(const struct backend_ops *ops, const struct cell *cell, enum dtype dtype)
+{
+    if (!is_cuda(cell))
+        return ops->supports(dtype);
+    int compute = dtype == DTYPE_BF16 ? gpus_compute() : 0;
+    return compute == 0 || compute >= 80;
+}
+
+static enum status check_backend(const struct cell *cell, enum dtype dtype)
+{
+    char names[100] = "";
+    const struct backend_ops *ops = backend_find(cell->backend);
+    for (int i = 0; backend_at(i); i++)
+        add_name(names, sizeof names, backend_at(i)->name);
+    if (!ops)
+        return fail(
+            ST_UNSUPPORTED,
+            "backend %s is not in this build, which has: %s; `make info` tells what is missing",
+            cell->backend, names);
+    int devices = 0;
+    TRY(count_devices(ops, cell, &devices));
+    if (devices == 0)
+        return fail(ST_UNSUPPORTED, "backend %s sees no device on this machine; backends: %s",
+                    cell->backend, names);
+    if (supports(ops, cell, dtype))
+        return ST_OK;
+    char dtypes[100] = "";
+    for (int d = 0; d < DTYPE_COUNT; d++)
+        if (supports(ops, cell, (enum dtype)d))
+            add_name(dtypes, sizeof dtypes, dtype_name((enum dtype)d));
+    return fail(
+        ST_UNSUPPORTED,
+        "backend %s does not compute in %s; use --dtype %s, or `ditbench plan`, which takes "
+        "every dtype",
+        cell->backend, cell->dtype, dtypes);
+}
+
+/* Under mpirun the ranks may lie on several hosts, whose GPUs are not seen here. */
+static enum status check_nccl(const struct setup *setup)
+{
+    const struct cell *cell = &setup->cell;
+    int gpus = gpus_count();
+    if (!is_cuda(cell))
+        return fail(ST_UNSUPPORTED,
+                    "transport nccl moves the memory of GPUs, and the backend is %s; use --backend "
+                    "cuda, or --transport local",
+                    cell->backend);
+    if (!setup->mpirun && cell->ranks > gpus)
+        return fail(ST_UNSUPPORTED,
+                    "nccl wants a GPU for each rank: %d ranks, %d GPU%s; use --transport local, "
+                    "which lets ranks share a GPU",
+                    cell->ranks, gpus, gpus == 1 ? "" : "s");
+    return ST_OK;
+}
+
+enum status setup_check_build(const struct setup *setup)
+{
+    const struct cell *cell = &setup->cell;
+    char names[100] = "";
+    TRY(check_backend(cell, setup->problem.dtype));
+    for (int i = 0; comm_ops_at(i); i++)
+        add_name(names, sizeof names, comm_ops_at(i)->name);
+    if (!comm_ops_find(cell->transport))
+        return fail(ST_UNSUPPORTED,
+                    "transport %s is not in this build, which has: %s; `make info` tells what is "
+                    "missing",
+                    cell->transport, names);
+    return is_nccl(cell) ? check_nccl(setup) : ST_OK;
+}
+
+bool setup_processes(const struct setup *setup)
+{
+    return strcmp(setup->cell.transport, "mpi") == 0;
+}
+
+bool setup_forks(const struct setup *setup)
+{
+    return is_nccl(&setup->cell) && setup->cell.ranks > 1 && !setup->mpirun;
+}
+
+double setup_watch_s(const struct setup *setup)
+{
+    static const double least = 5;
+    static const double otherwise = 300;
+    double half = setup->cell.timeout_s / 2;
+    if (!is_nccl(&setup->cell))
+        return 0;
+    return half == 0 ? otherwise : half < least ? least : half;
+}
+
+const char *setup_transport(const struct setup *setup)
+{
+    bool alone = is_nccl(&setup->cell) && setup->cell.ranks == 1 && !setup->mpirun;
+    return alone ? "local" : setup->cell.transport;
+}
+
+struct ranks setup_ranks(const struct setup *setup, const struct rendezvous *place)
+{
+    const struct cell *cell = &setup->cell;
+    return (struct ranks){
+        .backend = cell->backend,
+        .transport = setup_transport(setup),
+        .n = cell->ranks,
+        .threads = cell->threads,
+        .timeout_s = place ? setup_watch_s(setup) : 0,
+        .place = place,
+        .exchange = cell->exchange,
+    };
+}
+
+enum status setup_weights(const struct setup *setup, struct weights **out)
+{
+    if (setup->folder[0]) {
+        TRY(weights_open_safetensors(setup->folder, out));
+        enum status st = dit_check_weights(&setup->config, *out);
+        if (st == ST_OK)
+            return st;
+        weights_close(*out);
+        *out = NULL;
+        return st;
+    }
+    return weights_open_synthetic((uint64_t)setup->cell.seed, out);
+}
+
+enum status setup_prompt(const struct setup *setup, struct prompt **out)
+{
+    static const char *const none[] = {NULL};
+    const struct problem *p = &setup->problem;
+    if (!setup->text)
+        return prompt_open_synthetic(&setup->config, p->requests, p->guided, p->width, p->height,
+                                     (uint64_t)setup->cell.seed, out);
+    return prompt_open_file(&setup->config, setup->text, p->requests * problem_branches(p),
+                            p->width, p->height, true, none, out);
+}
+
+struct record_cell setup_record_cell(const struct setup *setup, const char *weights)
+{
+    const struct cell *c = &setup->cell;
+    return (struct record_cell){
+        .model = c->model,
+        .weights = weights,
+        .width = c->width,
+        .height = c->height,
+        .frames = c->frames,
+        .steps = c->steps,
+        .guidance = c->guidance,
+        .requests = c->requests,
+        .dtype = c->dtype,
+        .backend = c->backend,
+        .transport = c->transport,
+        .strategy = c->strategy,
+        .ranks = c->ranks,
+        .seed = (uint64_t)c->seed,
+        .warmup_loops = c->warmup_loops,
+        .repeats = c->repeats,
+        .threads = c->threads,
+        .exchange = c->exchange,
+        .graph = c->graph ? RECORD_YES : RECORD_NO,
+    };
+}
+
+void setup_name_record(const struct setup *setup, const char *weights, struct record *record)
+{
+    struct record_cell cell = setup_record_cell(setup, weights);
+    cell.model = record_text(record, cell.model);
+    cell.weights = record_text(record, cell.weights);
+    cell.dtype = record_text(record, cell.dtype);
+    cell.backend = record_text(record, cell.backend);
+    cell.transport = record_text(record, cell.transport);
+    cell.strategy = record_text(record, cell.strategy);
+    cell.exchange = record_text(record, cell.exchange);
+    record->cell = cell;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading and checking of reference files. */
+#include "harness/check/verify_file.h"
+
+#include "harness/base/number.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_ROWS = 256, MAX_SIDE = 8192 /* latent pixels */, MAX_STEPS = 10000 };
+
+#define FORMAT "ditbench-reference-1"
+
+const char *const *verify_file_own(enum verify_kind kind)
+{
+    static const char *const forward[] = {"latent", "timestep", "expected", NULL};
+    static const char *const sample[] = {"latent", "step_noise", "expected", NULL};
+    return kind == VERIFY_FORWARD ? forward : sample;
+}
+
+int64_t verify_file_condition_rows(const struct verify_file *file)
+{
+    const struct safetensors_entry *e = safetensors_find(file->file, "text");
+    if (!e)
+        e = safetensors_find(file->file, "class_labels");
+    return e && e->ndim > 0 ? e->dim[0] : 0;
+}
+
+/* ---- metadata ---- */
+
+static enum status read_kind(struct verify_file *v)
+{
+    const char *path = safetensors_path(v->file);
+    const char *format = safetensors_meta(v->file, "format");
+    const char *kind = safetensors_meta(v->file, "kind");
+    if (!format || strcmp(format, FORMAT) != 0)
+        return fail(ST_INVALID, "%s: metadata format: found '%.60s', wanted '%s'", path,
+                    format ? format : "nothing", FORMAT);
+    if (kind && strcmp(kind, "decode") == 0)
+        return fail(
+            ST_INVALID,
+            "%s: metadata kind: 'decode' compares pixels, and this build has no image decoder; "
+            "wanted forward or sample",
+            path);
+    if (!kind || (strcmp(kind, "forward") != 0 && strcmp(kind, "sample") != 0))
+        return fail(ST_INVALID, "%s: metadata kind: found '%.60s', wanted forward or sample", path,
+                    kind ? kind : "nothing");
+    v->kind = strcmp(kind, "forward") == 0 ? VERIFY_FORWARD : VERIFY_SAMPLE;
+    return ST_OK;
+}
+
+static enum status named(const struct verify_file *v, enum status st)
+{
+    return st ? fail_prefix(st, "%s", safetensors_path(v->file)) : ST_OK;
+}
+
+/* A whole number of the metadata; *out stays as it is where the key is absent. */
+static enum status read_whole(const struct verify_file *v, const char *key, int max, int *out)
+{
+    char what[60];
+    const char *text = safetensors_meta(v->file, key);
+    snprintf(what, sizeof what, "metadata %s", key);
+    return text ? named(v, number_int(what, text, 1, max, out)) : ST_OK;
+}
+
+/* A side in pixels that the metadata may repeat must be the latent's. */
+static enum status check_side(const struct verify_file *v, const char *key, int pixels)
+{
+    int found = pixels;
+    TRY(read_whole(v, key, 1 << 20, &found));
+    if (found != pixels)
+        return fail(ST_INVALID, "%s: metadata %s: found %d pixels, and the latent has %d",
+                    safetensors_path(v->file), key, found, pixels);
+    return ST_OK;
+}
+
+static enum status read_metadata(struct verify_file *v)
+{
+    const char *tolerance = safetensors_meta(v->file, "tolerance");
+    const char *guidance = safetensors_meta(v->file, "guidance");
+    int frames = 1;
+    v->tolerance = NAN;
+    v->steps = 1;
+    if (tolerance)
+        TRY(named(v, number_real("metadata tolerance", tolerance, 0, 1e6, &v->tolerance)));
+    TRY(check_side(v, "width", v->width));
+    TRY(check_side(v, "height", v->height));
+    TRY(read_whole(v, "frames", 1 << 20, &frames));
+    if (frames != 1)
+        return fail(ST_INVALID, "%s: metadata frames: found %d, and the model makes single images",
+                    safetensors_path(v->file), frames);
+    if (v->kind == VERIFY_FORWARD)
+        return ST_OK;
+    if (guidance)
+        TRY(named(v, number_real("metadata guidance", guidance, -1e6, 1e6, &v->guidance)));
+    if (!safetensors_meta(v->file, "steps"))
+        return fail(ST_INVALID,
+                    "%s: metadata steps: not in the file; a sample has its number of steps there",
+                    safetensors_path(v->file));
+    return read_whole(v, "steps", MAX_STEPS, &v->steps);
+}
+
+/* ---- tensors ---- */
+
+char *verify_file_shape(int ndim, const int64_t *dim, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < ndim && used < size; i++)
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "", (long long)dim[i]);
+    if (used < size)
+        snprintf(text + used, size - used, "]");
+    return text;
+}
+
+static enum status read_floats(const struct verify_file *v, const char *name, int ndim,
+                               const int64_t *dim, float **out)
+{
+    char found[200];
+    char wanted[200];
+    const struct safetensors_entry *e = safetensors_find(v->file, name);
+    if (!e)
+        return fail(ST_INVALID, "%s: tensor \"%s\": not in the file; wanted %s",
+                    safetensors_path(v->file), name,
+                    verify_file_shape(ndim, dim, wanted, sizeof wanted));
+    bool same = e->ndim == ndim;
+    int64_t count = 1;
+    for (int i = 0; i < ndim; i++) {
+        same = same && e->dim[i] == dim[i];
+        count *= dim[i];
+    }
+    if (!same)
+        return fail(ST_INVALID, "%s: tensor \"%s\": found shape %s, wanted %s",
+                    safetensors_path(v->file), name,
+                    verify_file_shape(e->ndim, e->dim, found, sizeof found),
+                    verify_file_shape(ndim, dim, wanted, sizeof wanted));
+    *out = malloc((size_t)count * sizeof **out);
+    if (!*out)
+        return fail(ST_OOM, "%s: tensor \"%s\": %lld elements: no host memory",
+                    safetensors_path(v->file), name, (long long)count);
+    return safetensors_floats(v->file, e, 0, count, *out);
+}
+
+/* Rows and size come from the latent; its channels must be the model's. */
+static enum status read_latent(struct verify_file *v, const struct dit_config *config,
+                               int64_t dim[4])
+{
+    char found[200];
+    const struct safetensors_entry *e = safetensors_find(v->file, "latent");
+    const int64_t none[] = {0};
+    bool fits = e && e->ndim == 4 && e->dim[0] >= 1 && e->dim[0] <= MAX_ROWS &&
+                e->dim[1] == config->in_channels && e->dim[2] >= 1 && e->dim[2] <= MAX_SIDE &&
+                e->dim[3] >= 1 && e->dim[3] <= MAX_SIDE;
+    if (!fits)
+        return fail(ST_INVALID,
+                    "%s: tensor \"latent\": found %s, wanted [rows, %d, height, width] with at "
+                    "most %d rows "
+                    "and %d latent pixels a side",
+                    safetensors_path(v->file),
+                    e ? verify_file_shape(e->ndim, e->dim, found, sizeof found)
+                      : verify_file_shape(0, none, found, sizeof found),
+                    config->in_channels, MAX_ROWS, MAX_SIDE);
+    memcpy(dim, e->dim, 4 * sizeof *dim);
+    v->rows = (int)dim[0];
+    v->height = (int)dim[2] * config->vae_scale;
+    v->width = (int)dim[3] * config->vae_scale;
+    return read_floats(v, "latent", 4, dim, &v->latent);
+}
+
+static enum status read_step_noise(struct verify_file *v, const int64_t latent[4])
+{
+    const struct safetensors_entry *e = safetensors_find(v->file, "step_noise");
+    if (!e)
+        return ST_OK;
+    int64_t dim[5] = {e->ndim > 0 && e->dim[0] > 0 && e->dim[0] <= MAX_STEPS ? e->dim[0] : 1,
+                      latent[0], latent[1], latent[2], latent[3]};
+    TRY(read_floats(v, "step_noise", 5, dim, &v->step_noise));
+    v->draws = (int)dim[0];
+    return ST_OK;
+}
+
+enum status verify_file_read(const char *path, const struct dit_config *config,
+                             struct verify_file *out)
+{
+    int64_t dim[4];
+    *out = (struct verify_file){.tolerance = NAN};
+    TRY(safetensors_open(path, &out->file));
+    TRY(read_kind(out));
+    TRY(read_latent(out, config, dim));
+    TRY(read_metadata(out));
+    if (out->kind == VERIFY_FORWARD)
+        TRY(read_floats(out, "timestep", 1, dim, &out->timestep));
+    else
+        TRY(read_step_noise(out, dim));
+    dim[1] = out->expected_channels =
+        out->kind == VERIFY_FORWARD ? config->out_channels : config->in_channels;
+    return read_floats(out, "expected", 4, dim, &out->expected);
+}
+
+void verify_file_release(struct verify_file *file)
+{
+    free(file->latent);
+    free(file->timestep);
+    free(file->step_noise);
+    free(file->expected);
+    safetensors_close(file->file);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A reference file: another framework's inputs and outputs, checked for form. Computes nothing. */
+#ifndef HARNESS_CHECK_VERIFY_FILE_H
+#define HARNESS_CHECK_VERIFY_FILE_H
+
+#include "models/dit_config.h"
+#include "models/safetensors.h"
+
+#include <stdbool.h>
+
+enum verify_kind { VERIFY_FORWARD, VERIFY_SAMPLE };
+
+struct verify_file {
+    struct safetensors *file;
+    enum verify_kind kind;
+    double tolerance;  /* of fp32, as the file says; NaN: it does not */
+    int rows;          /* B of the latent: lanes of a forward, images of a sample */
+    int width, height; /* pixels */
+    int steps;         /* 1 for a forward */
+    double guidance;   /* 0: none */
+    int draws;         /* rows of step_noise */
+    float *latent;     /* [rows, C, h, w] */
+    float *timestep;   /* [rows], forward */
+    float *step_noise; /* [draws, rows, C, h, w], or NULL */
+    float *expected;   /* [rows, C or out_channels, h, w] */
+    int expected_channels;
+};
+
+/* ST_INVALID names file, tensor or key, what was found and what is wanted. Release it whatever the
+ * status. */
+enum status verify_file_read(const char *path, const struct dit_config *config,
+                             struct verify_file *out);
+void verify_file_release(struct verify_file *file);
+
+/* Names of the tensors that are no conditions of this kind of file; NULL-ended. */
+const char *const *verify_file_own(enum verify_kind kind);
+
+/* First dimension of the conditions (text or class labels); 0 where there are none. */
+int64_t verify_file_condition_rows(const struct verify_file *file);
+
+/* "[2, 96]" into text; returns it. */
+char *verify_file_shape(int ndim, const int64_t *dim, char *text, size_t size);
+
+#endif

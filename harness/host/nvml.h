@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The functions of NVIDIA's management library that are asked, found at run time. Asking it wakes
+ * no CUDA driver and takes no memory of a GPU. Its types are spelled out here, as NVML's reference
+ * has them, so that nothing of it is needed to build. What the answers mean is gpus.h's business.
+ */
+#ifndef HARNESS_HOST_NVML_H
+#define HARNESS_HOST_NVML_H
+
+struct nvml_device; /* theirs */
+
+/* nvmlMemory_t, bytes */
+struct nvml_memory {
+    unsigned long long total, free, used;
+};
+
+/* nvmlPciInfo_t */
+struct nvml_pci {
+    char legacy[16];
+    unsigned domain, bus, device, device_id, subsystem_id;
+    char bus_id[32];
+};
+
+/* Every function returns 0 for success. A member may be NULL: the library is older than it; but for
+ * the first five. */
+struct nvml {
+    int (*init)(void);
+    int (*count)(unsigned *devices);
+    int (*by_index)(unsigned index, struct nvml_device **out); /* in the order of the PCI bus */
+    int (*uuid)(struct nvml_device *device, char *text, unsigned size);
+    int (*memory)(struct nvml_device *device, struct nvml_memory *out);
+    int (*by_uuid)(const char *uuid, struct nvml_device **out);
+    int (*name)(struct nvml_device *device, char *text, unsigned size);
+    int (*driver)(char *text, unsigned size);
+    int (*compute)(struct nvml_device *device, int *major, int *minor);
+    int (*pci)(struct nvml_device *device, struct nvml_pci *out);
+    int (*pcie_generation)(struct nvml_device *device, unsigned *out); /* the most it can */
+    int (*pcie_width)(struct nvml_device *device, unsigned *lanes);    /* the most it can */
+    int (*nvlink_state)(struct nvml_device *device, unsigned link, int *active);
+    int (*nvlink_version)(struct nvml_device *device, unsigned link, unsigned *out);
+};
+
+/* Loaded and initialised once for this process; NULL: this machine has no GPU or no such library.
+ * Where no device file of a GPU exists nothing is loaded. From any thread. */
+const struct nvml *nvml_get(void);
+
+/* Device files of GPUs: /dev/nvidia0, ... */
+int nvml_device_files(void);
+
+#endif

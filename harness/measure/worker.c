@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The measurement of one cell: warm-up loops, measured loops, the check. Numbers of the record are
+ * worker_record.c's. */
+#include "harness/measure/worker.h"
+
+#include "harness/check/quality.h"
+#include "harness/check/reference.h"
+#include "harness/launch/ranks.h"
+#include "harness/measure/headroom.h"
+#include "harness/measure/worker_record.h"
+#include "kernels/base/clock.h"
+#include "strategies/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BEAT_MS = 100 }; /* beats come no faster */
+
+/* What all ranks of this process share. */
+struct job {
+    const struct worker *worker;
+    const struct setup *setup;
+    struct weights *weights;
+    struct pins pins; /* the files that this process has open */
+    struct prompt *prompt;
+    struct spec expanded;
+    struct spec against; /* the one-rank run of the check */
+    int output;          /* plan_output_rank */
+    bool reporter;       /* it is here */
+    struct headroom headroom;
+    float *reference; /* [count] latents of `against`; NULL: not checked, or not the reporter */
+    float *serial;    /* of the serial run; may be the same array */
+    struct record *record;
+
+    long done, total; /* steps, on the reporter's rank or in the one-rank run */
+    double last_beat; /* seconds */
+};
+
+/* ---- signs of life ---- */
+
+static void phase(const struct job *job, const char *name)
+{
+    if (job->worker->on_phase)
+        job->worker->on_phase(job->worker->self, name, job->reporter);
+}
+
+static void on_step(void *self, int step)
+{
+    struct job *job = self;
+    double now = clock_seconds();
+    (void)step;
+    job->done++;
+    if (!job->worker->on_beat || now - job->last_beat < 1e-3 * BEAT_MS)
+        return;
+    job->last_beat = now;
+    job->worker->on_beat(job->worker->self, job->done, job->total);
+}
+
+static void start_beats(struct job *job, long loops)
+{
+    job->done = 0;
+    job->total = loops * job->setup->problem.steps;
+    job->last_beat = 0;
+}
+
+/* ---- one-rank runs ---- */
+
+static enum status one_rank(struct job *job, const struct spec *spec, float **out)
+{
+    const struct rendezvous *place = job->worker->place;
+    struct reference reference = {
+        .setup = job->setup,
+        .weights = job->weights,
+        .identity = job->worker->identity,
+        .pins = &job->pins,
+        .prompt = job->prompt,
+        .device = place ? place->rank : 0, /* this rank's own */
+        .on_step = on_step,
+        .on_step_self = job,
+    };
+    start_beats(job, 1);
+    *out = malloc(reference_count(&job->setup->problem) * sizeof **out);
+    if (!*out)
+        return fail(ST_OOM, "latents of the one-rank run: no host memory");
+    enum status st = reference_latents(&reference, spec, *out);
+    char text[SPEC_TEXT];
+    return st ? fail_prefix(st, "the one-rank run behind the check (%s; --check off does without)",
+                            spec_text(spec, text))
+              : ST_OK;
+}
+
+static enum status get_references(struct job *job)
+{
+    static const struct spec serial = {.n = 0};
+    if (!job->setup->cell.check || !job->reporter)
+        return ST_OK;
+    phase(job, "reference");
+    TRY(one_rank(job, &job->against, &job->reference));
+    if (job->against.n > 0)
+        return one_rank(job, &serial, &job->serial);
+    job->serial = job->reference;
+    return ST_OK;
+}
+
+/* ---- the check ---- */
+
+static void check(const struct job *job, const float *latent)
+{
+    struct record *record = job->record;
+    char text[SPEC_TEXT];
+    size_t n = reference_count(&job->setup->problem);
+    if (!job->reference)
+        return;
+    struct quality got = quality_of(n, latent, job->reference);
+    record->check.against = record_text(record, spec_text(&job->against, text));
+    record->check.rel_l2 = got.rel_l2;
+    record->check.max_abs = got.max_abs;
+    record->check.tolerance = worker_record_tolerance(&job->expanded, job->setup->problem.dtype);
+    record->check.pass = quality_pass(&got, record->check.tolerance) ? RECORD_YES : RECORD_NO;
+    got = quality_of(n, latent, job->serial);
+    record->deviation.against = record_text(record, "serial");
+    record->deviation.rel_l2 = got.rel_l2;
+    record->deviation.max_abs = got.max_abs;
+    record->deviation.psnr_db = got.psnr_db;
+}
+
+/* Asked of every latent, checked or not. */
+static void check_finite(const struct job *job, const float *latent)
+{
+    struct record *record = job->record;
+    size_t n = reference_count(&job->setup->problem);
+    size_t bad = quality_not_finite(n, latent);
+    if (bad == 0)
+        return;
+    record->status = ENDING_WRONG;
+    record->reason = record_text_format(
+        record, "%zu of the final latents' %zu elements are NaN or infinite", bad, n);
+}
+
+static enum status write_output(const struct job *job, const float *latent)
+{
+    const struct problem *p = &job->setup->problem;
+    struct latent_geometry g = problem_geometry(p);
+    struct safetensors_item item = {
+        "latent", 4, {p->requests, g.channels, g.height, g.width}, latent};
+    if (!job->worker->output)
+        return ST_OK;
+    return safetensors_write(job->worker->output, 1, &item, 0, NULL);
+}
+
+/* On the reporter: all that a record says about this cell. */
+static enum status report(struct job *job, const struct plan *plan, const void *parts,
+                          const double *step_end_ms, const float *latent)
+{
+    const struct cell *cell = &job->setup->cell;
+    TRY(record_open(&job->record));
+    struct record *record = job->record;
+    record->status = ENDING_OK;
+    worker_record_fill(record, plan, cell->ranks, cell->repeats, parts, step_end_ms);
+    check(job, latent);
+    check_finite(job, latent);
+    record_judge(record);
+    TRY(write_output(job, latent));
+    return record->status == ENDING_WRONG ? fail(ST_WRONG, "%s", record->reason) : ST_OK;
+}
+
+/* ---- loops ---- */
+
+/* Buffers of one rank. */
+struct measure {
+    struct rank_part *part;
+    char *parts;         /* of all ranks */
+    double *step_end_ms; /* [repeats * steps] */
+    float *latent;       /* on the output rank */
+};
+
+static enum status measure_allocate(const struct job *job, bool output, struct measure *m)
+{
+    const struct cell *cell = &job->setup->cell;
+    size_t part = rank_part_size(cell->repeats);
+    size_t steps = (size_t)cell->repeats * (size_t)cell->steps;
+    m->part = calloc(1, part);
+    m->parts = calloc((size_t)cell->ranks, part);
+    m->step_end_ms = calloc(steps, sizeof *m->step_end_ms);
+    m->latent = output ? malloc(reference_count(&job->setup->problem) * sizeof *m->latent) : NULL;
+    if (!m->part || !m->parts || !m->step_end_ms || (output && !m->latent))
+        return fail(ST_OOM, "samples of %d loops: no host memory; use fewer --repeats",
+                    cell->repeats);
+    return ST_OK;
+}
+
+static void measure_release(struct measure *m)
+{
+    free(m->part);
+    free(m->parts);
+    free(m->step_end_ms);
+    free(m->latent);
+}
+
+static enum status measure_loops(const struct job *job, const struct rank *rank, struct run *run,
+                                 struct measure *m)
+{
+    const struct cell *cell = &job->setup->cell;
+    for (int i = -cell->warmup_loops; i < cell->repeats; i++) {
+        size_t at = i < 0 ? 0 : (size_t)i;
+        TRY(run_loop(run, &m->part->loop_ms[at], m->step_end_ms + at * (size_t)cell->steps));
+    }
+    TRY(run_gather(run, m->latent));
+    TRY(run_volume(run, &m->part->counted));
+    uint64_t arenas = 0;
+    for (int k = 0; k < ARENA_KINDS; k++) {
+        m->part->memory[k] = run_memory(run, (enum arena_kind)k);
+        arenas += m->part->memory[k];
+    }
+    return headroom_library(&job->headroom, rank, arenas, &m->part->library);
+}
+
+/* The plan's own numbers for this rank. */
+static enum status predict(const struct plan *plan, struct rank_part *part)
+{
+    size_t bytes[ARENA_KINDS];
+    TRY(plan_memory(plan, bytes));
+    for (int k = 0; k < ARENA_KINDS; k++)
+        part->predicted += bytes[k];
+    return volume_predict_loop(plan, &part->expected);
+}
+
+static enum status measure_with(struct job *job, const struct rank *rank, const struct plan *plan,
+                                struct measure *m)
+{
+    const struct cell *cell = &job->setup->cell;
+    bool output = rank->index == plan_output_rank(plan);
+    struct run_inputs inputs = {
+        .weights = job->weights,
+        .prompt = job->prompt,
+        .sampler = job->setup->sampler,
+        .guidance = (float)cell->guidance,
+        .seed = (uint64_t)cell->seed,
+        .on_step = output ? on_step : NULL,
+        .on_step_self = job,
+        .graph = cell->graph,
+    };
+    struct run *run;
+    enum status st = measure_allocate(job, output, m);
+    if (st == ST_OK)
+        st = predict(plan, m->part);
+    TRY(comm_agree(rank->world, st));
+    TRY(headroom_check(&job->headroom, rank, m->part->predicted));
+    TRY(run_open(plan, &inputs, rank->dev, rank->world, &run));
+    st = comm_agree(rank->world, pins_hold(&job->pins)); /* now that all bytes are read */
+    if (st != ST_OK) {
+        run_close(run);
+        return st;
+    }
+    if (output)
+        start_beats(job, cell->warmup_loops + cell->repeats);
+    if (output || job->worker->place)
+        phase(job, "measure");
+    st = measure_loops(job, rank, run, m);
+    if (st != ST_OK && job->worker->place && job->worker->on_failure)
+        job->worker->on_failure(job->worker->self, st);
+    run_close(run);
+    TRY(st);
+    TRY(comm_host_gather(rank->world, m->part, rank_part_size(cell->repeats), m->parts));
+    st = output ? report(job, plan, m->parts, m->step_end_ms, m->latent) : ST_OK;
+    return comm_agree(rank->world, st);
+}
+
+/* Are the files that are open here those that were hashed? On another host than that, where they
+ * have other numbers, they are hashed again. */
+static enum status check_files(struct job *job)
+{
+    const struct worker *w = job->worker;
+    char host[100] = "this host";
+    bool elsewhere = false;
+    TRY(pins_take(job->setup, job->weights, &job->pins));
+    if (w->pins)
+        TRY(pins_compare(&job->pins, w->pins, &elsewhere));
+    if (!elsewhere || strcmp(weights_identity(job->weights), w->identity) == 0)
+        return ST_OK;
+    gethostname(host, sizeof host - 1);
+    return fail(ST_INVALID, "%s: on %s it is not the checkpoint that was hashed",
+                job->setup->cell.model, host);
+}
+
+/* What the loops need and, on the reporter, what they are checked against. */
+static enum status prepare(struct job *job)
+{
+    phase(job, "load");
+    TRY(setup_weights(job->setup, &job->weights));
+    TRY(setup_prompt(job->setup, &job->prompt));
+    TRY(check_files(job));
+    TRY(get_references(job));
+    phase(job, "open");
+    return ST_OK;
+}
+
+/* Over MPI a wait for a peer has no end, so the ranks can meet before there is anything to compute.
+ */
+static bool prepares_late(const struct job *job)
+{
+    return job->worker->place && !job->worker->place->folder;
+}
+
+/* The one-rank run may take longer than a rank waits for another, so ranks that meet in a folder
+ * wait for the reporter there, before any of them opens its device. The launcher's clock runs. */
+static enum status prepare_early(struct job *job)
+{
+    static const double long_enough = 1e6;
+    TRY(prepare(job));
+    if (!job->worker->place)
+        return ST_OK;
+    struct rendezvous place = *job->worker->place;
+    char done = 1;
+    place.rank = (place.rank + place.size - job->output) % place.size; /* the reporter is first */
+    place.timeout_s = long_enough;
+    return rendezvous_broadcast(&place, "prepared", &done, sizeof done);
+}
+
+static enum status measure(void *self, const struct rank *rank)
+{
+    struct job *job = self;
+    struct measure m = {0};
+    struct plan *plan;
+    if (prepares_late(job)) /* the others wait for the one-rank run, or hear that it failed */
+        TRY(comm_agree(rank->world, prepare(job)));
+    TRY(plan_build(&job->setup->problem, &job->setup->spec, rank->n, rank->index, &plan));
+    enum status st = measure_with(job, rank, plan, &m);
+    measure_release(&m);
+    plan_close(plan);
+    return st;
+}
+
+/* ---- the cell ---- */
+
+static enum status foresee(struct job *job)
+{
+    struct plan *plan;
+    const struct cell *cell = &job->setup->cell;
+    TRY(setup_check_build(job->setup));
+    TRY(plan_build(&job->setup->problem, &job->setup->spec, cell->ranks, 0, &plan));
+    const struct rendezvous *place = job->worker->place;
+    job->output = plan_output_rank(plan);
+    job->reporter = !place || place->rank == job->output;
+    job->expanded = plan->spec;
+    plan_close(plan);
+    spec_reference(&job->expanded, &job->against);
+    return ST_OK;
+}
+
+static enum status run_cell(struct job *job)
+{
+    struct ranks ranks = setup_ranks(job->setup, job->worker->place);
+    TRY(foresee(job));
+    TRY(headroom_look(ranks.backend, &job->headroom));
+    if (!prepares_late(job))
+        TRY(prepare_early(job));
+    enum status st = ranks_each(&ranks, measure, job);
+    if (st != ST_OK && st != ST_WRONG)
+        return st;
+    if (job->record)
+        setup_name_record(job->setup, job->worker->identity, job->record);
+    return st;
+}
+
+enum status worker_run(const struct worker *worker, struct record **out)
+{
+    struct job job = {.worker = worker, .setup = worker->setup};
+    enum status st = run_cell(&job);
+    *out = st == ST_OK || st == ST_WRONG ? job.record : NULL;
+    if (!*out)
+        record_close(job.record);
+    if (job.serial != job.reference)
+        free(job.serial);
+    free(job.reference);
+    prompt_close(job.prompt);
+    pins_release(&job.pins);
+    weights_close(job.weights);
+    return st;
+}

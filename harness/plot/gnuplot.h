@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way to gnuplot. A chart is a template (plots/CHART.gp, meant to be edited) and a prelude:
+ * variables and numbers that are written beside the picture, so that anybody can draw it again.
+ * Texts come from users and go into the prelude as single-quoted strings only, where gnuplot
+ * expands nothing.
+ */
+#ifndef HARNESS_PLOT_GNUPLOT_H
+#define HARNESS_PLOT_GNUPLOT_H
+
+#include "kernels/base/status.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/*
+ * The folder that holds the templates: $DITBENCH_SHARE, else plots/ of self_share. Allocated.
+ * ST_IO.
+ */
+enum status plot_gnuplot_share(char **folder);
+
+/* ---- the prelude ---- */
+void plot_gnuplot_number(FILE *out, const char *name, double value);
+void plot_gnuplot_text(FILE *out, const char *name, const char *text);
+
+/* `array name[n]`, with `key[i]` as the elements; i counts from 1. Nothing for n = 0. */
+void plot_gnuplot_array(FILE *out, const char *name, int n);
+void plot_gnuplot_element(FILE *out, const char *name, int i, const char *text);
+
+/*
+ * Draws folder/NAME.svg and folder/NAME.png from folder/data/NAME.gp, share/style.gp and
+ * share/TEMPLATE.gp. ST_IO: gnuplot is missing (*missing: true), or failed, with its last words.
+ */
+enum status plot_gnuplot_draw(const char *share, const char *template_name, const char *folder,
+                              const char *name, bool *missing);
+
+#endif

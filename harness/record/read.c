@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A record from one line of JSON that anybody may have written: every value is checked against the
+ * field table. */
+#include "harness/record/fields.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PATH_SIZE = 160 };
+
+struct reader {
+    struct record *record; /* owns what is read */
+    int line;
+    char path[PATH_SIZE]; /* key being read, "latency_ms.samples[3]"; cut off where too long */
+};
+
+static enum status read_fields(struct reader *r, const struct field *fields, json_t *object,
+                               void *base);
+
+/* Appends to the path; returns its old length, which is put back by r->path[length] = 0. */
+static size_t path_push(struct reader *r, const char *key, int index)
+{
+    size_t length = strlen(r->path);
+    if (index >= 0)
+        snprintf(r->path + length, PATH_SIZE - length, "[%d]", index);
+    else
+        snprintf(r->path + length, PATH_SIZE - length, "%s%s", length ? "." : "", key);
+    return length;
+}
+
+static const char *json_word(const json_t *value)
+{
+    if (!value)
+        return "nothing";
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "a text";
+    case JSON_INTEGER:
+        return "an integer";
+    case JSON_REAL:
+        return "a fraction";
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return "a truth value";
+    default:
+        return "null";
+    }
+}
+
+static enum status mistyped(const struct reader *r, const json_t *value, const char *wanted)
+{
+    if (json_is_integer(value))
+        return fail(ST_INVALID, "line %d: %s: found %" JSON_INTEGER_FORMAT ", wanted %s", r->line,
+                    r->path, json_integer_value(value), wanted);
+    if (json_is_string(value))
+        return fail(ST_INVALID, "line %d: %s: found \"%.60s\", wanted %s", r->line, r->path,
+                    json_string_value(value), wanted);
+    return fail(ST_INVALID, "line %d: %s: found %s, wanted %s", r->line, r->path, json_word(value),
+                wanted);
+}
+
+/* Room in the record for what was counted. */
+static enum status room(struct reader *r, size_t count, size_t size, void **out)
+{
+    *out = record_array(r->record, count, size);
+    if (count > 0 && !*out)
+        return fail(ST_OOM, "line %d: %s: %zu elements of %zu bytes", r->line, r->path, count,
+                    size);
+    return ST_OK;
+}
+
+static enum status read_int(struct reader *r, json_t *value, bool nullable, int *out)
+{
+    json_int_t n = json_integer_value(value);
+    *out = RECORD_UNKNOWN;
+    if (nullable && json_is_null(value))
+        return ST_OK;
+    if (!json_is_integer(value) || n < 0 || n > INT_MAX)
+        return mistyped(r, value,
+                        nullable ? "null or an integer from 0 to 2147483647"
+                                 : "an integer from 0 to 2147483647");
+    *out = (int)n;
+    return ST_OK;
+}
+
+static enum status read_text(struct reader *r, json_t *value, bool nullable, const char **out)
+{
+    *out = NULL;
+    if (nullable && json_is_null(value))
+        return ST_OK;
+    if (!json_is_string(value))
+        return mistyped(r, value, nullable ? "a text or null" : "a text");
+    *out = record_text(r->record, json_string_value(value));
+    if (!*out)
+        return fail(ST_OOM, "line %d: %s: no memory for its text", r->line, r->path);
+    return ST_OK;
+}
+
+static enum status read_count(struct reader *r, json_t *value, uint64_t *out)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return mistyped(r, value, "an integer from 0");
+    *out = (uint64_t)json_integer_value(value);
+    return ST_OK;
+}
+
+static enum status read_number(struct reader *r, json_t *value, double *out)
+{
+    *out = NAN;
+    if (json_is_null(value))
+        return ST_OK;
+    if (!json_is_number(value))
+        return mistyped(r, value, "a number or null");
+    *out = json_number_value(value);
+    return ST_OK;
+}
+
+static enum status read_map(struct reader *r, json_t *object, struct record_map *map)
+{
+    const char *name;
+    json_t *value;
+    void *room_for;
+    if (!json_is_object(object))
+        return mistyped(r, object, "an object of texts");
+    TRY(room(r, json_object_size(object), sizeof *map->v, &room_for));
+    map->v = room_for;
+    json_object_foreach(object, name, value)
+    {
+        struct record_pair *pair = &map->v[map->n++];
+        size_t length = path_push(r, name, -1);
+        TRY(read_text(r, value, false, &pair->value));
+        r->path[length] = '\0';
+        pair->name = record_text(r->record, name);
+        if (!pair->name)
+            return fail(ST_OOM, "line %d: %s: no memory for a name", r->line, r->path);
+    }
+    return ST_OK;
+}
+
+static enum status read_value(struct reader *r, const struct field *field, json_t *value, void *at)
+{
+    switch (field->kind) {
+    case FIELD_INT:
+        return read_int(r, value, false, at);
+    case FIELD_INDEX:
+        return read_int(r, value, true, at);
+    case FIELD_FLAG:
+        if (!json_is_boolean(value) && !json_is_null(value))
+            return mistyped(r, value, "true, false or null");
+        *(int *)at = json_is_null(value) ? RECORD_UNKNOWN : json_is_true(value);
+        return ST_OK;
+    case FIELD_COUNT:
+        return read_count(r, value, at);
+    case FIELD_NUMBER:
+        return read_number(r, value, at);
+    case FIELD_TEXT:
+        return read_text(r, value, false, at);
+    case FIELD_TEXT_OR_NULL:
+        return read_text(r, value, true, at);
+    case FIELD_STATUS:
+        if (json_is_string(value) && ending_find(json_string_value(value), at))
+            return ST_OK;
+        return mistyped(r, value,
+                        "ok, wrong, unsupported, oom, timeout, crash, error or interrupted");
+    case FIELD_MAP:
+        return read_map(r, value, at);
+    case FIELD_OBJECT:
+    case FIELD_LIST:
+        break;
+    }
+    bug(__FILE__, __LINE__, "%s is not a plain value", field->name);
+}
+
+/* at: a { int n; T *v }; the pointer is stored as bytes, for T differs from list to list. */
+static enum status read_list(struct reader *r, const struct field *field, json_t *array, char *at)
+{
+    void *elements;
+    if (json_is_null(array)) // as good as none
+        return ST_OK;
+    if (!json_is_array(array) || json_array_size(array) > INT_MAX)
+        return mistyped(r, array, "an array");
+    int n = (int)json_array_size(array);
+    TRY(room(r, (size_t)n, field->size, &elements));
+    memcpy(at + field->offset_v, &elements, sizeof elements);
+    *(int *)at = n;
+    for (int i = 0; i < n; i++) {
+        char *element = (char *)elements + (size_t)i * field->size;
+        json_t *value = json_array_get(array, (size_t)i);
+        size_t length = path_push(r, NULL, i);
+        TRY(field_plain(field->inner) ? read_value(r, field->inner, value, element)
+                                      : read_fields(r, field->inner, value, element));
+        r->path[length] = '\0';
+    }
+    return ST_OK;
+}
+
+static enum status read_fields(struct reader *r, const struct field *fields, json_t *object,
+                               void *base)
+{
+    if (!json_is_object(object))
+        return mistyped(r, object, "an object");
+    for (const struct field *f = fields; f->name; f++) {
+        size_t length = path_push(r, f->name, -1);
+        json_t *value = json_object_get(object, f->name);
+        char *at = (char *)base + f->offset;
+        if (!value && f->later) {
+            r->path[length] = '\0';
+            continue;
+        }
+        if (!value)
+            return fail(ST_INVALID,
+                        "line %d: %s: missing; a record holds every key, null where "
+                        "there is no data",
+                        r->line, r->path);
+        if (f->kind == FIELD_OBJECT)
+            TRY(read_fields(r, f->inner, value, at));
+        else if (f->kind == FIELD_LIST)
+            TRY(read_list(r, f, value, at));
+        else
+            TRY(read_value(r, f, value, at));
+        r->path[length] = '\0';
+    }
+    return ST_OK;
+}
+
+static bool is_id(const char *text)
+{
+    size_t length = strlen(text);
+    for (size_t i = 0; i < length; i++)
+        if (!isdigit((unsigned char)text[i]) && (text[i] < 'a' || text[i] > 'f'))
+            return false;
+    return length == RECORD_ID_SIZE - 1;
+}
+
+/* What rows of older builds lack and follows from the rest: an id that covers the whole cell,
+ * flags, recipe and cohort. */
+static enum status complete(struct record *record, const json_t *root)
+{
+    const json_t *cell = json_object_get(root, "cell");
+    const char *id = record->id, *recipe = record->recipe, *cohort = record->cohort;
+    bool whole = json_object_get(cell, "exchange") && json_object_get(cell, "graph");
+    if (!json_object_get(root, "flags"))
+        record_flag(record);
+    if (whole && recipe && cohort)
+        return ST_OK;
+    TRY(record_identify(record));
+    record->id = whole ? id : record->id;
+    record->recipe = recipe ? recipe : record->recipe;
+    record->cohort = cohort ? cohort : record->cohort;
+    return ST_OK;
+}
+
+static enum status read_root(struct reader *r, json_t *root)
+{
+    const char *schema = json_string_value(json_object_get(root, "schema"));
+    if (!json_is_object(root))
+        return fail(ST_INVALID, "line %d: found %s, wanted an object", r->line, json_word(root));
+    if (!schema || strcmp(schema, RECORD_SCHEMA) != 0)
+        return fail(ST_INVALID, "line %d: schema: found %s%.60s%s, wanted \"%s\"", r->line,
+                    schema ? "\"" : "", schema ? schema : "no text", schema ? "\"" : "",
+                    RECORD_SCHEMA);
+    TRY(read_fields(r, record_fields, root, r->record));
+    if (!is_id(r->record->id))
+        return fail(ST_INVALID, "line %d: id: found \"%.60s\", wanted 16 hex digits in lower case",
+                    r->line, r->record->id);
+    return complete(r->record, root);
+}
+
+enum status record_read(const char *line, size_t size, int line_number, struct record **out)
+{
+    json_error_t error;
+    *out = NULL;
+    while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r'))
+        size--;
+    json_t *root = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error);
+    if (!root)
+        return fail(ST_INVALID, "line %d: not JSON: %s (column %d)", line_number, error.text,
+                    error.column);
+    struct reader r = {.line = line_number};
+    enum status st = record_open(&r.record);
+    if (st == ST_OK)
+        st = read_root(&r, root);
+    json_decref(root);
+    if (st == ST_OK) {
+        *out = r.record;
+        return ST_OK;
+    }
+    record_close(r.record);
+    return st;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A record's memory, its statistics and its judgement. Not its JSON. */
+#include "harness/record/record.h"
+#include "harness/base/stats.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const double NOISY = 1.25; /* p90 over p10 */
+
+struct record_block {
+    struct record_block *next;
+    max_align_t data[];
+};
+
+enum status record_open(struct record **out)
+{
+    struct record *r = calloc(1, sizeof *r);
+    *out = r;
+    if (!r)
+        return fail(ST_OOM, "record: %zu bytes of host memory", sizeof *r);
+    r->schema = RECORD_SCHEMA;
+    r->id = "";
+    r->status = ENDING_ERROR;
+    r->cell = (struct record_cell){.model = "",
+                                   .weights = "",
+                                   .dtype = "",
+                                   .backend = "",
+                                   .transport = "",
+                                   .strategy = "",
+                                   .exchange = "auto",
+                                   .graph = RECORD_YES,
+                                   .guidance = NAN};
+    r->latency_ms.slowest_rank = RECORD_UNKNOWN;
+    r->comm_match = RECORD_UNKNOWN;
+    r->check = (struct record_check){
+        .rel_l2 = NAN, .max_abs = NAN, .tolerance = NAN, .pass = RECORD_UNKNOWN};
+    r->deviation = (struct record_deviation){.rel_l2 = NAN, .max_abs = NAN, .psnr_db = NAN};
+    r->env.dirty = RECORD_UNKNOWN;
+    record_summarise(r);
+    return ST_OK;
+}
+
+void record_close(struct record *record)
+{
+    if (!record)
+        return;
+    while (record->blocks) {
+        struct record_block *next = record->blocks->next;
+        free(record->blocks);
+        record->blocks = next;
+    }
+    free(record);
+}
+
+/* Room is always a power of two elements, so that grow() can tell a full array by its length. */
+void *record_array(struct record *record, size_t count, size_t size)
+{
+    size_t bytes, room = 1;
+    struct record_block *block = NULL;
+    if (count == 0)
+        return NULL;
+    while (room < count && room <= SIZE_MAX / 2)
+        room *= 2;
+    count = room < count ? count : room; // above the largest power of two nothing fits anyway
+    if (!__builtin_mul_overflow(count, size, &bytes) && bytes <= SIZE_MAX - sizeof *block)
+        block = calloc(1, sizeof *block + bytes);
+    if (!block) {
+        record->out_of_memory = true;
+        return NULL;
+    }
+    block->next = record->blocks;
+    record->blocks = block;
+    return block->data;
+}
+
+const char *record_text(struct record *record, const char *text)
+{
+    if (!text)
+        return NULL;
+    size_t size = strlen(text) + 1;
+    char *copy = record_array(record, size, 1);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+const char *record_text_format(struct record *record, const char *format, ...)
+{
+    va_list args;
+    char *text;
+    va_start(args, format);
+    int length = vasprintf(&text, format, args);
+    va_end(args);
+    if (length < 0) {
+        record->out_of_memory = true;
+        return NULL;
+    }
+    const char *copy = record_text(record, text);
+    free(text);
+    return copy;
+}
+
+void record_set_numbers(struct record *record, struct record_numbers *list, int n,
+                        const double *values)
+{
+    list->v = record_array(record, (size_t)n, sizeof *values);
+    list->n = list->v ? n : 0;
+    if (list->v)
+        memcpy(list->v, values, (size_t)n * sizeof *values);
+}
+
+void record_set_counts(struct record *record, struct record_counts *list, int n,
+                       const uint64_t *values)
+{
+    list->v = record_array(record, (size_t)n, sizeof *values);
+    list->n = list->v ? n : 0;
+    if (list->v)
+        memcpy(list->v, values, (size_t)n * sizeof *values);
+}
+
+/* Room for one more element: an array whose length is a power of two is full. Returns the array, or
+ * NULL. */
+static void *grow(struct record *record, const void *v, int n, size_t size)
+{
+    if (n & (n - 1))
+        return (void *)v;
+    void *wider = record_array(record, n ? 2 * (size_t)n : 1, size);
+    if (wider && n)
+        memcpy(wider, v, (size_t)n * size);
+    return wider;
+}
+
+void record_add_text(struct record *record, struct record_texts *list, const char *text)
+{
+    const char **v = grow(record, list->v, list->n, sizeof *v);
+    if (!v)
+        return;
+    list->v = v;
+    list->v[list->n++] = record_text(record, text);
+}
+
+void record_add_pair(struct record *record, struct record_map *map, const char *name,
+                     const char *value)
+{
+    struct record_pair *v = grow(record, map->v, map->n, sizeof *v);
+    if (!v)
+        return;
+    map->v = v;
+    map->v[map->n++] = (struct record_pair){record_text(record, name), record_text(record, value)};
+}
+
+void record_add_comm(struct record *record, const struct record_comm *line)
+{
+    struct record_comm *v = grow(record, record->comm.v, record->comm.n, sizeof *v);
+    if (!v)
+        return;
+    record->comm.v = v;
+    struct record_comm *added = &v[record->comm.n++];
+    *added = *line;
+    added->axis = record_text(record, line->axis);
+    added->op = record_text(record, line->op);
+    added->when = record_text(record, line->when);
+}
+
+void record_add_gpu(struct record *record, const struct record_gpu *gpu)
+{
+    struct record_gpus *list = &record->env.gpus;
+    struct record_gpu *v = grow(record, list->v, list->n, sizeof *v);
+    if (!v)
+        return;
+    list->v = v;
+    v[list->n++] = (struct record_gpu){
+        .name = record_text(record, gpu->name),
+        .uuid = record_text(record, gpu->uuid),
+        .driver = record_text(record, gpu->driver),
+        .pcie = record_text(record, gpu->pcie),
+        .nvlink = record_text(record, gpu->nvlink),
+    };
+}
+
+void record_set_time(struct record *record)
+{
+    char text[32];
+    struct tm utc;
+    time_t now = time(NULL);
+    gmtime_r(&now, &utc);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    record->time = record_text(record, text);
+}
+
+void record_summarise(struct record *record)
+{
+    struct record_latency *loop = &record->latency_ms;
+    struct record_steps *step = &record->step_ms;
+    double *scratch =
+        record_array(record, (size_t)loop->samples.n + (size_t)step->samples.n, sizeof *scratch);
+    struct stats loops = stats_of(scratch ? loop->samples.n : 0, loop->samples.v, scratch);
+    struct stats steps = stats_of(scratch ? step->samples.n : 0, step->samples.v, scratch);
+    loop->median = loops.median;
+    loop->p10 = loops.p10;
+    loop->p90 = loops.p90;
+    loop->min = loops.min;
+    loop->max = loops.max;
+    step->median = steps.median;
+    step->p10 = steps.p10;
+    step->p90 = steps.p90;
+}
+
+bool record_has_flag(const struct record *record, const char *flag)
+{
+    for (int i = 0; i < record->flags.n; i++)
+        if (strcmp(record->flags.v[i], flag) == 0)
+            return true;
+    return false;
+}
+
+void record_flag(struct record *record)
+{
+    record->flags = (struct record_texts){0};
+    if (record->latency_ms.p90 > NOISY * record->latency_ms.p10)
+        record_add_text(record, &record->flags, RECORD_NOISY);
+}
+
+void record_judge(struct record *record)
+{
+    record_flag(record);
+    const struct record_comm *differs = NULL;
+    for (int i = 0; i < record->comm.n && !differs; i++)
+        if (record->comm.v[i].wire_bytes != record->comm.v[i].predicted_wire_bytes)
+            differs = &record->comm.v[i];
+    if (record->status == ENDING_OK || record->comm.n > 0)
+        record->comm_match = differs ? RECORD_NO : RECORD_YES;
+    if (record->status != ENDING_OK)
+        return;
+    if (record->check.pass == RECORD_NO) {
+        record->status = ENDING_WRONG;
+        record->reason = record_text_format(
+            record, "relative error %.3g against %s is not within %.3g", record->check.rel_l2,
+            record->check.against ? record->check.against : "the reference",
+            record->check.tolerance);
+    } else if (differs) {
+        record->status = ENDING_WRONG;
+        record->reason = record_text_format(
+            record, "rank %d, %s %s (%s): %" PRIu64 " bytes left the rank, the plan says %" PRIu64,
+            differs->rank, differs->axis, differs->op, differs->when, differs->wire_bytes,
+            differs->predicted_wire_bytes);
+    }
+}

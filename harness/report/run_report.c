@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A record as `run` shows it. */
+#include "harness/report/run_report.h"
+
+#include "harness/report/table.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_header(const struct record_cell *c)
+{
+    printf("%s (weights: %s), %dx%d px, %d steps, guidance %g, %d request%s, %s on %s, %d rank%s "
+           "over %s, %d thread%s\n",
+           c->model, c->weights, c->width, c->height, c->steps, c->guidance, c->requests,
+           c->requests == 1 ? "" : "s", c->dtype, c->backend, c->ranks, c->ranks == 1 ? "" : "s",
+           c->transport, c->threads, c->threads == 1 ? "" : "s");
+    printf("strategy: %s\n\n", c->strategy);
+}
+
+static bool same_line(const struct record_comm *a, const struct record_comm *b)
+{
+    return strcmp(a->axis, b->axis) == 0 && strcmp(a->op, b->op) == 0 &&
+           strcmp(a->when, b->when) == 0;
+}
+
+/* Sum over the ranks of the lines like line `first`; false when an earlier line was like it. */
+static bool sum_lines(const struct record_comms *comm, int first, struct record_comm *sum,
+                      bool *match)
+{
+    *sum = comm->v[first];
+    *match = true;
+    for (int i = 0; i < comm->n; i++) {
+        const struct record_comm *line = &comm->v[i];
+        if (!same_line(line, &comm->v[first]))
+            continue;
+        if (i < first)
+            return false;
+        *match &= line->wire_bytes == line->predicted_wire_bytes;
+        if (i == first)
+            continue;
+        sum->calls += line->calls;
+        sum->api_bytes += line->api_bytes;
+        sum->wire_bytes += line->wire_bytes;
+        sum->predicted_wire_bytes += line->predicted_wire_bytes;
+    }
+    return true;
+}
+
+static void print_bytes(const struct record *record)
+{
+    printf("\nSent in one loop, all ranks together (MB = 1e6 bytes):\n");
+    if (record->comm.n == 0) {
+        printf("  nothing: bytes match the closed form\n");
+        return;
+    }
+    printf("  %-12s %-11s %-11s %9s %12s %12s %14s\n", "axis", "collective", "when", "calls",
+           "API MB", "wire MB", "closed form MB");
+    for (int i = 0; i < record->comm.n; i++) {
+        struct record_comm sum;
+        bool match;
+        if (!sum_lines(&record->comm, i, &sum, &match))
+            continue;
+        printf("  %-12s %-11s %-11s %9llu %12.6f %12.6f %14.6f  %s\n", sum.axis, sum.op, sum.when,
+               (unsigned long long)sum.calls, 1e-6 * (double)sum.api_bytes,
+               1e-6 * (double)sum.wire_bytes, 1e-6 * (double)sum.predicted_wire_bytes,
+               match ? "match" : "DIFFERS");
+    }
+    printf("  bytes %s\n", record->comm_match == RECORD_YES ? "match the closed form on every rank"
+                                                            : "DIFFER from the closed form");
+}
+
+static void print_check(const struct record *record)
+{
+    const struct record_check *check = &record->check;
+    const struct record_deviation *deviation = &record->deviation;
+    if (!check->against) {
+        printf("\ncheck: off\n");
+        return;
+    }
+    printf("\ncheck against %s: relative L2 %.3g, largest difference %.3g, tolerance %g: %s\n",
+           check->against, check->rel_l2, check->max_abs, check->tolerance,
+           check->pass == RECORD_YES ? "ok" : "WRONG");
+    if (deviation->against && strcmp(deviation->against, check->against) != 0)
+        printf("deviation from %s: relative L2 %.3g, largest difference %.3g, PSNR %.1f dB\n",
+               deviation->against, deviation->rel_l2, deviation->max_abs,
+               isfinite(deviation->psnr_db) ? deviation->psnr_db : INFINITY);
+}
+
+enum status run_report_print(const struct record *record)
+{
+    char *text;
+    print_header(&record->cell);
+    if (record->status != ENDING_OK && record->status != ENDING_WRONG)
+        return ST_OK;
+    TRY(table_row_text(record, &text));
+    fputs(text, stdout);
+    free(text);
+    print_bytes(record);
+    print_check(record);
+    return ST_OK;
+}

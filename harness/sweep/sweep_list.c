@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From an experiment to the list of cells that a sweep works through. */
+#include "harness/sweep/sweep_list.h"
+
+#include "harness/measure/outcome.h"
+
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A model's weights have one identity, which for a checkpoint costs a read of all its files: asked
+ * for once. */
+struct sweep_model {
+    char name[CELL_MODEL];
+    char identity[PINS_IDENTITY];
+    struct pins pins;
+};
+
+static enum status add_model(struct sweep_list *list, const struct setup *setup)
+{
+    struct sweep_model **models =
+        realloc(list->models, ((size_t)list->n_models + 1) * sizeof(struct sweep_model *));
+    if (models)
+        list->models = models;
+    struct sweep_model *model = models ? calloc(1, sizeof *model) : NULL;
+    if (!model)
+        return fail(ST_OOM, "list of models: no host memory");
+    models[list->n_models++] = model;
+    strcpy(model->name, setup->cell.model);
+    return pins_identify(setup, model->identity, &model->pins);
+}
+
+static enum status find_model(struct sweep_list *list, const struct setup *setup,
+                              struct sweep_entry *entry)
+{
+    int at = 0;
+    while (at < list->n_models && strcmp(list->models[at]->name, setup->cell.model) != 0)
+        at++;
+    if (at == list->n_models)
+        TRY(add_model(list, setup));
+    entry->identity = list->models[at]->identity;
+    entry->pins = &list->models[at]->pins;
+    return ST_OK;
+}
+
+static enum status add_cell(struct sweep_list *list, const struct cell *asked,
+                            const regex_t *filter)
+{
+    char text[CELL_LINE];
+    struct setup *setup;
+    struct sweep_entry *entry = &list->v[list->n];
+    TRY(setup_open(asked, NULL, &setup));
+    entry->cell = setup->cell;
+    enum status st = find_model(list, setup, entry);
+    if (st == ST_OK)
+        st = outcome_id(setup, entry->identity, entry->id);
+    setup_close(setup);
+    TRY(st);
+    list->n += !filter || regexec(filter, cell_text(&entry->cell, text), 0, NULL, 0) == 0;
+    return ST_OK;
+}
+
+/* ---- each cell once ---- */
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct sweep_entry *x = *(struct sweep_entry *const *)a;
+    const struct sweep_entry *y = *(struct sweep_entry *const *)b;
+    int order = strcmp(x->id, y->id);
+    return order ? order : (x > y) - (x < y);
+}
+
+/* Keeps the first of equal ids, in the list's order. */
+static enum status drop_repetitions(struct sweep_list *list)
+{
+    struct sweep_entry **place = malloc((size_t)(list->n + 1) * sizeof(struct sweep_entry *));
+    if (!place)
+        return fail(ST_OOM, "%d cells: no host memory", list->n);
+    for (int i = 0; i < list->n; i++)
+        place[i] = &list->v[i];
+    qsort(place, (size_t)list->n, sizeof *place, compare_places);
+    for (int i = 1; i < list->n; i++)
+        place[i]->skip = strcmp(place[i]->id, place[i - 1]->id) == 0;
+    free(place);
+    int kept = 0;
+    for (int i = 0; i < list->n; i++)
+        if (!list->v[i].skip)
+            list->v[kept++] = list->v[i];
+    list->n = kept;
+    return ST_OK;
+}
+
+static enum status add_cells(struct sweep_list *list, const struct experiment *experiment,
+                             const struct cell *cells, int n, const regex_t *filter)
+{
+    char text[CELL_LINE];
+    for (int i = 0; i < n; i++) {
+        enum status st = add_cell(list, &cells[i], filter);
+        if (st != ST_OK)
+            return fail_prefix(st, "%s: %s", experiment_path(experiment),
+                               cell_text(&cells[i], text));
+    }
+    return drop_repetitions(list);
+}
+
+static enum status compile(const char *filter, regex_t *out)
+{
+    char why[200];
+    int error = regcomp(out, filter, REG_EXTENDED | REG_NOSUB);
+    if (error == 0)
+        return ST_OK;
+    regerror(error, out, why, sizeof why);
+    return fail(ST_INVALID, "--filter '%.200s': %s", filter, why);
+}
+
+enum status sweep_list_make(const struct experiment *experiment, const char *filter,
+                            struct sweep_list *out)
+{
+    regex_t expression;
+    struct cell *cells = NULL;
+    int n;
+    *out = (struct sweep_list){.n = 0};
+    if (filter)
+        TRY(compile(filter, &expression));
+    enum status st = experiment_expand(experiment, &n, &cells);
+    if (st == ST_OK) {
+        out->v = calloc((size_t)n + 1, sizeof *out->v);
+        st = out->v ? add_cells(out, experiment, cells, n, filter ? &expression : NULL)
+                    : fail(ST_OOM, "%d cells: no host memory", n);
+    }
+    free(cells);
+    if (filter)
+        regfree(&expression);
+    return st;
+}
+
+void sweep_list_release(struct sweep_list *list)
+{
+    for (int i = 0; i < list->n_models; i++) {
+        pins_release(&list->models[i]->pins);
+        free(list->models[i]);
+    }
+    free(list->models);
+    free(list->v);
+}

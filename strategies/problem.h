@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is computed, whatever the strategy: a model, a size, steps, requests. Knows no ranks. */
+#ifndef STRATEGIES_PROBLEM_H
+#define STRATEGIES_PROBLEM_H
+
+#include "models/dit.h"
+
+struct problem {
+    const struct dit_config *config; /* borrowed */
+    int width, height;               /* pixels; multiples of vae_scale * patch */
+    int steps;
+    int requests;
+    bool guided;     /* two branches for each request: 0 negative, 1 positive */
+    int text_tokens; /* rows of the text embeddings; 0: no text */
+    enum dtype dtype;
+    bool all_channels; /* the head gives all out_channels (a bare forward), not only the latent's */
+};
+
+/* Fills the defaults of the model for what is 0 in width/height/steps/requests, and checks the
+ * rest. ST_INVALID: a size that is not a multiple of vae_scale * patch, with the nearest legal
+ * ones. */
+enum status problem_check(struct problem *p);
+
+static inline int problem_branches(const struct problem *p)
+{
+    return p->guided ? 2 : 1;
+}
+
+struct latent_geometry problem_geometry(const struct problem *p);
+int problem_token_columns(const struct problem *p); /* tokens of one row of the grid */
+int problem_token_rows(const struct problem *p);
+int problem_tokens(const struct problem *p);   /* image tokens, S */
+int problem_features(const struct problem *p); /* of a token of the latent, K */
+
+#endif
