@@ -71,8 +71,7 @@ struct span span_part(const struct span *span, int k, int n)
         int begin;
         int count = part_of(span->run[i].count, k, n, &begin);
 
-        /* Never merged, even where two parts touch: the next split must cut the same runs (text,
-         * image). */
+        /* Never merged, even where two parts touch: the next split must cut the same runs. */
         if (count > 0)
             part.run[part.n++] = (struct token_run){span->run[i].begin + begin, count};
     }
