@@ -215,8 +215,8 @@ static enum status load_head(struct loader *ld, struct dit *dit)
     const struct dit_config *c = dit->config;
     const char *prefix = c->modulation == DIT_ADALN_SINGLE ? "proj_out" : "proj_out_2";
     int64_t C = dit_channels(c);
-    int pixels = c->patch * c->patch;
-    int64_t rows = (int64_t)c->out_channels * pixels;
+    int pixels = dit_features(c, 1);
+    int64_t rows = dit_features(c, c->out_channels);
     TRY(load_alloc(ld, rows, C, &dit->head_w));
     TRY(load_alloc(ld, 0, rows, &dit->head_b));
     for (int channel = 0; channel < c->out_channels; channel++)

@@ -9,6 +9,7 @@
 #include "harness/launch/place.h"
 #include "harness/measure/comm_bench.h"
 #include "harness/measure/comm_case.h"
+#include "kernels/base/suggest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,27 +48,29 @@ static const struct args_option own[] = {
 
 static enum status take_op(struct comm_options *o, const char *value)
 {
-    char names[200] = "";
-    for (int i = 0; comm_case_at(i); i++) {
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", comm_case_at(i)->name);
-        if (strcmp(value, comm_case_at(i)->name) == 0)
-            o->bench.op = comm_case_at(i)->name;
+    enum { MAX_OPS = 16 };
+    const char *words[MAX_OPS + 1] = {NULL};
+    for (int i = 0; comm_case_at(i) && i < MAX_OPS; i++) {
+        words[i] = comm_case_at(i)->name;
+        if (strcmp(value, words[i]) != 0)
+            continue;
+        o->bench.op = words[i];
+        return ST_OK;
     }
-    return o->bench.op ? ST_OK : fail(ST_INVALID, "--op: found '%.60s'; legal: %s", value, names);
+    return suggest_refuse("--op", value, words);
 }
 
 static enum status take_graph(struct comm_options *o, const char *value)
 {
-    if (strcmp(value, "on") == 0)
-        o->forms = FORM_GRAPH;
-    else if (strcmp(value, "off") == 0)
-        o->forms = FORM_DIRECT;
-    else if (strcmp(value, "both") == 0)
-        o->forms = FORMS_BOTH;
-    else
-        return fail(ST_INVALID, "--graph: found '%.60s'; legal: on, off, both", value);
-    return ST_OK;
+    static const char *const words[] = {"on", "off", "both", NULL};
+    static const int forms[] = {FORM_GRAPH, FORM_DIRECT, FORMS_BOTH};
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(value, words[i]) != 0)
+            continue;
+        o->forms = forms[i];
+        return ST_OK;
+    }
+    return suggest_refuse("--graph", value, words);
 }
 
 static enum status take(void *self, int key, const char *value)

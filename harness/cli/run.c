@@ -91,6 +91,16 @@ static void drop_log(const char *log, bool fine)
         fprintf(stderr, "ditbench run: what the processes said is in %s\n", log);
 }
 
+/* What is measured is not quite what was asked for. */
+static void note_threads(const struct setup *setup)
+{
+    if (setup->threads_asked > 0 && setup->threads_asked < setup->cell.threads)
+        fprintf(stderr,
+                "ditbench run: %d ranks have a thread each, so %d run and are recorded, not the %d "
+                "of --threads\n",
+                setup->cell.ranks, setup->cell.threads, setup->threads_asked);
+}
+
 static enum status run_pinned(const struct setup *setup, const struct run_options *o,
                               const char *identity, const struct pins *pins, int argc, char **argv)
 {
@@ -99,6 +109,7 @@ static enum status run_pinned(const struct setup *setup, const struct run_option
     struct record *record = NULL;
     enum status code;
     TRY(temporary_log(log, sizeof log));
+    note_threads(setup);
     interrupt_catch();
     progress_start(&progress, 1, 0);
     progress_cell(&progress, setup->cell.strategy);
@@ -207,6 +218,9 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
         record_close(record);
         return st;
     }
+    if (place->where.rank == 0)
+        note_threads(setup);
+    double load = env_load();
     double limit = setup->cell.timeout_s;
     TRY(watchdog_start(place->where.rank, limit, limit > 0 ? limit : LAUNCH_SILENCE_S));
     st = share_pins(setup, &place->where, &shared, &pins);
@@ -230,7 +244,7 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
         struct outcome_options named = *options;
         named.identity = record->cell.weights;
         env_add_loaded(record, setup->cell.backend);
-        outcome_name(setup, &named, record);
+        outcome_name(setup, &named, load, record);
         st = conclude(record, st, o->json);
     }
     record_close(record);

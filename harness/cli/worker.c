@@ -136,7 +136,7 @@ static enum status work(const struct cell *cell, const struct worker_options *o,
         /* The parent names it again, with its own command line; a line must be whole to be read. */
         const struct outcome_options options = {.experiment = "", .identity = record->cell.weights};
         env_add_loaded(record, setup->cell.backend);
-        outcome_name(setup, &options, record);
+        outcome_name(setup, &options, env_load(), record);
         enum status said = say_record(record);
         record_close(record);
         st = said ? said : st;

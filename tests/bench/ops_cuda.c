@@ -3,7 +3,7 @@
  * Rates of the GPU's ops at the shapes of PixArt-alpha at 1024 px with guidance (2 lanes of 4096
  * tokens), whole and as one of two GPUs has them: products and attention in TFLOP/s, the rest in
  * TB/s of what an op must read and write, each beside the rate it is held against. Calls are
- * recorded and replayed, on random data, in turn on more memory than the cache holds. Not a test.
+ * captured and launched, on random data, in turn on more memory than the cache holds. Not a test.
  */
 #include "kernels/backend.h"
 #include "kernels/base/arena.h"

@@ -24,7 +24,7 @@ enum {
     WIDTH = HEADS * HEAD
 };
 
-struct actor {
+struct user {
     pthread_t id;
     enum status status;
     char message[256];
@@ -64,7 +64,7 @@ static enum status compute(struct queue *q, struct arena *arena, float *result)
     return ST_OK;
 }
 
-static enum status run_actor(struct actor *actor)
+static enum status run_user(struct user *user)
 {
     struct device_options options = {.threads = THREADS};
     struct device *dev;
@@ -75,39 +75,39 @@ static enum status run_actor(struct actor *actor)
     if (st == ST_OK)
         st = arena_open(dev, ARENA_BUFFERS, &arena);
     if (st == ST_OK)
-        st = compute(q, arena, actor->result);
+        st = compute(q, arena, user->result);
     arena_close(arena);
     queue_close(q);
     device_close(dev);
     return st;
 }
 
-static void *actor_main(void *arg)
+static void *user_main(void *arg)
 {
-    struct actor *actor = arg;
-    actor->status = run_actor(actor);
-    snprintf(actor->message, sizeof(actor->message), "%s", status_message());
+    struct user *user = arg;
+    user->status = run_user(user);
+    snprintf(user->message, sizeof(user->message), "%s", status_message());
     return NULL;
 }
 
 int main(void)
 {
-    struct actor *actor = calloc(DEVICES, sizeof(*actor));
+    struct user *user = calloc(DEVICES, sizeof(*user));
     int bad = 0;
     for (int i = 0; i < DEVICES; i++)
-        BUG_ON(pthread_create(&actor[i].id, NULL, actor_main, &actor[i]) != 0,
+        BUG_ON(pthread_create(&user[i].id, NULL, user_main, &user[i]) != 0,
                "no thread for device %d", i);
     for (int i = 0; i < DEVICES; i++)
-        pthread_join(actor[i].id, NULL);
+        pthread_join(user[i].id, NULL);
     for (int i = 0; i < DEVICES; i++) {
-        bool differs = memcmp(actor[i].result, actor[0].result, sizeof(actor[0].result)) != 0;
-        if (actor[i].status != ST_OK || differs) {
+        bool differs = memcmp(user[i].result, user[0].result, sizeof(user[0].result)) != 0;
+        if (user[i].status != ST_OK || differs) {
             fprintf(stderr, "device %d: %s\n", i,
-                    differs ? "not device 0's result" : actor[i].message);
+                    differs ? "not device 0's result" : user[i].message);
             bad = 1;
         }
     }
-    free(actor);
+    free(user);
     printf("kernels_stress: %d devices of %d threads: %s\n", DEVICES, THREADS,
            bad ? "WRONG" : "ok");
     return bad;

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps that are captured once and launched again give the bits, and count the bytes, of steps that
+ * are computed one by one. */
+#include "kernels/comm/rendezvous.h"
+#include "tests/strategies/capturing.h"
+#include "tests/support/cells.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_RANKS = 8, LOOPS = 3 };
+
+struct rank_job {
+    const struct cell_setup *setup;
+    const char *spec;
+    struct rendezvous where;
+    struct cell_result result;
+    int launches;
+    enum status status;
+    char message[512];
+};
+
+static enum status run_rank(struct rank_job *job)
+{
+    const struct device_options options = {.threads = 1};
+    struct device *dev = NULL;
+    struct comm *world = NULL;
+    TRY(device_open(capturing_backend(), &options, &dev));
+    TRY(comm_open(&capturing_transport, &job->where, dev, &world));
+    enum status st = cell_run_rank(job->setup, job->spec, world, dev, LOOPS, &job->result);
+    if (st != ST_OK)
+        comm_abort(world);
+    job->launches = capturing_launches(dev);
+    comm_close(world);
+    device_close(dev);
+    return st;
+}
+
+static void *rank_main(void *arg)
+{
+    struct rank_job *job = arg;
+    status_clear();
+    job->status = run_rank(job);
+    snprintf(job->message, sizeof job->message, "%s", status_text());
+    return NULL;
+}
+
+/* Steps are launched: at least those of the second and third loop. */
+static void check_rank(const struct rank_job *job, int steps)
+{
+    cr_assert_eq(job->status, ST_OK, "%s, rank %d: %s", job->spec, job->where.rank, job->message);
+    cr_expect(job->result.bytes_match, "%s, rank %d: %s", job->spec, job->where.rank,
+              job->result.mismatch);
+    cr_expect(job->result.memory_match, "%s, rank %d: %s", job->spec, job->where.rank,
+              job->result.mismatch);
+    cr_expect_geq(job->launches, (LOOPS - 1) * steps, "%s, rank %d: %d launches", job->spec,
+                  job->where.rank, job->launches);
+}
+
+static void check_setup(struct cell_setup setup, const char *spec)
+{
+    struct cell_result want;
+    struct rank_job job[MOST_RANKS];
+    pthread_t thread[MOST_RANKS];
+    struct local_world *world;
+    int n = cell_ranks(&setup, spec);
+    cr_assert_eq(cell_run(&setup, spec, LOOPS, &want), ST_OK, "%s: %s", spec, status_text());
+    setup.graph = true;
+    cr_assert_eq(local_world_open(n, &world), ST_OK);
+    for (int r = 0; r < n; r++) {
+        job[r] = (struct rank_job){.setup = &setup, .spec = spec};
+        job[r].where = (struct rendezvous){.rank = r, .size = n, .local = world, .timeout_s = 60};
+        job[r].result.latent = calloc(want.count, sizeof(float));
+        cr_assert_eq(pthread_create(&thread[r], NULL, rank_main, &job[r]), 0);
+    }
+    for (int r = 0; r < n; r++)
+        pthread_join(thread[r], NULL);
+    for (int r = 0; r < n; r++)
+        check_rank(&job[r], setup.steps);
+    int output = cell_output_rank(&setup, spec);
+    cr_expect_eq(memcmp(job[output].result.latent, want.latent, want.count * sizeof(float)), 0,
+                 "%s: captured steps differ by %g", spec,
+                 cell_distance(&job[output].result, &want));
+    for (int r = 0; r < n; r++)
+        free(job[r].result.latent);
+    cell_release(&want);
+    local_world_close(world);
+}
+
+static void check_specs(const char *preset, const char *const *spec)
+{
+    for (; *spec; spec++)
+        check_setup(cell_setup_of(preset), *spec);
+}
+
+Test(captured, one_rank)
+{
+    const char *const spec[] = {"serial", "pipefusion=1:patches=3:warmup=1",
+                                "pipefusion=1:patches=1:warmup=0", NULL};
+    check_specs("pixart-tiny", spec);
+    check_specs("dit-tiny", spec);
+}
+
+Test(captured, each_strategy)
+{
+    const char *const spec[] = {"data=2",
+                                "cfg=2",
+                                "ring=3",
+                                "ulysses=2",
+                                "tensor=2",
+                                "tensor=3:chunks=7",
+                                "distrifusion=2",
+                                "distrifusion=3:warmup=0",
+                                "pipefusion=2:patches=4",
+                                "pipefusion=3:patches=2:warmup=0",
+                                "pipefusion=2:patches=1:warmup=1",
+                                NULL};
+    check_specs("pixart-tiny", spec);
+}
+
+Test(captured, hybrids)
+{
+    const char *const spec[] = {"cfg=2,pipefusion=2:patches=4:warmup=1,ulysses=2",
+                                "pipefusion=2:patches=3:warmup=2,ring=2",
+                                "cfg=2,distrifusion=2,tensor=2",
+                                "ring=2,ulysses=2",
+                                "data=2,ulysses=2,tensor=2",
+                                "pipefusion=2:patches=3,tensor=2:chunks=4",
+                                "ring=2,tensor=3:chunks=100",
+                                NULL};
+    check_specs("pixart-tiny", spec);
+}
+
+/* DDPM draws noise in every step but the last. */
+Test(captured, noise)
+{
+    const char *const spec[] = {"serial", "ulysses=2", "pipefusion=2:patches=3", NULL};
+    struct cell_setup setup = cell_setup_of("dit-tiny");
+    setup.config.sampler = sampler_config_default(SAMPLER_DDPM);
+    for (int i = 0; spec[i]; i++)
+        check_setup(setup, spec[i]);
+}
