@@ -160,6 +160,18 @@ static enum status judge(const struct job *job, const float *out)
 
 /* ---- the run ---- */
 
+static void tell(const struct job *job, long done)
+{
+    const struct verify *v = job->verify;
+    if (v->on_progress)
+        v->on_progress(v->on_progress_self, done, job->file->steps);
+}
+
+static void on_step(void *self, int step)
+{
+    tell(self, step + 1);
+}
+
 static enum status compute(const struct job *job, struct run *run, float *out)
 {
     const struct verify_file *f = job->file;
@@ -186,12 +198,16 @@ static enum status run_rank(const struct job *job, const struct rank *rank, cons
         .latent = f->latent,
         .step_noise = f->step_noise,
         .graph = job->setup->cell.graph,
+        .on_step = out ? on_step : NULL,
+        .on_step_self = (void *)job,
     };
     struct run *run;
     TRY(run_open(plan, &inputs, rank->dev, rank->world, &run));
     enum status st = compute(job, run, out);
     run_close(run);
     TRY(st);
+    if (out)
+        tell(job, f->steps);
     return comm_agree(rank->world, out ? judge(job, out) : ST_OK);
 }
 

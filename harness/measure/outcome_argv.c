@@ -57,9 +57,7 @@ static enum status add_mpirun(struct outcome_argv *a, int ranks)
 static enum status add_pins(struct outcome_argv *a, const struct pins *pins)
 {
     char *text = pins_text(pins);
-    if (!text)
-        return fail(ST_OOM, "command line of a cell: no host memory");
-    enum status st = add_option(a, "pins", text);
+    enum status st = text ? add_option(a, "pins", text) : add_own(a, NULL);
     free(text);
     return st;
 }

@@ -256,6 +256,7 @@ static enum status prepare(struct sweep *s)
             "%s: %d cells, %d with a row in %s, %d refused by their plan or too large, %d to run\n",
             experiment_name(s->experiment), s->list.n, skipped, s->results, refused,
             s->list.n - skipped - refused);
+    TRY(folder_make(s->logs));
     progress_start(&s->progress, s->list.n, skipped);
     return ST_OK;
 }

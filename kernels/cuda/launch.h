@@ -73,13 +73,12 @@ enum status cuda_product_plain(const struct cuda_target *at, const struct cuda_p
 
 /* ---- norm.cu ---- */
 enum status cuda_norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                               const struct tensor *shift, const struct tensor *scale, float eps);
+                               const struct modulation *m);
 enum status cuda_gate_add(struct queue *q, struct tensor *h, const struct tensor *y,
                           const struct tensor *bias, const struct tensor *gate);
 enum status cuda_gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                                const struct tensor *bias, const struct tensor *gate,
-                               struct tensor *a, const struct tensor *shift,
-                               const struct tensor *scale, float eps);
+                               struct tensor *a, const struct modulation *m);
 
 /* ---- pointwise.cu ---- */
 enum status cuda_activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act);

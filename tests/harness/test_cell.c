@@ -58,6 +58,19 @@ Test(number, takes_finite_decimals_only)
     cr_assert_eq(number_real("x", "-0.1", 0, 10, &value), ST_INVALID);
 }
 
+Test(number, bytes_have_units)
+{
+    static const char *const bad[] = {"",    "K",  "1k5", "1.5M", "1T",
+                                      "1KB", "-1", " 1",  "2G",   "9999999999999999999G"};
+    int64_t bytes;
+    cr_assert(number_bytes("--min", "4096", 1, 1 << 30, &bytes) == ST_OK && bytes == 4096);
+    cr_assert(number_bytes("--min", "64K", 1, 1 << 30, &bytes) == ST_OK && bytes == 65536);
+    cr_assert(number_bytes("--min", "3m", 1, 1 << 30, &bytes) == ST_OK && bytes == 3 << 20);
+    cr_assert(number_bytes("--min", "1G", 1, 1 << 30, &bytes) == ST_OK && bytes == 1 << 30);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_eq(number_bytes("--min", bad[i], 1, 1 << 30, &bytes), ST_INVALID, "%s", bad[i]);
+}
+
 Test(cell, sizes_are_a_side_or_two)
 {
     static const char *const bad[] = {"",     "x", "256x",    "x256",  "256x256x3",

@@ -57,11 +57,12 @@ static enum status perform(struct job *j, struct queue *q)
     case JOB_ACTIVATE:
         return op_activate(q, &t[0], &t[1], j->act);
     case JOB_NORM_MODULATE:
-        return op_norm_modulate(q, &t[0], &t[1], &t[2], &t[3], j->value);
+        return op_norm_modulate(q, &t[0], &t[1], &(struct modulation){&t[2], &t[3], j->value});
     case JOB_GATE_ADD:
         return op_gate_add(q, &t[0], &t[1], o[2], o[3]);
     case JOB_GATE_ADD_NORM:
-        return op_gate_add_norm(q, &t[0], &t[1], o[2], o[3], &t[4], &t[5], &t[6], j->value);
+        return op_gate_add_norm(q, &t[0], &t[1], o[2], o[3], &t[4],
+                                &(struct modulation){&t[5], &t[6], j->value});
     case JOB_ADD_ROWS:
         return op_add_rows(q, &t[0], &t[1]);
     case JOB_ADD:
@@ -132,10 +133,10 @@ static enum status activate(struct queue *q, struct tensor *y, const struct tens
 }
 
 static enum status norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                                 const struct tensor *shift, const struct tensor *scale, float eps)
+                                 const struct modulation *m)
 {
-    struct job job = JOB(JOB_NORM_MODULATE, y, x, shift, scale);
-    job.value = eps;
+    struct job job = JOB(JOB_NORM_MODULATE, y, x, m->shift, m->scale);
+    job.value = m->eps;
     return capturing_submit(q, job);
 }
 
@@ -147,11 +148,10 @@ static enum status gate_add(struct queue *q, struct tensor *h, const struct tens
 
 static enum status gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                                  const struct tensor *bias, const struct tensor *gate,
-                                 struct tensor *a, const struct tensor *shift,
-                                 const struct tensor *scale, float eps)
+                                 struct tensor *a, const struct modulation *m)
 {
-    struct job job = JOB(JOB_GATE_ADD_NORM, h, y, bias, gate, a, shift, scale);
-    job.value = eps;
+    struct job job = JOB(JOB_GATE_ADD_NORM, h, y, bias, gate, a, m->shift, m->scale);
+    job.value = m->eps;
     return capturing_submit(q, job);
 }
 
