@@ -36,8 +36,8 @@ H := \#
 , := ,
 links = $(shell printf '%b' '$(1)' | $(CC) -x c - -o /dev/null $(2) >/dev/null 2>&1 && echo 1 || echo 0)
 # These goals build nothing, or call make again once the packages are there.
-QUICK := help clean deps bench test test-asan test-tsan test-mpi test-cuda bundle fuzz fuzz-all coverage golden bench-cpu check \
-         check-format check-headers check-layers check-size
+QUICK := help clean deps bench test test-asan test-tsan test-mpi test-cuda bundle fuzz fuzz-all coverage golden bench-cpu check sources \
+         check-format check-headers check-layers check-size uninstall
 ifneq ($(filter-out $(QUICK),$(or $(MAKECMDGOALS),all)),)
 MPI_CFLAGS ?= $(patsubst -I%,-isystem %,$(shell mpicc --showme:compile 2>/dev/null))
 MPI_LIBS   ?= $(shell mpicc --showme:link 2>/dev/null)
@@ -152,7 +152,8 @@ $(error Criterion was not found, so nothing can be tested: run `make deps`, then
 endif
 .PHONY: run-tests run-stress build-fuzz
 run-tests: $(foreach floor,$(TESTS),$(if $(wildcard tests/$(floor)/test_*.c),$(OUT)/tests/$(floor)))
-	@failed=; for t in $^; do echo "== $$t"; $(RUN) $$t -j$(JOBS) --timeout 600 $(ARGS) || failed="$$failed $$t"; done; \
+	@failed=; for t in $^; do begin=$$(date +%s); echo "== $$t"; $(RUN) $$t -j$(JOBS) --timeout 600 $(ARGS) || failed="$$failed $$t"; \
+	echo "== $$(($$(date +%s) - begin)) s: $$t"; done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
 # Tests on GPUs: a plain program, since GPU machines seldom have Criterion.
@@ -181,43 +182,44 @@ LOGS = $(abspath $(BUILD))/$(1)/log
 # A leak does not fail a Criterion test by itself: any report does. Leaks under mpirun are not looked for: MPI's own, of modules
 # that it has unloaded, look like ours. gcc 13.2 misaligns AVX-512 variables where it watches frames after their return.
 judge = || failed=1; if ls $(LOGS).* >/dev/null 2>&1; then cat $(LOGS).*; echo "FAILED: $(LOGS).*"; failed=1; fi; exit $$failed
-.PHONY: deps bench test test-asan test-tsan test-mpi test-cuda bundle cuda-programs fuzz fuzz-all golden coverage bench-cpu sweep plots install
+.PHONY: deps bench test test-asan test-tsan test-mpi test-cuda bundle cuda-programs fuzz fuzz-all golden coverage bench-cpu sweep plots \
+        install uninstall
 
 deps: ## installs the Debian or Ubuntu packages that are missing, or prints how
 	@tests/tools/deps.sh $(PACKAGES)
 bench: ## from a fresh clone to a table and plots: deps, build, the quickstart sweep
 	@tests/tools/deps.sh $(PACKAGES) || true
-	@$(AGAIN) all
+	+@$(AGAIN) all
 	$(OUT)/ditbench sweep experiments/quickstart.yaml
 	$(OUT)/ditbench plot results/quickstart.jsonl
 test: ## from a fresh clone to tested: deps, build, every Criterion program (TESTS=, ARGS=, VARIANT=)
 	@tests/tools/deps.sh $(PACKAGES) || true
-	@$(AGAIN) run-tests
+	+@$(AGAIN) run-tests
 test-asan: ## the Criterion programs under the address, leak and undefined-behaviour sanitizers
 	@mkdir -p $(BUILD)/asan; rm -f $(call LOGS,asan).*
-	@failed=0; export ASAN_OPTIONS=log_path=$(call LOGS,asan):detect_stack_use_after_return=0; \
+	+@failed=0; export ASAN_OPTIONS=log_path=$(call LOGS,asan):detect_stack_use_after_return=0; \
 	export UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/tools/lsan.supp:print_suppressions=0 \
 	OMPI_MCA_mca_base_env_list="ASAN_OPTIONS=$$ASAN_OPTIONS:detect_leaks=0"; \
 	$(AGAIN) VARIANT=asan RUN="$(FIXED)" run-tests $(call judge,asan)
 test-tsan: ## tests/stress/*.c under the thread sanitizer
 	@mkdir -p $(BUILD)/tsan; rm -f $(call LOGS,tsan).*
-	@failed=0; TSAN_OPTIONS=log_path=$(call LOGS,tsan):suppressions=$(CURDIR)/tests/tools/tsan.supp \
+	+@failed=0; TSAN_OPTIONS=log_path=$(call LOGS,tsan):suppressions=$(CURDIR)/tests/tools/tsan.supp \
 	$(AGAIN) VARIANT=tsan RUN="$(FIXED)" run-stress $(call judge,tsan)
 test-mpi: ## only the tests that start mpirun
-	@$(AGAIN) TESTS="comm strategies harness" ARGS="--filter=*mpi*/*" run-tests
+	+@$(AGAIN) TESTS="comm strategies harness" ARGS="--filter=*mpi*/*" run-tests
 test-cuda: ## operations, reference files and whole loops on GPUs; needs one, better two
-	@$(AGAIN) WITH_CUDA=1 $(OUT)/tests/cuda
+	+@$(AGAIN) WITH_CUDA=1 $(OUT)/tests/cuda
 	$(OUT)/tests/cuda
 bundle: ## one folder that runs on a GPU machine where nothing can be installed: BUILD/bundle
-	@$(AGAIN) BUILD=$(BUILD)/for-bundle WITH_MPI=0 WITH_CUDA=1 CUDA_ARCHS="$(CUDA_ALL)" BUNDLED=1 cuda-programs
+	+@$(AGAIN) BUILD=$(BUILD)/for-bundle WITH_MPI=0 WITH_CUDA=1 CUDA_ARCHS="$(CUDA_ALL)" BUNDLED=1 cuda-programs
 	tests/device/bundle.sh $(BUILD)/for-bundle $(BUILD)/bundle
 cuda-programs: $(OUT)/ditbench $(OUT)/tests/cuda $(OUT)/bench/ops_cuda
 fuzz fuzz-all: ## the parsers on hostile input, two at a time: FUZZ=name, or all; SECS=30 each
-	@$(AGAIN) VARIANT=fuzz build-fuzz
+	+@$(AGAIN) VARIANT=fuzz build-fuzz
 	@printf '%s\n' $(FUZZ) | xargs -P 2 -I NAME $(FIXED) tests/tools/fuzz.sh $(BUILD)/fuzz NAME $(SECS)
 coverage: ## line coverage of the tests (needs gcovr)
 	@command -v gcovr >/dev/null || { echo "gcovr was not found: apt-get install gcovr"; exit 1; }
-	@$(AGAIN) VARIANT=coverage run-tests
+	+@$(AGAIN) VARIANT=coverage run-tests
 	gcovr -r . --exclude tests/ --print-summary $(BUILD)/obj/coverage
 golden: ## makes the reference files in tests/golden again (Python, torch and diffusers from PyPI in a venv)
 	python3 -m venv $(BUILD)/golden
@@ -225,25 +227,29 @@ golden: ## makes the reference files in tests/golden again (Python, torch and di
 	    sed 's/:/==/g;s/,/ /g')
 	$(BUILD)/golden/bin/python tests/golden/generate.py
 bench-cpu: ## one denoising step on the CPU against diffusers
-	@$(AGAIN) all
+	+@$(AGAIN) all
 	tests/bench/cpu_step.sh
 sweep: $(OUT)/ditbench ## one experiment: EXP=experiments/NAME.yaml
 	$(OUT)/ditbench sweep $(EXP)
 plots: $(OUT)/ditbench ## charts and tables of every results/*.jsonl
 	for r in results/*.jsonl; do $(OUT)/ditbench plot $$r || exit 1; done
+SHARE = $(DESTDIR)$(PREFIX)/share/ditbench
 install: $(OUT)/ditbench ## into PREFIX (/usr/local), DESTDIR honoured
-	install -Dt $(DESTDIR)$(PREFIX)/bin $(OUT)/ditbench
-	install -m 644 -Dt $(DESTDIR)$(PREFIX)/share/ditbench/plots plots/*.gp
-	install -m 644 -Dt $(DESTDIR)$(PREFIX)/share/ditbench/experiments experiments/*.yaml
+	install -Dt "$(DESTDIR)$(PREFIX)/bin" $(OUT)/ditbench
+	install -m 644 -Dt "$(SHARE)/plots" plots/*.gp
+	install -m 644 -Dt "$(SHARE)/experiments" experiments/*.yaml
+uninstall: ## removes what `make install` wrote there
+	for f in plots/*.gp experiments/*.yaml; do rm -f "$(SHARE)/$$f"; done
+	rm -f "$(DESTDIR)$(PREFIX)/bin/ditbench"
+	@rmdir "$(SHARE)/plots" "$(SHARE)/experiments" "$(SHARE)" 2>/dev/null || true # they stay where more lies in them
 
 # ---- checks ---------------------------------------------------------------------------------------------------------
-.PHONY: check check-format check-headers check-layers check-size check-names
+.PHONY: check sources check-format check-headers check-layers check-size check-names
 SOURCES := $(shell find harness strategies kernels models tests -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 check: ## everything that CI asks besides `make test`
-	@$(AGAIN) check-format check-headers check-layers check-size check-names
-	@$(AGAIN) test-asan
-	@$(AGAIN) test-tsan
-	@$(AGAIN) fuzz-all
+	+@for part in sources test-asan test-tsan fuzz-all; do begin=$$(date +%s); $(AGAIN) $$part || exit 1; \
+	echo "== $$(($$(date +%s) - begin)) s: $$part"; done
+sources: check-format check-headers check-layers check-size check-names ## the checks that read the sources only
 check-format: ## the sources are as clang-format 14 writes them
 	@$(CLANG_FORMAT) --version | grep -q 'version 14' || { echo "apt-get install clang-format-14"; exit 1; }
 	@$(CLANG_FORMAT) --dry-run -Werror $(filter-out %.inc,$(SOURCES))

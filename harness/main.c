@@ -5,10 +5,11 @@
 #include "harness/cli/command.h"
 
 #include "harness/base/interrupt.h"
-#include "harness/base/suggest.h"
 #include "harness/host/env.h"
+#include "harness/launch/place.h"
 #include "harness/record/ending.h"
 #include "harness/record/record.h"
+#include "kernels/base/suggest.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -64,14 +65,13 @@ static const struct command *find_command(const char *name)
 static enum status unknown_command(const char *name)
 {
     const char *words[COMMANDS + 1] = {NULL};
+    char hint[SUGGEST_HINT];
     int n = 0;
     for (int i = 0; i < COMMANDS; i++)
         if (commands[i]->summary)
             words[n++] = commands[i]->name;
-    const char *near = suggest_word(name, words);
-    if (near)
-        return fail(ST_INVALID, "unknown command '%.60s': did you mean '%s'?", name, near);
-    return fail(ST_INVALID, "unknown command '%.60s'; `ditbench --help` lists them", name);
+    return fail(ST_INVALID, "unknown command '%.60s'%s; `ditbench --help` lists them", name,
+                suggest_hint(name, words, hint));
 }
 
 static enum status dispatch(int argc, char **argv)
@@ -121,7 +121,7 @@ int main(int argc, char **argv)
     interrupt_exit();
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, not a death */
     enum status st = finish_output(dispatch(argc, argv));
-    if (st != ST_OK && status_message()[0])
+    if (st != ST_OK && status_message()[0] && place_speaks())
         fprintf(stderr, "ditbench%s%s: %s\n", argc > 1 && find_command(argv[1]) ? " " : "",
                 argc > 1 && find_command(argv[1]) ? argv[1] : "", status_message());
     return ending_exit_code(st);

@@ -11,8 +11,8 @@
 #ifndef MODELS_DIT_H
 #define MODELS_DIT_H
 
-#include "kernels/backend.h"
 #include "kernels/base/arena.h"
+#include "kernels/device.h"
 #include "models/dit_config.h"
 #include "models/prompt.h"
 #include "models/span.h"
@@ -26,8 +26,6 @@ struct dit_shard {
     int part, parts;            /* of the heads and of the MLP's hidden width */
     bool embed, head;           /* holds the patch embedding; holds the output projection */
 };
-
-enum dit_site { DIT_ATTN, DIT_MLP };
 
 /* One self-attention, handed to the attend hook. q, k, v [B, N, heads/parts, D] as the block made
  * them (views); o the output, same shape. Contract: o = softmax(q K^T / sqrt(D)) V over the keys of
@@ -51,8 +49,8 @@ struct dit_hooks {
     void *attend_self;
     /* y [B, N, C] = the sum over shards of x [B, N, I/parts] w [C, I/parts]^T, without bias. y is
      * dense; the rows of x, over all lanes, are at one distance. */
-    enum status (*row_linear)(void *self, int layer, enum dit_site site, struct tensor *y,
-                              const struct tensor *x, const struct tensor *w, struct queue *q);
+    enum status (*row_linear)(void *self, struct tensor *y, const struct tensor *x,
+                              const struct tensor *w, struct queue *q);
     void *row_linear_self;
 };
 

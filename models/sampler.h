@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Denoising schedules as coefficients: every sampler here is struct advance_coef
- * (kernels/backend.h) per step, computed once on the host in double. The multistep history is one
+ * (kernels/op.h) per step, computed once on the host in double. The multistep history is one
  * tensor of the latent's shape that belongs to the caller, so that any rows may be advanced alone
  * (patch by patch). Sources: DPM-Solver++ (Lu et al. 2022), DDIM (Song et al. 2020), DDPM (Ho et
  * al. 2020), rectified flow (Esser et al. 2024).
@@ -9,7 +9,7 @@
 #ifndef MODELS_SAMPLER_H
 #define MODELS_SAMPLER_H
 
-#include "kernels/backend.h"
+#include "kernels/op.h"
 
 #include <stdbool.h>
 

@@ -2,6 +2,7 @@
 /* Weights as a pure function of (seed, name, row, column): any shard, no file. Not trained. */
 #include "kernels/base/hash.h"
 #include "kernels/base/rng.h"
+#include "kernels/op.h"
 #include "models/weights.h"
 
 #include <math.h>

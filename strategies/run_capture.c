@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Work that comes again in every step, as graphs of the backend (kernels/graph.h): captured the
+ * Work that comes again in every step, as graphs of the backend (kernels/device.h): captured the
  * first time, launched from then on. What a graph sends is counted at each launch as it was counted
  * when it was captured.
  */
-#include "kernels/graph.h"
+#include "kernels/device.h"
 #include "strategies/run_internal.h"
 
 #include <stdio.h>

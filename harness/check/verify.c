@@ -60,8 +60,7 @@ static enum status set_text(struct job *job)
 static enum status open_setup(struct job *job, bool branches)
 {
     struct cell cell = make_cell(job->verify, branches);
-    const struct rendezvous *place = job->verify->place;
-    enum status st = setup_open(&cell, place && !place->folder ? place->size : 0, &job->setup);
+    enum status st = setup_open(&cell, job->verify->place, &job->setup);
     if (st != ST_OK)
         return fail_prefix(st, "reference %s", safetensors_path(job->file->file));
     job->setup->problem.all_channels = job->file->kind == VERIFY_FORWARD;
@@ -161,6 +160,18 @@ static enum status judge(const struct job *job, const float *out)
 
 /* ---- the run ---- */
 
+static void tell(const struct job *job, long done)
+{
+    const struct verify *v = job->verify;
+    if (v->on_progress)
+        v->on_progress(v->on_progress_self, done, job->file->steps);
+}
+
+static void on_step(void *self, int step)
+{
+    tell(self, step + 1);
+}
+
 static enum status compute(const struct job *job, struct run *run, float *out)
 {
     const struct verify_file *f = job->file;
@@ -187,12 +198,16 @@ static enum status run_rank(const struct job *job, const struct rank *rank, cons
         .latent = f->latent,
         .step_noise = f->step_noise,
         .graph = job->setup->cell.graph,
+        .on_step = out ? on_step : NULL,
+        .on_step_self = (void *)job,
     };
     struct run *run;
     TRY(run_open(plan, &inputs, rank->dev, rank->world, &run));
     enum status st = compute(job, run, out);
     run_close(run);
     TRY(st);
+    if (out)
+        tell(job, f->steps);
     return comm_agree(rank->world, out ? judge(job, out) : ST_OK);
 }
 
@@ -257,16 +272,7 @@ enum status verify_run(struct verify *verify)
     if (st == ST_OK && verify->processes == 0)
         st = prepare(&job);
     if (st == ST_OK && verify->processes == 0) {
-        const struct cell *cell = &job.setup->cell;
-        struct ranks ranks = {
-            .backend = cell->backend,
-            .transport = setup_transport(job.setup),
-            .n = cell->ranks,
-            .threads = cell->threads,
-            .timeout_s = verify->place ? setup_watch_s(job.setup) : 0,
-            .place = verify->place,
-            .exchange = cell->exchange,
-        };
+        struct ranks ranks = setup_ranks(job.setup, verify->place);
         st = ranks_each(&ranks, on_rank, &job);
         verify->agreed = st == ST_OK || st == ST_WRONG;
     }

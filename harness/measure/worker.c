@@ -8,12 +8,13 @@
 #include "harness/launch/ranks.h"
 #include "harness/measure/headroom.h"
 #include "harness/measure/worker_record.h"
+#include "kernels/base/clock.h"
 #include "strategies/run.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 enum { BEAT_MS = 100 }; /* beats come no faster */
 
@@ -22,7 +23,7 @@ struct job {
     const struct worker *worker;
     const struct setup *setup;
     struct weights *weights;
-    const char *identity;
+    struct pins pins; /* the files that this process has open */
     struct prompt *prompt;
     struct spec expanded;
     struct spec against; /* the one-rank run of the check */
@@ -34,7 +35,7 @@ struct job {
     struct record *record;
 
     long done, total; /* steps, on the reporter's rank or in the one-rank run */
-    struct timespec last_beat;
+    double last_beat; /* seconds */
 };
 
 /* ---- signs of life ---- */
@@ -48,13 +49,10 @@ static void phase(const struct job *job, const char *name)
 static void on_step(void *self, int step)
 {
     struct job *job = self;
-    struct timespec now;
+    double now = clock_seconds();
     (void)step;
     job->done++;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    long ms = (now.tv_sec - job->last_beat.tv_sec) * 1000 +
-              (now.tv_nsec - job->last_beat.tv_nsec) / 1000000;
-    if (!job->worker->on_beat || ms < BEAT_MS)
+    if (!job->worker->on_beat || now - job->last_beat < 1e-3 * BEAT_MS)
         return;
     job->last_beat = now;
     job->worker->on_beat(job->worker->self, job->done, job->total);
@@ -64,7 +62,7 @@ static void start_beats(struct job *job, long loops)
 {
     job->done = 0;
     job->total = loops * job->setup->problem.steps;
-    job->last_beat = (struct timespec){0};
+    job->last_beat = 0;
 }
 
 /* ---- one-rank runs ---- */
@@ -75,7 +73,8 @@ static enum status one_rank(struct job *job, const struct spec *spec, float **ou
     struct reference reference = {
         .setup = job->setup,
         .weights = job->weights,
-        .identity = job->identity,
+        .identity = job->worker->identity,
+        .pins = &job->pins,
         .prompt = job->prompt,
         .device = place ? place->rank : 0, /* this rank's own */
         .on_step = on_step,
@@ -127,6 +126,19 @@ static void check(const struct job *job, const float *latent)
     record->deviation.psnr_db = got.psnr_db;
 }
 
+/* Asked of every latent, checked or not. */
+static void check_finite(const struct job *job, const float *latent)
+{
+    struct record *record = job->record;
+    size_t n = reference_count(&job->setup->problem);
+    size_t bad = quality_not_finite(n, latent);
+    if (bad == 0)
+        return;
+    record->status = ENDING_WRONG;
+    record->reason = record_text_format(
+        record, "%zu of the final latents' %zu elements are NaN or infinite", bad, n);
+}
+
 static enum status write_output(const struct job *job, const float *latent)
 {
     const struct problem *p = &job->setup->problem;
@@ -148,6 +160,7 @@ static enum status report(struct job *job, const struct plan *plan, const void *
     record->status = ENDING_OK;
     worker_record_fill(record, plan, cell->ranks, cell->repeats, parts, step_end_ms);
     check(job, latent);
+    check_finite(job, latent);
     record_judge(record);
     TRY(write_output(job, latent));
     return record->status == ENDING_WRONG ? fail(ST_WRONG, "%s", record->reason) : ST_OK;
@@ -236,6 +249,11 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
     TRY(comm_agree(rank->world, st));
     TRY(headroom_check(&job->headroom, rank, m->part->predicted));
     TRY(run_open(plan, &inputs, rank->dev, rank->world, &run));
+    st = comm_agree(rank->world, pins_hold(&job->pins)); /* now that all bytes are read */
+    if (st != ST_OK) {
+        run_close(run);
+        return st;
+    }
     if (output)
         start_beats(job, cell->warmup_loops + cell->repeats);
     if (output || job->worker->place)
@@ -250,15 +268,30 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
     return comm_agree(rank->world, st);
 }
 
+/* Are the files that are open here those that were hashed? On another host than that, where they
+ * have other numbers, they are hashed again. */
+static enum status check_files(struct job *job)
+{
+    const struct worker *w = job->worker;
+    char host[100] = "this host";
+    bool elsewhere = false;
+    TRY(pins_take(job->setup, job->weights, &job->pins));
+    if (w->pins)
+        TRY(pins_compare(&job->pins, w->pins, &elsewhere));
+    if (!elsewhere || strcmp(weights_identity(job->weights), w->identity) == 0)
+        return ST_OK;
+    gethostname(host, sizeof host - 1);
+    return fail(ST_INVALID, "%s: on %s it is not the checkpoint that was hashed",
+                job->setup->cell.model, host);
+}
+
 /* What the loops need and, on the reporter, what they are checked against. */
 static enum status prepare(struct job *job)
 {
     phase(job, "load");
     TRY(setup_weights(job->setup, &job->weights));
     TRY(setup_prompt(job->setup, &job->prompt));
-    if (job->reporter)
-        job->identity =
-            job->worker->identity ? job->worker->identity : weights_identity(job->weights);
+    TRY(check_files(job));
     TRY(get_references(job));
     phase(job, "open");
     return ST_OK;
@@ -319,25 +352,16 @@ static enum status foresee(struct job *job)
 
 static enum status run_cell(struct job *job)
 {
-    const struct cell *cell = &job->setup->cell;
-    struct ranks ranks = {
-        .backend = cell->backend,
-        .transport = setup_transport(job->setup),
-        .n = cell->ranks,
-        .threads = cell->threads,
-        .timeout_s = job->worker->place ? setup_watch_s(job->setup) : 0,
-        .place = job->worker->place,
-        .exchange = cell->exchange,
-    };
+    struct ranks ranks = setup_ranks(job->setup, job->worker->place);
     TRY(foresee(job));
-    TRY(headroom_look(cell->backend, &job->headroom));
+    TRY(headroom_look(ranks.backend, &job->headroom));
     if (!prepares_late(job))
         TRY(prepare_early(job));
     enum status st = ranks_each(&ranks, measure, job);
     if (st != ST_OK && st != ST_WRONG)
         return st;
     if (job->record)
-        setup_name_record(job->setup, job->identity, job->record);
+        setup_name_record(job->setup, job->worker->identity, job->record);
     return st;
 }
 
@@ -352,6 +376,7 @@ enum status worker_run(const struct worker *worker, struct record **out)
         free(job.serial);
     free(job.reference);
     prompt_close(job.prompt);
+    pins_release(&job.pins);
     weights_close(job.weights);
     return st;
 }

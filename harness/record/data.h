@@ -60,10 +60,12 @@ struct record_cell {
     const char *transport;
     const char *strategy; /* canonical specification */
     int ranks;
-    uint64_t seed;    /* at most INT64_MAX, JSON's integers here */
-    int warmup_loops; /* loops before the measured ones */
-    int repeats;      /* measured loops */
-    int threads;      /* CPU threads of all ranks together */
+    uint64_t seed;        /* at most INT64_MAX, JSON's integers here */
+    int warmup_loops;     /* loops before the measured ones */
+    int repeats;          /* measured loops */
+    int threads;          /* CPU threads of all ranks together */
+    const char *exchange; /* how heads travel over nccl: "auto", "nccl", "lsa" */
+    int graph;            /* steps are captured and launched again, where that can be */
 };
 
 /* Time of a whole denoising loop: barrier to final latent, on the slowest rank. ms. */
@@ -135,7 +137,9 @@ struct record_gpus {
 
 struct record_env {
     const char *host, *os, *cpu;
-    int cores; /* CPUs that the process may use */
+    int cores;                  /* CPUs that the process may use */
+    struct record_numbers load; /* runnable threads of the host, the last minute's mean: at the
+                                   cell's start and end */
     const char *compiler, *flags;
     const char *commit;          /* of the build; "unknown" outside a repository */
     int dirty;                   /* the build's tree had changes that are not in the commit */
@@ -151,6 +155,7 @@ struct record {
     const char *time; /* end of the cell, UTC, RFC 3339 */
     struct record_texts argv;
     struct record_cell cell;
+    struct record_texts flags; /* what a reader must know before trusting the numbers: "noisy" */
     enum ending status;
     const char *reason; /* NULL when ok */
     struct record_latency latency_ms;
@@ -160,6 +165,8 @@ struct record {
     int comm_match; /* every wire_bytes equals its prediction */
     struct record_check check;
     struct record_deviation deviation;
+    const char *recipe; /* record_recipe: what was asked */
+    const char *cohort; /* record_cohort: where it ran */
     struct record_env env;
 
     /* not in JSON */

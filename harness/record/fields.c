@@ -4,6 +4,12 @@
 
 /* clang-format off */
 #define VALUE(struct_, member, kind_) {.name = #member, .kind = kind_, .offset = offsetof(struct struct_, member)}
+/* Rows of older builds lack it; what an empty record holds stands for it. */
+#define LATER_VALUE(struct_, member, kind_) \
+    {.name = #member, .kind = kind_, .offset = offsetof(struct struct_, member), .later = true}
+#define LATER_LIST(struct_, member, list, element, fields) \
+    {.name = #member, .kind = FIELD_LIST, .offset = offsetof(struct struct_, member), .inner = fields, \
+     .size = sizeof(element), .offset_v = offsetof(struct list, v), .later = true}
 #define OBJECT(struct_, member, fields) \
     {.name = #member, .kind = FIELD_OBJECT, .offset = offsetof(struct struct_, member), .inner = fields}
 #define LIST(struct_, member, list, element, fields) \
@@ -35,6 +41,8 @@ const struct field record_cell_fields[] = {
     VALUE(record_cell, warmup_loops, FIELD_INT),
     VALUE(record_cell, repeats, FIELD_INT),
     VALUE(record_cell, threads, FIELD_INT),
+    LATER_VALUE(record_cell, exchange, FIELD_TEXT),
+    LATER_VALUE(record_cell, graph, FIELD_FLAG),
     END,
 };
 
@@ -111,6 +119,7 @@ static const struct field env_fields[] = {
     VALUE(record_env, os, FIELD_TEXT_OR_NULL),
     VALUE(record_env, cpu, FIELD_TEXT_OR_NULL),
     VALUE(record_env, cores, FIELD_INT),
+    LATER_LIST(record_env, load, record_numbers, double, a_number),
     VALUE(record_env, compiler, FIELD_TEXT_OR_NULL),
     VALUE(record_env, flags, FIELD_TEXT_OR_NULL),
     VALUE(record_env, commit, FIELD_TEXT_OR_NULL),
@@ -128,6 +137,7 @@ const struct field record_fields[] = {
     VALUE(record, time, FIELD_TEXT_OR_NULL),
     LIST(record, argv, record_texts, const char *, a_text),
     OBJECT(record, cell, record_cell_fields),
+    LATER_LIST(record, flags, record_texts, const char *, a_text),
     VALUE(record, status, FIELD_STATUS),
     VALUE(record, reason, FIELD_TEXT_OR_NULL),
     OBJECT(record, latency_ms, latency_fields),
@@ -137,6 +147,8 @@ const struct field record_fields[] = {
     VALUE(record, comm_match, FIELD_FLAG),
     OBJECT(record, check, check_fields),
     OBJECT(record, deviation, deviation_fields),
+    LATER_VALUE(record, recipe, FIELD_TEXT_OR_NULL),
+    LATER_VALUE(record, cohort, FIELD_TEXT_OR_NULL),
     OBJECT(record, env, env_fields),
     END,
 };

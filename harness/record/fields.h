@@ -26,6 +26,7 @@ struct field {
     const struct field *inner;
     size_t size;     /* FIELD_LIST: of one element */
     size_t offset_v; /* FIELD_LIST: of the pointer, from the list's start */
+    bool later;      /* rows of older builds lack it */
 };
 
 extern const struct field record_fields[];

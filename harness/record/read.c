@@ -211,6 +211,10 @@ static enum status read_fields(struct reader *r, const struct field *fields, jso
         size_t length = path_push(r, f->name, -1);
         json_t *value = json_object_get(object, f->name);
         char *at = (char *)base + f->offset;
+        if (!value && f->later) {
+            r->path[length] = '\0';
+            continue;
+        }
         if (!value)
             return fail(ST_INVALID,
                         "line %d: %s: missing; a record holds every key, null where "
@@ -236,6 +240,24 @@ static bool is_id(const char *text)
     return length == RECORD_ID_SIZE - 1;
 }
 
+/* What rows of older builds lack and follows from the rest: an id that covers the whole cell,
+ * flags, recipe and cohort. */
+static enum status complete(struct record *record, const json_t *root)
+{
+    const json_t *cell = json_object_get(root, "cell");
+    const char *id = record->id, *recipe = record->recipe, *cohort = record->cohort;
+    bool whole = json_object_get(cell, "exchange") && json_object_get(cell, "graph");
+    if (!json_object_get(root, "flags"))
+        record_flag(record);
+    if (whole && recipe && cohort)
+        return ST_OK;
+    TRY(record_identify(record));
+    record->id = whole ? id : record->id;
+    record->recipe = recipe ? recipe : record->recipe;
+    record->cohort = cohort ? cohort : record->cohort;
+    return ST_OK;
+}
+
 static enum status read_root(struct reader *r, json_t *root)
 {
     const char *schema = json_string_value(json_object_get(root, "schema"));
@@ -249,7 +271,7 @@ static enum status read_root(struct reader *r, json_t *root)
     if (!is_id(r->record->id))
         return fail(ST_INVALID, "line %d: id: found \"%.60s\", wanted 16 hex digits in lower case",
                     r->line, r->record->id);
-    return ST_OK;
+    return complete(r->record, root);
 }
 
 enum status record_read(const char *line, size_t size, int line_number, struct record **out)

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+static const double NOISY = 1.25; /* p90 over p10 */
+
 struct record_block {
     struct record_block *next;
     max_align_t data[];
@@ -31,6 +33,8 @@ enum status record_open(struct record **out)
                                    .backend = "",
                                    .transport = "",
                                    .strategy = "",
+                                   .exchange = "auto",
+                                   .graph = RECORD_YES,
                                    .guidance = NAN};
     r->latency_ms.slowest_rank = RECORD_UNKNOWN;
     r->comm_match = RECORD_UNKNOWN;
@@ -206,8 +210,24 @@ void record_summarise(struct record *record)
     step->p90 = steps.p90;
 }
 
+bool record_has_flag(const struct record *record, const char *flag)
+{
+    for (int i = 0; i < record->flags.n; i++)
+        if (strcmp(record->flags.v[i], flag) == 0)
+            return true;
+    return false;
+}
+
+void record_flag(struct record *record)
+{
+    record->flags = (struct record_texts){0};
+    if (record->latency_ms.p90 > NOISY * record->latency_ms.p10)
+        record_add_text(record, &record->flags, RECORD_NOISY);
+}
+
 void record_judge(struct record *record)
 {
+    record_flag(record);
     const struct record_comm *differs = NULL;
     for (int i = 0; i < record->comm.n && !differs; i++)
         if (record->comm.v[i].wire_bytes != record->comm.v[i].predicted_wire_bytes)

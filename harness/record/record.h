@@ -48,15 +48,34 @@ void record_set_time(struct record *record);
 /* Statistics of latency_ms and step_ms from their samples; null where there are none. */
 void record_summarise(struct record *record);
 
-/* comm_match from the lines of comm, and ENDING_WRONG with a reason where status is ok but the
- * check failed or bytes differ. */
+#define RECORD_NOISY                                                                               \
+    "noisy" /* the slowest tenth took over 1.25 times as long as the fastest tenth */
+
+bool record_has_flag(const struct record *record, const char *flag);
+
+/* Sets the flags from the statistics. */
+void record_flag(struct record *record);
+
+/* The flags; comm_match from the lines of comm, and ENDING_WRONG with a reason where status is ok
+ * but the check failed or bytes differ. */
 void record_judge(struct record *record);
 
-/* ---- identity and names ---- */
+/* ---- identity ---- */
 
 /* Hash of the schema and the cell's JSON text, as 16 hex digits. cell->weights must be set: it
- * stands for the checkpoint. ST_INVALID: a seed that JSON cannot hold. */
+ * stands for the checkpoint. ST_OOM; ST_INVALID: a seed that JSON cannot hold. */
 enum status record_cell_id(const struct record_cell *cell, char id[RECORD_ID_SIZE]);
+
+/* What was asked: hash of the cell without how often it is measured. A checkpoint counts by its
+ * bytes, wherever it lies. */
+enum status record_recipe(const struct record_cell *cell, char id[RECORD_ID_SIZE]);
+
+/* Where it ran: hash of CPU, cores, kernel release, GPUs, drivers and library versions. Neither
+ * host name, build, load nor time. Returns id. */
+char *record_cohort(const struct record_env *env, char id[RECORD_ID_SIZE]);
+
+/* Sets id, recipe and cohort of a record whose cell and env are filled. As record_cell_id. */
+enum status record_identify(struct record *record);
 
 /* ---- JSON ---- */
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A record as one line of JSON, by a walk over its field table. Not the file it goes to. */
 #include "harness/record/fields.h"
-#include "kernels/base/hash.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -207,15 +206,4 @@ enum status record_cell_write(const struct record_cell *cell, char **text, size_
 {
     *text = NULL;
     return write_json(record_cell_fields, cell, "", text, size);
-}
-
-enum status record_cell_id(const struct record_cell *cell, char id[RECORD_ID_SIZE])
-{
-    char *text;
-    size_t size;
-    TRY(record_cell_write(cell, &text, &size));
-    uint64_t hash = hash_text(hash_text(0, RECORD_SCHEMA), text);
-    snprintf(id, RECORD_ID_SIZE, "%016" PRIx64, hash);
-    free(text);
-    return ST_OK;
 }

@@ -58,7 +58,7 @@ void arena_close(struct arena *arena)
         else if (arena->block[i].host)
             free(arena->block[i].data);
         else
-            arena->dev->ops->release(arena->dev, arena->block[i].data);
+            device_release(arena->dev, arena->block[i].data);
     }
     free(arena->block);
     free(arena);
@@ -119,7 +119,7 @@ static enum status take_block(struct arena *arena, const struct tensor *t, size_
     void *data = NULL;
     /* The exact size, not the padded one: address sanitizers then see a step over the tensor's end.
      */
-    enum status st = dev->ops->alloc(dev, bytes > 0 ? bytes : 1, &data);
+    enum status st = device_alloc(dev, bytes > 0 ? bytes : 1, &data);
     if (st != ST_OK) {
         char shape[160];
         return fail_prefix(st, "%s: %s needs %zu bytes on %s, %zu are taken already",
@@ -211,11 +211,6 @@ bool arena_measuring(const struct arena *arena)
 void arena_seal(struct arena *arena)
 {
     arena->sealed = true;
-}
-
-size_t arena_used(const struct arena *arena)
-{
-    return arena->used;
 }
 
 size_t arena_peak(const struct arena *arena)

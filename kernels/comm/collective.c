@@ -2,6 +2,7 @@
 /* Collectives out of send and recv, for transports that have none. They only move and add; who
  * counts is comm.c. */
 #include "kernels/comm/comm_private.h"
+#include "kernels/op.h"
 
 static enum status copy_own(const struct tensor *dst, const struct tensor *src, struct queue *q)
 {

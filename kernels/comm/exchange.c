@@ -4,6 +4,7 @@
 
 #include "kernels/base/trace.h"
 #include "kernels/comm/comm_private.h"
+#include "kernels/op.h"
 
 #include <stdio.h>
 

@@ -3,9 +3,9 @@
 #ifndef KERNELS_COMM_NCCL_LINK_H
 #define KERNELS_COMM_NCCL_LINK_H
 
-#include "kernels/backend.h"
 #include "kernels/comm/nccl_api.h"
 #include "kernels/comm/nccl_watch.h"
+#include "kernels/device.h"
 
 /* What the communicators of this process share. */
 struct nccl_world {
@@ -34,8 +34,8 @@ struct nccl_link {
     int rank, size;
     cudaStream_t stream;
     cudaEvent_t ready;  /* the queue had reached the group */
-    cudaEvent_t joined; /* end of what a recording put on the stream */
-    bool recorded;      /* since the last join */
+    cudaEvent_t joined; /* end of what a capture put on the stream */
+    bool captured;      /* since the last join */
     int depth;          /* of open groups */
     struct nccl_slot *open;
     struct queue *queue; /* of the open group */

@@ -3,7 +3,7 @@
 #ifndef KERNELS_CPU_ATTENTION_H
 #define KERNELS_CPU_ATTENTION_H
 
-#include "kernels/backend.h"
+#include "kernels/op.h"
 
 enum {
     ATTENTION_QUERIES = 256, /* most rows and columns of a tile of scores */

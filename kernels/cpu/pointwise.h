@@ -3,7 +3,7 @@
 #ifndef KERNELS_CPU_POINTWISE_H
 #define KERNELS_CPU_POINTWISE_H
 
-#include "kernels/backend.h"
+#include "kernels/op.h"
 
 enum status pointwise_activate(struct queue *q, struct tensor *y, const struct tensor *x,
                                enum act act);

@@ -3,7 +3,7 @@
 #ifndef KERNELS_CPU_RANDOM_H
 #define KERNELS_CPU_RANDOM_H
 
-#include "kernels/backend.h"
+#include "kernels/op.h"
 
 enum status random_draw_normal(struct queue *q, struct tensor *out,
                                const struct latent_geometry *geometry, int first_token,

@@ -12,7 +12,7 @@
 #ifndef KERNELS_CPU_SIMD_H
 #define KERNELS_CPU_SIMD_H
 
-#include "kernels/backend.h"
+#include "kernels/op.h"
 
 struct simd_ops {
     const char *name;

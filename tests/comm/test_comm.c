@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The front end: names, the list of transports, trace ranges, broken calls. What moves is in the
  * conformance suite. */
+#include "kernels/backend.h"
 #include "kernels/base/trace.h"
 #include "kernels/comm/comm.h"
 #include "kernels/comm/rendezvous.h"

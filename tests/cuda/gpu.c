@@ -94,7 +94,7 @@ void gpu_forget(struct gpu *gpu)
 {
     while (gpu->n > 0) {
         struct gpu_tensor *t = gpu->tensor[--gpu->n];
-        gpu->dev->ops->release(gpu->dev, t->whole.data);
+        device_release(gpu->dev, t->whole.data);
         free(t->value);
         free(t);
     }
@@ -127,7 +127,7 @@ static struct tensor poisoned(struct gpu *gpu, size_t bytes)
 {
     int64_t words = (int64_t)(bytes + 3) / 4;
     struct tensor whole = tensor_of(NULL, gpu->dev, DTYPE_F32, 1, &words);
-    OK(gpu->dev->ops->alloc(gpu->dev, (size_t)words * 4, &whole.data));
+    OK(device_alloc(gpu->dev, (size_t)words * 4, &whole.data));
     uint32_t *word = malloc((size_t)words * 4);
     memset(word, 0xff, (size_t)words * 4);
     struct tensor from = tensor_of(word, NULL, DTYPE_F32, 1, &words);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ranks that are processes, and the number of GPUs: forks from a process without CUDA. Tests
  * nothing. */
+#include "kernels/backend.h"
 #include "kernels/base/clock.h"
 #include "tests/cuda/gpu.h"
 

@@ -193,11 +193,11 @@ static void test_oom(void)
     gpu_open(&gpu, 7);
     OK(device_capacity(gpu.dev, &available));
     CHECK(available > (size_t)1 << 28, "%zu bytes are available", available);
-    CHECK(gpu.dev->ops->alloc(gpu.dev, (size_t)1 << 46, &p) == ST_OOM, "no ST_OOM");
+    CHECK(device_alloc(gpu.dev, (size_t)1 << 46, &p) == ST_OOM, "no ST_OOM");
     CHECK(strstr(status_message(), "70368744177664 bytes"), "%s", status_message());
-    OK(gpu.dev->ops->alloc(gpu.dev, 0, &p));
+    OK(device_alloc(gpu.dev, 0, &p));
     CHECK(p && (uintptr_t)p % 256 == 0, "%p", p);
-    gpu.dev->ops->release(gpu.dev, p);
+    device_release(gpu.dev, p);
     struct gpu_tensor *t = gpu_random(&gpu, DTYPE_F32, 1.0f, GPU_DIM(7, 5));
     float *got = gpu_read(&gpu, &t->t);
     CHECK(near_equal("after oom", got, t->value, 35), "wrong");

@@ -6,6 +6,7 @@
 #include "tests/cuda/gpu.h"
 
 #include "harness/check/verify.h"
+#include "kernels/backend.h"
 
 #include <dirent.h>
 #include <limits.h>

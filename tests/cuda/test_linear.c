@@ -2,7 +2,7 @@
 /* op_linear and op_linear_add against sums in double, and the file that remembers algorithms. */
 #include "kernels/base/rng.h"
 #include "kernels/cuda/linear_cache.h"
-#include "kernels/graph.h"
+#include "kernels/device.h"
 #include "tests/cuda/gpu.h"
 #include "tests/support/near.h"
 
@@ -186,7 +186,7 @@ static void test_add(void)
     gpu_close(&gpu);
 }
 
-/* Recorded at once, and launched twice: added twice. */
+/* Captured at once, and launched twice: added twice. */
 static void test_add_in_graph(void)
 {
     struct gpu gpu;

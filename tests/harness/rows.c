@@ -11,9 +11,7 @@
 
 static void set_id(struct record *r)
 {
-    char id[RECORD_ID_SIZE];
-    BUG_ON(record_cell_id(&r->cell, id) != ST_OK, "%s", status_message());
-    r->id = record_text(r, id);
+    BUG_ON(record_identify(r) != ST_OK, "%s", status_message());
 }
 
 static struct record *new_row(const char *strategy, int ranks)
@@ -41,6 +39,8 @@ static struct record *new_row(const char *strategy, int ranks)
         .warmup_loops = 1,
         .repeats = 5,
         .threads = 2,
+        .exchange = "auto",
+        .graph = RECORD_YES,
     };
     r->env.host = "here";
     r->env.os = "Linux";

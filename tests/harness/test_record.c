@@ -34,7 +34,8 @@ static const char empty_line[] =
     "\"argv\": [], \"cell\": {\"model\": \"\", \"weights\": \"\", \"width\": 0, \"height\": 0, "
     "\"frames\": 0, \"steps\": 0, \"guidance\": null, \"requests\": 0, \"dtype\": \"\", "
     "\"backend\": \"\", \"transport\": \"\", \"strategy\": \"\", \"ranks\": 0, \"seed\": 0, "
-    "\"warmup_loops\": 0, \"repeats\": 0, \"threads\": 0}, \"status\": \"error\", "
+    "\"warmup_loops\": 0, \"repeats\": 0, \"threads\": 0, \"exchange\": \"auto\", "
+    "\"graph\": true}, \"flags\": [], \"status\": \"error\", "
     "\"reason\": null, \"latency_ms\": {\"samples\": [], \"median\": null, \"p10\": null, "
     "\"p90\": null, \"min\": null, \"max\": null, \"slowest_rank\": null}, \"step_ms\": "
     "{\"samples\": [], \"median\": null, \"p10\": null, \"p90\": null}, \"memory_bytes\": "
@@ -42,7 +43,8 @@ static const char empty_line[] =
     "\"buffers\": [], \"library\": []}, \"comm\": [], \"comm_match\": null, \"check\": "
     "{\"against\": null, \"rel_l2\": null, \"max_abs\": null, \"tolerance\": null, \"pass\": "
     "null}, \"deviation\": {\"against\": null, \"rel_l2\": null, \"max_abs\": null, \"psnr_db\": "
-    "null}, \"env\": {\"host\": null, \"os\": null, \"cpu\": null, \"cores\": 0, \"compiler\": "
+    "null}, \"recipe\": null, \"cohort\": null, \"env\": {\"host\": null, \"os\": null, \"cpu\": "
+    "null, \"cores\": 0, \"load\": [], \"compiler\": "
     "null, \"flags\": null, \"commit\": null, \"dirty\": null, \"libraries\": {}, \"gpus\": [], "
     "\"variables\": {}}}\n";
 
@@ -208,47 +210,62 @@ Test(record, failures_are_not_judged)
     record_close(r);
 }
 
-/* The id names a row for ever: this one was computed by the first build. */
-Test(record, id_is_stable)
+/* ---- flags ---- */
+
+Test(record, a_wide_spread_is_flagged)
 {
-    struct record *r = rows_ok("cfg=2,ring=2", 4, 100);
-    cr_assert_str_eq(r->id, "704cbd58f96d9306");
+    const double calm[] = {100, 100, 100, 125, 125}, noisy[] = {100, 100, 100, 126, 126};
+    struct record *r = rows_ok("serial", 1, 100);
+    cr_assert_eq(r->flags.n, 0);
+    record_set_numbers(r, &r->latency_ms.samples, 5, calm);
+    record_summarise(r);
+    record_judge(r);
+    cr_assert(!record_has_flag(r, RECORD_NOISY), "p90 = 1.25 p10 is not over it");
+    record_set_numbers(r, &r->latency_ms.samples, 5, noisy);
+    record_summarise(r);
+    record_judge(r);
+    cr_assert(record_has_flag(r, "noisy"));
+    cr_assert_eq(r->status, ENDING_OK);
+    char *line = line_of(r);
+    cr_assert_not_null(strstr(line, "\"flags\": [\"noisy\"]"));
+    free(line);
     record_close(r);
 }
 
-Test(record, id_depends_on_every_part_of_the_cell)
+/* ---- rows of older builds ---- */
+
+/* Takes what later builds added out of a line. */
+static void cut(char *line, const char *from, const char *to)
 {
-    struct record *r = rows_ok("serial", 1, 1);
-    struct record_cell changed[18];
-    char id[19][RECORD_ID_SIZE];
-    enum { N = 17 };
-    for (int i = 0; i < N; i++)
-        changed[i] = r->cell;
-    changed[0].model = "dit-tiny";
-    changed[1].weights = "00";
-    changed[2].width++;
-    changed[3].height++;
-    changed[4].frames++;
-    changed[5].steps++;
-    changed[6].guidance = nextafter(4.5, 5);
-    changed[7].requests++;
-    changed[8].dtype = "bf16";
-    changed[9].backend = "cuda";
-    changed[10].transport = "mpi";
-    changed[11].strategy = "ring=2";
-    changed[12].ranks++;
-    changed[13].seed++;
-    changed[14].warmup_loops++;
-    changed[15].repeats++;
-    changed[16].threads++;
-    for (int i = 0; i < N; i++)
-        cr_assert_eq(record_cell_id(&changed[i], id[i]), ST_OK);
-    cr_assert_eq(record_cell_id(&r->cell, id[N]), ST_OK);
-    cr_assert_str_eq(id[N], r->id);
-    for (int i = 0; i <= N; i++)
-        for (int k = 0; k < i; k++)
-            cr_assert_str_neq(id[i], id[k], "%d and %d", i, k);
+    char *at = strstr(line, from);
+    cr_assert_not_null(at, "%s", from);
+    char *end = strstr(at, to);
+    cr_assert_not_null(end, "%s", to);
+    memmove(at, end, strlen(end) + 1);
+}
+
+Test(record, rows_of_older_builds_are_completed)
+{
+    const double noisy[] = {100, 100, 100, 126, 126};
+    struct record *r = rows_ok("ring=2", 2, 100);
+    record_set_numbers(r, &r->latency_ms.samples, 5, noisy);
+    record_summarise(r);
+    record_judge(r);
+    char *whole = line_of(r);
+    char *old = line_of(r);
+    cut(old, ", \"exchange\"", "}, \"flags\"");
+    cut(old, "\"flags\": [\"noisy\"]", "\"status\"");
+    cut(old, "\"recipe\"", "\"env\"");
+    cut(old, "\"load\"", "\"compiler\"");
+    memcpy(strstr(old, r->id), "0123456789abcdef", 16); // of a hash that knew less
+    struct record *copy = read_line(old);
+    char *again = line_of(copy);
+    cr_assert_str_eq(again, whole);
+    free(whole);
+    free(old);
+    free(again);
     record_close(r);
+    record_close(copy);
 }
 
 /* ---- statuses ---- */

@@ -3,6 +3,7 @@
 #ifndef TESTS_STRATEGIES_CAPTURING_PRIVATE_H
 #define TESTS_STRATEGIES_CAPTURING_PRIVATE_H
 
+#include "kernels/op.h"
 #include "tests/strategies/capturing.h"
 
 enum job_kind {

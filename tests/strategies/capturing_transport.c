@@ -181,7 +181,7 @@ static void give_up(void *comm)
 const struct comm_ops capturing_transport = {
     .name = "capturing",
     .summary = "the local transport, captured",
-    .records = true,
+    .captures = true,
     .open = world_open,
     .split = world_split,
     .close = world_close,

@@ -2,6 +2,7 @@
 /* Threads as ranks over the local transport. Makes no assertion itself. */
 #include "tests/support/threads.h"
 
+#include "kernels/backend.h"
 #include "kernels/comm/rendezvous.h"
 
 #include <pthread.h>

@@ -4,6 +4,7 @@
  * line for each case: "case NAME DIGEST", or "FAILED NAME: why". Modes: conformance, silence,
  * abort, large BYTES, alone.
  */
+#include "kernels/backend.h"
 #include "kernels/comm/rendezvous.h"
 #include "tests/comm/conformance.h"
 

@@ -2,6 +2,7 @@
 /* One MPI rank of the equivalence tests: every hybrid of this world's size against its one-rank
  * reference, whose latents are equal bit for bit on every transport as long as the ranks compute
  * alike. */
+#include "kernels/backend.h"
 #include "tests/support/cells.h"
 #include "tests/support/near.h"
 

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The front end of the ops: how they are traced, and what it refuses. What they compute is asserted
+ * in the files beside this one. */
+#include "kernels/op.h"
+
+#include "kernels/base/trace.h"
+#include "tests/kernels/ops.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <string.h>
+
+static char traced[256];
+static int depth;
+
+static void push(const char *name)
+{
+    depth++;
+    strcat(strcat(traced, name), ";");
+}
+
+static void pop(void)
+{
+    depth--;
+}
+
+Test(op, ops_are_traced)
+{
+    static const struct trace_sink sink = {push, pop};
+    struct ops ops;
+    ops_open(&ops, 1, 1);
+    struct tensor t = ops_random(&ops, 1.0f, OPS_DIM(2, 3, 4)),
+                  table = ops_random(&ops, 1.0f, OPS_DIM(3, 4));
+    trace_set(&sink);
+    op_fill(ops.q, &t, 1.0f);
+    op_add_rows(ops.q, &t, &table);
+    trace_set(NULL);
+    op_fill(ops.q, &t, 1.0f);
+    cr_assert_str_eq(traced, "op fill;op add_rows;");
+    cr_assert_eq(depth, 0);
+    ops_close(&ops);
+}
+
+/* ---- a caller's mistakes abort ---- */
+
+Test(op, other_shape_aborts, .signal = SIGABRT)
+{
+    struct ops ops;
+    ops_open(&ops, 1, 1);
+    struct tensor x = ops_random(&ops, 1.0f, OPS_DIM(4, 5)),
+                  w = ops_random(&ops, 1.0f, OPS_DIM(3, 6));
+    struct tensor y = ops_blank(&ops, OPS_DIM(4, 3));
+    op_linear(ops.q, &y, &x, &w, NULL, ACT_NONE);
+}
+
+Test(op, sparse_last_axis_aborts, .signal = SIGABRT)
+{
+    struct ops ops;
+    ops_open(&ops, 1, 1);
+    struct tensor x = ops_random(&ops, 1.0f, OPS_DIM(2, 3, 4)),
+                  v = ops_random(&ops, 1.0f, OPS_DIM(2, 4));
+    x.stride[2] = 2;
+    op_norm_modulate(ops.q, &x, &x, &(struct modulation){&v, &v, 1e-6f});
+}
+
+Test(op, unsupported_dtype_aborts, .signal = SIGABRT)
+{
+    struct ops ops;
+    ops_open(&ops, 1, 1);
+    uint16_t data[8] = {0};
+    struct tensor x = tensor_of(data, NULL, DTYPE_BF16, 2, (const int64_t[]){2, 4});
+    op_activate(ops.q, &x, &x, ACT_SILU);
+}
+
+Test(op, key_count_beyond_the_keys_aborts, .signal = SIGABRT)
+{
+    struct ops ops;
+    ops_open(&ops, 1, 1);
+    struct tensor q = ops_random(&ops, 1.0f, OPS_DIM(1, 3, 2, 4)),
+                  o = ops_blank(&ops, OPS_DIM(1, 3, 2, 4));
+    op_attention(ops.q, &o, NULL, &q, &q, &q, (const int[]){4}, 0.5f);
+}
