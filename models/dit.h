@@ -70,7 +70,7 @@ struct dit_call {
 struct dit_extent {
     int lanes;              /* B */
     const struct span *all; /* tokens of the rows of a PATCH_ALL call, the largest; every other
-                               call's are among them */
+                               call's are among them. Its runs outlive the model */
     int text_tokens;        /* T */
     int width, height;      /* latent pixels */
     enum dtype dtype;       /* of weights and activations */

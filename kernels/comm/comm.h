@@ -38,13 +38,11 @@ struct comm_counters {
     struct comm_count count[COMM_OPS][COMM_WHENS];
 };
 
-enum { COMM_REQ_MAX = 256 };
-
-/* A posted operation. Zero-initialised = idle; waiting for an idle one is a no-op. */
+/* A posted operation: any number of messages. Zero-initialised = idle; waiting for an idle one is a
+ * no-op. */
 struct comm_req {
     struct comm *comm;
-    int n;                      /* transport handles in use */
-    void *handle[COMM_REQ_MAX]; /* opaque */
+    struct comm_post *first, *last; /* messages under way, the communicator's; NULL: none */
 };
 
 /* ---- life ---- */
@@ -94,7 +92,8 @@ enum status comm_send(struct comm *comm, int peer, const struct tensor *t, struc
 enum status comm_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
                       struct comm_req *req);
 
-/* Posts between begin and end progress together (NCCL groups); nothing on other transports. */
+/* Posts between begin and end progress together (NCCL groups, cut where a collective's posts are
+ * more than a group takes); nothing on other transports. */
 enum status comm_group_begin(struct comm *comm);
 enum status comm_group_end(struct comm *comm);
 
