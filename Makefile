@@ -36,7 +36,7 @@ H := \#
 , := ,
 links = $(shell printf '%b' '$(1)' | $(CC) -x c - -o /dev/null $(2) >/dev/null 2>&1 && echo 1 || echo 0)
 # These goals build nothing, or call make again once the packages are there.
-QUICK := help clean deps bench test test-asan test-tsan test-mpi test-cuda bundle fuzz fuzz-all coverage golden bench-cpu check \
+QUICK := help clean deps bench test test-asan test-tsan test-mpi test-cuda bundle fuzz fuzz-all coverage golden bench-cpu check sources \
          check-format check-headers check-layers check-size uninstall
 ifneq ($(filter-out $(QUICK),$(or $(MAKECMDGOALS),all)),)
 MPI_CFLAGS ?= $(patsubst -I%,-isystem %,$(shell mpicc --showme:compile 2>/dev/null))
@@ -152,7 +152,8 @@ $(error Criterion was not found, so nothing can be tested: run `make deps`, then
 endif
 .PHONY: run-tests run-stress build-fuzz
 run-tests: $(foreach floor,$(TESTS),$(if $(wildcard tests/$(floor)/test_*.c),$(OUT)/tests/$(floor)))
-	@failed=; for t in $^; do echo "== $$t"; $(RUN) $$t -j$(JOBS) --timeout 600 $(ARGS) || failed="$$failed $$t"; done; \
+	@failed=; for t in $^; do begin=$$(date +%s); echo "== $$t"; $(RUN) $$t -j$(JOBS) --timeout 600 $(ARGS) || failed="$$failed $$t"; \
+	echo "== $$(($$(date +%s) - begin)) s: $$t"; done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
 # Tests on GPUs: a plain program, since GPU machines seldom have Criterion.
@@ -243,13 +244,12 @@ uninstall: ## removes what `make install` wrote there
 	@rmdir "$(SHARE)/plots" "$(SHARE)/experiments" "$(SHARE)" 2>/dev/null || true # they stay where more lies in them
 
 # ---- checks ---------------------------------------------------------------------------------------------------------
-.PHONY: check check-format check-headers check-layers check-size check-names
+.PHONY: check sources check-format check-headers check-layers check-size check-names
 SOURCES := $(shell find harness strategies kernels models tests -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 check: ## everything that CI asks besides `make test`
-	+@$(AGAIN) check-format check-headers check-layers check-size check-names
-	+@$(AGAIN) test-asan
-	+@$(AGAIN) test-tsan
-	+@$(AGAIN) fuzz-all
+	+@for part in sources test-asan test-tsan fuzz-all; do begin=$$(date +%s); $(AGAIN) $$part || exit 1; \
+	echo "== $$(($$(date +%s) - begin)) s: $$part"; done
+sources: check-format check-headers check-layers check-size check-names ## the checks that read the sources only
 check-format: ## the sources are as clang-format 14 writes them
 	@$(CLANG_FORMAT) --version | grep -q 'version 14' || { echo "apt-get install clang-format-14"; exit 1; }
 	@$(CLANG_FORMAT) --dry-run -Werror $(filter-out %.inc,$(SOURCES))

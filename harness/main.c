@@ -6,6 +6,7 @@
 
 #include "harness/base/interrupt.h"
 #include "harness/host/env.h"
+#include "harness/launch/place.h"
 #include "harness/record/ending.h"
 #include "harness/record/record.h"
 #include "kernels/base/suggest.h"
@@ -120,7 +121,7 @@ int main(int argc, char **argv)
     interrupt_exit();
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, not a death */
     enum status st = finish_output(dispatch(argc, argv));
-    if (st != ST_OK && status_message()[0])
+    if (st != ST_OK && status_message()[0] && place_speaks())
         fprintf(stderr, "ditbench%s%s: %s\n", argc > 1 && find_command(argv[1]) ? " " : "",
                 argc > 1 && find_command(argv[1]) ? argv[1] : "", status_message());
     return ending_exit_code(st);

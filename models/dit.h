@@ -27,8 +27,6 @@ struct dit_shard {
     bool embed, head;           /* holds the patch embedding; holds the output projection */
 };
 
-enum dit_site { DIT_ATTN, DIT_MLP };
-
 /* One self-attention, handed to the attend hook. q, k, v [B, N, heads/parts, D] as the block made
  * them (views); o the output, same shape. Contract: o = softmax(q K^T / sqrt(D)) V over the keys of
  * ALL tokens of the sequence for these lanes and heads; with fresh == false the keys of tokens
@@ -51,8 +49,8 @@ struct dit_hooks {
     void *attend_self;
     /* y [B, N, C] = the sum over shards of x [B, N, I/parts] w [C, I/parts]^T, without bias. y is
      * dense; the rows of x, over all lanes, are at one distance. */
-    enum status (*row_linear)(void *self, int layer, enum dit_site site, struct tensor *y,
-                              const struct tensor *x, const struct tensor *w, struct queue *q);
+    enum status (*row_linear)(void *self, struct tensor *y, const struct tensor *x,
+                              const struct tensor *w, struct queue *q);
     void *row_linear_self;
 };
 

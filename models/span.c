@@ -28,16 +28,6 @@ int span_count(const struct span *span)
     return count;
 }
 
-bool span_equal(const struct span *a, const struct span *b)
-{
-    if (a->n != b->n)
-        return false;
-    for (int i = 0; i < a->n; i++)
-        if (a->run[i].begin != b->run[i].begin || a->run[i].count != b->run[i].count)
-            return false;
-    return true;
-}
-
 bool span_push(struct span *span, int begin, int count)
 {
     struct token_run *last = span->n > 0 ? &span->run[span->n - 1] : NULL;

@@ -21,7 +21,6 @@ struct span {
 
 struct span span_of(int begin, int count); /* one run; none when count is 0 */
 int span_count(const struct span *span);   /* rows */
-bool span_equal(const struct span *a, const struct span *b);
 
 /* Appends a run, merging it with the last one where they touch in order. False: more than
  * SPAN_MAX_RUNS runs. */

@@ -29,7 +29,6 @@ struct weights_ops {
      * slice; the same bits as read and op_copy would give. Asynchronous on q. */
     enum status (*fill)(void *self, const char *name, int ndim, const int64_t *shape,
                         const struct weights_slice *slice, struct queue *q, struct tensor *out);
-    bool (*has)(const void *self, const char *name); /* (optional) NULL: every parameter */
     const char *(*name_at)(const void *self,
                            int index);  /* (optional) NULL past the end; no slot: none */
     uint64_t (*hash)(const void *self); /* (optional) NULL: the identity is the name of the table */
@@ -51,9 +50,6 @@ enum status weights_open_synthetic(uint64_t seed, struct weights **out);
 enum status weights_open_safetensors(const char *folder, struct weights **out);
 
 void weights_close(struct weights *weights);
-
-/* True for parameters of a checkpoint; synthetic: always true. */
-bool weights_has(const struct weights *weights, const char *name);
 
 /* Names of a checkpoint's parameters, in any order; NULL past the end, and for synthetic ones. */
 const char *weights_name_at(const struct weights *weights, int index);

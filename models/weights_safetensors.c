@@ -204,12 +204,6 @@ static const struct safetensors_entry *find_entry(const struct checkpoint *c, co
     return NULL;
 }
 
-static bool checkpoint_has(const void *self, const char *name)
-{
-    const struct safetensors *file;
-    return find_entry(self, name, &file) != NULL;
-}
-
 static const char *checkpoint_name_at(const void *self, int index)
 {
     const struct checkpoint *c = self;
@@ -357,7 +351,6 @@ static const struct weights_ops weights_safetensors = {
     .name = "safetensors",
     .read = checkpoint_read,
     .fill = checkpoint_fill,
-    .has = checkpoint_has,
     .name_at = checkpoint_name_at,
     .hash = checkpoint_hash,
     .close = checkpoint_close,

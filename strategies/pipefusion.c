@@ -288,7 +288,7 @@ static enum status enter(struct pipefusion *pp, struct run *run, int i, int patc
     return post_latent(pp, run, i, patch);
 }
 
-/* What a pass computes: recorded, since transfers of PipeFusion's own outlive it and stay outside.
+/* What a pass computes: captured, since transfers of PipeFusion's own outlive it and stay outside.
  */
 static enum status compute(void *self, struct run *run, int i, int patch)
 {
@@ -321,7 +321,7 @@ static enum status pass(struct strategy *me, struct run *run, int i, int patch)
 {
     struct pipefusion *pp = me->state;
     TRY(enter(pp, run, i, patch));
-    TRY(run_recorded(run, compute, pp, i, patch, pp->pass % pp->slots));
+    TRY(run_captured(run, compute, pp, i, patch, pp->pass % pp->slots));
     TRY(leave(pp, run, i, patch));
     pp->pass += patch != PATCH_ALL;
     return ST_OK;
@@ -354,7 +354,7 @@ static enum status rehearse_pass(struct pipefusion *pp, struct run *run, int i, 
         TRY(op_copy(q, &block, &x));
         TRY(op_copy(q, &x, &block));
     }
-    return run_recorded(run, compute, pp, i, patch, pass % pp->slots);
+    return run_captured(run, compute, pp, i, patch, pass % pp->slots);
 }
 
 static enum status pipefusion_rehearse(struct strategy *me, struct run *run, int i)

@@ -22,11 +22,11 @@ static void copy_plan(const struct plan *from, struct plan *to)
         to->strategy[a].item = &to->spec.item[a];
 }
 
-static enum status row_linear_owned(void *self, int layer, enum dit_site site, struct tensor *y,
-                                    const struct tensor *x, const struct tensor *w, struct queue *q)
+static enum status row_linear_owned(void *self, struct tensor *y, const struct tensor *x,
+                                    const struct tensor *w, struct queue *q)
 {
     struct strategy *owner = self;
-    return owner->ops->row_linear(owner, layer, site, y, x, w, q);
+    return owner->ops->row_linear(owner, y, x, w, q);
 }
 
 static void set_hooks(struct run *run)
@@ -59,8 +59,8 @@ static enum status open_real(struct run *run)
     return queue_sync(run->q);
 }
 
-/* Every communicator must be able to: what one rank records, its peers record. */
-static bool can_record(const struct run *run)
+/* Every communicator must be able to: what one rank captures, its peers capture. */
+static bool can_capture(const struct run *run)
 {
     if (!run->in.graph || !run->in.sampler || !graph_supported(run->dev))
         return false;
@@ -94,7 +94,7 @@ enum status run_open(const struct plan *plan, const struct run_inputs *inputs, s
         run_close(run);
         return st;
     }
-    run->records = dev && can_record(run);
+    run->graphs = dev && can_capture(run);
     for (int k = 0; k < ARENA_KINDS; k++)
         arena_seal(run->arena[k]);
     *out = run;
@@ -105,7 +105,7 @@ void run_close(struct run *run)
 {
     if (!run)
         return;
-    run_record_release(run);
+    run_capture_release(run);
     for (int i = 0; run->event && i <= run->plan.problem.steps; i++)
         event_close(run->dev, &run->event[i]);
     dit_close(run->dit);
@@ -179,8 +179,8 @@ static enum status do_step(struct run *run, int i)
     set_when(run, i);
     TRY(schedule_step(run, i));
     if (!schedule)
-        return run_recorded(run, whole_step, NULL, i, PATCH_ALL, 0);
-    TRY(run_recorded(run, condition_only, NULL, i, PATCH_ALL, 0));
+        return run_captured(run, whole_step, NULL, i, PATCH_ALL, 0);
+    TRY(run_captured(run, condition_only, NULL, i, PATCH_ALL, 0));
     return schedule->ops->step(schedule, run, i);
 }
 
@@ -199,7 +199,7 @@ static enum status rehearse(struct run *run)
     for (int k = 0; k < 3; k++) {
         set_when(run, step[k]);
         TRY(schedule_step(run, step[k]));
-        TRY(run_recorded(run, condition_only, NULL, step[k], PATCH_ALL, 0));
+        TRY(run_captured(run, condition_only, NULL, step[k], PATCH_ALL, 0));
         TRY(schedule->ops->rehearse(schedule, run, step[k]));
     }
     return run_drain(run);

@@ -20,7 +20,7 @@ struct run_inputs {
     const float *latent;     /* [requests, C, h, w] initial latents, or NULL: drawn from the seed */
     const float *step_noise; /* [draws, requests, C, h, w], or NULL: drawn from the seed */
     uint64_t seed;
-    bool graph; /* steps are recorded and launched again, where backend and transport can */
+    bool graph; /* steps are captured and launched again, where backend and transport can */
     void (*on_step)(void *self, int step); /* (optional) after each step of this rank; host side */
     void *on_step_self;
 };

@@ -16,10 +16,10 @@ struct run {
     struct dit *dit;
     struct dit_hooks hooks;
     struct event *event; /* [steps + 1] start of the loop and end of each step */
-    bool records;        /* steps become graphs */
+    bool graphs;         /* steps become graphs */
     bool rehearsed;      /* an own schedule's steps have been computed once */
-    int n_recordings;
-    struct recording *recording; /* [n_recordings], run_record.c */
+    int n_captures;
+    struct capture *capture; /* [n_captures], run_capture.c */
 
     struct span *span; /* [1 + n_patches] my rows: PATCH_ALL, then each patch */
     int *rows;         /* [1 + n_patches] */
@@ -61,8 +61,8 @@ enum status schedule_step(struct run *run, int i); /* `now` and the noise of ste
 struct tensor schedule_timesteps(struct run *run); /* of `now`: [lanes] */
 struct tensor schedule_coefs(struct run *run);     /* of `now`: [ADVANCE_COEFS] */
 
-/* run_record.c */
-void run_record_release(struct run *run);
+/* run_capture.c */
+void run_capture_release(struct run *run);
 
 /* attn_chain.c: the attend hook's implementation, outermost level first. */
 enum status attn_outer(void *run, const struct attn_call *call);

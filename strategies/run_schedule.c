@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What changes from step to step (timesteps, sampler coefficients, noise), in device memory, so
- * that a recorded step can be launched again. Computes nothing of the model. */
+ * that a captured step can be launched again. Computes nothing of the model. */
 #include "strategies/run_internal.h"
 
 #include <stdlib.h>

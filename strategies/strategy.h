@@ -36,8 +36,8 @@ struct strategy_ops {
      * attention */
     enum status (*attend)(struct strategy *me, const struct attn_call *call);
     /* (optional) seam B, when it owns row_linear */
-    enum status (*row_linear)(struct strategy *me, int layer, enum dit_site site, struct tensor *y,
-                              const struct tensor *x, const struct tensor *w, struct queue *q);
+    enum status (*row_linear)(struct strategy *me, struct tensor *y, const struct tensor *x,
+                              const struct tensor *w, struct queue *q);
     /* (optional) seam C, when it owns guide: from my branch's eps [R, N, K] to both branches' */
     enum status (*guide)(struct strategy *me, struct run *run, const struct tensor *mine,
                          struct tensor *eps_u, struct tensor *eps_c);
@@ -90,14 +90,14 @@ enum status run_pass(struct run *run, int i, int patch);
 enum status run_condition(struct run *run);
 
 /*
- * Does body(self, run, i, patch): recorded as a graph when it comes for the first time, launched
- * from then on, where the run records at all. It is the same work for equal (body, kind of step,
+ * Does body(self, run, i, patch): captured as a graph when it comes for the first time, launched
+ * from then on, where the run captures at all. It is the same work for equal (body, kind of step,
  * patch, variant); the kind is what the plan says of step i (its bytes, fresh or stale, noise).
  * Everything the body posts, it waits for; addresses depend on (patch, variant) alone; its state on
- * the host is as before when it returns. A first time computes, then records.
+ * the host is as before when it returns. A first time computes, then captures.
  */
 typedef enum status run_body(void *self, struct run *run, int i, int patch);
-enum status run_recorded(struct run *run, run_body *body, void *self, int i, int patch,
+enum status run_captured(struct run *run, run_body *body, void *self, int i, int patch,
                          int variant);
 
 /* ---- what a strategy may read of its run ---- */

@@ -139,8 +139,7 @@ static enum status tensor_init(struct strategy *me, struct run *run)
     return run_tensor(run, ARENA_BUFFERS, 1, &count, &tp->scratch);
 }
 
-static enum status tensor_row_linear(struct strategy *me, int layer, enum dit_site site,
-                                     struct tensor *y, const struct tensor *x,
+static enum status tensor_row_linear(struct strategy *me, struct tensor *y, const struct tensor *x,
                                      const struct tensor *w, struct queue *q)
 {
     struct tensor_parallel *tp = me->state;
@@ -148,8 +147,6 @@ static enum status tensor_row_linear(struct strategy *me, int layer, enum dit_si
     struct tensor x_rows = tensor_merge(x, 0); /* [B*N, I/P] */
     struct tensor scratch = tensor_of(tp->scratch.data, y->dev, y->dtype, 2, y_rows.dim);
     int64_t n = chunk_count(me, run_plan(me->run), x_rows.dim[0], x_rows.dim[1]);
-    (void)layer;
-    (void)site;
     for (int64_t i = 0; i < n; i++) {
         struct tensor to = chunk_of(&y_rows, i, n);
         struct tensor from = chunk_of(&x_rows, i, n);

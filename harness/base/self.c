@@ -6,15 +6,39 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum status self_path(char *path)
 {
+    static const char gone[] = " (deleted)"; /* as the kernel says it */
     ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
     if (n < 0)
         return fail(ST_IO, "/proc/self/exe: %s; /proc must be mounted", strerror(errno));
     path[n] = '\0';
+    size_t length = strlen(path);
+    if (length > strlen(gone) && strcmp(path + length - strlen(gone), gone) == 0)
+        return fail(ST_IO, "%.*s was replaced or removed since it was started; start it again",
+                    (int)(length - strlen(gone)), path);
+    return ST_OK;
+}
+
+enum status self_words(char *const *words, char ***out)
+{
+    char path[PATH_MAX];
+    size_t n = 0;
+    *out = NULL;
+    TRY(self_path(path));
+    while (words[n])
+        n++;
+    size_t table = (n + 2) * sizeof **out;
+    char **all = malloc(table + strlen(path) + 1);
+    if (!all)
+        return fail(ST_OOM, "a command line of %zu words: no host memory", n);
+    all[0] = strcpy((char *)all + table, path);
+    memcpy(all + 1, words, (n + 1) * sizeof *all);
+    *out = all;
     return ST_OK;
 }
 

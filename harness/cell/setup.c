@@ -58,6 +58,17 @@ static int default_threads(int world)
     return world > 0 && online > 0 ? (int)online : env_cores();
 }
 
+/* A rank has one thread at least: fewer threads than ranks are not what would run, nor what the
+ * record and its id may say. */
+static void fill_threads(struct setup *s, int world)
+{
+    s->threads_asked = s->cell.threads;
+    if (s->cell.threads == 0)
+        s->cell.threads = default_threads(world);
+    if (s->cell.threads < s->cell.ranks)
+        s->cell.threads = s->cell.ranks;
+}
+
 static enum status fill_strategy(struct setup *s, int world)
 {
     struct cell *cell = &s->cell;
@@ -134,15 +145,16 @@ static enum status setup_fill(struct setup *s, int world)
             "start without mpirun");
     if (cell->seed < 0)
         cell->seed = CELL_SEED;
-    if (cell->threads == 0)
-        cell->threads = default_threads(world);
     TRY(fill_text(s));
     TRY(fill_problem(s));
-    return fill_strategy(s, world);
+    TRY(fill_strategy(s, world));
+    fill_threads(s, world);
+    return ST_OK;
 }
 
-enum status setup_open(const struct cell *asked, int world, struct setup **out)
+enum status setup_open(const struct cell *asked, const struct rendezvous *place, struct setup **out)
 {
+    int world = place && !place->folder ? place->size : 0; /* processes under mpirun */
     struct setup *s = calloc(1, sizeof *s);
     *out = NULL;
     if (!s)
@@ -274,6 +286,20 @@ const char *setup_transport(const struct setup *setup)
 {
     bool alone = is_nccl(&setup->cell) && setup->cell.ranks == 1 && !setup->mpirun;
     return alone ? "local" : setup->cell.transport;
+}
+
+struct ranks setup_ranks(const struct setup *setup, const struct rendezvous *place)
+{
+    const struct cell *cell = &setup->cell;
+    return (struct ranks){
+        .backend = cell->backend,
+        .transport = setup_transport(setup),
+        .n = cell->ranks,
+        .threads = cell->threads,
+        .timeout_s = place ? setup_watch_s(setup) : 0,
+        .place = place,
+        .exchange = cell->exchange,
+    };
 }
 
 enum status setup_weights(const struct setup *setup, struct weights **out)

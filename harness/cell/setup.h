@@ -8,6 +8,7 @@
 #define HARNESS_CELL_SETUP_H
 
 #include "harness/cell/cell.h"
+#include "harness/launch/ranks.h"
 #include "harness/record/record.h"
 #include "models/prompt.h"
 #include "models/sampler.h"
@@ -24,12 +25,14 @@ struct setup {
     struct problem problem;   /* points to config */
     struct spec spec;         /* as parsed */
     struct sampler *sampler;
-    bool mpirun; /* this process is one of mpirun's */
+    int threads_asked; /* 0: none were; the cell has at least one for each rank */
+    bool mpirun;       /* this process is one of mpirun's */
 };
 
-/* world: processes under mpirun; 0: not under mpirun. ST_INVALID, ST_IO; a specification that the
- * plan may refuse is not looked at beyond its grammar. */
-enum status setup_open(const struct cell *asked, int world, struct setup **out);
+/* place: of this process among those of mpirun or fork_ranks.h; NULL: none of them. ST_INVALID,
+ * ST_IO; a specification that the plan may refuse is not looked at beyond its grammar. */
+enum status setup_open(const struct cell *asked, const struct rendezvous *place,
+                       struct setup **out);
 void setup_close(struct setup *setup);
 
 /* ST_UNSUPPORTED where this build or machine lacks the backend, the transport or the dtype; says
@@ -41,6 +44,10 @@ bool setup_processes(const struct setup *setup);
 
 /* Does fork_ranks.h start them: one process for each GPU of this host? */
 bool setup_forks(const struct setup *setup);
+
+/* The ranks of the cell, of which this process is the one at `place`, or, where that is NULL, has
+ * all as threads. Borrows both. */
+struct ranks setup_ranks(const struct setup *setup, const struct rendezvous *place);
 
 /* Seconds that a rank waits for another before it gives up: less than the launcher's clock leaves,
  * so that the row can say who waited for what. 0: only the launcher's clock counts. */

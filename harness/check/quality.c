@@ -32,6 +32,14 @@ struct quality quality_of(size_t n, const float *got, const float *want)
     return out;
 }
 
+size_t quality_not_finite(size_t n, const float *values)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += !isfinite(values[i]);
+    return count;
+}
+
 bool quality_pass(const struct quality *quality, double tolerance)
 {
     return quality->rel_l2 <= tolerance;

@@ -18,6 +18,9 @@ struct quality {
  * either array, makes all three numbers NaN and is `worst`. */
 struct quality quality_of(size_t n, const float *got, const float *want);
 
+/* How many of n elements are NaN or infinite. */
+size_t quality_not_finite(size_t n, const float *values);
+
 /* rel_l2 <= tolerance; never for a NaN. */
 bool quality_pass(const struct quality *quality, double tolerance);
 

@@ -62,11 +62,10 @@ static enum status compute_on(void *self, const struct rank *rank)
 static enum status compute(const struct reference *r, const struct spec *spec, float *out)
 {
     const struct setup *s = r->setup;
-    struct ranks ranks = {.backend = s->cell.backend,
-                          .transport = "local",
-                          .n = 1,
-                          .threads = s->cell.threads,
-                          .first = r->device};
+    struct ranks ranks = setup_ranks(s, NULL);
+    ranks.transport = "local";
+    ranks.n = 1;
+    ranks.first = r->device;
     struct plan *plan;
     TRY(plan_build(&s->problem, spec, 1, 0, &plan));
     struct job job = {r, plan, out};

@@ -60,8 +60,7 @@ static enum status set_text(struct job *job)
 static enum status open_setup(struct job *job, bool branches)
 {
     struct cell cell = make_cell(job->verify, branches);
-    const struct rendezvous *place = job->verify->place;
-    enum status st = setup_open(&cell, place && !place->folder ? place->size : 0, &job->setup);
+    enum status st = setup_open(&cell, job->verify->place, &job->setup);
     if (st != ST_OK)
         return fail_prefix(st, "reference %s", safetensors_path(job->file->file));
     job->setup->problem.all_channels = job->file->kind == VERIFY_FORWARD;
@@ -273,16 +272,7 @@ enum status verify_run(struct verify *verify)
     if (st == ST_OK && verify->processes == 0)
         st = prepare(&job);
     if (st == ST_OK && verify->processes == 0) {
-        const struct cell *cell = &job.setup->cell;
-        struct ranks ranks = {
-            .backend = cell->backend,
-            .transport = setup_transport(job.setup),
-            .n = cell->ranks,
-            .threads = cell->threads,
-            .timeout_s = verify->place ? setup_watch_s(job.setup) : 0,
-            .place = verify->place,
-            .exchange = cell->exchange,
-        };
+        struct ranks ranks = setup_ranks(job.setup, verify->place);
         st = ranks_each(&ranks, on_rank, &job);
         verify->agreed = st == ST_OK || st == ST_WRONG;
     }

@@ -6,7 +6,7 @@
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/host/gpus.h"
-#include "harness/launch/fork_ranks.h"
+#include "harness/launch/place.h"
 #include "harness/measure/comm_bench.h"
 #include "harness/measure/comm_case.h"
 #include "kernels/base/suggest.h"
@@ -172,61 +172,34 @@ static enum status measure(void *self, const struct rank *rank)
     return comm_bench_run(&bench, rank);
 }
 
-/* place: of this process among several; NULL: the ranks are threads. */
-static enum status run_here(struct comm_options *o, const struct cell *cell,
+static enum status run_here(struct comm_options *o, const struct setup *setup,
                             const struct rendezvous *place)
 {
-    const struct ranks ranks = {
-        .backend = cell->backend,
-        .transport = cell->transport,
-        .n = cell->ranks,
-        .threads = cell->threads,
-        .timeout_s = LOOPS_TIMEOUT_S,
-        .place = place,
-        .exchange = cell->exchange,
-    };
+    struct ranks ranks = setup_ranks(setup, place);
     bool first = !place || place->rank == 0;
+    ranks.timeout_s = LOOPS_TIMEOUT_S;
     o->bench.on_row = on_row;
     o->bench.self = o;
-    o->cell = cell;
+    o->cell = &setup->cell;
     o->rows = json_array();
     enum status st = ranks_each(&ranks, measure, o);
     if (first && o->json && (st == ST_OK || st == ST_WRONG)) {
-        enum status printed = print_json(o, cell);
+        enum status printed = print_json(o, o->cell);
         st = st ? st : printed;
     }
     json_decref(o->rows);
     return st;
 }
 
-/* The same command once for each rank, in processes of this host. */
-static enum status run_forked(const struct cell *cell, int argc, char **argv)
-{
-    struct fork_ranks_end end;
-    char text[200];
-    const char **again = calloc((size_t)argc + 2, sizeof *again);
-    if (!again)
-        return fail(ST_OOM, "%d ranks: no host memory", cell->ranks);
-    again[0] = "/proc/self/exe";
-    for (int i = 0; i < argc; i++)
-        again[i + 1] = argv[i];
-    enum status st = fork_ranks_run(again, cell->ranks, &end);
-    free(again);
-    TRY(st);
-    int code = fork_ranks_code(&end);
-    if (code == 0)
-        return ST_OK;
-    return fail(code == 1 ? ST_WRONG : ST_COMM, "%s", fork_ranks_text(&end, text, sizeof text));
-}
-
 /* ---- the command ---- */
 
 /* Defaults and refusals are those of a cell; this one gives each rank a request of its own. */
-static enum status fill(struct comm_options *o, struct cell *cell, int world, struct setup **out)
+static enum status fill(struct comm_options *o, struct cell *cell, const struct rendezvous *place,
+                        struct setup **out)
 {
     bool gpus = strcmp(cell->backend, "cpu") != 0 && backend_find("cuda") && gpus_count() > 1;
     if (cell->ranks == 0)
-        cell->ranks = o->ranks > 0 ? o->ranks : world > 0 ? world : gpus ? gpus_count() : 2;
+        cell->ranks = o->ranks > 0 ? o->ranks : place ? place->size : gpus ? gpus_count() : 2;
     if (cell->ranks > COMM_CASE_RANKS)
         return fail(ST_INVALID, "%d processes under mpirun; `comm` takes at most %d", cell->ranks,
                     COMM_CASE_RANKS);
@@ -234,7 +207,7 @@ static enum status fill(struct comm_options *o, struct cell *cell, int world, st
     snprintf(cell->model, sizeof cell->model, "dit-tiny");
     if (cell->ranks > 1)
         snprintf(cell->strategy, sizeof cell->strategy, "data=%d", cell->ranks);
-    TRY(setup_open(cell, world, out));
+    TRY(setup_open(cell, place, out));
     *cell = (*out)->cell;
     o->bench.dtype = (*out)->problem.dtype;
     o->bench.max = o->max                              ? o->max
@@ -246,33 +219,34 @@ static enum status fill(struct comm_options *o, struct cell *cell, int world, st
     return setup_check_build(*out);
 }
 
-static enum status run(struct comm_options *o, struct cell *cell, int argc, char **argv)
+/* *agreed: a failure is the same on every rank, and nobody waits for this one. */
+static enum status run_at(struct comm_options *o, struct cell *cell, const struct place *place,
+                          char **argv, bool *agreed)
 {
-    struct rendezvous place = {.size = 1};
     struct setup *setup = NULL;
-    bool forked;
-    bool under = false;
-    TRY(fork_ranks_place(&forked, &place));
-    if (!forked)
-        TRY(rendezvous_mpi(&argc, &argv, &under, &place));
-    if (forked)
-        cell->ranks = place.size;
-    enum status st = fill(o, cell, under ? place.size : 0, &setup);
-    bool threads = strcmp(cell->transport, "local") == 0;
-    if (st == ST_OK && strcmp(cell->transport, "mpi") == 0 && !under)
+    struct fork_ranks_end end;
+    const struct rendezvous *where = place_rendezvous(place);
+    enum status st = fill(o, cell, where, &setup);
+    if (st == ST_OK && setup_processes(setup) && !where)
         st = fail(ST_INVALID, "transport mpi: start it as `mpirun -n %d ditbench comm`",
                   cell->ranks);
-    else if (st == ST_OK && !forked && setup_forks(setup))
-        st = run_forked(cell, argc, argv);
-    else if (st == ST_OK)
-        st = run_here(o, cell, threads ? NULL : &place);
-    if (setup)
-        setup_close(setup);
-    if (under && st != ST_OK && st != ST_WRONG)
-        return st; /* peers may wait: mpirun ends them */
-    if (under)
-        rendezvous_finish();
+    else if (st == ST_OK && setup_forks(setup) && !where)
+        st = place_start_ranks(argv, cell->ranks, &end);
+    else if (st == ST_OK) {
+        st = run_here(o, setup, where);
+        *agreed = st == ST_OK || st == ST_WRONG || st == ST_UNSUPPORTED;
+    }
+    setup_close(setup);
     return st;
+}
+
+static enum status run(struct comm_options *o, struct cell *cell, char **argv)
+{
+    struct place place;
+    bool agreed = true;
+    TRY(place_find(PLACE_FORKED | PLACE_MPI, &place));
+    enum status st = run_at(o, cell, &place, argv, &agreed);
+    return place_leave(&place, "comm", st, agreed);
 }
 
 static enum status comm_main(int argc, char **argv)
@@ -293,7 +267,7 @@ static enum status comm_main(int argc, char **argv)
     struct cell cell;
     cell_init(&cell);
     TRY(args_parse(&args, argc, argv, &cell, &o));
-    return run(&o, &cell, argc, argv);
+    return run(&o, &cell, argv);
 }
 
 const struct command command_comm = {"comm", "what each operation between ranks costs, by size",

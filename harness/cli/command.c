@@ -2,10 +2,6 @@
 /* What commands share at the terminal. No command. */
 #include "harness/cli/command.h"
 
-#include "harness/base/self.h"
-#include "harness/launch/fork_ranks.h"
-
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,22 +14,4 @@ enum status command_print_json(json_t *value)
     puts(text);
     free(text);
     return ST_OK;
-}
-
-enum status command_start_ranks(char **argv, int ranks, struct fork_ranks_end *end)
-{
-    char program[PATH_MAX];
-    int n = 0;
-    TRY(self_path(program));
-    while (argv[n])
-        n++;
-    const char **again = calloc((size_t)n + 2, sizeof *again);
-    if (!again)
-        return fail(ST_OOM, "%d ranks: no host memory", ranks);
-    again[0] = program;
-    for (int i = 0; i < n; i++)
-        again[i + 1] = argv[i];
-    enum status st = fork_ranks_run(again, ranks, end);
-    free(again);
-    return st;
 }

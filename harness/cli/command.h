@@ -21,9 +21,4 @@ extern const struct command command_list, command_plan, command_run, command_ver
 /* Prints one JSON value (taken, may be NULL: no memory) and a newline. */
 enum status command_print_json(json_t *value);
 
-/* Starts this program again, with the same command (argv[0]) and arguments, as `ranks` ranks that
- * find their place with fork_ranks_place. As fork_ranks_run. */
-struct fork_ranks_end;
-enum status command_start_ranks(char **argv, int ranks, struct fork_ranks_end *end);
-
 #endif

@@ -79,7 +79,7 @@ static enum status plan_run(int argc, char **argv)
     struct plan_options o = {.rank = -1};
     cell_init(&cell);
     TRY(args_parse(&args, argc, argv, &cell, &o));
-    TRY(setup_open(&cell, 0, &setup));
+    TRY(setup_open(&cell, NULL, &setup));
     enum status st = ST_OK;
     if (o.rank >= setup->cell.ranks)
         st = fail(ST_INVALID, "--rank: found %d, wanted 0 to %d: the cell has %d rank%s", o.rank,

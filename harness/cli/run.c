@@ -7,6 +7,7 @@
 #include "harness/cli/command.h"
 #include "harness/host/env.h"
 #include "harness/launch/launch.h"
+#include "harness/launch/place.h"
 #include "harness/launch/watchdog.h"
 #include "harness/measure/outcome.h"
 #include "harness/measure/worker.h"
@@ -99,6 +100,16 @@ static enum status identity_of(const struct setup *setup, char *text, size_t siz
     return ST_OK;
 }
 
+/* What is measured is not quite what was asked for. */
+static void note_threads(const struct setup *setup)
+{
+    if (setup->threads_asked > 0 && setup->threads_asked < setup->cell.threads)
+        fprintf(stderr,
+                "ditbench run: %d ranks have a thread each, so %d run and are recorded, not the %d "
+                "of --threads\n",
+                setup->cell.ranks, setup->cell.threads, setup->threads_asked);
+}
+
 static enum status run_launched(const struct setup *setup, const struct run_options *o, int argc,
                                 char **argv)
 {
@@ -109,6 +120,7 @@ static enum status run_launched(const struct setup *setup, const struct run_opti
     enum status code;
     TRY(identity_of(setup, identity, sizeof identity));
     TRY(temporary_log(log, sizeof log));
+    note_threads(setup);
     interrupt_catch();
     progress_start(&progress, 1, 0);
     progress_cell(&progress, setup->cell.strategy);
@@ -156,79 +168,73 @@ static enum status check_plan(const struct setup *setup)
     return setup_check_build(setup);
 }
 
-/* Peers may wait for this rank: it dies, and mpirun ends them. */
-static void die(int rank, enum status st)
-{
-    fprintf(stderr, "ditbench run: rank %d: %s\n", rank, status_message());
-    fflush(NULL);
-    _exit(ending_exit_code(st));
-}
-
+/* *agreed: a failure is the same on every rank, and nobody waits for this one. */
 static enum status run_as_rank(const struct setup *setup, const struct run_options *o,
-                               const struct outcome_options *options,
-                               const struct rendezvous *place)
+                               const struct outcome_options *options, const struct place *place,
+                               bool *agreed)
 {
     struct record *record = NULL;
     enum status st = check_plan(setup);
     if (st != ST_OK) {
-        if (place->rank > 0)
+        if (place->where.rank > 0)
             return st;
         TRY(outcome_failed(setup, options, st, &record));
         st = conclude(record, st, o->json);
         record_close(record);
         return st;
     }
+    if (place->where.rank == 0)
+        note_threads(setup);
+    double load = env_load();
     double limit = setup->cell.timeout_s;
-    TRY(watchdog_start(place->rank, limit, limit > 0 ? limit : LAUNCH_SILENCE_S));
-    const struct worker worker = {setup, place, NULL, o->output, on_phase, on_beat, NULL, NULL};
+    TRY(watchdog_start(place->where.rank, limit, limit > 0 ? limit : LAUNCH_SILENCE_S));
+    const struct worker worker = {
+        .setup = setup,
+        .place = &place->where,
+        .output = o->output,
+        .on_phase = on_phase,
+        .on_beat = on_beat,
+    };
     st = worker_run(&worker, &record);
     watchdog_stop();
-    if (st != ST_OK && st != ST_WRONG)
-        die(place->rank, st);
+    *agreed = st == ST_OK || st == ST_WRONG;
     if (record) {
         struct outcome_options named = *options;
         named.identity = record->cell.weights;
         env_add_loaded(record, setup->cell.backend);
-        outcome_name(setup, &named, record);
+        outcome_name(setup, &named, load, record);
         st = conclude(record, st, o->json);
-        fflush(stdout);
     }
     record_close(record);
     return st;
 }
 
 static enum status run_under_mpi(const struct cell *cell, const struct run_options *o, int argc,
-                                 char **argv, const struct rendezvous *place)
+                                 char **argv, const struct place *place)
 {
     struct setup *setup;
+    bool agreed = true;
     const struct outcome_options options = {
         .experiment = "", .argc = argc, .argv = argv, .identity = "unknown"};
-    TRY(setup_open(cell, place->size, &setup));
-    enum status st = run_as_rank(setup, o, &options, place);
+    enum status st = setup_open(cell, &place->where, &setup);
+    if (st == ST_OK)
+        st = run_as_rank(setup, o, &options, place, &agreed);
     setup_close(setup);
-    return st;
+    return place_leave(place, "run", st, agreed);
 }
 
 /* ---- the command ---- */
 
 static enum status run(struct cell *cell, const struct run_options *o, int argc, char **argv)
 {
-    struct rendezvous place;
+    struct place place;
     struct setup *setup;
-    bool under;
     if (o->output)
         TRY(writable_file(o->output));
-    TRY(rendezvous_mpi(&argc, &argv, &under, &place));
-    if (under) {
-        enum status st = run_under_mpi(cell, o, argc, argv, &place);
-        if (st != ST_OK &&
-            place.rank == 0) /* one rank says it for all, before the first one ends */
-            fprintf(stderr, "ditbench run: %s\n", status_message());
-        status_clear();
-        rendezvous_finish();
-        return st;
-    }
-    TRY(setup_open(cell, 0, &setup));
+    TRY(place_find(PLACE_MPI, &place));
+    if (place.starter == PLACE_MPI)
+        return run_under_mpi(cell, o, argc, argv, &place);
+    TRY(setup_open(cell, NULL, &setup));
     enum status st = run_launched(setup, o, argc, argv);
     setup_close(setup);
     return st;

@@ -5,8 +5,7 @@
 #include "harness/base/number.h"
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
-#include "harness/launch/fork_ranks.h"
-#include "harness/record/record.h"
+#include "harness/launch/place.h"
 #include "harness/report/progress.h"
 
 #include <limits.h>
@@ -14,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { KEY_REFERENCE = 1, KEY_TOLERANCE };
 
@@ -100,47 +98,17 @@ static enum status verify_file(const struct cell *cell, const struct verify_opti
     return st;
 }
 
-/* As one rank of several. */
-static enum status verify_as_rank(const struct cell *cell, const struct verify_options *o,
-                                  const struct rendezvous *place)
-{
-    bool agreed;
-    int none;
-    enum status st = verify_file(cell, o, place, &agreed, &none);
-    if (!agreed) { /* peers may wait for this rank: it dies, and whoever started it ends them */
-        fprintf(stderr, "ditbench verify: rank %d: %s\n", place->rank, status_message());
-        fflush(NULL);
-        _exit(ending_exit_code(st));
-    }
-    if (st != ST_OK && place->rank == 0) /* one rank says it for all, before the first one ends */
-        fprintf(stderr, "ditbench verify: %s\n", status_message());
-    status_clear();
-    rendezvous_finish();
-    return st;
-}
-
-/* The ranks say what there is to say; this process ends as they do. */
-static enum status start_ranks(char **argv, int ranks)
+/* The ranks that it starts say what there is to say. */
+static enum status verify_at(const struct cell *cell, const struct verify_options *o,
+                             const struct place *place, char **argv)
 {
     struct fork_ranks_end end;
-    char text[200];
-    TRY(command_start_ranks(argv, ranks, &end));
-    int code = fork_ranks_code(&end);
-    if (code > 128)
-        return fail(ST_COMM, "%s", fork_ranks_text(&end, text, sizeof text));
-    if (code == 0)
-        return ST_OK;
-    fflush(NULL);
-    _exit(code);
-}
-
-static enum status verify_alone(const struct cell *cell, const struct verify_options *o,
-                                char **argv)
-{
     bool agreed;
     int processes;
-    TRY(verify_file(cell, o, NULL, &agreed, &processes));
-    return processes > 0 ? start_ranks(argv, processes) : ST_OK;
+    enum status st = verify_file(cell, o, place_rendezvous(place), &agreed, &processes);
+    if (st == ST_OK && processes > 0)
+        return place_start_ranks(argv, processes, &end);
+    return place_leave(place, "verify", st, agreed);
 }
 
 /* `verify` takes a folder: one that bears a preset's name is meant all the same. */
@@ -171,8 +139,7 @@ static enum status verify_main(int argc, char **argv)
     };
     struct verify_options o = {NULL, NAN};
     struct cell cell;
-    struct rendezvous place;
-    bool among;
+    struct place place;
     cell_init(&cell);
     TRY(args_parse(&args, argc, argv, &cell, &o));
     if (!cell.model[0])
@@ -180,10 +147,8 @@ static enum status verify_main(int argc, char **argv)
     if (!o.reference)
         return fail(ST_INVALID, "no reference is given; use --reference FILE");
     prefer_folder(&cell);
-    TRY(fork_ranks_place(&among, &place));
-    if (!among)
-        TRY(rendezvous_mpi(&argc, &argv, &among, &place));
-    return among ? verify_as_rank(&cell, &o, &place) : verify_alone(&cell, &o, argv);
+    TRY(place_find(PLACE_FORKED | PLACE_MPI, &place));
+    return verify_at(&cell, &o, &place, argv);
 }
 
 const struct command command_verify = {"verify", "a model's numbers against another framework's",

@@ -5,7 +5,7 @@
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/host/env.h"
-#include "harness/launch/fork_ranks.h"
+#include "harness/launch/place.h"
 #include "harness/measure/outcome.h"
 
 #include <fcntl.h>
@@ -111,21 +111,29 @@ static enum status say_record(const struct record *record)
     return ST_OK;
 }
 
-/* As one process with all ranks (place NULL), or as one rank. */
+/* As one process with all ranks, or as one rank. */
 static enum status work(const struct cell *cell, const struct worker_options *o,
-                        const struct rendezvous *place)
+                        const struct place *place)
 {
     struct setup *setup;
     struct record *record;
     keep_channel();
-    TRY(setup_open(cell, place && !place->folder ? place->size : 0, &setup));
-    struct worker worker = {setup, place, o->identity, o->output, on_phase, on_beat, die, NULL};
+    TRY(setup_open(cell, place_rendezvous(place), &setup));
+    const struct worker worker = {
+        .setup = setup,
+        .place = place_rendezvous(place),
+        .identity = o->identity,
+        .output = o->output,
+        .on_phase = on_phase,
+        .on_beat = on_beat,
+        .on_failure = die,
+    };
     enum status st = worker_run(&worker, &record);
     if (record) {
         /* The parent names it again, with its own command line; a line must be whole to be read. */
         const struct outcome_options options = {.experiment = "", .identity = record->cell.weights};
         env_add_loaded(record, setup->cell.backend);
-        outcome_name(setup, &options, record);
+        outcome_name(setup, &options, env_load(), record);
         enum status said = say_record(record);
         record_close(record);
         st = said ? said : st;
@@ -134,48 +142,43 @@ static enum status work(const struct cell *cell, const struct worker_options *o,
     return st == ST_WRONG ? ST_OK : st; /* the record says so */
 }
 
-/* As one rank of several. When it fails peers may wait for it: whoever started it ends them when it
- * dies. */
-static void work_as_rank(const struct cell *cell, const struct worker_options *o,
-                         const struct rendezvous *place)
-{
-    enum status st = work(cell, o, place);
-    if (st == ST_OK)
-        return;
-    say_failure(st);
-    _exit(ending_exit_code(st));
-}
-
 /* Ends as the rank that brought the others down, which launch.h understands. */
 static enum status start_ranks(int ranks, char **argv)
 {
     struct fork_ranks_end end;
     char text[200];
-    TRY(command_start_ranks(argv, ranks, &end));
+    enum status st = place_start_ranks(argv, ranks, &end);
     if (end.rank < 0)
-        return ST_OK;
+        return st;
     fprintf(stderr, "%s\n", fork_ranks_text(&end, text, sizeof text));
     fflush(NULL);
     _exit(fork_ranks_code(&end));
 }
 
-/* Only a cell over MPI looks for mpirun: a sweep may run under one itself. */
-static enum status start(struct cell *cell, const struct worker_options *o, int argc, char **argv)
+/* Who starts the ranks of the cell. Only a cell over MPI looks for mpirun: a sweep may run under
+ * one itself. */
+static enum place_starter starter_of(const struct cell *cell)
 {
-    struct rendezvous place;
-    bool is = false;
-    bool mpi = strcmp(cell->transport, "mpi") == 0;
-    if (!mpi && (strcmp(cell->transport, "nccl") != 0 || cell->ranks <= 1))
-        return work(cell, o, NULL);
-    TRY(mpi ? rendezvous_mpi(&argc, &argv, &is, &place) : fork_ranks_place(&is, &place));
-    if (!is && mpi)
+    if (strcmp(cell->transport, "mpi") == 0)
+        return PLACE_MPI;
+    return strcmp(cell->transport, "nccl") == 0 && cell->ranks > 1 ? PLACE_FORKED : PLACE_ALONE;
+}
+
+static enum status start(struct cell *cell, const struct worker_options *o, char **argv)
+{
+    struct place place;
+    enum place_starter starter = starter_of(cell);
+    TRY(place_find(starter, &place));
+    if (place.starter == PLACE_ALONE && starter == PLACE_MPI)
         return fail(ST_INVALID, "a worker over mpi must be started by mpirun");
-    if (!is)
+    if (place.starter == PLACE_ALONE && starter == PLACE_FORKED)
         return start_ranks(cell->ranks, argv);
-    work_as_rank(cell, o, &place);
-    if (mpi)
+    enum status st = work(cell, o, &place);
+    if (place.starter != PLACE_ALONE && st != ST_OK)
+        die(NULL, st); /* peers may wait: whoever started this rank ends them when it dies */
+    if (place.starter == PLACE_MPI)
         rendezvous_finish();
-    return ST_OK;
+    return st;
 }
 
 static enum status worker_main(int argc, char **argv)
@@ -196,7 +199,7 @@ static enum status worker_main(int argc, char **argv)
     cell_init(&cell);
     enum status st = args_parse(&args, argc, argv, &cell, &o);
     if (st == ST_OK)
-        st = start(&cell, &o, argc, argv);
+        st = start(&cell, &o, argv);
     if (st && status_message()[0])
         say_failure(st);
     status_clear();

@@ -2,6 +2,8 @@
 /* Starting, awaiting and ending the ranks of one host. Reads none of their output. */
 #include "harness/launch/fork_ranks.h"
 
+#include "kernels/base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -26,13 +28,6 @@ struct family {
     bool interrupted, killed;
     struct fork_ranks_end end;
 };
-
-static long now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- the folder ---- */
 
@@ -145,28 +140,29 @@ static void reap(struct family *r)
     }
 }
 
-/* Sleeps until a rank ends, a signal comes, or `deadline` (0: none) has passed. */
-static void sleep_until(struct family *r, long deadline)
+/* Sleeps until a rank ends, a signal comes, or `seconds` have passed. */
+static void sleep_for(struct family *r, double seconds)
 {
     siginfo_t info;
-    long ms = deadline > 0 ? deadline - now_ms() : 1000;
-    ms = ms < 1 ? 1 : ms;
-    int got = sigtimedwait(&r->watched, &info, &(struct timespec){ms / 1000, ms % 1000 * 1000000L});
+    double s = seconds < 1e-3 ? 1e-3 : seconds;
+    const struct timespec wait = {(time_t)s, (long)(1e9 * (s - (double)(time_t)s))};
+    int got = sigtimedwait(&r->watched, &info, &wait);
     r->interrupted |= got > 0 && got != SIGCHLD;
 }
 
 static void await(struct family *r)
 {
-    long deadline = 0;
+    double deadline = 0; /* 0: none */
     for (reap(r); r->left > 0; reap(r)) {
+        double now = clock_seconds();
         if (r->end.rank >= 0 && deadline == 0)
-            deadline = now_ms() + FORK_RANKS_GRACE_MS;
-        bool late = deadline > 0 && now_ms() >= deadline;
+            deadline = now + 1e-3 * FORK_RANKS_GRACE_MS;
+        bool late = deadline > 0 && now >= deadline;
         if ((r->interrupted || late) && !r->killed) {
             kill_ranks(r);
             remove_folder(r->folder); /* who killed us may not wait for a slow death */
         }
-        sleep_until(r, r->killed ? 0 : deadline);
+        sleep_for(r, r->killed || deadline == 0 ? 1 : deadline - now);
     }
 }
 

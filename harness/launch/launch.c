@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Watching one cell: its lines, its clocks, its end. How processes start and die is in
- * launch_process.c. */
+/* Watching one cell: its lines, its clocks, its end. How processes start and die is process.c's
+ * business. */
 #include "harness/launch/launch.h"
 
 #include "harness/base/interrupt.h"
@@ -236,10 +236,8 @@ static void reason(const struct watch *w, struct launch_end *end, const char *fi
 
 static void end_failed(struct watch *w, struct launch_end *end, int code)
 {
-    static const enum status by_code[] = {
-        [2] = ST_INVALID, [3] = ST_UNSUPPORTED, [4] = ST_OOM, [5] = ST_COMM};
     char first[100];
-    enum status st = code >= 2 && code <= 5 ? by_code[code] : ST_COMM;
+    enum status st = code > 1 ? ending_exit_status(code) : ST_COMM; /* there is no record */
     snprintf(first, sizeof first,
              code == 0 ? "it ended without a record" : "it ended with status %d", code);
     if (w->failed)

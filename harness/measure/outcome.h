@@ -30,8 +30,9 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
  * refuses. */
 enum status outcome_foresee(const struct setup *setup, uint64_t *predicted);
 
-/* Fills id, cell, experiment, argv, env and time of a record of this cell. */
-void outcome_name(const struct setup *setup, const struct outcome_options *options,
+/* Fills id, cell, experiment, argv, env and time of a record of this cell, which began under
+ * `load`: env_load(). */
+void outcome_name(const struct setup *setup, const struct outcome_options *options, double load,
                   struct record *record);
 
 /* A named record of a cell that failed with `st` before anything was measured; the reason is the

@@ -8,12 +8,12 @@
 #include "harness/launch/ranks.h"
 #include "harness/measure/headroom.h"
 #include "harness/measure/worker_record.h"
+#include "kernels/base/clock.h"
 #include "strategies/run.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { BEAT_MS = 100 }; /* beats come no faster */
 
@@ -34,7 +34,7 @@ struct job {
     struct record *record;
 
     long done, total; /* steps, on the reporter's rank or in the one-rank run */
-    struct timespec last_beat;
+    double last_beat; /* seconds */
 };
 
 /* ---- signs of life ---- */
@@ -48,13 +48,10 @@ static void phase(const struct job *job, const char *name)
 static void on_step(void *self, int step)
 {
     struct job *job = self;
-    struct timespec now;
+    double now = clock_seconds();
     (void)step;
     job->done++;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    long ms = (now.tv_sec - job->last_beat.tv_sec) * 1000 +
-              (now.tv_nsec - job->last_beat.tv_nsec) / 1000000;
-    if (!job->worker->on_beat || ms < BEAT_MS)
+    if (!job->worker->on_beat || now - job->last_beat < 1e-3 * BEAT_MS)
         return;
     job->last_beat = now;
     job->worker->on_beat(job->worker->self, job->done, job->total);
@@ -64,7 +61,7 @@ static void start_beats(struct job *job, long loops)
 {
     job->done = 0;
     job->total = loops * job->setup->problem.steps;
-    job->last_beat = (struct timespec){0};
+    job->last_beat = 0;
 }
 
 /* ---- one-rank runs ---- */
@@ -127,6 +124,19 @@ static void check(const struct job *job, const float *latent)
     record->deviation.psnr_db = got.psnr_db;
 }
 
+/* Asked of every latent, checked or not. */
+static void check_finite(const struct job *job, const float *latent)
+{
+    struct record *record = job->record;
+    size_t n = reference_count(&job->setup->problem);
+    size_t bad = quality_not_finite(n, latent);
+    if (bad == 0)
+        return;
+    record->status = ENDING_WRONG;
+    record->reason = record_text_format(
+        record, "%zu of the final latents' %zu elements are NaN or infinite", bad, n);
+}
+
 static enum status write_output(const struct job *job, const float *latent)
 {
     const struct problem *p = &job->setup->problem;
@@ -148,6 +158,7 @@ static enum status report(struct job *job, const struct plan *plan, const void *
     record->status = ENDING_OK;
     worker_record_fill(record, plan, cell->ranks, cell->repeats, parts, step_end_ms);
     check(job, latent);
+    check_finite(job, latent);
     record_judge(record);
     TRY(write_output(job, latent));
     return record->status == ENDING_WRONG ? fail(ST_WRONG, "%s", record->reason) : ST_OK;
@@ -319,18 +330,9 @@ static enum status foresee(struct job *job)
 
 static enum status run_cell(struct job *job)
 {
-    const struct cell *cell = &job->setup->cell;
-    struct ranks ranks = {
-        .backend = cell->backend,
-        .transport = setup_transport(job->setup),
-        .n = cell->ranks,
-        .threads = cell->threads,
-        .timeout_s = job->worker->place ? setup_watch_s(job->setup) : 0,
-        .place = job->worker->place,
-        .exchange = cell->exchange,
-    };
+    struct ranks ranks = setup_ranks(job->setup, job->worker->place);
     TRY(foresee(job));
-    TRY(headroom_look(cell->backend, &job->headroom));
+    TRY(headroom_look(ranks.backend, &job->headroom));
     if (!prepares_late(job))
         TRY(prepare_early(job));
     enum status st = ranks_each(&ranks, measure, job);

@@ -69,3 +69,12 @@ int ending_exit_code(enum status st)
     BUG_ON((size_t)st >= sizeof outcome / sizeof outcome[0], "status %d", (int)st);
     return outcome[st].exit_code;
 }
+
+enum status ending_exit_status(int code)
+{
+    static const enum status by_code[] = {ST_OK,          ST_WRONG, ST_INVALID,
+                                          ST_UNSUPPORTED, ST_OOM,   ST_COMM};
+    if (code == ending_exit_code(ST_INTERRUPTED))
+        return ST_INTERRUPTED;
+    return code >= 0 && code <= 5 ? by_code[code] : ST_COMM;
+}

@@ -30,4 +30,7 @@ bool ending_final(enum ending ending);
 enum ending ending_of(enum status st);
 int ending_exit_code(enum status st);
 
+/* The status of a program of ours that exited with `code`; ST_COMM where none does. */
+enum status ending_exit_status(int code);
+
 #endif

@@ -1,204 +1,101 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Results files: reading with the last row of an id winning, locking, repairing, appending. */
+/* Results files: locking, repairing, appending, and holding on to what the path names. */
 #include "harness/record/file.h"
+
 #include "harness/base/folder.h"
+#include "harness/record/kept.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- reading ---- */
-
-static enum status list_add(struct record_list *list, struct record *record)
-{
-    if ((list->n & (list->n - 1)) == 0) { // a power of two: full
-        size_t room = list->n ? 2 * (size_t)list->n : 1;
-        struct record **v = realloc(list->v, room * sizeof *v);
-        if (!v)
-            return fail(ST_OOM, "results: a list of %zu records", room);
-        list->v = v;
-    }
-    list->v[list->n++] = record;
-    return ST_OK;
-}
-
-void record_list_release(struct record_list *list)
-{
-    for (int i = 0; i < list->n; i++)
-        record_close(list->v[i]);
-    free(list->v);
-    *list = (struct record_list){0};
-}
-
-const struct record *record_list_find(const struct record_list *list, const char *id)
-{
-    for (int i = 0; i < list->n; i++)
-        if (strcmp(list->v[i]->id, id) == 0)
-            return list->v[i];
-    return NULL;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-    struct record *const *const *x = a, *const *const *y = b; // two places in the list
-    int order = strcmp((**x)->id, (**y)->id);
-    return order ? order : (*x > *y) - (*x < *y);
-}
-
-/* Of records with one id, moves the last to the place of the first and drops the others. */
-static enum status keep_last(struct record_list *list)
-{
-    if (list->n < 2)
-        return ST_OK;
-    struct record ***place = malloc((size_t)list->n * sizeof *place);
-    if (!place)
-        return fail(ST_OOM, "results: the order of %d records", list->n);
-    for (int i = 0; i < list->n; i++)
-        place[i] = &list->v[i];
-    qsort(place, (size_t)list->n, sizeof *place, compare_ids);
-    for (int i = 0; i + 1 < list->n; i++) {
-        if (strcmp((*place[i])->id, (*place[i + 1])->id) != 0)
-            continue;
-        record_close(*place[i]);
-        *place[i] = *place[i + 1];
-        *place[i + 1] = NULL;
-        place[i + 1] = place[i]; // the place that later ones of this id go to
-    }
-    free(place);
-    int kept = 0;
-    for (int i = 0; i < list->n; i++)
-        if (list->v[i])
-            list->v[kept++] = list->v[i];
-    list->n = kept;
-    return ST_OK;
-}
-
-static bool blank(const char *line, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (!strchr(" \t\r\n", line[i]) || line[i] == '\0')
-            return false;
-    return true;
-}
-
-/* A line as it grows; kept from line to line. */
-struct line {
-    char *text;
-    size_t size, room;
+struct record_file {
+    char *path;
+    int fd;
+    struct stat left;        /* as our last write left it */
+    struct record_kept kept; /* the rows appended */
+    char notice[PATH_MAX + 200];
 };
 
-/* Reads up to and with the next '\n'. size 0: the end. Stops above RECORD_LINE_MAX bytes. */
-static enum status read_line(FILE *in, struct line *line)
-{
-    int c;
-    line->size = 0;
-    while (line->size <= RECORD_LINE_MAX && (c = getc_unlocked(in)) != EOF) {
-        if (line->size == line->room) {
-            size_t room = line->room ? 2 * line->room : 4096;
-            char *text = realloc(line->text, room);
-            if (!text)
-                return fail(ST_OOM, "a line of %zu bytes", room);
-            line->text = text;
-            line->room = room;
-        }
-        line->text[line->size++] = (char)c;
-        if (c == '\n')
-            break;
-    }
-    return ferror(in) ? fail(ST_IO, "reading failed: %s", strerror(errno)) : ST_OK;
-}
+/* ---- opening ---- */
 
-/* Adds the record of a line. *torn: it is the last one, without its end, and none. */
-static enum status take_line(const struct line *line, int number, struct record_list *out,
-                             bool *torn)
+/* O_NONBLOCK: never waits on a pipe. */
+static enum status open_regular(const char *path, int flags, int *fd)
 {
-    struct record *record;
-    if (blank(line->text, line->size))
+    struct stat info;
+    bool there = stat(path, &info) == 0;
+    if (there && !S_ISREG(info.st_mode))
+        return fail(ST_INVALID, "%s: is no regular file", path);
+    *fd = open(path, flags | O_NONBLOCK | O_CLOEXEC, 0666);
+    if (*fd >= 0 && fstat(*fd, &info) == 0 && S_ISREG(info.st_mode))
         return ST_OK;
-    if (line->size > RECORD_LINE_MAX)
-        return fail(ST_INVALID, "line %d: longer than %d MiB, so it is no record", number,
-                    RECORD_LINE_MAX >> 20);
-    enum status st = record_read(line->text, line->size, number, &record);
-    if (st == ST_INVALID && line->text[line->size - 1] != '\n') {
-        *torn = true;
+    int error = errno;
+    if (*fd < 0)
+        return fail(ST_IO, "%s: cannot be opened: %s", path, strerror(error));
+    close(*fd);
+    return fail(ST_INVALID, "%s: is no regular file", path);
+}
+
+/* Does the path name the file that is open? */
+static bool names(const char *path, int fd)
+{
+    struct stat by_path;
+    struct stat is_open;
+    return stat(path, &by_path) == 0 && fstat(fd, &is_open) == 0 &&
+           by_path.st_dev == is_open.st_dev && by_path.st_ino == is_open.st_ino;
+}
+
+static enum status lock(const char *path, int fd)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
         return ST_OK;
-    }
-    TRY(st);
-    st = list_add(out, record);
-    if (st != ST_OK)
-        record_close(record);
-    return st;
+    if (errno == EWOULDBLOCK)
+        return fail(ST_INVALID,
+                    "%s: another sweep is writing it; wait for that one, or name another file with "
+                    "--results",
+                    path);
+    return fail(ST_IO, "%s: cannot be locked: %s", path, strerror(errno));
 }
 
-static enum status read_lines(FILE *in, struct record_list *out, bool *torn)
+/* What was replaced between opening and locking is opened again. */
+static enum status open_locked(const char *path, int *fd)
 {
-    struct line line = {0};
-    enum status st;
-    for (int number = 1;; number++) {
-        st = read_line(in, &line);
-        if (st != ST_OK || line.size == 0)
-            break;
-        st = take_line(&line, number, out, torn);
-        if (st != ST_OK)
-            break;
+    TRY(folder_make_above(path));
+    for (int i = 0; i < 100; i++) {
+        TRY(open_regular(path, O_RDWR | O_APPEND | O_CREAT, fd));
+        enum status st = lock(path, *fd);
+        if (st == ST_OK && names(path, *fd))
+            return ST_OK;
+        close(*fd);
+        TRY(st);
     }
-    free(line.text);
-    return st;
+    return fail(ST_IO, "%s: is replaced again and again", path);
 }
-
-enum status record_file_read(const char *path, struct record_list *out, bool *torn)
-{
-    bool ignored;
-    torn = torn ? torn : &ignored;
-    *torn = false;
-    *out = (struct record_list){0};
-    FILE *in = fopen(path, "re");
-    if (!in)
-        return fail(ST_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    enum status st = read_lines(in, out, torn);
-    fclose(in);
-    if (st != ST_OK)
-        return fail_prefix(st, "%s", path);
-    return keep_last(out);
-}
-
-/* ---- writing ---- */
 
 enum status record_file_open(const char *path, struct record_file **out)
 {
-    enum status st;
     *out = NULL;
     if (path[0] == '\0')
         return fail(ST_INVALID, "results file: its name is empty");
-    TRY(folder_make_above(path));
     struct record_file *file = calloc(1, sizeof *file);
     if (!file || !(file->path = strdup(path))) {
         free(file);
         return fail(ST_OOM, "%s: no memory to open it", path);
     }
-    file->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (file->fd < 0) {
-        st = fail(ST_IO, "%s: cannot be opened for appending: %s", path, strerror(errno));
-        goto out_close;
+    enum status st = open_locked(path, &file->fd);
+    if (st != ST_OK) {
+        file->fd = -1;
+        record_file_close(file);
+        return st;
     }
-    if (flock(file->fd, LOCK_EX | LOCK_NB) != 0) {
-        st = errno == EWOULDBLOCK
-                 ? fail(ST_INVALID,
-                        "%s: another sweep is writing it; wait for that one, or name "
-                        "another file with --results",
-                        path)
-                 : fail(ST_IO, "%s: cannot be locked: %s", path, strerror(errno));
-        goto out_close;
-    }
+    fstat(file->fd, &file->left);
     *out = file;
     return ST_OK;
-out_close:
-    record_file_close(file);
-    return st;
 }
 
 void record_file_close(struct record_file *file)
@@ -207,9 +104,45 @@ void record_file_close(struct record_file *file)
         return;
     if (file->fd >= 0)
         close(file->fd);
+    record_kept_release(&file->kept);
     free(file->path);
     free(file);
 }
+
+/* ---- reading ---- */
+
+/* Takes fd. */
+static enum status read_open(const char *path, int fd, struct record_list *out,
+                             struct record_tail *tail)
+{
+    *out = (struct record_list){0};
+    FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
+    if (!in || fseek(in, 0, SEEK_SET) != 0) {
+        enum status st = fail(ST_IO, "%s: cannot be read: %s", path, strerror(errno));
+        if (in)
+            fclose(in);
+        else if (fd >= 0)
+            close(fd);
+        return st;
+    }
+    enum status st = record_list_read(in, out, tail);
+    fclose(in);
+    return st ? fail_prefix(st, "%s", path) : ST_OK;
+}
+
+enum status record_file_read(const char *path, struct record_list *out, bool *torn)
+{
+    int fd;
+    struct record_tail tail = {0};
+    *out = (struct record_list){0};
+    TRY(open_regular(path, O_RDONLY, &fd));
+    enum status st = read_open(path, fd, out, &tail);
+    if (torn)
+        *torn = tail.size > 0 && tail.torn;
+    return st;
+}
+
+/* ---- repairing ---- */
 
 /* Writes all of it, whatever pieces the system makes of it. */
 static bool write_all(int fd, const char *data, size_t size)
@@ -226,70 +159,173 @@ static bool write_all(int fd, const char *data, size_t size)
     return true;
 }
 
-/* Where the last line begins in a file of `size` bytes; `size` when it ends in '\n'. -1: reading
- * failed. */
-static off_t last_line(int fd, off_t size)
+static enum status mend(struct record_file *file, const struct record_tail *tail)
 {
-    char piece[4096];
-    for (off_t end = size; end > 0;) {
-        off_t begin = end > (off_t)sizeof piece ? end - (off_t)sizeof piece : 0;
-        if (pread(fd, piece, (size_t)(end - begin), begin) != end - begin)
-            return -1;
-        char *newline = memrchr(piece, '\n', (size_t)(end - begin));
-        if (newline)
-            return begin + (newline - piece) + 1;
-        end = begin;
-    }
-    return 0;
+    off_t size = lseek(file->fd, 0, SEEK_END);
+    if (tail->size == 0)
+        return ST_OK;
+    if (!tail->torn && !write_all(file->fd, "\n", 1))
+        return fail(ST_IO, "%s: its last line cannot be ended: %s", file->path, strerror(errno));
+    if (tail->torn && ftruncate(file->fd, size - (off_t)tail->size) != 0)
+        return fail(ST_IO, "%s: its torn last line cannot be cut off: %s", file->path,
+                    strerror(errno));
+    return ST_OK;
 }
 
-/* A last line without '\n' that is a record all the same. */
-static bool only_unfinished(int fd, off_t begin, size_t size)
+/* Reads all of it, then mends its end. Release *list whatever the status. */
+static enum status read_and_mend(struct record_file *file, struct record_list *list, size_t *cut)
 {
-    struct record *record = NULL;
-    char *line = size <= RECORD_LINE_MAX ? malloc(size) : NULL;
-    if (line && pread(fd, line, size, begin) == (ssize_t)size)
-        record_read(line, size, 0, &record);
-    free(line);
-    record_close(record);
-    return record != NULL;
+    struct record_tail tail;
+    *cut = 0;
+    TRY(read_open(file->path, fcntl(file->fd, F_DUPFD_CLOEXEC, 0), list, &tail));
+    TRY(mend(file, &tail));
+    *cut = tail.torn ? tail.size : 0;
+    fstat(file->fd, &file->left);
+    return ST_OK;
 }
 
 enum status record_file_repair(struct record_file *file, size_t *cut)
 {
-    off_t size = lseek(file->fd, 0, SEEK_END);
-    off_t begin = size < 0 ? -1 : last_line(file->fd, size);
-    *cut = 0;
-    if (begin < 0)
-        return fail(ST_IO, "%s: its end cannot be read: %s", file->path, strerror(errno));
-    if (begin == size)
-        return ST_OK;
-    if (only_unfinished(file->fd, begin, (size_t)(size - begin))) {
-        if (!write_all(file->fd, "\n", 1))
-            return fail(ST_IO, "%s: its last line cannot be ended: %s", file->path,
-                        strerror(errno));
-        return ST_OK;
-    }
-    if (ftruncate(file->fd, begin) != 0)
-        return fail(ST_IO, "%s: its torn last line cannot be cut off: %s", file->path,
-                    strerror(errno));
-    *cut = (size_t)(size - begin);
-    return ST_OK;
+    struct record_list list;
+    enum status st = read_and_mend(file, &list, cut);
+    record_list_release(&list);
+    return st;
 }
 
-enum status record_file_append(struct record_file *file, const struct record *record)
+/* ---- holding on ---- */
+
+/* What others did to it; NULL: nothing. */
+static const char *look(const struct record_file *file)
 {
-    char *line;
-    size_t size;
-    TRY(record_write(record, &line, &size));
+    struct stat now;
+    if (stat(file->path, &now) != 0)
+        return "deleted";
+    if (now.st_dev != file->left.st_dev || now.st_ino != file->left.st_ino)
+        return "replaced";
+    bool same = now.st_size == file->left.st_size &&
+                now.st_mtim.tv_sec == file->left.st_mtim.tv_sec &&
+                now.st_mtim.tv_nsec == file->left.st_mtim.tv_nsec;
+    return same ? NULL : "changed";
+}
+
+static void notice(struct record_file *file, const char *what, int lost, size_t cut)
+{
+    size_t size = sizeof file->notice;
+    int n = snprintf(file->notice, size, "%s was %s while it was being written", file->path, what);
+    if (lost > 0 && n > 0 && (size_t)n < size)
+        n += snprintf(file->notice + n, size - (size_t)n, ": %d row%s went into it again", lost,
+                      lost == 1 ? "" : "s");
+    if (cut > 0 && n > 0 && (size_t)n < size)
+        snprintf(file->notice + n, size - (size_t)n, "; cut off a torn last line of %zu bytes",
+                 cut);
+}
+
+/* Takes what the path names now for the file, and finds what it lacks. */
+static enum status take_again(struct record_file *file, const char *what)
+{
+    int fd;
+    size_t cut;
+    struct record_list list;
+    if (!names(file->path, file->fd)) {
+        TRY(open_locked(file->path, &fd));
+        close(file->fd);
+        file->fd = fd;
+    }
+    enum status st = read_and_mend(file, &list, &cut);
+    if (st == ST_OK) {
+        int lost = record_kept_compare(&file->kept, &list);
+        if (lost > 0 || cut > 0 || strcmp(what, "changed") != 0)
+            notice(file, what, lost, cut);
+    }
+    record_list_release(&list);
+    return st;
+}
+
+static enum status store(struct record_file *file, struct record_kept_row *row)
+{
     off_t before = lseek(file->fd, 0, SEEK_END);
-    bool written = before >= 0 && write_all(file->fd, line, size) && fsync(file->fd) == 0;
+    row->stored = before >= 0 && write_all(file->fd, row->line, row->size) && fsync(file->fd) == 0;
     int error = errno;
-    free(line);
-    if (written)
+    fstat(file->fd, &file->left);
+    if (row->stored)
         return ST_OK;
     if (before >= 0 && ftruncate(file->fd, before) != 0)
         return fail(ST_IO, "%s: a row could not be appended (%s) nor taken back (%s)", file->path,
                     strerror(error), strerror(errno));
     return fail(ST_IO, "%s: a row could not be appended: %s", file->path, strerror(error));
+}
+
+/* ---- when the file is lost ---- */
+
+/* A new file beside ours, or else where temporary files go; its name in `path`. */
+static int open_spare(const struct record_file *file, char *path, size_t size)
+{
+    const char *folder = getenv("TMPDIR");
+    int fd = -1;
+    int n = snprintf(path, size, "%s.XXXXXX.jsonl", file->path);
+    if (n > 0 && (size_t)n < size)
+        fd = mkostemps(path, 6, O_CLOEXEC);
+    if (fd >= 0)
+        return fd;
+    snprintf(path, size, "%s/ditbench-rows-XXXXXX.jsonl", folder && folder[0] ? folder : "/tmp");
+    return mkostemps(path, 6, O_CLOEXEC);
+}
+
+/* Keeps what is not stored elsewhere, and says where. Returns st, which was the file's end. */
+static enum status rescue(struct record_file *file, enum status st)
+{
+    char spare[PATH_MAX];
+    char why[2000];
+    int rows = record_kept_missing(&file->kept);
+    if (rows == 0)
+        return st;
+    snprintf(why, sizeof why, "%s", status_message());
+    int fd = open_spare(file, spare, sizeof spare);
+    bool kept = fd >= 0;
+    for (int i = 0; i < file->kept.n && kept; i++)
+        if (!file->kept.v[i].stored)
+            kept = write_all(fd, file->kept.v[i].line, file->kept.v[i].size);
+    kept = kept && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 && !kept)
+        unlink(spare);
+    if (kept)
+        return fail(st, "%s; %d row%s that it lacks %s in %s", why, rows, rows == 1 ? "" : "s",
+                    rows == 1 ? "is" : "are", spare);
+    return fail(st, "%s; %d row%s lost, and will be measured again", why, rows,
+                rows == 1 ? " is" : "s are");
+}
+
+/* ---- appending ---- */
+
+enum status record_file_settle(struct record_file *file)
+{
+    static const struct record_list nothing;
+    const char *what = look(file);
+    enum status st = ST_OK;
+    file->notice[0] = '\0';
+    if (what) {
+        st = take_again(file, what);
+        if (st != ST_OK) {
+            record_kept_compare(&file->kept, &nothing);
+            st = fail_prefix(st, "%s was %s while it was being written, and cannot be gone on with",
+                             file->path, what);
+        }
+    }
+    for (int i = 0; i < file->kept.n && st == ST_OK; i++)
+        if (!file->kept.v[i].stored)
+            st = store(file, &file->kept.v[i]);
+    return st == ST_OK ? ST_OK : rescue(file, st);
+}
+
+enum status record_file_append(struct record_file *file, const struct record *record)
+{
+    TRY(record_kept_add(&file->kept, record));
+    return record_file_settle(file);
+}
+
+const char *record_file_notice(struct record_file *file)
+{
+    return file->notice[0] ? file->notice : NULL;
 }

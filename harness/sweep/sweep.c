@@ -7,13 +7,15 @@
 #include "harness/measure/outcome.h"
 #include "harness/record/file.h"
 #include "harness/report/progress.h"
-#include "harness/report/table.h"
+#include "harness/sweep/sweep_claim.h"
 #include "harness/sweep/sweep_list.h"
+#include "harness/sweep/sweep_summary.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct sweep {
@@ -22,6 +24,7 @@ struct sweep {
     char results[PATH_MAX];
     char logs[PATH_MAX]; /* folder of the logs of cells that failed */
     struct sweep_list list;
+    struct sweep_claim claim;
     struct record_file *file;
     struct progress progress;
 };
@@ -38,6 +41,16 @@ static enum status name_files(struct sweep *s)
         return fail(ST_INVALID, "the name of the results file has %d characters; wanted 1 to %d", n,
                     PATH_MAX - 41);
     snprintf(s->logs, sizeof s->logs, "%.*s.logs", PATH_MAX - 40, s->results);
+    return ST_OK;
+}
+
+/* Before anything is made beside it. */
+static enum status check_results(const struct sweep *s)
+{
+    struct stat info;
+    if (stat(s->results, &info) == 0 && !S_ISREG(info.st_mode))
+        return fail(ST_INVALID, "%s: is no regular file; --results names the file for the rows",
+                    s->results);
     return ST_OK;
 }
 
@@ -82,7 +95,7 @@ static enum status read_rows(struct sweep *s, int *skipped)
 static enum status foresee(const struct cell *cell)
 {
     struct setup *setup;
-    TRY(setup_open(cell, 0, &setup));
+    TRY(setup_open(cell, NULL, &setup));
     uint64_t *predicted = calloc((size_t)setup->cell.ranks, sizeof *predicted);
     enum status st =
         predicted ? outcome_foresee(setup, predicted) : fail(ST_OOM, "a cell: no host memory");
@@ -132,6 +145,16 @@ static void tell(struct sweep *s, const struct sweep_entry *e, const struct reco
     progress_done(&s->progress, ending_name(record->status), record->status == ENDING_OK, text);
 }
 
+/* What others did to the file, if they did something. */
+static void tell_notice(struct sweep *s)
+{
+    const char *text = record_file_notice(s->file);
+    if (!text)
+        return;
+    progress_finish(&s->progress);
+    fprintf(stderr, "ditbench sweep: %s\n", text);
+}
+
 static enum status run_setup(struct sweep *s, struct sweep_entry *e, const struct setup *setup)
 {
     char log[PATH_MAX + 32];
@@ -149,11 +172,9 @@ static enum status run_setup(struct sweep *s, struct sweep_entry *e, const struc
     };
     TRY(outcome_run(setup, &options, &record, &code));
     enum status st = record_file_append(s->file, record);
-    if (st == ST_OK) {
-        e->has_row = true;
-        e->status = record->status;
+    tell_notice(s);
+    if (st == ST_OK)
         tell(s, e, record);
-    }
     record_close(record);
     return st;
 }
@@ -163,7 +184,7 @@ static enum status run_entry(struct sweep *s, struct sweep_entry *e)
     char text[700];
     struct setup *setup;
     progress_cell(&s->progress, describe(&e->cell, text, sizeof text));
-    TRY(setup_open(&e->cell, 0, &setup));
+    TRY(setup_open(&e->cell, NULL, &setup));
     enum status st = run_setup(s, e, setup);
     setup_close(setup);
     return st;
@@ -186,63 +207,22 @@ static enum status run_entries(struct sweep *s)
 
 /* ---- the end ---- */
 
-/* The rows of this sweep's cells, as a table. */
-static enum status print_table(struct sweep *s)
+/* By what is in the file now. */
+static enum status summarise(struct sweep *s, bool table)
 {
-    struct record_list all;
-    char *text = NULL;
-    int n = 0;
-    enum status st = record_file_read(s->results, &all, NULL);
-    const struct record **chosen = calloc((size_t)s->list.n + 1, sizeof *chosen);
-    struct table_row *rows = calloc((size_t)s->list.n + 1, sizeof *rows);
-    if (st == ST_OK && (!chosen || !rows))
-        st = fail(ST_OOM, "table of %d rows: no host memory", s->list.n);
-    for (int i = 0; st == ST_OK && i < s->list.n; i++) {
-        const struct record *row = record_list_find(&all, s->list.v[i].id);
-        if (row)
-            chosen[n++] = row;
+    struct record_list rows;
+    enum status st = record_file_read(s->results, &rows, NULL);
+    if (st == ST_OK) {
+        take_rows(s, &rows);
+        if (table)
+            st = sweep_summary_table(&s->list, &rows);
     }
-    if (st == ST_OK && n > 0) {
-        table_rows(n, chosen, rows);
-        st = table_text(n, rows, &text);
+    if (st == ST_OK) {
+        sweep_summary_retry(&s->list, s->options->argc, s->options->argv);
+        sweep_summary_counts(&s->list, s->results);
     }
-    if (text)
-        fputs(text, stdout);
-    free(text);
-    free(rows);
-    free(chosen);
-    record_list_release(&all);
+    record_list_release(&rows);
     return st;
-}
-
-static void print_counts(const struct sweep *s)
-{
-    int count[ENDINGS] = {0};
-    int rows = 0;
-    for (int i = 0; i < s->list.n; i++)
-        if (s->list.v[i].has_row) {
-            count[s->list.v[i].status]++;
-            rows++;
-        }
-    printf("%s: %d of %d cells have a row:", s->results, rows, s->list.n);
-    for (int k = 0; k < ENDINGS; k++)
-        if (count[k] > 0)
-            printf(" %d %s", count[k], ending_name((enum ending)k));
-    printf("\n");
-}
-
-static enum status judge(const struct sweep *s)
-{
-    int bad = 0;
-    for (int i = 0; i < s->list.n; i++) {
-        enum ending k = s->list.v[i].status;
-        bad += s->list.v[i].has_row &&
-               (k == ENDING_WRONG || k == ENDING_CRASH || k == ENDING_TIMEOUT || k == ENDING_ERROR);
-    }
-    if (s->options->strict && bad > 0)
-        return fail(ST_WRONG, "%d row%s wrong, crashed, timed out or failed", bad,
-                    bad == 1 ? " is" : "s are");
-    return ST_OK;
 }
 
 /* ---- the sweep ---- */
@@ -264,9 +244,21 @@ static enum status prepare(struct sweep *s)
             "%s: %d cells, %d with a row in %s, %d refused by their plan or too large, %d to run\n",
             experiment_name(s->experiment), s->list.n, skipped, s->results, refused,
             s->list.n - skipped - refused);
-    TRY(folder_make(s->logs));
     progress_start(&s->progress, s->list.n, skipped);
     return ST_OK;
+}
+
+/* The summary follows whatever the end was; the first failure is the one that is told. */
+static enum status finish(struct sweep *s, enum status st)
+{
+    char why[5000];
+    snprintf(why, sizeof why, "%s", status_message());
+    bool stopped = st != ST_OK && st != ST_INTERRUPTED;
+    enum status end = stopped ? ST_OK : record_file_settle(s->file);
+    tell_notice(s);
+    if (end == ST_OK)
+        end = summarise(s, st == ST_OK);
+    return st ? fail(st, "%s", why) : end;
 }
 
 static enum status work(struct sweep *s)
@@ -274,13 +266,17 @@ static enum status work(struct sweep *s)
     TRY(prepare(s));
     enum status st = run_entries(s);
     progress_finish(&s->progress);
-    rmdir(s->logs); /* stays where a log is in it */
-    if (st != ST_OK && st != ST_INTERRUPTED)
-        return st;
-    if (st == ST_OK)
-        TRY(print_table(s));
-    print_counts(s);
-    return st ? st : judge(s);
+    TRY(finish(s, st));
+    return sweep_summary_judge(&s->list, s->results, s->options->strict);
+}
+
+/* With the file's name claimed. */
+static enum status open_and_work(struct sweep *s)
+{
+    TRY(record_file_open(s->results, &s->file));
+    enum status st = work(s);
+    record_file_close(s->file);
+    return st;
 }
 
 static enum status sweep(struct sweep *s)
@@ -292,11 +288,12 @@ static enum status sweep(struct sweep *s)
                     "%s: no cell is left; see its strategies, ranks and exclude, and --filter",
                     experiment_path(s->experiment));
     interrupt_catch();
+    TRY(check_results(s));
     if (s->options->dry_run)
         return dry_run(s);
-    TRY(record_file_open(s->results, &s->file));
-    enum status st = work(s);
-    record_file_close(s->file);
+    TRY(sweep_claim_open(s->logs, s->results, &s->claim));
+    enum status st = open_and_work(s);
+    sweep_claim_close(&s->claim);
     return st;
 }
 

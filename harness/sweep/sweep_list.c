@@ -48,7 +48,7 @@ static enum status add_cell(struct sweep_list *list, const struct cell *asked,
     char text[CELL_LINE];
     struct setup *setup;
     struct sweep_entry *entry = &list->v[list->n];
-    TRY(setup_open(asked, 0, &setup));
+    TRY(setup_open(asked, NULL, &setup));
     entry->cell = setup->cell;
     enum status st = find_identity(list, setup, &entry->identity);
     if (st == ST_OK)

@@ -47,8 +47,9 @@ bool arena_measuring(const struct arena *arena);
 /* After sealing, arena_tensor and arena_host are bugs: the denoising loop allocates nothing. */
 void arena_seal(struct arena *arena);
 
-size_t arena_used(const struct arena *arena); /* bytes handed out now */
-size_t arena_peak(const struct arena *arena); /* high-water mark */
+/* Bytes handed out; nothing is given back before arena_close, so that this is the high-water mark.
+ */
+size_t arena_peak(const struct arena *arena);
 
 /* Tests: the n-th allocation from now (0 = the next) of any arena of this thread fails with ST_OOM;
  * -1 switches off. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The error record of a thread: one sentence and the functions it passed on its way up. Not a
+/* The last failure of a thread: one sentence and the functions it passed on its way up. Not a
  * logger. */
 #include "kernels/base/status.h"
 
@@ -12,16 +12,15 @@ enum { MESSAGE_SIZE = 4096, TRACE_SIZE = 2048 };
 
 /* Written by the thread that owns it only, so that ranks which are threads never mix their errors.
  */
-struct record {
+struct failure {
     char message[MESSAGE_SIZE];
     char trace[TRACE_SIZE];               /* lines "  in function (file:line)" */
     char text[MESSAGE_SIZE + TRACE_SIZE]; /* both, built by status_text */
 };
 
-static _Thread_local struct record record;
+static _Thread_local struct failure last;
 
-/* Formats into the record by way of the stack, since an argument may be the record's own message.
- */
+/* Formats by way of the stack, since an argument may be the last failure's own message. */
 __attribute__((format(printf, 1, 0))) static void set_message(const char *format, va_list args)
 {
     char sentence[MESSAGE_SIZE];
@@ -30,7 +29,7 @@ __attribute__((format(printf, 1, 0))) static void set_message(const char *format
         strcpy(sentence, "(the error message could not be formatted)");
     else if (length >= MESSAGE_SIZE)
         strcpy(sentence + MESSAGE_SIZE - 4, "...");
-    strcpy(record.message, sentence);
+    strcpy(last.message, sentence);
 }
 
 enum status fail(enum status st, const char *format, ...)
@@ -40,49 +39,49 @@ enum status fail(enum status st, const char *format, ...)
     va_start(args, format);
     set_message(format, args);
     va_end(args);
-    record.trace[0] = '\0';
+    last.trace[0] = '\0';
     return st;
 }
 
 enum status fail_prefix(enum status st, const char *format, ...)
 {
     char rest[MESSAGE_SIZE];
-    strcpy(rest, record.message);
+    strcpy(rest, last.message);
     va_list args;
     va_start(args, format);
     set_message(format, args);
     va_end(args);
-    size_t used = strlen(record.message);
-    int length = snprintf(record.message + used, MESSAGE_SIZE - used, ": %s", rest);
+    size_t used = strlen(last.message);
+    int length = snprintf(last.message + used, MESSAGE_SIZE - used, ": %s", rest);
     if (length >= 0 && (size_t)length >= MESSAGE_SIZE - used)
-        strcpy(record.message + MESSAGE_SIZE - 4, "...");
+        strcpy(last.message + MESSAGE_SIZE - 4, "...");
     return st;
 }
 
 enum status status_trace(enum status st, const char *function, const char *file, int line)
 {
-    size_t used = strlen(record.trace);
+    size_t used = strlen(last.trace);
     size_t left = TRACE_SIZE - used;
-    int length = snprintf(record.trace + used, left, "  in %s (%s:%d)\n", function, file, line);
+    int length = snprintf(last.trace + used, left, "  in %s (%s:%d)\n", function, file, line);
     if (length < 0 || (size_t)length >= left)
-        record.trace[used] =
+        last.trace[used] =
             '\0'; /* a line that does not fit is dropped whole: the innermost ones say most */
     return st;
 }
 
 const char *status_message(void)
 {
-    return record.message;
+    return last.message;
 }
 
 const char *status_text(void)
 {
-    const char *gap = record.trace[0] ? "\n" : "";
-    snprintf(record.text, sizeof(record.text), "%s%s%s", record.message, gap, record.trace);
-    size_t length = strlen(record.text);
-    if (length > 0 && record.text[length - 1] == '\n')
-        record.text[length - 1] = '\0';
-    return record.text;
+    const char *gap = last.trace[0] ? "\n" : "";
+    snprintf(last.text, sizeof(last.text), "%s%s%s", last.message, gap, last.trace);
+    size_t length = strlen(last.text);
+    if (length > 0 && last.text[length - 1] == '\n')
+        last.text[length - 1] = '\0';
+    return last.text;
 }
 
 const char *status_name(enum status st)
@@ -105,8 +104,8 @@ const char *status_name(enum status st)
 
 void status_clear(void)
 {
-    record.message[0] = '\0';
-    record.trace[0] = '\0';
+    last.message[0] = '\0';
+    last.trace[0] = '\0';
 }
 
 void bug(const char *file, int line, const char *format, ...)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Status codes and the error record of a thread. Not a logger.
+ * Status codes, and the last failure of a thread in words. Not a logger.
  *
  * Expected outcomes (bad input, a refused cell, out of memory, a dead peer) are returned as enum
- * status; the sentence that explains one is kept in a thread-local record until the next fail() or
+ * status; the sentence that explains one is kept for its thread until the next fail() or
  * status_clear() of that thread. TRY adds the function it leaves, so that status_text() reads as a
  * trace. Our own bugs go through BUG_ON and abort.
  */
@@ -27,18 +27,18 @@ enum status {
     ST_INTERRUPTED, /* stopped by the user */
 };
 
-/* Starts a new record: keeps `st` and the sentence, forgets older ones. Returns `st`. */
+/* Keeps the sentence and begins a new trace; older ones are forgotten. Returns `st`. */
 enum status fail(enum status st, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Puts "prefix: " in front of the sentence in the record (a file's name, a rank). Returns `st`. */
+/* Puts "prefix: " in front of the sentence (a file's name, a rank). Returns `st`. */
 enum status fail_prefix(enum status st, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Adds one "function (file:line)" to the record's trace. Returns `st`. For TRY. */
+/* Adds one "function (file:line)" to the trace. Returns `st`. For TRY. */
 enum status status_trace(enum status st, const char *function, const char *file, int line);
 
-/* The sentence of this thread's record; "" when there is none. Valid until the thread's next fail
- * or clear. */
+/* The sentence of this thread's last failure; "" when there is none. Valid until the thread's next
+ * fail or clear. */
 const char *status_message(void);
 
 /* The sentence and its trace, one line each. Same lifetime. */

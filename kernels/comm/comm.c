@@ -134,11 +134,6 @@ int comm_size(const struct comm *comm)
     return comm->size;
 }
 
-const char *comm_name(const struct comm *comm)
-{
-    return comm->name;
-}
-
 void comm_set_when(struct comm *comm, enum comm_when when)
 {
     BUG_ON((unsigned)when >= COMM_WHENS, "phase %d does not exist", (int)when);
@@ -398,9 +393,9 @@ enum status comm_wait(struct comm_req *req, struct queue *q)
 
 /* ---- graphs ---- */
 
-bool comm_records(const struct comm *comm)
+bool comm_captures(const struct comm *comm)
 {
-    return comm->size == 1 || comm->ops->records;
+    return comm->size == 1 || comm->ops->captures;
 }
 
 enum status comm_join(struct comm *comm, struct queue *q)

@@ -65,7 +65,6 @@ void comm_close(struct comm *comm);
 
 int comm_rank(const struct comm *comm);
 int comm_size(const struct comm *comm);
-const char *comm_name(const struct comm *comm);
 
 /* Sets which column the bytes that follow are counted in. */
 void comm_set_when(struct comm *comm, enum comm_when when);
@@ -104,11 +103,15 @@ enum status comm_wait(struct comm_req *req, struct queue *q);
 
 /* ---- graphs (kernels/device.h) ---- */
 
-/* Posts and waits on a queue that records become part of its graph; every rank of the communicator
- * records the same. False: such a queue must not be handed to this communicator. */
-bool comm_records(const struct comm *comm);
+/* Posts and waits on a queue that captures become part of its graph; every rank of the communicator
+ * captures the same. False: such a queue must not be handed to this communicator. */
+bool comm_captures(const struct comm *comm);
+static inline bool comm_records(const struct comm *comm) // its name until callers follow
+{
+    return comm_captures(comm);
+}
 
-/* Before graph_end: q waits for whatever the communicator was posted while q recorded, so that no
+/* Before graph_end: q waits for whatever the communicator was posted while q captured, so that no
  * work is left outside the graph. */
 enum status comm_join(struct comm *comm, struct queue *q);
 
@@ -120,7 +123,7 @@ enum status comm_join(struct comm *comm, struct queue *q);
 enum status comm_drain(struct comm *comm, struct queue *q);
 
 /* worst := the largest status of all ranks; the message of the lowest rank that has it becomes
- * every rank's record. */
+ * every rank's. */
 enum status comm_agree(struct comm *comm, enum status mine);
 
 enum status comm_barrier(struct comm *comm);
@@ -135,7 +138,7 @@ void comm_abort(struct comm *comm);
 struct comm_ops {
     const char *name;    /* "local", "mpi", "nccl" */
     const char *summary; /* one line */
-    bool records;        /* posts on a recording queue become part of its graph */
+    bool captures;       /* posts on a capturing queue become part of its graph */
     enum status (*open)(const struct rendezvous *where, struct device *dev, void **world);
     enum status (*split)(void *comm, int color, int key, void **out, int *rank, int *size);
     void (*close)(void *comm);

@@ -257,16 +257,14 @@ static enum status give_up(struct local_post *post, bool awake)
 static enum status sleep_until_done(struct local_post *post)
 {
     struct local_endpoint *end = post->owner;
-    struct local_deadline deadline = {0};
-    if (!post->done)
-        deadline = local_deadline_in(end->timeout_s);
+    double deadline = local_deadline_in(post->done ? 0 : end->timeout_s);
     bool awake = true;
     while (!post->done) {
         if (post->queued && (end->group->aborted || end->broken || !awake))
             return give_up(post, awake);
         if (!post->queued)
-            deadline.set = false;
-        awake = local_group_sleep(end->group, end->rank, &deadline);
+            deadline = LOCAL_NEVER;
+        awake = local_group_sleep(end->group, end->rank, deadline);
     }
     if (post->outcome != ST_OK)
         return fail(post->outcome, "the copy of the message from rank %d to rank %d failed",
@@ -327,7 +325,6 @@ static enum status local_split(void *comm, int color, int key, void **out, int *
 /* Takes back what was posted and never waited for. Lock held. */
 static void withdraw_all(struct local_endpoint *end)
 {
-    const struct local_deadline never = {0};
     for (struct local_post *post = end->posts; post; post = post->older) {
         if (!post->busy)
             continue;
@@ -335,7 +332,7 @@ static void withdraw_all(struct local_endpoint *end)
             mailbox_withdraw(mailbox_of(end->group, post), post);
         else
             while (!post->done)
-                local_group_sleep(end->group, end->rank, &never);
+                local_group_sleep(end->group, end->rank, LOCAL_NEVER);
         return_loan(post);
     }
 }
@@ -344,10 +341,10 @@ static void withdraw_all(struct local_endpoint *end)
  * be the first to know and has yet to tell. Lock held. */
 static void await_loans(struct local_endpoint *end)
 {
-    struct local_deadline deadline = local_deadline_in(1.0);
+    double deadline = local_deadline_in(1.0);
     for (struct local_post *post = end->posts; post; post = post->older) {
         while (post->lent) {
-            if (!local_group_sleep(end->group, end->rank, &deadline))
+            if (!local_group_sleep(end->group, end->rank, deadline))
                 return;
         }
     }

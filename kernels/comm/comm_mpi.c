@@ -45,7 +45,11 @@ struct post {
     size_t bytes;
 };
 
-enum status comm_mpi_status(int code, const char *call)
+/* A call's return code as a status: ST_COMM with the call and MPI's own text, ST_OOM where MPI is
+ * out of memory. */
+#define MPI(call) status_of((call), #call)
+
+static enum status status_of(int code, const char *call)
 {
     if (code == MPI_SUCCESS)
         return ST_OK;
@@ -342,7 +346,7 @@ static enum status mpi_host_gather(void *comm, const void *mine, size_t size, vo
 static void mpi_abort(void *comm)
 {
     (void)comm;
-    if (status_message()[0]) /* the process ends here, and its error record with it */
+    if (status_message()[0]) /* the process ends here, and its message with it */
         fprintf(stderr, "ditbench: %s\n", status_message());
     MPI_Abort(MPI_COMM_WORLD, EXIT_RANK_FAILED);
 }

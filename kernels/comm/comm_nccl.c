@@ -5,7 +5,7 @@
  * A communicator has a stream of its own. What is posted between the begin and the end of a group
  * goes there as one NCCL group, after an event of the caller's queue; its end is an event for which
  * a wait makes a queue wait. The host never waits, but in `drain` and for host gathers, and there
- * looks after its peers. Everything else may be recorded into a graph.
+ * looks after its peers. Everything else may be captured into a graph.
  */
 #include "kernels/backend.h"
 #include "kernels/comm/comm_private.h"
@@ -73,8 +73,8 @@ static enum status follow(struct nccl_link *link, struct queue *q)
     return CU(cudaStreamWaitEvent(link->stream, link->ready, 0));
 }
 
-/* A post of the open group on q: its handle. NCCL asks the stream in each post whether it records,
- * so the stream must have joined the queue's recording before the first. */
+/* A post of the open group on q: its handle. NCCL asks the stream in each post whether it captures,
+ * so the stream must have joined the queue's capture before the first. */
 static enum status group_post(struct nccl_link *link, struct queue *q, void **handle)
 {
     BUG_ON(!link->comm, "a message on a communicator of one rank");
@@ -102,7 +102,7 @@ static enum status group_end(struct nccl_link *link)
     TRY(follow(link, link->queue));
     TRY(NCCL(link, group_end()));
     TRY(CU(cudaEventRecord(slot->done, link->stream)));
-    link->recorded |= cuda_capturing(link->queue);
+    link->captured |= cuda_capturing(link->queue);
     link->track->used = true;
     return watch_track_post(link->track, link->stream);
 }
@@ -165,9 +165,9 @@ static enum status nccl_wait(void *handle, struct queue *q)
 static enum status nccl_join(void *comm, struct queue *q)
 {
     struct nccl_link *link = comm;
-    if (!link->recorded)
+    if (!link->captured)
         return ST_OK;
-    link->recorded = false;
+    link->captured = false;
     TRY(CU(cudaEventRecord(link->joined, link->stream)));
     return CU(cudaStreamWaitEvent(stream_of_queue(q), link->joined, 0));
 }
@@ -440,7 +440,7 @@ static enum status nccl_exchange_alloc(void *comm, size_t bytes, void **out, voi
 const struct comm_ops comm_nccl_ops = {
     .name = "nccl",
     .summary = "one process for each GPU; NCCL over NVLink, PCIe or a network",
-    .records = true,
+    .captures = true,
     .open = nccl_open,
     .split = nccl_split,
     .close = nccl_close,

@@ -3,8 +3,9 @@
  * message. */
 #include "kernels/comm/local_world.h"
 
+#include "kernels/base/clock.h"
+
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +60,7 @@ static struct local_group *group_alloc(int size)
     return group;
 }
 
-enum status local_group_open(struct local_world *world, int size, struct local_group **out)
+static enum status group_open(struct local_world *world, int size, struct local_group **out)
 {
     struct local_group *group = group_alloc(size);
     if (!group)
@@ -103,7 +104,7 @@ enum status local_world_open(int size, struct local_world **out)
     if (!world)
         return fail(ST_OOM, "no memory for a world of %d local ranks", size);
     pthread_mutex_init(&world->lock, NULL);
-    enum status st = local_group_open(world, size, &world->everyone);
+    enum status st = group_open(world, size, &world->everyone);
     if (st != ST_OK) {
         pthread_mutex_destroy(&world->lock);
         free(world);
@@ -149,30 +150,20 @@ void local_world_abort(struct local_world *world)
 
 /* ---- sleep ---- */
 
-struct local_deadline local_deadline_in(double seconds)
+double local_deadline_in(double seconds)
 {
-    struct local_deadline deadline = {.set = seconds > 0};
-    if (!deadline.set)
-        return deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline.at);
-    double whole = floor(seconds);
-    deadline.at.tv_sec += (time_t)whole;
-    deadline.at.tv_nsec += (long)((seconds - whole) * 1e9);
-    if (deadline.at.tv_nsec >= 1000000000) {
-        deadline.at.tv_sec++;
-        deadline.at.tv_nsec -= 1000000000;
-    }
-    return deadline;
+    return seconds > 0 ? clock_seconds() + seconds : LOCAL_NEVER;
 }
 
-bool local_group_sleep(struct local_group *group, int rank, const struct local_deadline *deadline)
+bool local_group_sleep(struct local_group *group, int rank, double deadline)
 {
     pthread_cond_t *wake = &group->wake[rank];
-    if (!deadline->set) {
+    if (deadline == LOCAL_NEVER) {
         pthread_cond_wait(wake, &group->lock);
         return true;
     }
-    return pthread_cond_timedwait(wake, &group->lock, &deadline->at) != ETIMEDOUT;
+    struct timespec moment = clock_moment(deadline);
+    return pthread_cond_timedwait(wake, &group->lock, &moment) != ETIMEDOUT;
 }
 
 /* ---- host gather ---- */
@@ -211,9 +202,9 @@ static void round_complete(struct local_group *group)
 static enum status round_wait(struct local_group *group, int rank, double timeout_s)
 {
     unsigned round = group->round;
-    struct local_deadline deadline = local_deadline_in(timeout_s);
+    double deadline = local_deadline_in(timeout_s);
     while (group->round == round) {
-        bool awake = !group->aborted && local_group_sleep(group, rank, &deadline);
+        bool awake = !group->aborted && local_group_sleep(group, rank, deadline);
         if (group->round != round)
             break;
         if (group->aborted) {
@@ -302,7 +293,7 @@ static enum status split_shown(struct local_group *parent, int rank, double time
     TRY(local_group_gather(parent, rank, timeout_s, mine, sizeof(*mine), vote));
     *new_rank = place_among(vote, parent->size, rank, &first, &count);
     if (first == rank)
-        st = local_group_open(parent->world, count, &opened);
+        st = group_open(parent->world, count, &opened);
     TRY(local_group_gather(parent, rank, timeout_s, &opened, sizeof(struct local_group *), shown));
     if (st != ST_OK)
         return st;

@@ -14,8 +14,8 @@
 #include "kernels/comm/rendezvous.h"
 #include "kernels/device.h"
 
+#include <math.h>
 #include <pthread.h>
-#include <time.h>
 
 struct local_endpoint;
 
@@ -64,26 +64,22 @@ struct local_group {
     unsigned round;
 };
 
-/* What a wait may last. */
-struct local_deadline {
-    bool set;
-    struct timespec at; /* CLOCK_MONOTONIC */
-};
-
 /* The group of all ranks. */
 struct local_group *local_world_group(struct local_world *world);
 
 /* No rank of the process waits for another any more: waits and posts fail from now on. */
 void local_world_abort(struct local_world *world);
 
-enum status local_group_open(struct local_world *world, int size, struct local_group **out);
+/* The last of its ranks frees it; that of all ranks is freed with the world. */
 void local_group_leave(struct local_group *group);
 
-/* seconds 0: none. */
-struct local_deadline local_deadline_in(double seconds);
+/* Sleeps until woken, with the lock held by the caller. False: the deadline, a moment of
+ * clock_seconds or LOCAL_NEVER, has passed. */
+bool local_group_sleep(struct local_group *group, int rank, double deadline);
 
-/* Sleeps until woken, with the lock held by the caller. False: the deadline has passed. */
-bool local_group_sleep(struct local_group *group, int rank, const struct local_deadline *deadline);
+/* The deadline of a wait that begins now and may last so long; seconds 0: LOCAL_NEVER. */
+#define LOCAL_NEVER INFINITY
+double local_deadline_in(double seconds);
 
 /* Collective over the parent: ranks of one color get one group, in the order of their keys. */
 enum status local_group_split(struct local_group *parent, int rank, double timeout_s, int color,

@@ -6,6 +6,7 @@
  * refers to it any more. The caller's graphs are released after its abort, so NCCL gets a thread
  * for each communicator: one that waits keeps no other from being told.
  */
+#include "kernels/base/clock.h"
 #include "kernels/comm/nccl_link.h"
 
 #include <pthread.h>
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { PATIENCE_MS = 1000 };
+enum { PATIENCE_S = 1 };
 
 /* Outlives the caller; the last of its users frees it. */
 struct farewell {
@@ -75,7 +76,8 @@ void nccl_abort_links(struct nccl_world *world)
     for (struct nccl_link *link = world->links; link; link = link->next)
         if (link->comm)
             send_off(farewell, link->comm);
-    for (int ms = 0; ms < PATIENCE_MS && atomic_load(&farewell->left) > 0; ms++)
+    double end = clock_seconds() + PATIENCE_S;
+    while (atomic_load(&farewell->left) > 0 && clock_seconds() < end)
         nanosleep(&nap, NULL);
     farewell_drop(farewell);
 }

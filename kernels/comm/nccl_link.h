@@ -34,8 +34,8 @@ struct nccl_link {
     int rank, size;
     cudaStream_t stream;
     cudaEvent_t ready;  /* the queue had reached the group */
-    cudaEvent_t joined; /* end of what a recording put on the stream */
-    bool recorded;      /* since the last join */
+    cudaEvent_t joined; /* end of what a capture put on the stream */
+    bool captured;      /* since the last join */
     int depth;          /* of open groups */
     struct nccl_slot *open;
     struct queue *queue; /* of the open group */

@@ -43,7 +43,7 @@ enum status watch_track_post(struct watch_track *track, void *stream)
 {
     unsigned number = ++track->posted;
     track->note[number % WATCH_NOTES] = (struct watch_note){track->label, trace_layer()};
-    return cuda_note(stream, track->word, track->ended, number);
+    return cuda_watch_write(stream, track->word, track->ended, number);
 }
 
 bool watch_track_moved(struct watch_track *track)
@@ -65,7 +65,7 @@ void watch_track_describe(const struct watch_track *track, char text[WATCH_TEXT]
 {
     char after[WATCH_TEXT / 2];
     unsigned last = *(volatile unsigned *)track->word;
-    bool again = last == track->posted; /* the last one recorded: a graph begins anew */
+    bool again = last == track->posted; /* the last one captured: a graph begins anew */
     if (last == 0)
         snprintf(after, sizeof after, "nothing");
     else

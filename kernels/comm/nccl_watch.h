@@ -2,7 +2,7 @@
 /*
  * How far each communicator is on the GPU, and what a wait on the host says when nothing moves. A
  * communicator's stream writes a number after each of its operations; the numbers' names stay on
- * the host, so that a recorded operation says the same in every launch. For the NCCL transport
+ * the host, so that a captured operation says the same in every launch. For the NCCL transport
  * only.
  */
 #ifndef KERNELS_COMM_NCCL_WATCH_H

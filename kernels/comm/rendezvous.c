@@ -3,6 +3,7 @@
  * process itself. */
 #include "kernels/comm/rendezvous.h"
 
+#include "kernels/base/clock.h"
 #include "kernels/comm/comm_mpi.h"
 
 #include <errno.h>
@@ -37,12 +38,13 @@ static enum status folder_read(const struct rendezvous *where, const char *path,
                                size_t size)
 {
     double left = where->timeout_s > 0 ? where->timeout_s : FOLDER_TIMEOUT_S;
+    double end = clock_seconds() + left;
     const struct timespec nap = {.tv_nsec = 2000000};
     int fd;
-    for (double waited = 0; (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0; waited += 2e-3) {
+    while ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) {
         if (errno != ENOENT)
             return fail(ST_IO, "%s: %s", path, strerror(errno));
-        if (waited > left)
+        if (clock_seconds() > end)
             return fail(ST_TIMEOUT,
                         "rank %d of %d: rank 0 wrote no %s within %g s; look at what it does",
                         where->rank, where->size, path, left);
@@ -98,6 +100,15 @@ static int launched_ranks(void)
     return 0;
 }
 
+int rendezvous_mpi_rank(void)
+{
+    if (getenv("OMPI_COMM_WORLD_RANK"))
+        return number_in("OMPI_COMM_WORLD_RANK");
+    if (getenv("PMI_RANK"))
+        return number_in("PMI_RANK");
+    return launched_ranks() > 0 && getenv("SLURM_PROCID") ? number_in("SLURM_PROCID") : -1;
+}
+
 enum status rendezvous_mpi(int *argc, char ***argv, bool *under, struct rendezvous *out)
 {
     int launched = launched_ranks();
@@ -139,4 +150,9 @@ enum status rendezvous_mpi(int *argc, char ***argv, bool *under, struct rendezvo
 }
 
 void rendezvous_finish(void) {}
+
+int rendezvous_mpi_rank(void)
+{
+    return -1;
+}
 #endif

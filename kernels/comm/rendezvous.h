@@ -29,9 +29,12 @@ enum status rendezvous_broadcast(const struct rendezvous *where, const char *nam
                                  size_t size);
 
 /* MPI: initialises MPI when mpirun started this process (*under true) and tells rank and size;
- * elsewhere, or without MPI in the build, *under is false. rendezvous_finish ends MPI if this
- * started it. */
+ * elsewhere, or without MPI in the build, *under is false. argc and argv may be NULL.
+ * rendezvous_finish ends MPI if this started it. */
 enum status rendezvous_mpi(int *argc, char ***argv, bool *under, struct rendezvous *out);
 void rendezvous_finish(void);
+
+/* This process' rank as mpirun's variables tell it, before MPI is initialised; -1: not told. */
+int rendezvous_mpi_rank(void);
 
 #endif

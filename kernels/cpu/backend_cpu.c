@@ -3,16 +3,16 @@
 #include "kernels/cpu/backend_cpu.h"
 
 #include "kernels/backend.h"
+#include "kernels/base/clock.h"
 #include "kernels/cpu/attention.h"
+#include "kernels/cpu/copy.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/norm.h"
-#include "kernels/cpu/pack.h"
 #include "kernels/cpu/pointwise.h"
 #include "kernels/cpu/random.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 static bool supports(enum dtype dtype)
 {
@@ -39,7 +39,7 @@ static enum status device_make(const struct device_options *options, struct devi
 {
     struct cpu_device *cpu = calloc(1, sizeof(*cpu));
     if (!cpu)
-        return fail(ST_OOM, "the CPU device: no memory for its record");
+        return fail(ST_OOM, "the CPU device: no memory for itself");
     cpu->base.options = *options;
     cpu->simd = simd_best();
     size_t scratch = (size_t)options->threads * ATTENTION_SCRATCH * sizeof(float);
@@ -76,7 +76,7 @@ static enum status queue_make(struct device *dev, struct queue **out)
 {
     struct queue *q = malloc(sizeof(*q));
     if (!q)
-        return fail(ST_OOM, "a queue of the CPU device: no memory for its record");
+        return fail(ST_OOM, "a queue of the CPU device: no memory for itself");
     q->dev = dev;
     *out = q;
     return ST_OK;
@@ -96,7 +96,7 @@ static enum status queue_drain(struct queue *q)
 static enum status event_make(struct device *dev, struct event *out)
 {
     (void)dev;
-    out->state = calloc(1, sizeof(struct timespec));
+    out->state = calloc(1, sizeof(double)); /* clock_seconds */
     return out->state ? ST_OK : fail(ST_OOM, "an event of the CPU device: no memory for its time");
 }
 
@@ -110,7 +110,7 @@ static void event_free(struct device *dev, struct event *event)
 static enum status mark(struct queue *q, struct event *event)
 {
     (void)q;
-    clock_gettime(CLOCK_MONOTONIC, event->state);
+    *(double *)event->state = clock_seconds();
     return ST_OK;
 }
 
@@ -123,9 +123,7 @@ static enum status await(struct queue *q, const struct event *event)
 
 static enum status elapsed(const struct event *from, const struct event *to, double *ms)
 {
-    const struct timespec *a = from->state;
-    const struct timespec *b = to->state;
-    *ms = (double)(b->tv_sec - a->tv_sec) * 1e3 + (double)(b->tv_nsec - a->tv_nsec) * 1e-6;
+    *ms = 1e3 * (*(double *)to->state - *(double *)from->state);
     return ST_OK;
 }
 
@@ -148,8 +146,8 @@ const struct backend_ops backend_cpu = {
     .mark = mark,
     .await = await,
     .elapsed = elapsed,
-    .copy = pack_copy,
-    .fill = pack_fill,
+    .copy = copy_tensor,
+    .fill = copy_fill,
     .linear = linear_run,
     .linear_add = linear_run_add,
     .activate = pointwise_activate,

@@ -2,8 +2,11 @@
 /* Worker threads over two futex words: the number of the loop, and the workers still in it. */
 #include "kernels/cpu/pool.h"
 
+#include "kernels/base/clock.h"
+
 #include <errno.h>
 #include <linux/futex.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -11,15 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-    SPIN_MIN_NS = 1000,
-    SPIN_MAX_NS = 30000, /* about what a futex' sleep and wake-up cost together */
     STACK_BYTES = 2 << 20,
     WORKER_FLOATS = 1 << 14, /* streaming through fewer takes less time than waking a worker */
 };
+
+static const double spin_least_s = 1e-6;
+static const double spin_most_s = 30e-6; /* about what a futex' sleep and wake-up cost together */
 
 /* A word that threads wait on. `sleepers` lets the writer of the word skip the system call when
  * nobody sleeps. */
@@ -41,20 +44,13 @@ struct pool {
 
     struct signal_word round; /* number of the loop, modulo 2^32 */
     struct signal_word left;  /* workers, the caller apart, that are not done with it */
-    int64_t caller_spin_ns;
-    struct worker {
+    double caller_spin_s;
+    struct pool_worker {
         struct pool *pool;
         int index;
         pthread_t thread;
     } worker[]; /* [threads]; the caller's, 0, is not used */
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
 
 static void relax(void)
 {
@@ -72,28 +68,28 @@ static void signal_wake(struct signal_word *word)
 }
 
 /*
- * Waits until the word differs from `old` and returns what it is then. Spins for *spin_ns first: a
+ * Waits until the word differs from `old` and returns what it is then. Spins for *spin_s first: a
  * spin that was worth it doubles the next one, one in vain halves it. The count of sleepers goes up
  * before the word is looked at again, and the writer changes the word before it looks at the count;
  * both in sequential consistency, so one of them sees the other.
  */
-static uint32_t signal_wait(struct signal_word *word, uint32_t old, int64_t *spin_ns)
+static uint32_t signal_wait(struct signal_word *word, uint32_t old, double *spin_s)
 {
     uint32_t value = atomic_load_explicit(&word->value, memory_order_acquire);
     if (value != old)
         return value;
-    int64_t end = now_ns() + *spin_ns;
+    double end = clock_seconds() + *spin_s;
     do {
         for (int i = 0; i < 16 && value == old; i++) {
             relax();
             value = atomic_load_explicit(&word->value, memory_order_acquire);
         }
-    } while (value == old && now_ns() < end);
+    } while (value == old && clock_seconds() < end);
     if (value != old) {
-        *spin_ns = *spin_ns * 2 < SPIN_MAX_NS ? *spin_ns * 2 : SPIN_MAX_NS;
+        *spin_s = fmin(*spin_s * 2, spin_most_s);
         return value;
     }
-    *spin_ns = *spin_ns / 2 > SPIN_MIN_NS ? *spin_ns / 2 : SPIN_MIN_NS;
+    *spin_s = fmax(*spin_s / 2, spin_least_s);
     atomic_fetch_add(&word->sleepers, 1);
     while ((value = atomic_load(&word->value)) == old)
         syscall(SYS_futex, &word->value, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
@@ -113,12 +109,12 @@ static void run_part(struct pool *pool, int worker)
 
 static void *work(void *arg)
 {
-    struct worker *me = arg;
+    struct pool_worker *me = arg;
     struct pool *pool = me->pool;
     uint32_t round = 0;
-    int64_t spin_ns = SPIN_MAX_NS;
+    double spin_s = spin_most_s;
     for (;;) {
-        round = signal_wait(&pool->round, round, &spin_ns);
+        round = signal_wait(&pool->round, round, &spin_s);
         if (pool->stop)
             return NULL;
         run_part(pool, me->index);
@@ -153,7 +149,7 @@ void pool_run(struct pool *pool, int64_t count, int64_t grain,
         run_part(pool, 0);
         uint32_t left = atomic_load_explicit(&pool->left.value, memory_order_acquire);
         while (left > 0)
-            left = signal_wait(&pool->left, left, &pool->caller_spin_ns);
+            left = signal_wait(&pool->left, left, &pool->caller_spin_s);
     }
     atomic_store(&pool->busy, false);
 }
@@ -218,7 +214,7 @@ enum status pool_open(int threads, struct pool **out)
     if (!pool)
         return fail(ST_OOM, "the pool of %d CPU threads: no memory for its table", threads);
     pool->threads = threads;
-    pool->caller_spin_ns = SPIN_MAX_NS;
+    pool->caller_spin_s = spin_most_s;
     int error;
     int started = start_workers(pool, &error);
     if (error) {

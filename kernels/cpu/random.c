@@ -5,7 +5,7 @@
 
 #include "kernels/base/rng.h"
 #include "kernels/cpu/backend_cpu.h"
-#include "kernels/cpu/pack.h"
+#include "kernels/cpu/copy.h"
 
 struct normal_job {
     const struct tensor *out;
@@ -70,7 +70,7 @@ static void draw_piece(const struct uniform_job *job, int64_t row, int64_t colum
         for (int64_t i = 0; i < n; i++)
             value[i] *= job->scale;
         if (!direct)
-            pack_run(n, out->dtype, to + at * (int64_t)dtype_size(out->dtype), DTYPE_F32, value);
+            copy_run(n, out->dtype, to + at * (int64_t)dtype_size(out->dtype), DTYPE_F32, value);
     }
 }
 

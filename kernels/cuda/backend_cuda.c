@@ -13,29 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum status cuda_check(int error, const char *call)
-{
-    if (error == cudaSuccess)
-        return ST_OK;
-    cudaGetLastError(); // forgotten, where it can be
-    return fail(error == cudaErrorMemoryAllocation ? ST_OOM : ST_DEVICE, "%s: %s", call,
-                cudaGetErrorString((cudaError_t)error));
-}
-
-enum status cuda_launched(const char *kernel)
-{
-    return cuda_check(cudaGetLastError(), kernel);
-}
-
-struct cuda_target cuda_target(const struct queue *q)
-{
-    struct cuda_target at = cuda_device_of(q)->target;
-    at.stream = ((const struct cuda_queue *)q)->stream;
-    at.zeros = ((const struct cuda_queue *)q)->small + CUDA_SMALL;
-    cudaSetDevice(q->dev->options.ordinal); // a failure shows in the call that follows
-    return at;
-}
-
 /* ---- devices ---- */
 
 /* Without a driver, or with one older than this program's runtime, there are none. */
@@ -172,7 +149,7 @@ static enum status device_make(const struct device_options *options, struct devi
 {
     struct cuda_device *cuda = calloc(1, sizeof(*cuda));
     if (!cuda)
-        return fail(ST_OOM, "GPU %d: no host memory for its record", options->ordinal);
+        return fail(ST_OOM, "GPU %d: no host memory for itself", options->ordinal);
     cuda->base.options = *options;
     enum status st = device_init(cuda);
     if (st != ST_OK) {
@@ -181,19 +158,6 @@ static enum status device_make(const struct device_options *options, struct devi
     }
     *out = &cuda->base;
     return ST_OK;
-}
-
-static enum status alloc(struct device *dev, size_t bytes, void **out)
-{
-    TRY(CU(cudaSetDevice(dev->options.ordinal)));
-    cudaError_t error = cudaMalloc(out, bytes > 0 ? bytes : 1);
-    if (error != cudaErrorMemoryAllocation)
-        return CU(error);
-    size_t available = 0, all = 0;
-    cudaGetLastError();
-    cudaMemGetInfo(&available, &all);
-    return fail(ST_OOM, "%zu bytes on GPU %d: %zu of %zu are available", bytes,
-                dev->options.ordinal, available, all);
 }
 
 static void release(struct device *dev, void *p)
@@ -230,8 +194,7 @@ static enum status queue_make(struct device *dev, struct queue **out)
 {
     struct cuda_queue *queue = calloc(1, sizeof(*queue));
     if (!queue)
-        return fail(ST_OOM, "a queue of GPU %d: no host memory for its record",
-                    dev->options.ordinal);
+        return fail(ST_OOM, "a queue of GPU %d: no host memory for itself", dev->options.ordinal);
     queue->base.dev = dev;
     cudaStream_t stream = NULL;
     enum status st = CU(cudaSetDevice(dev->options.ordinal));
@@ -247,24 +210,6 @@ static enum status queue_make(struct device *dev, struct queue **out)
         return st;
     }
     *out = &queue->base;
-    return ST_OK;
-}
-
-/* Recorded graphs hold the address of the workspace that they were made with, so one that became
- * too small is kept; each is at least twice the one before. */
-enum status cuda_workspace(struct queue *q, size_t bytes, void **out)
-{
-    enum { LEAST = 64 << 20 };
-    struct cuda_queue *queue = cuda_queue_of(q);
-    if (queue->workspaces == 0 || bytes > queue->workspace_bytes) {
-        size_t size = queue->workspaces == 0 ? LEAST : 2 * queue->workspace_bytes;
-        size = bytes > size ? bytes : size;
-        BUG_ON(queue->workspaces == CUDA_WORKSPACES, "a workspace of %zu bytes", bytes);
-        TRY(alloc(q->dev, size, &queue->workspace[queue->workspaces]));
-        queue->workspaces++;
-        queue->workspace_bytes = size;
-    }
-    *out = queue->workspace[queue->workspaces - 1];
     return ST_OK;
 }
 
@@ -320,7 +265,7 @@ const struct backend_ops backend_cuda = {
     .identify = identify,
     .open = device_make,
     .close = device_free,
-    .alloc = alloc,
+    .alloc = cuda_alloc,
     .release = release,
     .capacity = capacity,
     .queue_open = queue_make,

@@ -16,7 +16,7 @@ static enum status in_halves(struct queue *q, const struct tensor *dst, const st
 {
     struct cuda_target at = cuda_target(q);
     if (tensor_count(dst) <= INT32_MAX)
-        return src ? cuda_pack(&at, dst, src) : cuda_pack_value(&at, dst, value);
+        return src ? cuda_copy_strided(&at, dst, src) : cuda_fill_strided(&at, dst, value);
     int axis = 0;
     while (dst->dim[axis] == 1)
         axis++;

@@ -64,12 +64,17 @@ static inline struct cuda_queue *cuda_queue_of(struct queue *q)
     return (struct cuda_queue *)q;
 }
 
+/* ---- stream.c, and what launch.h has of it ---- */
+
 /* Foreign calls as statuses: TRY(CU(cudaMalloc(...))). A failed allocation is ST_OOM, all else
  * ST_DEVICE. */
 #define CU(call) cuda_check((int)(call), #call)
 
 /* The queue is being captured into a graph. */
 bool cuda_capturing(const struct queue *q);
+
+/* The table's alloc. */
+enum status cuda_alloc(struct device *dev, size_t bytes, void **out);
 
 /* At least `bytes` of memory for the queue's next launch. */
 enum status cuda_workspace(struct queue *q, size_t bytes, void **out);

@@ -3,6 +3,7 @@
  * that the transport has loaded. */
 #include "kernels/cuda/exchange_lsa.h"
 
+#include "kernels/base/clock.h"
 #include "kernels/cuda/cuda_private.h"
 
 #include <dlfcn.h>
@@ -82,8 +83,9 @@ static bool library_find(struct library *nccl)
 /* A communicator that does not block answers "in progress": waits until it is through. */
 static int settled(const struct exchange_lsa *lsa, int result)
 {
-    struct timespec nap = {.tv_nsec = 100000};
-    for (long naps = 0; result == NCCL_IN_PROGRESS && naps < SETTLE_S * 10000L; naps++) {
+    const struct timespec nap = {.tv_nsec = 100000};
+    double end = clock_seconds() + SETTLE_S;
+    while (result == NCCL_IN_PROGRESS && clock_seconds() < end) {
         int now = NCCL_SUCCESS;
         nanosleep(&nap, NULL);
         int asked = lsa->nccl.async_error(lsa->comm, &now);
@@ -245,7 +247,7 @@ static enum status prepare(struct exchange_lsa *lsa, struct queue *q)
         ready &= w->handle != NULL;
     if (ready)
         return ST_OK;
-    BUG_ON(cuda_capturing(q), "the first exchange of heads over lsa is recorded");
+    BUG_ON(cuda_capturing(q), "the first exchange of heads over lsa is captured");
     TRY(queue_sync(q)); /* the calls below may wait for the device */
     for (struct window *w = lsa->windows; w; w = w->next) {
         if (w->handle)

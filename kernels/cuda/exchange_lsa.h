@@ -11,7 +11,7 @@
  * communicator go through one queue.
  *
  * Windows and the device communicator are made in the first exchange that needs them, which all
- * ranks enter together; it must not be recorded.
+ * ranks enter together; it must not be captured.
  */
 #ifndef KERNELS_CUDA_EXCHANGE_LSA_H
 #define KERNELS_CUDA_EXCHANGE_LSA_H

@@ -4,14 +4,6 @@
 
 #include <cuda_runtime_api.h>
 
-bool cuda_capturing(const struct queue *q)
-{
-    enum cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    const struct cuda_queue *queue = (const struct cuda_queue *)q;
-    return cudaStreamIsCapturing(queue->stream, &status) == cudaSuccess &&
-           status == cudaStreamCaptureStatusActive;
-}
-
 /* Relaxed: other threads of the process go on, and a library that allocates when it meets a shape
  * first does no harm. */
 enum status cuda_graph_begin(struct queue *q)

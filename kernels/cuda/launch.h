@@ -40,14 +40,14 @@ enum status cuda_check(int error, const char *call);
 /* After a launch: its status. */
 enum status cuda_launched(const char *kernel);
 
-/* ---- pack.cu ---- */
+/* ---- copy_strided.cu ---- */
 
 /* dst = src, any strides and dtypes; pinned host memory may take part. Fewer than 2^31 elements. */
-enum status cuda_pack(const struct cuda_target *at, const struct tensor *dst,
-                      const struct tensor *src);
+enum status cuda_copy_strided(const struct cuda_target *at, const struct tensor *dst,
+                              const struct tensor *src);
 
 /* Every element = value; fewer than 2^31 elements. */
-enum status cuda_pack_value(const struct cuda_target *at, const struct tensor *t, float value);
+enum status cuda_fill_strided(const struct cuda_target *at, const struct tensor *t, float value);
 
 /* Writes `bytes` (at most CUDA_SMALL, a multiple of 4) of host memory to device memory; the bytes
  * travel with the launch, so that the host may change them at once. */
@@ -73,13 +73,12 @@ enum status cuda_product_plain(const struct cuda_target *at, const struct cuda_p
 
 /* ---- norm.cu ---- */
 enum status cuda_norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                               const struct tensor *shift, const struct tensor *scale, float eps);
+                               const struct modulation *m);
 enum status cuda_gate_add(struct queue *q, struct tensor *h, const struct tensor *y,
                           const struct tensor *bias, const struct tensor *gate);
 enum status cuda_gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                                const struct tensor *bias, const struct tensor *gate,
-                               struct tensor *a, const struct tensor *shift,
-                               const struct tensor *scale, float eps);
+                               struct tensor *a, const struct modulation *m);
 
 /* ---- pointwise.cu ---- */
 enum status cuda_activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act);
@@ -139,11 +138,11 @@ enum status cuda_attention_plain(const struct cuda_target *at, const struct cuda
 enum status cuda_merge(struct queue *q, struct tensor *o, struct tensor *lse,
                        const struct tensor *o2, const struct tensor *lse2);
 
-/* ---- note.cu ---- */
+/* ---- watch.cu ---- */
 
 /* word[0] := value and word[1] := ++*count when `stream` (cudaStream_t) gets there; word [2] is
  * pinned host memory that the GPU sees, count the GPU's own, of this stream alone. */
-enum status cuda_note(void *stream, unsigned *word, unsigned *count, unsigned value);
+enum status cuda_watch_write(void *stream, unsigned *word, unsigned *count, unsigned value);
 
 #ifdef __cplusplus
 }

@@ -2,7 +2,7 @@
 /*
  * Between host memory and the GPU. An upload has read its source when it returns, and does not wait
  * for the queue; a download has written its destination when it returns. Neither can be captured: a
- * replayed graph would read what the staging memory holds by then.
+ * launched graph would read what the staging memory holds by then.
  */
 #include "kernels/cuda/cuda_private.h"
 
@@ -110,7 +110,7 @@ static enum status upload_piece(struct queue *q, const struct tensor *host,
     if (device->dtype == host->dtype && tensor_contiguous(device))
         return CU(cudaMemcpyAsync(device->data, stage, bytes, cudaMemcpyHostToDevice, at.stream));
     struct tensor dense = tensor_of(stage, NULL, host->dtype, host->ndim, host->dim);
-    return cuda_pack(&at, device, &dense);
+    return cuda_copy_strided(&at, device, &dense);
 }
 
 /* `bytes` (at most CUDA_SMALL) into q->small. */
@@ -135,7 +135,7 @@ static enum status upload_small(struct queue *q, const struct tensor *dst,
     TRY(upload_scratch(q, bytes, size));
     struct tensor dense =
         tensor_of(cuda_queue_of(q)->small, q->dev, host->dtype, host->ndim, host->dim);
-    return cuda_pack(&at, dst, &dense);
+    return cuda_copy_strided(&at, dst, &dense);
 }
 
 enum status cuda_upload(struct queue *q, const struct tensor *dst, const struct tensor *host)
@@ -158,7 +158,7 @@ static enum status download_piece(struct queue *q, const struct tensor *host,
                                at.stream)));
     } else {
         struct tensor dense = tensor_of(stage, NULL, host->dtype, host->ndim, host->dim);
-        TRY(cuda_pack(&at, &dense, device));
+        TRY(cuda_copy_strided(&at, &dense, device));
     }
     TRY(CU(cudaStreamSynchronize(at.stream)));
     walk_rows(host, stage, false);

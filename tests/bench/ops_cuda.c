@@ -3,7 +3,7 @@
  * Rates of the GPU's ops at the shapes of PixArt-alpha at 1024 px with guidance (2 lanes of 4096
  * tokens), whole and as one of two GPUs has them: products and attention in TFLOP/s, the rest in
  * TB/s of what an op must read and write, each beside the rate it is held against. Calls are
- * recorded and replayed, on random data, in turn on more memory than the cache holds. Not a test.
+ * captured and launched, on random data, in turn on more memory than the cache holds. Not a test.
  */
 #include "kernels/backend.h"
 #include "kernels/base/arena.h"
@@ -257,7 +257,8 @@ struct rows {
 static void call_norm(struct bench *b, int set, void *operands)
 {
     struct rows *p = operands;
-    check(op_norm_modulate(b->q, &p->a[set], &p->h[set], &p->shift, &p->scale, 1e-6f));
+    check(op_norm_modulate(b->q, &p->a[set], &p->h[set],
+                           &(struct modulation){&p->shift, &p->scale, 1e-6f}));
 }
 
 static void call_gate_add(struct bench *b, int set, void *operands)
@@ -269,8 +270,8 @@ static void call_gate_add(struct bench *b, int set, void *operands)
 static void call_gate_add_norm(struct bench *b, int set, void *operands)
 {
     struct rows *p = operands;
-    check(op_gate_add_norm(b->q, &p->h[set], &p->y[set], &p->bias, &p->gate, &p->a[set], &p->shift,
-                           &p->scale, 1e-6f));
+    check(op_gate_add_norm(b->q, &p->h[set], &p->y[set], &p->bias, &p->gate, &p->a[set],
+                           &(struct modulation){&p->shift, &p->scale, 1e-6f}));
 }
 
 static void call_add_rows(struct bench *b, int set, void *operands)

@@ -5,7 +5,7 @@
 #include "kernels/comm/rendezvous.h"
 #include "tests/comm/conformance.h"
 #include "tests/comm/slow_device.h"
-#include "tests/support/ranks.h"
+#include "tests/support/threads.h"
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -17,21 +17,21 @@ enum { LARGEST = 8 };
 
 /* ---- conformance ---- */
 
-static enum status on_cpu(struct rank *self)
+static enum status on_cpu(struct thread_rank *self)
 {
     uint64_t digest;
     return conformance_run(self->arg, self->world, self->queue, &digest);
 }
 
 /* The communicator goes before the device, whose events it has. */
-static enum status on_slow_device(struct rank *self)
+static enum status on_slow_device(struct thread_rank *self)
 {
     const struct device_options options = {.threads = 1};
     struct device *dev;
     struct queue *q;
     struct comm *all;
     uint64_t digest;
-    TRY(device_open(&slow_device_ops, &options, &dev));
+    TRY(device_open(slow_device_ops(), &options, &dev));
     TRY(queue_open(dev, &q));
     TRY(comm_split(self->world, 0, self->rank, "all", NULL, &all));
     enum status st = conformance_run(self->arg, all, q, &digest);
@@ -41,11 +41,11 @@ static enum status on_slow_device(struct rank *self)
     return st;
 }
 
-static void run_at_all_sizes(int index, ranks_fn *fn, int step)
+static void run_at_all_sizes(int index, threads_fn *fn, int step)
 {
     const struct conformance_case *test = conformance_at(index);
     for (int n = 1; n <= LARGEST; n += step) {
-        enum status st = ranks_run(n, fn, (void *)test);
+        enum status st = threads_run(n, fn, (void *)test);
         cr_assert_eq(st, ST_OK, "%s on %d ranks: %s: %s", test->name, n, status_name(st),
                      status_message());
     }
@@ -85,12 +85,12 @@ ParameterizedTest(int *index, comm_local, conformance_behind_the_host)
 /* ---- failures ---- */
 
 struct scene {
-    struct ranks_result result;
+    struct threads_result result;
     double begin;
     pthread_barrier_t barrier;
 };
 
-static enum status vector(struct rank *self, int64_t count, struct arena **arena,
+static enum status vector(struct thread_rank *self, int64_t count, struct arena **arena,
                           struct tensor *out)
 {
     TRY(arena_open(self->dev, ARENA_BUFFERS, arena));
@@ -98,7 +98,7 @@ static enum status vector(struct rank *self, int64_t count, struct arena **arena
 }
 
 /* Rank 0 receives from rank 1, which does `nothing`, on a communicator called pipe. */
-static enum status wait_in_vain(struct rank *self, bool sends)
+static enum status wait_in_vain(struct thread_rank *self, bool sends)
 {
     struct arena *arena;
     struct tensor t;
@@ -117,21 +117,21 @@ static enum status wait_in_vain(struct rank *self, bool sends)
     return st;
 }
 
-static enum status receive_in_vain(struct rank *self)
+static enum status receive_in_vain(struct thread_rank *self)
 {
     return wait_in_vain(self, false);
 }
 
-static enum status send_in_vain(struct rank *self)
+static enum status send_in_vain(struct thread_rank *self)
 {
     return wait_in_vain(self, true);
 }
 
-static void expect_timeout(ranks_fn *fn, const char *text)
+static void expect_timeout(threads_fn *fn, const char *text)
 {
     struct scene scene;
     double begin = clock_seconds();
-    enum status st = ranks_run_within(3, 0.2, fn, NULL, &scene.result);
+    enum status st = threads_run_within(3, 0.2, fn, NULL, &scene.result);
     double took = clock_seconds() - begin;
     cr_assert_eq(st, ST_TIMEOUT, "%s", status_message());
     cr_assert(took > 0.2 && took < 2, "took %g s", took);
@@ -151,15 +151,15 @@ Test(comm_local, a_send_that_nobody_receives_times_out)
                    "communicator pipe, rank 0 of 3: the message to rank 1 did not come about");
 }
 
-static enum status all_but_one_meet(struct rank *self)
+static enum status all_but_one_meet(struct thread_rank *self)
 {
     return self->rank == 2 ? ST_OK : comm_barrier(self->world);
 }
 
 Test(comm_local, a_barrier_that_a_rank_never_reaches_times_out)
 {
-    struct ranks_result result;
-    enum status st = ranks_run_within(3, 0.2, all_but_one_meet, NULL, &result);
+    struct threads_result result;
+    enum status st = threads_run_within(3, 0.2, all_but_one_meet, NULL, &result);
     cr_assert_eq(st, ST_TIMEOUT, "%s", status_message());
     cr_assert(strstr(status_message(), "communicator world"), "%s", status_message());
     cr_assert(strstr(status_message(), "of 3 ranks met within 0.2 s"), "%s", status_message());
@@ -167,7 +167,7 @@ Test(comm_local, a_barrier_that_a_rank_never_reaches_times_out)
 
 /* Rank 0 waits for a message, rank 1 in a barrier, rank 3 has a send nobody takes; then rank 2
  * gives up. */
-static enum status one_gives_up(struct rank *self)
+static enum status one_gives_up(struct thread_rank *self)
 {
     struct arena *arena;
     struct tensor t;
@@ -192,9 +192,9 @@ static enum status one_gives_up(struct rank *self)
 
 Test(comm_local, abort_wakes_every_wait)
 {
-    struct ranks_result result;
+    struct threads_result result;
     double begin = clock_seconds();
-    enum status st = ranks_run_within(4, 0, one_gives_up, NULL, &result);
+    enum status st = threads_run_within(4, 0, one_gives_up, NULL, &result);
     double took = clock_seconds() - begin;
     cr_assert_eq(st, ST_OOM, "%s", status_message());
     cr_assert(strstr(status_message(), "rank 2: out of memory on purpose"));
@@ -207,7 +207,7 @@ Test(comm_local, abort_wakes_every_wait)
 }
 
 /* After an abort nothing is posted any more, nor on a communicator that is split off later. */
-static enum status post_after_abort(struct rank *self)
+static enum status post_after_abort(struct thread_rank *self)
 {
     struct arena *arena;
     struct tensor t;
@@ -225,7 +225,7 @@ static enum status post_after_abort(struct rank *self)
 
 Test(comm_local, nothing_is_posted_after_an_abort)
 {
-    cr_assert_eq(ranks_run(3, post_after_abort, NULL), ST_OK, "%s", status_message());
+    cr_assert_eq(threads_run(3, post_after_abort, NULL), ST_OK, "%s", status_message());
 }
 
 /*
@@ -233,7 +233,7 @@ Test(comm_local, nothing_is_posted_after_an_abort)
  * the same communicator afterwards, must not touch it (the address sanitizer looks) and must time
  * out.
  */
-static enum status leave_posts_behind(struct rank *self)
+static enum status leave_posts_behind(struct thread_rank *self)
 {
     struct scene *scene = self->arg;
     struct arena *arena;
@@ -262,12 +262,12 @@ Test(comm_local, posts_of_a_rank_that_left_are_gone)
 {
     struct scene scene;
     pthread_barrier_init(&scene.barrier, NULL, 2);
-    enum status st = ranks_run_within(2, 0.2, leave_posts_behind, &scene, NULL);
+    enum status st = threads_run_within(2, 0.2, leave_posts_behind, &scene, NULL);
     cr_assert_eq(st, ST_OK, "%s", status_message());
 }
 
 /* Closing waits for the partner of a message that this rank copied. */
-static enum status close_early(struct rank *self)
+static enum status close_early(struct thread_rank *self)
 {
     struct arena *arena;
     struct tensor t;
@@ -292,7 +292,7 @@ static enum status close_early(struct rank *self)
 
 Test(comm_local, closing_waits_for_partners)
 {
-    cr_assert_eq(ranks_run(2, close_early, NULL), ST_OK, "%s", status_message());
+    cr_assert_eq(threads_run(2, close_early, NULL), ST_OK, "%s", status_message());
 }
 
 Test(comm_local, needs_a_world)

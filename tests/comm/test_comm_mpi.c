@@ -2,7 +2,7 @@
 /* The mpi transport: starts the worker under mpirun and compares what it received with the local
  * transport's. */
 #include "tests/comm/conformance.h"
-#include "tests/support/ranks.h"
+#include "tests/support/threads.h"
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -55,7 +55,7 @@ struct local_case {
     uint64_t digest;
 };
 
-static enum status run_local(struct rank *self)
+static enum status run_local(struct thread_rank *self)
 {
     struct local_case *local = self->arg;
     uint64_t digest;
@@ -81,7 +81,7 @@ ParameterizedTest(int *ranks, comm_mpi, conformance)
     for (int i = 0; conformance_at(i); i++) {
         struct local_case local = {.test = conformance_at(i)};
         char want[128];
-        cr_assert_eq(ranks_run(*ranks, run_local, &local), ST_OK, "%s", status_message());
+        cr_assert_eq(threads_run(*ranks, run_local, &local), ST_OK, "%s", status_message());
         snprintf(want, sizeof(want), "case %s %016" PRIx64 "\n", local.test->name, local.digest);
         cr_assert(strstr(output, want), "no line '%s' in:\n%s", want, output);
     }

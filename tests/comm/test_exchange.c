@@ -5,7 +5,7 @@
 #include "kernels/comm/rendezvous.h"
 #include "kernels/op.h"
 #include "tests/comm/conformance.h"
-#include "tests/support/ranks.h"
+#include "tests/support/threads.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ Test(exchange, staging)
         cr_assert_eq(comm_exchange_staging(2, 5, r, 10), 100);
 }
 
-static enum status run_exchange(struct rank *self)
+static enum status run_exchange(struct thread_rank *self)
 {
     uint64_t digest;
     const struct conformance_case test = {"exchange", case_exchange};
@@ -32,7 +32,7 @@ static enum status run_exchange(struct rank *self)
 
 Test(exchange, on_many_ranks)
 {
-    cr_assert_eq(ranks_run(24, run_exchange, NULL), ST_OK, "%s", status_message());
+    cr_assert_eq(threads_run(24, run_exchange, NULL), ST_OK, "%s", status_message());
 }
 
 /* ---- a transport with a form of its own ---- */
@@ -83,10 +83,10 @@ static enum status take_four(struct fake *fake, struct comm *comm, struct arena 
     int64_t wide[4] = {LANES, P * ROWS, HEADS, WIDTH};
     int64_t staging = comm_exchange_staging(1, P, comm_rank(comm), count / P);
     TRY(arena_tensor(arena, DTYPE_F32, 4, narrow, &x[0]));
-    size_t before = arena_used(arena);
+    size_t before = arena_peak(arena);
     TRY(comm_exchange_tensor(comm, arena, DTYPE_F32, count, &x[1]));
-    TRY(expect(arena_used(arena) == before + ((size_t)count * 4 + 255) / 256 * 256,
-               "%zu bytes of it counted", arena_used(arena) - before));
+    TRY(expect(arena_peak(arena) == before + ((size_t)count * 4 + 255) / 256 * 256,
+               "%zu bytes of it counted", arena_peak(arena) - before));
     TRY(expect(fake->allocated == 4 * count, "%d bytes asked for", fake->allocated));
     x[1] = tensor_reshape(&x[1], 4, wide);
     TRY(arena_tensor(arena, DTYPE_F32, 4, narrow, &x[2]));
@@ -126,7 +126,7 @@ static enum status use_fake(struct fake *fake, struct comm *comm, struct arena *
                   fake->to_heads, fake->to_tokens);
 }
 
-static enum status run_fake(struct rank *self)
+static enum status run_fake(struct thread_rank *self)
 {
     struct comm_ops ops = *comm_ops_find("local");
     struct comm_counters counters = {0};
@@ -157,7 +157,7 @@ Test(exchange, a_form_of_the_transport)
     for (int n = 2; n <= 4; n++) {
         struct local_world *world;
         cr_assert_eq(local_world_open(n, &world), ST_OK);
-        cr_assert_eq(ranks_run(n, run_fake, world), ST_OK, "%s", status_message());
+        cr_assert_eq(threads_run(n, run_fake, world), ST_OK, "%s", status_message());
         local_world_close(world);
     }
 }

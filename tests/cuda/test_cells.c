@@ -38,7 +38,7 @@ static void stage_close(struct stage *stage)
         device_close(stage->dev[r]);
 }
 
-/* A second loop finds what the first has left, and launches what it has recorded. */
+/* A second loop finds what the first has left, and launches what it has captured. */
 static void judge(struct stage *stage, struct reference_tally *tally, const char *spec)
 {
     struct cell_result got;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recorded work: the same bits as the calls themselves, with what memory holds at the launch. */
+/* Captured work: the same bits as the calls themselves, with what memory holds at the launch. */
 #include "tests/cuda/gpu.h"
 
 #include "kernels/device.h"
@@ -46,8 +46,8 @@ static void run(struct gpu *gpu, struct queue *other, struct event event[2], con
     flat = tensor_merge(&o, 2);
     OK(op_linear(gpu->q, &b->qkv->t, &b->x->t, &b->w->t, &b->bias->t, ACT_GELU_TANH));
     OK(op_attention(gpu->q, &o, &b->lse->t, &part[0], &part[1], &part[2], NULL, 0.1f));
-    OK(op_gate_add_norm(gpu->q, &b->h->t, &flat, NULL, NULL, &b->a->t, &b->shift->t, &b->scale->t,
-                        1e-6f));
+    OK(op_gate_add_norm(gpu->q, &b->h->t, &flat, NULL, NULL, &b->a->t,
+                        &(struct modulation){&b->shift->t, &b->scale->t, 1e-6f}));
     OK(queue_mark(gpu->q, &event[0]));
     OK(queue_await(other, &event[0]));
     OK(op_copy(other, &b->x->t, &b->a->t));
@@ -58,7 +58,7 @@ static void run(struct gpu *gpu, struct queue *other, struct event event[2], con
     OK(op_activate(gpu->q, &b->a->t, &b->x->t, ACT_SILU));
 }
 
-static void replays(enum dtype dtype)
+static void launches(enum dtype dtype)
 {
     struct gpu gpu;
     struct queue *other;
@@ -84,7 +84,7 @@ static void replays(enum dtype dtype)
     for (int i = 0; i < 3; i++) {
         OK(graph_launch(gpu.q, &graph));
         float *got = gpu_read(&gpu, &b.a->t);
-        CHECK(near_equal("replay", got, want[i], (int64_t)B * N * C), "%s, launch %d",
+        CHECK(near_equal("launch", got, want[i], (int64_t)B * N * C), "%s, launch %d",
               dtype_name(dtype), i);
         free(got);
         free(want[i]);
@@ -99,13 +99,13 @@ static void replays(enum dtype dtype)
     gpu_close(&gpu);
 }
 
-static void test_replays(void)
+static void test_launches(void)
 {
-    replays(DTYPE_BF16);
-    replays(DTYPE_F32);
+    launches(DTYPE_BF16);
+    launches(DTYPE_F32);
 }
 
-/* A shape that was never computed before can be recorded too: by the library's own choice. */
+/* A shape that was never computed before can be captured too: by the library's own choice. */
 static void test_unseen_shapes(void)
 {
     struct gpu gpu;
@@ -117,18 +117,18 @@ static void test_unseen_shapes(void)
     OK(op_linear(gpu.q, &b.qkv->t, &b.x->t, &b.w->t, &b.bias->t, ACT_NONE));
     OK(graph_end(gpu.q, &graph));
     OK(graph_launch(gpu.q, &graph));
-    float *recorded = gpu_read(&gpu, &b.qkv->t);
+    float *captured = gpu_read(&gpu, &b.qkv->t);
     OK(op_linear(gpu.q, &b.qkv->t, &b.x->t, &b.w->t, &b.bias->t, ACT_NONE));
     float *direct = gpu_read(&gpu, &b.qkv->t);
-    CHECK(near_floats("unseen", recorded, direct, (int64_t)B * N * 3 * C, 3e-3), "differs");
-    free(recorded);
+    CHECK(near_floats("unseen", captured, direct, (int64_t)B * N * 3 * C, 3e-3), "differs");
+    free(captured);
     free(direct);
     graph_release(gpu.dev, &graph);
     gpu_close(&gpu);
 }
 
 const struct gpu_test tests_graph[] = {
-    {"graph/replays", test_replays},
+    {"graph/launches", test_launches},
     {"graph/unseen_shapes", test_unseen_shapes},
     {NULL, NULL},
 };

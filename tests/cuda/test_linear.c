@@ -186,7 +186,7 @@ static void test_add(void)
     gpu_close(&gpu);
 }
 
-/* Recorded at once, and launched twice: added twice. */
+/* Captured at once, and launched twice: added twice. */
 static void test_add_in_graph(void)
 {
     struct gpu gpu;

@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@ static enum status set(struct cell *cell, const char *name, const char *value)
 {
     return cell_set(cell, name, name, value);
 }
+
+static const struct rendezvous two = {.size = 2}; /* under mpirun */
 
 static struct cell cell_of(const char *model, const char *strategy)
 {
@@ -123,11 +126,74 @@ Test(cell, options_refuse_what_is_hostile)
     cr_assert_eq(set(&cell, "model", longest), ST_INVALID);
 }
 
+/* A value of each option that is not its default. */
+static const char *const samples[][2] = {
+    {"model", "dit-tiny"},
+    {"size", "256x384"},
+    {"frames", "7"},
+    {"steps", "11"},
+    {"guidance", "0.1"},
+    {"requests", "3"},
+    {"text", "a b"},
+    {"seed", "5"},
+    {"dtype", "bf16"},
+    {"backend", "cuda"},
+    {"transport", "mpi"},
+    {"exchange", "lsa"},
+    {"strategy", "cfg=2,ring=3"},
+    {"ranks", "6"},
+    {"threads", "17"},
+    {"warmup-loops", "0"},
+    {"repeats", "9"},
+    {"check", "off"},
+    {"timeout", "2.5"},
+    {"graph", "off"},
+};
+
+static const char *sample_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++)
+        if (strcmp(samples[i][0], name) == 0)
+            return samples[i][1];
+    cr_assert_fail("no sample of option %s", name);
+    return NULL;
+}
+
+/* What one process was asked for reaches those that it starts: none of the table can be forgotten.
+ */
+Test(cell, every_option_is_written_as_it_is_read)
+{
+    struct cell plain;
+    cell_init(&plain);
+    for (int i = 0; cell_option_at(i); i++) {
+        const struct cell_option *o = cell_option_at(i);
+        struct cell cell = plain;
+        char *word;
+        char *otherwise;
+        cr_assert_eq(cell_set(&cell, o->name, o->name, sample_of(o->name)), ST_OK, "%s", o->name);
+        cr_assert_eq(cell_word(&cell, o, &word), ST_OK);
+        cr_assert_eq(cell_word(&plain, o, &otherwise), ST_OK);
+        cr_assert(!otherwise || strcmp(word, otherwise) != 0, "%s: the sample is the default",
+                  word);
+        const char *value = strchr(word, '=') + 1;
+        if (strcmp(o->name, "guidance") != 0) /* all digits of it */
+            cr_assert_str_eq(value, sample_of(o->name));
+        struct cell again = plain;
+        cr_assert_eq(cell_set(&again, o->name, o->name, value), ST_OK);
+        char *twice;
+        cr_assert_eq(cell_word(&again, o, &twice), ST_OK);
+        cr_assert_str_eq(twice, word);
+        free(twice);
+        free(otherwise);
+        free(word);
+    }
+}
+
 Test(cell, every_option_has_a_name_a_placeholder_and_a_reader)
 {
     for (int i = 0; cell_option_at(i); i++) {
         const struct cell_option *o = cell_option_at(i);
-        cr_assert(o->name && o->argument && o->summary && o->set);
+        cr_assert(o->name && o->argument && o->summary && o->kind);
         for (int k = 0; k < i; k++)
             cr_assert_str_neq(o->name, cell_option_at(k)->name);
     }
@@ -139,12 +205,13 @@ Test(setup, fills_the_models_defaults)
     struct setup *s;
     char text[CELL_LINE];
     cell.threads = 3;
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK, "%s", status_message());
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK, "%s", status_message());
     cr_assert_str_eq(
         cell_text(&s->cell, text),
         "model=pixart-tiny size=256x256 frames=1 steps=20 guidance=4.5 requests=1 dtype=fp32 "
         "backend=cpu "
-        "transport=local strategy=ulysses=4 ranks=4 seed=1 warmup_loops=1 repeats=5 threads=3");
+        "transport=local strategy=ulysses=4 ranks=4 seed=1 warmup_loops=1 repeats=5 threads=4 "
+        "exchange=auto graph=on");
     cr_assert(s->problem.guided);
     cr_assert_eq(s->problem.text_tokens, s->config.text_tokens);
     cr_assert_eq(s->sampler->steps, 20);
@@ -156,7 +223,7 @@ Test(setup, takes_no_guidance_up_to_one)
     struct cell cell = cell_of("dit-tiny", NULL);
     struct setup *s;
     cell.guidance = 1;
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
     cr_assert_not(s->problem.guided);
     setup_close(s);
 }
@@ -166,7 +233,7 @@ Test(setup, names_the_nearest_sizes)
     struct cell cell = cell_of("pixart-tiny", NULL);
     struct setup *s;
     cell.width = cell.height = 250;
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_INVALID);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_INVALID);
     cr_assert(strstr(status_message(), "240") && strstr(status_message(), "256"), "%s",
               status_message());
 }
@@ -176,12 +243,12 @@ Test(setup, refuses_frames_and_missing_models)
     struct cell cell = cell_of("pixart-tiny", NULL);
     struct setup *s;
     cell.frames = 16;
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_INVALID);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_INVALID);
     cell_init(&cell);
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_INVALID);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_INVALID);
     cr_assert(strstr(status_message(), "--model"));
     cell = cell_of("no-such-model", NULL);
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_INVALID);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_INVALID);
 }
 
 Test(setup, refuses_types_that_the_backend_lacks_but_plans_them)
@@ -189,7 +256,7 @@ Test(setup, refuses_types_that_the_backend_lacks_but_plans_them)
     struct cell cell = cell_of("pixart-tiny", "ulysses=2");
     struct setup *s;
     strcpy(cell.dtype, "bf16");
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
     cr_assert_eq(setup_check_build(s), ST_UNSUPPORTED);
     cr_assert(strstr(status_message(), "--dtype fp32"), "%s", status_message());
     setup_close(s);
@@ -199,15 +266,15 @@ Test(setup, ranks_are_mpiruns_processes)
 {
     struct cell cell = cell_of("pixart-tiny", "ulysses=2");
     struct setup *s;
-    cr_assert_eq(setup_open(&cell, 2, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, &two, &s), ST_OK);
     cr_assert_str_eq(s->cell.transport, "mpi");
     cr_assert_eq(s->cell.ranks, 2);
     setup_close(s);
     cell.ranks = 4;
-    cr_assert_eq(setup_open(&cell, 2, &s), ST_INVALID);
+    cr_assert_eq(setup_open(&cell, &two, &s), ST_INVALID);
     cell.ranks = 0;
     strcpy(cell.transport, "local");
-    cr_assert_eq(setup_open(&cell, 2, &s), ST_INVALID);
+    cr_assert_eq(setup_open(&cell, &two, &s), ST_INVALID);
 }
 
 /* nccl in a build and on a machine that may have neither it nor a GPU: plans and words only. */
@@ -217,7 +284,7 @@ Test(setup, nccl_ranks_are_processes_of_this_host)
     struct setup *s;
     unsetenv("NCCL_NVLS_ENABLE");
     strcpy(cell.transport, "nccl");
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
     cr_assert(setup_forks(s) && !setup_processes(s));
     cr_assert_str_eq(setup_transport(s), "nccl");
     cr_assert_str_eq(s->cell.exchange, "auto");
@@ -225,11 +292,11 @@ Test(setup, nccl_ranks_are_processes_of_this_host)
     cr_assert_eq(setup_check_build(s), ST_UNSUPPORTED); /* on the cpu */
     cr_assert(strstr(status_message(), "nccl"), "%s", status_message());
     setup_close(s);
-    cr_assert_eq(setup_open(&cell, 2, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, &two, &s), ST_OK);
     cr_assert_not(setup_forks(s));
     setup_close(s);
     strcpy(cell.strategy, "serial");
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
     cr_assert_not(setup_forks(s));
     cr_assert_str_eq(setup_transport(s), "local");
     cr_assert_str_eq(s->cell.transport, "nccl"); /* what the record says */
@@ -242,16 +309,67 @@ Test(setup, ranks_give_up_before_the_launcher_does)
     struct setup *s;
     static const double timeout[] = {0, 4, 60};
     static const double watch[] = {300, 5, 30};
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
     cr_assert_eq(setup_watch_s(s), 0); /* threads */
     setup_close(s);
     strcpy(cell.transport, "nccl");
     for (int i = 0; i < 3; i++) {
         cell.timeout_s = timeout[i];
-        cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+        cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
         cr_assert_eq(setup_watch_s(s), watch[i]);
         setup_close(s);
     }
+}
+
+/* What is recorded, and counted in the id, is what runs: a thread for each rank at least, asked for
+ * or not. */
+Test(setup, a_rank_has_a_thread_at_least)
+{
+    static const struct {
+        int asked, ranks, wanted;
+    } cases[] = {{1, 4, 4}, {4, 4, 4}, {5, 4, 5}, {0, 64, 64}, {1, 1, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char strategy[20];
+        struct setup *s;
+        snprintf(strategy, sizeof strategy, "data=%d", cases[i].ranks);
+        struct cell cell = cell_of("pixart-tiny", strategy);
+        cell.threads = cases[i].asked;
+        cell.requests = cases[i].ranks;
+        cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK, "%s", status_message());
+        cr_assert(s->cell.threads >= cases[i].wanted, "%d threads", s->cell.threads);
+        cr_assert(cases[i].asked == 0 || s->cell.threads == cases[i].wanted);
+        cr_assert_eq(s->threads_asked, cases[i].asked);
+        cr_assert_eq(setup_record_cell(s, "synthetic").threads, s->cell.threads);
+        struct ranks ranks = setup_ranks(s, NULL);
+        int sum = 0;
+        for (int r = 0; r < ranks.n; r++)
+            sum += ranks_threads(&ranks, r);
+        cr_assert_eq(sum, s->cell.threads);
+        setup_close(s);
+    }
+}
+
+/* Every command takes the cell's ranks from here. */
+Test(setup, ranks_are_those_of_the_cell)
+{
+    struct cell cell = cell_of("pixart-tiny", "ulysses=2");
+    struct setup *s;
+    cell.threads = 5;
+    cell.timeout_s = 60;
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
+    struct ranks ranks = setup_ranks(s, NULL);
+    cr_assert_str_eq(ranks.backend, "cpu");
+    cr_assert_str_eq(ranks.transport, "local");
+    cr_assert_str_eq(ranks.exchange, "auto");
+    cr_assert(ranks.n == 2 && ranks.threads == 5 && ranks.first == 0);
+    cr_assert(!ranks.place && ranks.timeout_s == 0);
+    setup_close(s);
+    strcpy(cell.transport, "nccl");
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
+    const struct rendezvous place = {.rank = 1, .size = 2, .folder = "/tmp"};
+    ranks = setup_ranks(s, &place);
+    cr_assert(ranks.place == &place && ranks.timeout_s == setup_watch_s(s));
+    setup_close(s);
 }
 
 static bool has_word(const struct outcome_argv *argv, const char *word)
@@ -271,10 +389,16 @@ Test(setup, processes_are_told_how_to_measure)
     cell.timeout_s = 60;
     cell.graph = false;
     strcpy(cell.exchange, "lsa");
-    cr_assert_eq(setup_open(&cell, 0, &s), ST_OK);
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
     cr_assert_eq(outcome_argv_build(s, "synthetic", NULL, &argv), ST_OK);
     cr_assert(has_word(&argv, "--timeout=60") && has_word(&argv, "--graph=off") &&
               has_word(&argv, "--exchange=lsa"));
+    for (int i = 0; cell_option_at(i); i++) {
+        char *word;
+        cr_assert_eq(cell_word(&s->cell, cell_option_at(i), &word), ST_OK);
+        cr_assert(!word || has_word(&argv, word), "%s", word);
+        free(word);
+    }
     outcome_argv_release(&argv);
     setup_close(s);
 }

@@ -239,6 +239,7 @@ Test(cli, run_prints_a_record)
     cr_assert_str_eq(record->deviation.against, "serial");
     cr_assert(record->deviation.rel_l2 > record->check.rel_l2);
     cr_assert_eq(record->argv.n, 9);
+    cr_assert(record->env.load.n == 2 && record->env.load.v[0] >= 0 && record->env.load.v[1] >= 0);
     record_close(record);
     program_release(&p);
 }
@@ -251,6 +252,19 @@ Test(cli, run_without_a_check_leaves_it_null)
     json_is(p.out, "deviation.rel_l2", "null");
     json_is(p.out, "status", "ok");
     json_is(p.out, "memory_bytes.library", "[0]");
+    program_release(&p);
+}
+
+Test(cli, run_records_the_threads_that_run)
+{
+    struct program p = program_run("run", "--json", "--model=pixart-tiny", "--size=64", "--steps=2",
+                                   "--repeats=1", "--strategy=ring=2", "--threads=1", NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    json_is(p.out, "cell.threads", "2");
+    cr_assert(strstr(p.err, "not the 1 of --threads"), "%s", p.err);
+    program_release(&p);
+    p = program_run("run", "--json", SMALL, "--strategy=ring=2", "--threads=2", NULL);
+    cr_assert(p.status == 0 && !strstr(p.err, "--threads"), "%s", p.err);
     program_release(&p);
 }
 
@@ -331,7 +345,7 @@ Test(cli, interrupted_run_leaves_nobody)
         "--check=off",  NULL};
     pid_t pid = program_start(argv);
     int status = 0;
-    cr_assert(program_wait_for("worker --model=pixart-tiny --size=256x256 --steps=77", false));
+    cr_assert(program_wait_for("--frames=1 --steps=77", false));
     kill(pid, SIGINT);
     waitpid(pid, &status, 0);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 130, "%d", status);
@@ -344,7 +358,7 @@ Test(cli, killed_run_leaves_nobody)
         program_path(), "run", "--model=pixart-tiny", "--steps=78", "--repeats=100",
         "--check=off",  NULL};
     pid_t pid = program_start(argv);
-    cr_assert(program_wait_for("worker --model=pixart-tiny --size=256x256 --steps=78", false));
+    cr_assert(program_wait_for("--frames=1 --steps=78", false));
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     cr_assert(program_wait_for("--steps=78", true));
@@ -357,10 +371,8 @@ Test(cli, a_dead_worker_is_status_5)
         "--check=off",  NULL};
     pid_t pid = program_start(argv);
     int status = 0;
-    cr_assert(program_wait_for("worker --model=pixart-tiny --size=256x256 --steps=79", false));
-    cr_assert_eq(
-        program_signal_processes("worker --model=pixart-tiny --size=256x256 --steps=79", SIGKILL),
-        1);
+    cr_assert(program_wait_for("--frames=1 --steps=79", false));
+    cr_assert_eq(program_signal_processes("--frames=1 --steps=79", SIGKILL), 1);
     waitpid(pid, &status, 0);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 5, "%d", status);
 }

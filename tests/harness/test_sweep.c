@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -176,6 +177,160 @@ Test(sweep, refuses_places_that_cannot_be_written)
     program_release(&r);
 }
 
+Test(sweep, leaves_somebody_elses_file_as_it_is)
+{
+    static const char *const texts[] = {"notes of a week\nand a last line without its end",
+                                        "one line without its end", "{\"a\": 1}\n"};
+    struct place p = place_of("foreign", CELLS);
+    for (int i = 0; i < 3; i++) {
+        program_write(p.results, texts[i]);
+        struct program r = sweep(&p, NULL);
+        cr_assert(r.status == 2 && strstr(r.err, p.results), "%d: %s", r.status, r.err);
+        char *after = program_read(p.results);
+        cr_assert_str_eq(after, texts[i]);
+        free(after);
+        program_release(&r);
+    }
+}
+
+Test(sweep, writes_to_regular_files_only)
+{
+    struct place p = place_of("kinds", CELLS);
+    const char *const names[] = {p.results, "/dev/full", program_folder()};
+    cr_assert_eq(mkfifo(p.results, 0600), 0);
+    for (int i = 0; i < 3; i++) {
+        struct program r = program_run("sweep", p.experiment, "--results", names[i], NULL);
+        cr_assert(r.status == 2 && strstr(r.err, names[i]), "%d: %s", r.status, r.err);
+        program_release(&r);
+        r = program_run("sweep", p.experiment, "--results", names[i], "--dry-run", NULL);
+        cr_assert(r.status == 2 && strstr(r.err, names[i]), "%d: %s", r.status, r.err);
+        program_release(&r);
+    }
+}
+
+/* ---- a results file that others change while the sweep runs ---- */
+
+/* Cells that take long enough for somebody to come between. */
+#define SLOW_CELLS                                                                                 \
+    "name: s\nmodels: [pixart-tiny]\nsizes: [\"128\"]\nranks: [1, 2]\nsteps: [20]\nrepeats: 1\n"   \
+    "warmup_loops: 0\nthreads: 2\nstrategies: [serial, \"ring=2\", \"cfg=2\", \"data=2\"]\n"       \
+    "requests: [2]\n"
+enum { SLOW = 4 };
+
+/* Starts a sweep whose output goes to files, and waits until it has written `rows` rows. */
+static pid_t start_sweep(const struct place *p, int rows)
+{
+    char command[1000];
+    snprintf(command, sizeof command, "exec '%s' sweep '%s' --results '%s' >'%s' 2>'%s'",
+             program_path(), p->experiment, p->results, program_file("bg.out"),
+             program_file("bg.err"));
+    const char *const argv[] = {"sh", "-c", command, NULL};
+    pid_t pid = program_start(argv);
+    for (int i = 0; i < 4000 && lines_of(p->results) < rows; i++)
+        usleep(5000);
+    cr_assert_geq(lines_of(p->results), rows);
+    return pid;
+}
+
+static struct program end_sweep(pid_t pid)
+{
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return (struct program){WIFEXITED(status) ? WEXITSTATUS(status) : 128,
+                            program_read(program_file("bg.out")),
+                            program_read(program_file("bg.err"))};
+}
+
+static void all_rows_are_there(const struct place *p, struct program *r)
+{
+    cr_assert_eq(r->status, 0, "%s", r->err);
+    cr_assert(strstr(last_line(r->out), "4 of 4 cells have a row: 4 ok"), "%s", r->out);
+    cr_assert_eq(lines_of(p->results), SLOW);
+    struct record_list rows = rows_of(p);
+    cr_assert_eq(rows.n, SLOW);
+    record_list_release(&rows);
+}
+
+Test(sweep, a_deleted_results_file_is_written_again)
+{
+    struct place p = place_of("deleted", SLOW_CELLS);
+    pid_t pid = start_sweep(&p, 1);
+    cr_assert_eq(unlink(p.results), 0);
+    struct program r = end_sweep(pid);
+    cr_assert(strstr(r.err, "was deleted"), "%s", r.err);
+    all_rows_are_there(&p, &r);
+    program_release(&r);
+}
+
+Test(sweep, a_replaced_results_file_gets_its_rows)
+{
+    struct place p = place_of("replaced", SLOW_CELLS);
+    pid_t pid = start_sweep(&p, 2);
+    char *other = program_file("other.jsonl");
+    program_write(other, "");
+    cr_assert_eq(rename(other, p.results), 0);
+    /* the name is taken all the same */
+    struct program second = sweep(&p, NULL);
+    cr_assert(second.status == 2 && strstr(second.err, "another sweep"), "%s", second.err);
+    program_release(&second);
+    struct program r = end_sweep(pid);
+    cr_assert(strstr(r.err, "was replaced"), "%s", r.err);
+    all_rows_are_there(&p, &r);
+    program_release(&r);
+}
+
+Test(sweep, a_truncated_results_file_gets_its_rows)
+{
+    struct place p = place_of("emptied", SLOW_CELLS);
+    pid_t pid = start_sweep(&p, 2);
+    cr_assert_eq(truncate(p.results, 0), 0);
+    struct program r = end_sweep(pid);
+    cr_assert(strstr(r.err, " rows went into it again"), "%s", r.err);
+    all_rows_are_there(&p, &r);
+    program_release(&r);
+}
+
+/* Rows of before are whoever's who deleted them; the count says so. */
+Test(sweep, counts_what_is_in_the_file)
+{
+    struct place p = place_of("count", SLOW_CELLS);
+    struct program r = sweep(&p, "--filter=strategy=(serial|ring)");
+    cr_assert_eq(r.status, 0, "%s", r.err);
+    program_release(&r);
+    pid_t pid = start_sweep(&p, 3);
+    cr_assert_eq(unlink(p.results), 0);
+    r = end_sweep(pid);
+    cr_assert(r.status == 2 && strstr(r.err, "the same command goes on"), "%s", r.err);
+    cr_assert(strstr(last_line(r.out), "2 of 4 cells have a row"), "%s", r.out);
+    cr_assert_eq(lines_of(p.results), 2);
+    program_release(&r);
+    r = sweep(&p, NULL);
+    all_rows_are_there(&p, &r);
+    program_release(&r);
+}
+
+Test(sweep, a_full_disk_ends_it_and_loses_nothing)
+{
+    struct place p = place_of("full", CELLS);
+    struct program r = sweep(&p, "--filter=strategy=(serial|ring)");
+    cr_assert_eq(r.status, 0, "%s", r.err);
+    program_release(&r);
+    struct stat info;
+    cr_assert_eq(stat(p.results, &info), 0);
+    const struct rlimit limit = {(rlim_t)info.st_size + 500, RLIM_INFINITY};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0); /* of the program that is started */
+    r = sweep(&p, NULL);
+    cr_assert(r.status == 2 && strstr(r.err, "File too large"), "%d: %s", r.status, r.err);
+    cr_assert(strstr(r.err, "1 row that it lacks is in "), "%s", r.err);
+    cr_assert(strstr(last_line(r.out), "2 of 5 cells have a row: 2 ok"), "%s", r.out);
+    program_release(&r);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY}), 0);
+    r = sweep(&p, NULL);
+    cr_assert_eq(r.status, 0, "%s", r.err);
+    cr_assert_eq(lines_of(p.results), DISTINCT);
+    program_release(&r);
+}
+
 Test(sweep, a_cell_that_hangs_or_dies_is_a_row)
 {
     struct place p = place_of(
@@ -188,6 +343,11 @@ Test(sweep, a_cell_that_hangs_or_dies_is_a_row)
     cr_assert_eq(rows.n, 2);
     cr_assert_eq(rows.v[0]->status, ENDING_TIMEOUT);
     cr_assert(strstr(rows.v[0]->reason, "4 s"), "%s", rows.v[0]->reason);
+    char again[600];
+    snprintf(again, sizeof again, ": %s sweep --retry timeout %s --results %s --strict\n",
+             program_path(), p.experiment, p.results);
+    cr_assert(strstr(r.out, again), "%s\nis not in: %s", again, r.out);
+    cr_assert(strstr(last_line(r.out), "2 of 2 cells have a row: 1 ok 1 timeout"), "%s", r.out);
     cr_assert_eq(program_count_processes("--model=dit-xl-2-256 --size=64x64"), 0);
     record_list_release(&rows);
     program_release(&r);
@@ -202,10 +362,7 @@ Test(sweep, an_interrupted_cell_runs_again)
     const char *argv[] = {program_path(), "sweep", p.experiment, "--results", p.results, NULL};
     pid_t pid = program_start(argv);
     int status = 0;
-    cr_assert(program_wait_for(
-        "worker --model=pixart-tiny --size=64x64 --steps=2 --guidance=4.5 --requests=1 "
-        "--seed=4711",
-        false));
+    cr_assert(program_wait_for("--requests=1 --seed=4711", false));
     kill(pid, SIGINT);
     waitpid(pid, &status, 0);
     cr_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 130 || WEXITSTATUS(status) == 0), "%d",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The error record: sentences, traces, threads and bugs. */
+/* The last failure: sentences, traces, threads and bugs. */
 #include "kernels/base/status.h"
 
 #include <criterion/criterion.h>
@@ -109,7 +109,7 @@ static void *other_thread(void *arg)
     return empty ? NULL : arg;
 }
 
-Test(status, each_thread_has_its_own_record)
+Test(status, each_thread_has_its_own)
 {
     fail(ST_IO, "mine");
     pthread_t id;

@@ -102,11 +102,10 @@ static void check_family(const char *family)
                  "%s", status_text());
     model_open(&m, B, prompt->text_tokens, w, h);
 
-    int pixels = m.config.patch * m.config.patch;
     int N = span_count(&m.all);
-    int64_t in_dim[3] = {B, N, m.config.in_channels * pixels};
+    int64_t in_dim[3] = {B, N, dit_features(&m.config, m.config.in_channels)};
     int64_t h_dim[3] = {B, N, dit_channels(&m.config)};
-    int64_t out_dim[3] = {B, N, m.config.out_channels * pixels};
+    int64_t out_dim[3] = {B, N, dit_features(&m.config, m.config.out_channels)};
     float *in = calloc((size_t)(in_dim[0] * in_dim[1] * in_dim[2]), sizeof *in);
     float *hidden = calloc((size_t)(h_dim[0] * h_dim[1] * h_dim[2]), sizeof *hidden);
     float *out = calloc((size_t)(out_dim[0] * out_dim[1] * out_dim[2]), sizeof *out);

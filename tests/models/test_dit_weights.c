@@ -122,7 +122,7 @@ static void check_model(const char *preset, bool micro)
         struct loaded direct, copied;
         load(&direct, &config, shards[i % 3], (enum dtype)(i / 3), true);
         load(&copied, &config, shards[i % 3], (enum dtype)(i / 3), false);
-        compare(direct.dit, copied.dit, arena_used(direct.weights_arena));
+        compare(direct.dit, copied.dit, arena_peak(direct.weights_arena));
         unload(&direct);
         unload(&copied);
     }

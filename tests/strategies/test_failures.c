@@ -2,7 +2,7 @@
 /* Ranks fail together: every allocation of every strategy is made to fail once, on one rank, and a
  * rank that leaves in the middle of a loop takes its peers along. */
 #include "tests/support/cells.h"
-#include "tests/support/ranks.h"
+#include "tests/support/threads.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -13,10 +13,10 @@ struct failing {
     const char *spec;
     int victim;
     int nth;
-    enum status status[RANKS_MAX];
+    enum status status[THREADS_MAX];
 };
 
-static enum status open_with_failure(struct rank *self)
+static enum status open_with_failure(struct thread_rank *self)
 {
     struct failing *f = self->arg;
     struct cell_result result = {0};
@@ -40,7 +40,7 @@ static void fail_every_allocation(const char *spec)
     f.setup.steps = 2;
     f.victim = ranks - 1;
     for (f.nth = 0; f.nth < 2000; f.nth++) {
-        cr_assert_eq(ranks_run(ranks, open_with_failure, &f), ST_OK, "%s", status_text());
+        cr_assert_eq(threads_run(ranks, open_with_failure, &f), ST_OK, "%s", status_text());
         if (f.status[0] == ST_OK)
             break;
         for (int r = 0; r < ranks; r++)
@@ -78,13 +78,13 @@ Test(failures, every_allocation_of_distrifusions_reference)
 
 static void leave_in_step_two(void *self, int step)
 {
-    struct rank *rank = self;
+    struct thread_rank *rank = self;
     if (step == 1 && rank->rank == 1)
         comm_abort(rank->world);
 }
 
 /* Rank 1 aborts after its second step; nobody hangs, and the others say that a peer left. */
-static enum status loop_with_abort(struct rank *self)
+static enum status loop_with_abort(struct thread_rank *self)
 {
     struct failing *f = self->arg;
     struct problem problem = cell_problem(&f->setup);
@@ -118,8 +118,8 @@ static void abort_in_loop(const char *spec)
 {
     struct failing f = {.setup = cell_setup_of("pixart-tiny"), .spec = spec};
     int ranks = cell_ranks(&f.setup, spec);
-    struct ranks_result result;
-    ranks_run_within(ranks, 20, loop_with_abort, &f, &result);
+    struct threads_result result;
+    threads_run_within(ranks, 20, loop_with_abort, &f, &result);
     for (int r = 0; r < ranks; r++)
         cr_expect_eq(f.status[r], ST_COMM, "%s: rank %d says %s", spec, r,
                      status_name(f.status[r]));

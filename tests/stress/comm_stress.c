@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Random traffic between eight thread ranks for some seconds, for the thread sanitizer. Usage:
  * comm_stress [SECONDS] */
-#include "tests/support/ranks.h"
+#include "tests/support/threads.h"
 #include "tests/support/traffic.h"
 
 #include <stdio.h>
@@ -15,7 +15,7 @@ struct stress {
     uint64_t seed;
 };
 
-static enum status drive(struct rank *self)
+static enum status drive(struct thread_rank *self)
 {
     const struct stress *stress = self->arg;
     uint64_t digest;
@@ -24,7 +24,7 @@ static enum status drive(struct rank *self)
 }
 
 /* One rank gives up half way, with the others in the middle of their traffic. */
-static enum status give_up(struct rank *self)
+static enum status give_up(struct thread_rank *self)
 {
     const struct stress *stress = self->arg;
     uint64_t digest;
@@ -44,8 +44,8 @@ int main(int argc, char **argv)
     while (time(NULL) < end) {
         stress.seed++;
         bool abort_too = stress.seed % 8 == 1;
-        enum status st = ranks_run(RANKS, drive, &stress);
-        enum status end_of_abort = abort_too ? ranks_run(RANKS, give_up, &stress) : ST_OOM;
+        enum status st = threads_run(RANKS, drive, &stress);
+        enum status end_of_abort = abort_too ? threads_run(RANKS, give_up, &stress) : ST_OOM;
         if (st != ST_OK || end_of_abort != ST_OOM) {
             fprintf(stderr, "seed %d: %s, with an abort %s: %s\n", (int)stress.seed,
                     status_name(st), status_name(end_of_abort), status_text());

@@ -24,7 +24,7 @@ enum {
     WIDTH = HEADS * HEAD
 };
 
-struct rank {
+struct user {
     pthread_t id;
     enum status status;
     char message[256];
@@ -56,7 +56,7 @@ static enum status compute(struct queue *q, struct arena *arena, float *result)
         struct tensor x_heads = tensor_reshape(&x, 4, heads);
         TRY(op_attention(q, &o, NULL, &x_heads, &x_heads, &x_heads, NULL, 0.2f));
         TRY(op_linear(q, &y, &o_rows, &w, NULL, ACT_GELU_TANH));
-        TRY(op_gate_add_norm(q, &h, &y, NULL, &v, &x, &v, &v, 1e-6f));
+        TRY(op_gate_add_norm(q, &h, &y, NULL, &v, &x, &(struct modulation){&v, &v, 1e-6f}));
         TRY(op_add(q, &y, &x));
         TRY(op_copy(q, &x, &y));
     }
@@ -64,7 +64,7 @@ static enum status compute(struct queue *q, struct arena *arena, float *result)
     return ST_OK;
 }
 
-static enum status run_rank(struct rank *rank)
+static enum status run_user(struct user *user)
 {
     struct device_options options = {.threads = THREADS};
     struct device *dev;
@@ -75,39 +75,39 @@ static enum status run_rank(struct rank *rank)
     if (st == ST_OK)
         st = arena_open(dev, ARENA_BUFFERS, &arena);
     if (st == ST_OK)
-        st = compute(q, arena, rank->result);
+        st = compute(q, arena, user->result);
     arena_close(arena);
     queue_close(q);
     device_close(dev);
     return st;
 }
 
-static void *rank_main(void *arg)
+static void *user_main(void *arg)
 {
-    struct rank *rank = arg;
-    rank->status = run_rank(rank);
-    snprintf(rank->message, sizeof(rank->message), "%s", status_message());
+    struct user *user = arg;
+    user->status = run_user(user);
+    snprintf(user->message, sizeof(user->message), "%s", status_message());
     return NULL;
 }
 
 int main(void)
 {
-    struct rank *rank = calloc(DEVICES, sizeof(*rank));
+    struct user *user = calloc(DEVICES, sizeof(*user));
     int bad = 0;
     for (int i = 0; i < DEVICES; i++)
-        BUG_ON(pthread_create(&rank[i].id, NULL, rank_main, &rank[i]) != 0,
+        BUG_ON(pthread_create(&user[i].id, NULL, user_main, &user[i]) != 0,
                "no thread for device %d", i);
     for (int i = 0; i < DEVICES; i++)
-        pthread_join(rank[i].id, NULL);
+        pthread_join(user[i].id, NULL);
     for (int i = 0; i < DEVICES; i++) {
-        bool differs = memcmp(rank[i].result, rank[0].result, sizeof(rank[0].result)) != 0;
-        if (rank[i].status != ST_OK || differs) {
+        bool differs = memcmp(user[i].result, user[0].result, sizeof(user[0].result)) != 0;
+        if (user[i].status != ST_OK || differs) {
             fprintf(stderr, "device %d: %s\n", i,
-                    differs ? "not device 0's result" : rank[i].message);
+                    differs ? "not device 0's result" : user[i].message);
             bad = 1;
         }
     }
-    free(rank);
+    free(user);
     printf("kernels_stress: %d devices of %d threads: %s\n", DEVICES, THREADS,
            bad ? "WRONG" : "ok");
     return bad;

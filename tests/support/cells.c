@@ -3,7 +3,7 @@
 #include "tests/support/cells.h"
 
 #include "tests/support/near.h"
-#include "tests/support/ranks.h"
+#include "tests/support/threads.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -142,7 +142,7 @@ enum status cell_run_rank(const struct cell_setup *setup, const char *text, stru
     return st;
 }
 
-struct threads {
+struct thread_cell {
     const struct cell_setup *setup;
     const char *spec;
     int loops;
@@ -150,9 +150,9 @@ struct threads {
 };
 
 /* The local transport takes messages of any device, whichever its world was opened with. */
-static enum status thread_rank(struct rank *self)
+static enum status run_cell_rank(struct thread_rank *self)
 {
-    struct threads *t = self->arg;
+    struct thread_cell *t = self->arg;
     struct device *dev = t->setup->devices ? t->setup->devices[self->rank] : self->dev;
     return cell_run_rank(t->setup, t->spec, self->world, dev, t->loops, &t->result[self->rank]);
 }
@@ -160,7 +160,7 @@ static enum status thread_rank(struct rank *self)
 enum status cell_run(const struct cell_setup *setup, const char *spec, int loops,
                      struct cell_result *out)
 {
-    struct cell_result result[RANKS_MAX] = {0};
+    struct cell_result result[THREADS_MAX] = {0};
     struct problem p = cell_problem(setup);
     struct latent_geometry g = problem_geometry(&p);
     int ranks = cell_ranks(setup, spec);
@@ -172,7 +172,8 @@ enum status cell_run(const struct cell_setup *setup, const char *spec, int loops
         out->latent[i] = NAN;
     for (int r = 0; r < ranks; r++)
         result[r].latent = out->latent;
-    enum status st = ranks_run(ranks, thread_rank, &(struct threads){setup, spec, loops, result});
+    enum status st =
+        threads_run(ranks, run_cell_rank, &(struct thread_cell){setup, spec, loops, result});
     for (int r = 0; r < ranks && st == ST_OK; r++) {
         out->bytes_match &= result[r].bytes_match;
         out->memory_match &= result[r].memory_match;

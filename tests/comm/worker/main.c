@@ -14,14 +14,14 @@
 #include <string.h>
 #include <time.h>
 
-struct rank {
+struct process_rank {
     struct rendezvous where;
     struct device *dev;
     struct queue *q;
     struct comm *world;
 };
 
-static enum status run_conformance(struct rank *self)
+static enum status run_conformance(struct process_rank *self)
 {
     for (int i = 0; conformance_at(i); i++) {
         const struct conformance_case *test = conformance_at(i);
@@ -35,7 +35,7 @@ static enum status run_conformance(struct rank *self)
     return ST_OK;
 }
 
-static enum status vector(struct rank *self, int64_t count, struct arena **arena,
+static enum status vector(struct process_rank *self, int64_t count, struct arena **arena,
                           struct tensor *out)
 {
     TRY(arena_open(self->dev, ARENA_BUFFERS, arena));
@@ -43,7 +43,7 @@ static enum status vector(struct rank *self, int64_t count, struct arena **arena
 }
 
 /* Rank 0 waits for a message that nobody sends. */
-static enum status run_silence(struct rank *self)
+static enum status run_silence(struct process_rank *self)
 {
     struct arena *arena;
     struct tensor in;
@@ -59,7 +59,7 @@ static enum status run_silence(struct rank *self)
 }
 
 /* Rank 0 waits without a limit, the last one gives up. */
-static enum status run_abort(struct rank *self)
+static enum status run_abort(struct process_rank *self)
 {
     struct arena *arena;
     struct tensor in;
@@ -72,7 +72,7 @@ static enum status run_abort(struct rank *self)
 }
 
 /* A message that no int can count, from rank 0 to 1. */
-static enum status run_large(struct rank *self, int64_t bytes)
+static enum status run_large(struct process_rank *self, int64_t bytes)
 {
     struct arena *arena;
     struct tensor t;
@@ -96,7 +96,7 @@ static enum status run_large(struct rank *self, int64_t bytes)
     return comm_barrier(self->world);
 }
 
-static enum status run(struct rank *self, int argc, char **argv)
+static enum status run(struct process_rank *self, int argc, char **argv)
 {
     const struct device_options options = {.threads = 1};
     const char *mode = argc > 1 ? argv[1] : "conformance";
@@ -128,7 +128,7 @@ static enum status run_alone(void)
 
 int main(int argc, char **argv)
 {
-    struct rank self = {0};
+    struct process_rank self = {0};
     bool under;
     enum status st = rendezvous_mpi(&argc, &argv, &under, &self.where);
     if (st == ST_OK)

@@ -21,7 +21,7 @@ static float float_of(uint32_t u)
     return f;
 }
 
-Test(pack, random_strides)
+Test(copy, random_strides)
 {
     for (int round = 0; round < 60; round++) {
         struct ops ops;
@@ -45,7 +45,7 @@ Test(pack, random_strides)
 }
 
 /* [B, N, H, D] into [H, N, B, D], [D, H, N, B] and the like; the last axis is then not dense. */
-Test(pack, exchanged_axes)
+Test(copy, exchanged_axes)
 {
     struct ops ops;
     ops_open(&ops, 3, 4);
@@ -68,7 +68,7 @@ Test(pack, exchanged_axes)
 }
 
 /* An input of stride 0 repeats. */
-Test(pack, broadcast)
+Test(copy, broadcast)
 {
     struct ops ops;
     ops_open(&ops, 2, 4);
@@ -82,7 +82,7 @@ Test(pack, broadcast)
     ops_close(&ops);
 }
 
-Test(pack, fill)
+Test(copy, fill)
 {
     struct ops ops;
     ops_open(&ops, 2, 4);
@@ -125,7 +125,7 @@ static void copy_values(struct ops *ops, enum dtype to, void *dst, enum dtype fr
 }
 
 /* All 65536 patterns widen to their value, and come back unchanged. */
-Test(pack, every_half)
+Test(copy, every_half)
 {
     static const struct {
         enum dtype dtype;
@@ -155,7 +155,7 @@ Test(pack, every_half)
 }
 
 /* The nearer of two neighbours, at the middle the even one; tried at and just beside middles. */
-Test(pack, rounds_to_nearest_even)
+Test(copy, rounds_to_nearest_even)
 {
     static const struct {
         enum dtype dtype;
@@ -186,7 +186,7 @@ Test(pack, rounds_to_nearest_even)
     ops_close(&ops);
 }
 
-Test(pack, beyond_the_range)
+Test(copy, beyond_the_range)
 {
     struct ops ops;
     ops_open(&ops, 1, 1);
@@ -216,7 +216,7 @@ Test(pack, beyond_the_range)
 }
 
 /* A file's tensors may begin at an odd byte. */
-Test(pack, unaligned_source)
+Test(copy, unaligned_source)
 {
     struct ops ops;
     ops_open(&ops, 1, 1);

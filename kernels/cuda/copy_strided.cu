@@ -144,7 +144,7 @@ static enum status launch_move(const struct cuda_target *at, const struct walk *
 {
     move_units<<<blocks_for(w->count, THREADS), THREADS, 0, stream_of(at)>>>(
         *w, static_cast<Unit *>(to), static_cast<const Unit *>(from));
-    return cuda_launched("pack");
+    return cuda_launched("copy");
 }
 
 static enum status move(const struct cuda_target *at, const struct tensor *dst,
@@ -172,7 +172,7 @@ static enum status launch_convert(const struct cuda_target *at, const struct wal
 {
     convert_units<<<blocks_for(w->count, THREADS), THREADS, 0, stream_of(at)>>>(
         *w, static_cast<To *>(dst->data), static_cast<const From *>(src->data));
-    return cuda_launched("pack");
+    return cuda_launched("copy");
 }
 
 template <typename To>
@@ -189,8 +189,8 @@ static enum status convert_to(const struct cuda_target *at, const struct walk *w
     }
 }
 
-enum status cuda_pack(const struct cuda_target *at, const struct tensor *dst,
-                      const struct tensor *src)
+enum status cuda_copy_strided(const struct cuda_target *at, const struct tensor *dst,
+                              const struct tensor *src)
 {
     if (tensor_count(dst) == 0)
         return ST_OK;
@@ -217,7 +217,7 @@ static enum status launch_fill(const struct cuda_target *at, const struct walk *
     return cuda_launched("fill");
 }
 
-enum status cuda_pack_value(const struct cuda_target *at, const struct tensor *t, float value)
+enum status cuda_fill_strided(const struct cuda_target *at, const struct tensor *t, float value)
 {
     if (tensor_count(t) == 0)
         return ST_OK;

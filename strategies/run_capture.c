@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Work that comes again in every step, as graphs of the backend (kernels/device.h): recorded the
+ * Work that comes again in every step, as graphs of the backend (kernels/device.h): captured the
  * first time, launched from then on. What a graph sends is counted at each launch as it was counted
- * when it was recorded.
+ * when it was captured.
  */
 #include "kernels/device.h"
 #include "strategies/run_internal.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* What makes two passes the same work. */
-struct recording_key {
+struct capture_key {
     run_body *body;
     void *self;
     int patch, variant;
@@ -20,16 +20,16 @@ struct recording_key {
     enum comm_when when[MESH_MAX_AXES];
 };
 
-struct recording {
-    struct recording_key key;
+struct capture {
+    struct capture_key key;
     struct graph graph;
     struct comm_counters sent[MESH_MAX_AXES]; /* by one launch */
 };
 
-static struct recording_key key_of(const struct run *run, run_body *body, void *self, int i,
-                                   int patch, int variant)
+static struct capture_key key_of(const struct run *run, run_body *body, void *self, int i,
+                                 int patch, int variant)
 {
-    struct recording_key key;
+    struct capture_key key;
     memset(&key, 0, sizeof key); /* compared as bytes */
     key.body = body;
     key.self = self;
@@ -79,8 +79,8 @@ static enum status join_all(struct run *run)
     return ST_OK;
 }
 
-static enum status record(struct run *run, const struct recording_key *key, int i,
-                          struct recording *out)
+static enum status capture(struct run *run, const struct capture_key *key, int i,
+                           struct capture *out)
 {
     struct comm_counters before[MESH_MAX_AXES];
     counters_read(run, before);
@@ -88,12 +88,12 @@ static enum status record(struct run *run, const struct recording_key *key, int 
     enum status st = key->body(key->self, run, i, key->patch);
     if (st == ST_OK)
         st = join_all(run);
-    if (st != ST_OK) { /* told first; a queue must not stay in a recording */
+    if (st != ST_OK) { /* told first; a queue must not stay in a capture */
         char message[1024];
         snprintf(message, sizeof message, "%s", status_message());
         graph_end(run->q, &out->graph);
         graph_release(run->dev, &out->graph);
-        return fail(st, "while a step was recorded: %s", message);
+        return fail(st, "while a step was captured: %s", message);
     }
     TRY(graph_end(run->q, &out->graph));
     out->key = *key;
@@ -103,51 +103,51 @@ static enum status record(struct run *run, const struct recording_key *key, int 
     return ST_OK;
 }
 
-static struct recording *find(const struct run *run, const struct recording_key *key)
+static struct capture *find(const struct run *run, const struct capture_key *key)
 {
-    for (int r = 0; r < run->n_recordings; r++)
-        if (memcmp(&run->recording[r].key, key, sizeof *key) == 0)
-            return &run->recording[r];
+    for (int r = 0; r < run->n_captures; r++)
+        if (memcmp(&run->capture[r].key, key, sizeof *key) == 0)
+            return &run->capture[r];
     return NULL;
 }
 
-static enum status launch(struct run *run, const struct recording *recording)
+static enum status launch(struct run *run, const struct capture *capture)
 {
     struct comm_counters now[MESH_MAX_AXES];
-    TRY(graph_launch(run->q, &recording->graph));
+    TRY(graph_launch(run->q, &capture->graph));
     counters_read(run, now);
-    counters_add(run, now, recording->sent, false);
+    counters_add(run, now, capture->sent, false);
     counters_write(run, now);
     return ST_OK;
 }
 
-/* The first time chooses algorithms by timing and finds memory for them, which a recording cannot;
- * so it computes, and the same calls are then recorded without computing. */
-enum status run_recorded(struct run *run, run_body *body, void *self, int i, int patch, int variant)
+/* The first time chooses algorithms by timing and finds memory for them, which a capture cannot;
+ * so it computes, and the same calls are then captured without computing. */
+enum status run_captured(struct run *run, run_body *body, void *self, int i, int patch, int variant)
 {
-    if (!run->records)
+    if (!run->graphs)
         return body(self, run, i, patch);
-    struct recording_key key = key_of(run, body, self, i, patch, variant);
-    const struct recording *known = find(run, &key);
+    struct capture_key key = key_of(run, body, self, i, patch, variant);
+    const struct capture *known = find(run, &key);
     if (known)
         return launch(run, known);
     TRY(body(self, run, i, patch));
-    size_t room = ((size_t)run->n_recordings + 1) * sizeof *run->recording;
-    struct recording *all = realloc(run->recording, room);
+    size_t room = ((size_t)run->n_captures + 1) * sizeof *run->capture;
+    struct capture *all = realloc(run->capture, room);
     if (!all)
-        return fail(ST_OOM, "recordings of steps: %zu bytes of host memory", room);
-    run->recording = all;
-    memset(&all[run->n_recordings], 0, sizeof *all);
-    TRY(record(run, &key, i, &all[run->n_recordings]));
-    run->n_recordings++;
+        return fail(ST_OOM, "captured steps: %zu bytes of host memory", room);
+    run->capture = all;
+    memset(&all[run->n_captures], 0, sizeof *all);
+    TRY(capture(run, &key, i, &all[run->n_captures]));
+    run->n_captures++;
     return ST_OK;
 }
 
-void run_record_release(struct run *run)
+void run_capture_release(struct run *run)
 {
-    for (int r = 0; r < run->n_recordings; r++)
-        graph_release(run->dev, &run->recording[r].graph);
-    free(run->recording);
-    run->recording = NULL;
-    run->n_recordings = 0;
+    for (int r = 0; r < run->n_captures; r++)
+        graph_release(run->dev, &run->capture[r].graph);
+    free(run->capture);
+    run->capture = NULL;
+    run->n_captures = 0;
 }

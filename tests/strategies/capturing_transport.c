@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The local transport with posts and waits that can be recorded, and a sum of its own. */
+/* The local transport with posts and waits that can be captured, and a sum of its own. */
 #include "kernels/comm/rendezvous.h"
 #include "models/span.h"
-#include "tests/strategies/recorder_private.h"
+#include "tests/strategies/capturing_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +63,7 @@ static enum status sum(const struct endpoint *end, const struct tensor *inout, s
 
 /* ---- messages ---- */
 
-enum status recorder_post(struct job *j, struct queue *cpu)
+enum status capturing_post(struct job *j, struct queue *cpu)
 {
     const struct endpoint *end = j->message->comm;
     if (j->kind == JOB_SEND)
@@ -90,7 +90,7 @@ static enum status message(enum job_kind kind, void *comm, int peer, const struc
     job.peer = peer;
     job.message = message_open(comm);
     *handle = job.message;
-    return recorder_submit(q, job);
+    return capturing_submit(q, job);
 }
 
 static enum status send(void *comm, int peer, const struct tensor *t, struct queue *q,
@@ -116,13 +116,13 @@ static enum status all_reduce(void *comm, struct tensor *inout, struct queue *q,
     return ST_OK;
 }
 
-/* A recorded message comes again in the next launch, so its handle lives as long as the graph. */
+/* A captured message comes again in the next launch, so its handle lives as long as the graph. */
 static enum status wait(void *handle, struct queue *q)
 {
     struct job job = {.kind = JOB_WAIT, .message = handle};
-    bool recorded = recorder_records(q);
-    enum status st = recorder_submit(q, job);
-    if (!recorded)
+    bool captured = capturing_now(q);
+    enum status st = capturing_submit(q, job);
+    if (!captured)
         free(handle);
     return st;
 }
@@ -145,7 +145,7 @@ static enum status endpoint_open(enum status st, struct endpoint end, void **out
 static enum status world_open(const struct rendezvous *where, struct device *dev, void **world)
 {
     struct endpoint end = {.rank = where->rank, .size = where->size};
-    enum status st = local()->open(where, recorder_cpu(dev), &end.local);
+    enum status st = local()->open(where, capturing_cpu(dev), &end.local);
     return endpoint_open(st, end, world);
 }
 
@@ -178,10 +178,10 @@ static void give_up(void *comm)
     local()->abort(end->local);
 }
 
-const struct comm_ops recorder_transport = {
-    .name = "recorder",
-    .summary = "the local transport, recorded",
-    .records = true,
+const struct comm_ops capturing_transport = {
+    .name = "capturing",
+    .summary = "the local transport, captured",
+    .captures = true,
     .open = world_open,
     .split = world_split,
     .close = world_close,

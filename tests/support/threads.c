@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Threads as ranks over the local transport. Makes no assertion itself. */
-#include "tests/support/ranks.h"
+#include "tests/support/threads.h"
 
 #include "kernels/backend.h"
 #include "kernels/comm/rendezvous.h"
@@ -12,22 +12,22 @@
 struct thread {
     pthread_t id;
     struct rendezvous where;
-    struct rank self;
-    ranks_fn *fn;
+    struct thread_rank self;
+    threads_fn *fn;
     enum status status;
     char message[512];
 };
 
 static enum status open_rank(struct thread *t)
 {
-    struct rank *self = &t->self;
+    struct thread_rank *self = &t->self;
     const struct device_options options = {.threads = 1};
     TRY(device_open(backend_find("cpu"), &options, &self->dev));
     TRY(queue_open(self->dev, &self->queue));
     return comm_open(comm_ops_find("local"), &t->where, self->dev, &self->world);
 }
 
-static void close_rank(struct rank *self)
+static void close_rank(struct thread_rank *self)
 {
     if (self->world)
         comm_close(self->world);
@@ -67,10 +67,10 @@ static const struct thread *find_culprit(const struct thread *thread, int n)
     return culprit;
 }
 
-enum status ranks_run_within(int n, double timeout_s, ranks_fn *fn, void *arg,
-                             struct ranks_result *result)
+enum status threads_run_within(int n, double timeout_s, threads_fn *fn, void *arg,
+                               struct threads_result *result)
 {
-    BUG_ON(n < 1 || n > RANKS_MAX, "%d ranks; at most %d", n, RANKS_MAX);
+    BUG_ON(n < 1 || n > THREADS_MAX, "%d ranks; at most %d", n, THREADS_MAX);
     struct local_world *world;
     TRY(local_world_open(n, &world));
     struct thread *thread = calloc((size_t)n, sizeof(*thread));
@@ -79,7 +79,7 @@ enum status ranks_run_within(int n, double timeout_s, ranks_fn *fn, void *arg,
         struct thread *t = &thread[r];
         t->where =
             (struct rendezvous){.rank = r, .size = n, .local = world, .timeout_s = timeout_s};
-        t->self = (struct rank){.rank = r, .size = n, .arg = arg};
+        t->self = (struct thread_rank){.rank = r, .size = n, .arg = arg};
         t->fn = fn;
         BUG_ON(pthread_create(&t->id, NULL, rank_main, t) != 0, "no thread for rank %d", r);
     }
@@ -98,7 +98,7 @@ enum status ranks_run_within(int n, double timeout_s, ranks_fn *fn, void *arg,
     return st;
 }
 
-enum status ranks_run(int n, ranks_fn *fn, void *arg)
+enum status threads_run(int n, threads_fn *fn, void *arg)
 {
-    return ranks_run_within(n, 60.0, fn, arg, NULL);
+    return threads_run_within(n, 60.0, fn, arg, NULL);
 }

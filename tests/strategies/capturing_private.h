@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the recorder's device and its transport share: remembered calls. */
-#ifndef TESTS_STRATEGIES_RECORDER_PRIVATE_H
-#define TESTS_STRATEGIES_RECORDER_PRIVATE_H
+/* What the capturing device and its transport share: remembered calls. */
+#ifndef TESTS_STRATEGIES_CAPTURING_PRIVATE_H
+#define TESTS_STRATEGIES_CAPTURING_PRIVATE_H
 
 #include "kernels/op.h"
-#include "tests/strategies/recorder.h"
+#include "tests/strategies/capturing.h"
 
 enum job_kind {
     JOB_COPY,
@@ -45,25 +45,25 @@ struct job {
     struct message *message;
 };
 
-struct recording {
+struct capture {
     int n;
     struct job *job;
 };
 
 /* Tensors that may be missing are NULL. */
-struct job recorder_job(enum job_kind kind, int n, const struct tensor *const *t);
+struct job capturing_job(enum job_kind kind, int n, const struct tensor *const *t);
 
 #define JOB(kind, ...)                                                                             \
-    recorder_job(kind, (int)(sizeof((const struct tensor *[]){__VA_ARGS__}) / sizeof(void *)),     \
-                 (const struct tensor *[]){__VA_ARGS__})
+    capturing_job(kind, (int)(sizeof((const struct tensor *[]){__VA_ARGS__}) / sizeof(void *)),    \
+                  (const struct tensor *[]){__VA_ARGS__})
 
-/* Now, or when the graph that q records is launched. */
-enum status recorder_submit(struct queue *q, struct job job);
+/* Now, or when the graph that q captures is launched. */
+enum status capturing_submit(struct queue *q, struct job job);
 
-/* Sends, receives and waits: recorder_transport.c. */
-enum status recorder_post(struct job *job, struct queue *cpu);
+/* Sends, receives and waits: capturing_transport.c. */
+enum status capturing_post(struct job *job, struct queue *cpu);
 
-bool recorder_records(struct queue *q);
-struct device *recorder_cpu(struct device *dev);
+bool capturing_now(struct queue *q);
+struct device *capturing_cpu(struct device *dev);
 
 #endif

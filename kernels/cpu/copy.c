@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copies: axes are merged as far as both sides allow, then walked in runs along the last one. */
-#include "kernels/cpu/pack.h"
+#include "kernels/cpu/copy.h"
 
 #include "kernels/cpu/backend_cpu.h"
 
@@ -106,7 +106,7 @@ static void (*const runs[DTYPE_COUNT][DTYPE_COUNT])(int64_t n, void *to, int64_t
         {[DTYPE_F32] = run_f16_of_f32, [DTYPE_BF16] = run_f16_of_bf16, [DTYPE_F16] = run_same16},
 };
 
-void pack_run(int64_t n, enum dtype to_dtype, void *to, enum dtype from_dtype, const void *from)
+void copy_run(int64_t n, enum dtype to_dtype, void *to, enum dtype from_dtype, const void *from)
 {
     runs[to_dtype][from_dtype](n, to, 1, from, 1);
 }
@@ -137,7 +137,7 @@ static void add_axis(struct job *job, int64_t dim, int64_t dst_stride, int64_t s
     job->axes++;
 }
 
-static void copy_run(const struct job *job, int64_t n, int64_t dst_offset, int64_t src_offset)
+static void move_run(const struct job *job, int64_t n, int64_t dst_offset, int64_t src_offset)
 {
     int last = job->axes - 1;
     size_t dst_size = dtype_size(job->dst_dtype);
@@ -173,7 +173,7 @@ static void copy_elements(void *arg, int worker, int64_t begin, int64_t end)
         }
         int64_t n = job->dim[last] - at[last];
         n = n < end - begin ? n : end - begin;
-        copy_run(job, n, dst, src);
+        move_run(job, n, dst, src);
         begin += n;
         at[last] += n;
         for (int a = last; a > 0 && at[a] == job->dim[a]; a--) {
@@ -183,7 +183,7 @@ static void copy_elements(void *arg, int worker, int64_t begin, int64_t end)
     }
 }
 
-enum status pack_copy(struct queue *q, struct tensor *dst, const struct tensor *src)
+enum status copy_tensor(struct queue *q, struct tensor *dst, const struct tensor *src)
 {
     int64_t count = tensor_count(dst);
     if (count == 0)
@@ -200,12 +200,12 @@ enum status pack_copy(struct queue *q, struct tensor *dst, const struct tensor *
     return ST_OK;
 }
 
-enum status pack_fill(struct queue *q, struct tensor *t, float value)
+enum status copy_fill(struct queue *q, struct tensor *t, float value)
 {
     struct tensor all = *t; /* one value, seen through strides of 0 */
     all.data = &value;
     all.dev = NULL;
     all.dtype = DTYPE_F32;
     memset(all.stride, 0, sizeof(all.stride));
-    return pack_copy(q, t, &all);
+    return copy_tensor(q, t, &all);
 }

@@ -9,8 +9,8 @@ static __global__ void write_words(volatile unsigned *word, unsigned *count, uns
     __threadfence_system();
 }
 
-enum status cuda_note(void *stream, unsigned *word, unsigned *count, unsigned value)
+enum status cuda_watch_write(void *stream, unsigned *word, unsigned *count, unsigned value)
 {
     write_words<<<1, 1, 0, static_cast<cudaStream_t>(stream)>>>(word, count, value);
-    return cuda_launched("note");
+    return cuda_launched("watch");
 }

@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs a function on n ranks, which are threads of this process with a CPU device each. For tests
  * of comm and above. */
-#ifndef TESTS_SUPPORT_RANKS_H
-#define TESTS_SUPPORT_RANKS_H
+#ifndef TESTS_SUPPORT_THREADS_H
+#define TESTS_SUPPORT_THREADS_H
 
 #include "kernels/comm/comm.h"
 
-enum { RANKS_MAX = 64 };
+enum { THREADS_MAX = 64 };
 
-struct rank {
+struct thread_rank {
     int rank, size;
     struct device *dev;  /* "cpu", one thread */
     struct queue *queue; /* of dev */
     struct comm *world;  /* transport "local" */
-    void *arg;           /* ranks_run's */
+    void *arg;           /* threads_run's */
 };
 
 /* One rank's part. A status that is not ST_OK aborts the world, so that peers who wait for this
  * rank leave too. */
-typedef enum status ranks_fn(struct rank *self);
+typedef enum status threads_fn(struct thread_rank *self);
 
-struct ranks_result {
-    enum status status[RANKS_MAX]; /* [n] of each rank */
-    char message[RANKS_MAX][512];  /* [n] its error text, "" when fine */
+struct threads_result {
+    enum status status[THREADS_MAX]; /* [n] of each rank */
+    char message[THREADS_MAX][512];  /* [n] its error text, "" when fine */
 };
 
 /* Runs fn on n ranks and waits for all. The result is that of the lowest rank that failed
- * first-hand (not only because a peer aborted), with its message in this thread's record; ST_OK
+ * first-hand (not only because a peer aborted), with its message as this thread's; ST_OK
  * when all did well. `result` may be NULL. `timeout_s` bounds every wait. */
-enum status ranks_run_within(int n, double timeout_s, ranks_fn *fn, void *arg,
-                             struct ranks_result *result);
+enum status threads_run_within(int n, double timeout_s, threads_fn *fn, void *arg,
+                               struct threads_result *result);
 
 /* The same with 60 s and no details: TRY-able and cr_assert-able. */
-enum status ranks_run(int n, ranks_fn *fn, void *arg);
+enum status threads_run(int n, threads_fn *fn, void *arg);
 
 #endif

@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Remembers calls and makes them later. Computes nothing itself. */
 #include "kernels/backend.h"
-#include "tests/strategies/recorder_private.h"
+#include "tests/strategies/capturing_private.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct recorder_device {
+struct capturing_device {
     struct device base;
     struct device *cpu;
     int launches;
 };
 
-struct recorder_queue {
+struct capturing_queue {
     struct queue base;
     struct queue *cpu;
-    struct recording *open; /* being made, or NULL */
+    struct capture *open; /* being made, or NULL */
 };
 
-static struct recorder_queue *queue_of(struct queue *q)
+static struct capturing_queue *queue_of(struct queue *q)
 {
-    return (struct recorder_queue *)q;
+    return (struct capturing_queue *)q;
 }
 
 /* ---- jobs ---- */
 
-struct job recorder_job(enum job_kind kind, int n, const struct tensor *const *t)
+struct job capturing_job(enum job_kind kind, int n, const struct tensor *const *t)
 {
     struct job job = {.kind = kind};
     for (int i = 0; i < n; i++) {
@@ -56,11 +57,12 @@ static enum status perform(struct job *j, struct queue *q)
     case JOB_ACTIVATE:
         return op_activate(q, &t[0], &t[1], j->act);
     case JOB_NORM_MODULATE:
-        return op_norm_modulate(q, &t[0], &t[1], &t[2], &t[3], j->value);
+        return op_norm_modulate(q, &t[0], &t[1], &(struct modulation){&t[2], &t[3], j->value});
     case JOB_GATE_ADD:
         return op_gate_add(q, &t[0], &t[1], o[2], o[3]);
     case JOB_GATE_ADD_NORM:
-        return op_gate_add_norm(q, &t[0], &t[1], o[2], o[3], &t[4], &t[5], &t[6], j->value);
+        return op_gate_add_norm(q, &t[0], &t[1], o[2], o[3], &t[4],
+                                &(struct modulation){&t[5], &t[6], j->value});
     case JOB_ADD_ROWS:
         return op_add_rows(q, &t[0], &t[1]);
     case JOB_ADD:
@@ -77,15 +79,15 @@ static enum status perform(struct job *j, struct queue *q)
     case JOB_ADVANCE:
         return op_advance(q, &t[0], &t[1], o[2], &t[3], o[4], &t[5]);
     default:
-        return recorder_post(j, q);
+        return capturing_post(j, q);
     }
 }
 
 /* Now, or when the graph is launched. */
-enum status recorder_submit(struct queue *queue, struct job job)
+enum status capturing_submit(struct queue *queue, struct job job)
 {
-    struct recorder_queue *q = queue_of(queue);
-    struct recording *r = q->open;
+    struct capturing_queue *q = queue_of(queue);
+    struct capture *r = q->open;
     if (!r)
         return perform(&job, q->cpu);
     r->job = realloc(r->job, ((size_t)r->n + 1) * sizeof *r->job);
@@ -99,14 +101,14 @@ enum status recorder_submit(struct queue *queue, struct job job)
 static enum status copy(struct queue *q, struct tensor *dst, const struct tensor *src)
 {
     BUG_ON(queue_of(q)->open && (!dst->dev || !src->dev), "a copy of host memory in a graph");
-    return recorder_submit(q, JOB(JOB_COPY, dst, src));
+    return capturing_submit(q, JOB(JOB_COPY, dst, src));
 }
 
 static enum status fill(struct queue *q, struct tensor *t, float value)
 {
     struct job job = JOB(JOB_FILL, t);
     job.value = value;
-    return recorder_submit(q, job);
+    return capturing_submit(q, job);
 }
 
 static enum status linear(struct queue *q, struct tensor *y, const struct tensor *x,
@@ -114,60 +116,59 @@ static enum status linear(struct queue *q, struct tensor *y, const struct tensor
 {
     struct job job = JOB(JOB_LINEAR, y, x, w, bias);
     job.act = act;
-    return recorder_submit(q, job);
+    return capturing_submit(q, job);
 }
 
 static enum status linear_add(struct queue *q, struct tensor *h, const struct tensor *x,
                               const struct tensor *w, const struct tensor *bias)
 {
-    return recorder_submit(q, JOB(JOB_LINEAR_ADD, h, x, w, bias));
+    return capturing_submit(q, JOB(JOB_LINEAR_ADD, h, x, w, bias));
 }
 
 static enum status activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act)
 {
     struct job job = JOB(JOB_ACTIVATE, y, x);
     job.act = act;
-    return recorder_submit(q, job);
+    return capturing_submit(q, job);
 }
 
 static enum status norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                                 const struct tensor *shift, const struct tensor *scale, float eps)
+                                 const struct modulation *m)
 {
-    struct job job = JOB(JOB_NORM_MODULATE, y, x, shift, scale);
-    job.value = eps;
-    return recorder_submit(q, job);
+    struct job job = JOB(JOB_NORM_MODULATE, y, x, m->shift, m->scale);
+    job.value = m->eps;
+    return capturing_submit(q, job);
 }
 
 static enum status gate_add(struct queue *q, struct tensor *h, const struct tensor *y,
                             const struct tensor *bias, const struct tensor *gate)
 {
-    return recorder_submit(q, JOB(JOB_GATE_ADD, h, y, bias, gate));
+    return capturing_submit(q, JOB(JOB_GATE_ADD, h, y, bias, gate));
 }
 
 static enum status gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                                  const struct tensor *bias, const struct tensor *gate,
-                                 struct tensor *a, const struct tensor *shift,
-                                 const struct tensor *scale, float eps)
+                                 struct tensor *a, const struct modulation *m)
 {
-    struct job job = JOB(JOB_GATE_ADD_NORM, h, y, bias, gate, a, shift, scale);
-    job.value = eps;
-    return recorder_submit(q, job);
+    struct job job = JOB(JOB_GATE_ADD_NORM, h, y, bias, gate, a, m->shift, m->scale);
+    job.value = m->eps;
+    return capturing_submit(q, job);
 }
 
 static enum status add_rows(struct queue *q, struct tensor *h, const struct tensor *table)
 {
-    return recorder_submit(q, JOB(JOB_ADD_ROWS, h, table));
+    return capturing_submit(q, JOB(JOB_ADD_ROWS, h, table));
 }
 
 static enum status add(struct queue *q, struct tensor *y, const struct tensor *x)
 {
-    return recorder_submit(q, JOB(JOB_ADD, y, x));
+    return capturing_submit(q, JOB(JOB_ADD, y, x));
 }
 
 static enum status add_outer(struct queue *q, struct tensor *out, const struct tensor *table,
                              const struct tensor *t)
 {
-    return recorder_submit(q, JOB(JOB_ADD_OUTER, out, table, t));
+    return capturing_submit(q, JOB(JOB_ADD_OUTER, out, table, t));
 }
 
 static enum status timestep(struct queue *q, struct tensor *out, const struct tensor *t,
@@ -175,7 +176,7 @@ static enum status timestep(struct queue *q, struct tensor *out, const struct te
 {
     struct job job = JOB(JOB_TIMESTEP, out, t);
     job.value = freq_shift;
-    return recorder_submit(q, job);
+    return capturing_submit(q, job);
 }
 
 static enum status attention(struct queue *q, struct tensor *o, struct tensor *lse,
@@ -188,20 +189,20 @@ static enum status attention(struct queue *q, struct tensor *o, struct tensor *l
     BUG_ON(job.n_counts > COUNTS, "%d lanes", job.n_counts);
     for (int i = 0; i < job.n_counts; i++)
         job.count[i] = key_count[i];
-    return recorder_submit(q, job);
+    return capturing_submit(q, job);
 }
 
 static enum status merge(struct queue *q, struct tensor *o, struct tensor *lse,
                          const struct tensor *o2, const struct tensor *lse2)
 {
-    return recorder_submit(q, JOB(JOB_MERGE, o, lse, o2, lse2));
+    return capturing_submit(q, JOB(JOB_MERGE, o, lse, o2, lse2));
 }
 
 static enum status advance(struct queue *q, struct tensor *x, struct tensor *hist,
                            const struct tensor *eps_u, const struct tensor *eps_c,
                            const struct tensor *noise, const struct tensor *coef)
 {
-    return recorder_submit(q, JOB(JOB_ADVANCE, x, hist, eps_u, eps_c, noise, coef));
+    return capturing_submit(q, JOB(JOB_ADVANCE, x, hist, eps_u, eps_c, noise, coef));
 }
 
 static enum status random_normal(struct queue *q, struct tensor *out,
@@ -227,7 +228,7 @@ static enum status random_uniform(struct queue *q, struct tensor *out, float sca
 
 static enum status graph_start(struct queue *q)
 {
-    queue_of(q)->open = calloc(1, sizeof(struct recording));
+    queue_of(q)->open = calloc(1, sizeof(struct capture));
     BUG_ON(!queue_of(q)->open, "no memory for a graph");
     return ST_OK;
 }
@@ -241,8 +242,8 @@ static enum status graph_stop(struct queue *q, struct graph *out)
 
 static enum status graph_run(struct queue *q, const struct graph *graph)
 {
-    struct recording *r = graph->state;
-    ((struct recorder_device *)q->dev)->launches++;
+    struct capture *r = graph->state;
+    ((struct capturing_device *)q->dev)->launches++;
     for (int i = 0; i < r->n; i++)
         TRY(perform(&r->job[i], queue_of(q)->cpu));
     return ST_OK;
@@ -250,7 +251,7 @@ static enum status graph_run(struct queue *q, const struct graph *graph)
 
 static void graph_free(struct device *dev, struct graph *graph)
 {
-    struct recording *r = graph->state;
+    struct capture *r = graph->state;
     (void)dev;
     for (int i = 0; i < r->n; i++)
         if (r->job[i].kind == JOB_WAIT)
@@ -259,27 +260,16 @@ static void graph_free(struct device *dev, struct graph *graph)
     free(r);
 }
 
-int recorder_launches(const struct device *dev)
+int capturing_launches(const struct device *dev)
 {
-    return ((const struct recorder_device *)dev)->launches;
+    return ((const struct capturing_device *)dev)->launches;
 }
 
-/* ---- device, queue, events: the CPU's ---- */
-
-static bool supports(enum dtype dtype)
-{
-    return dtype == DTYPE_F32;
-}
-
-static enum status count(int *devices)
-{
-    *devices = 1;
-    return ST_OK;
-}
+/* ---- device and queue ---- */
 
 static enum status device_make(const struct device_options *options, struct device **out)
 {
-    struct recorder_device *dev = calloc(1, sizeof *dev);
+    struct capturing_device *dev = calloc(1, sizeof *dev);
     BUG_ON(!dev, "no memory for a device");
     dev->base.options = *options;
     TRY(device_open(backend_find("cpu"), options, &dev->cpu));
@@ -289,7 +279,7 @@ static enum status device_make(const struct device_options *options, struct devi
 
 static struct device *cpu_of(struct device *dev)
 {
-    return ((struct recorder_device *)dev)->cpu;
+    return ((struct capturing_device *)dev)->cpu;
 }
 
 static void device_free(struct device *dev)
@@ -298,24 +288,9 @@ static void device_free(struct device *dev)
     free(dev);
 }
 
-static enum status alloc(struct device *dev, size_t bytes, void **out)
-{
-    return cpu_of(dev)->ops->alloc(cpu_of(dev), bytes, out);
-}
-
-static void release(struct device *dev, void *p)
-{
-    cpu_of(dev)->ops->release(cpu_of(dev), p);
-}
-
-static enum status capacity(struct device *dev, size_t *available)
-{
-    return device_capacity(cpu_of(dev), available);
-}
-
 static enum status queue_make(struct device *dev, struct queue **out)
 {
-    struct recorder_queue *q = calloc(1, sizeof *q);
+    struct capturing_queue *q = calloc(1, sizeof *q);
     BUG_ON(!q, "no memory for a queue");
     q->base.dev = dev;
     TRY(queue_open(cpu_of(dev), &q->cpu));
@@ -335,80 +310,61 @@ static enum status queue_drain(struct queue *q)
     return queue_sync(queue_of(q)->cpu);
 }
 
-static enum status event_make(struct device *dev, struct event *out)
-{
-    return event_open(cpu_of(dev), out);
-}
-
-static void event_free(struct device *dev, struct event *event)
-{
-    event_close(cpu_of(dev), event);
-}
-
 static enum status mark(struct queue *q, struct event *event)
 {
     BUG_ON(queue_of(q)->open, "a mark in a graph");
     return queue_mark(queue_of(q)->cpu, event);
 }
 
-static enum status await(struct queue *q, const struct event *event)
+static struct backend_ops ops;
+
+static void make_ops(void)
 {
-    return queue_await(queue_of(q)->cpu, event);
+    ops = *backend_find("cpu");
+    ops.name = "capturing";
+    ops.summary = "the CPU, captured";
+    ops.open = device_make;
+    ops.close = device_free;
+    ops.queue_open = queue_make;
+    ops.queue_close = queue_free;
+    ops.queue_sync = queue_drain;
+    ops.mark = mark;
+    ops.copy = copy;
+    ops.fill = fill;
+    ops.linear = linear;
+    ops.linear_add = linear_add;
+    ops.activate = activate;
+    ops.norm_modulate = norm_modulate;
+    ops.gate_add = gate_add;
+    ops.gate_add_norm = gate_add_norm;
+    ops.add_rows = add_rows;
+    ops.add = add;
+    ops.add_outer = add_outer;
+    ops.timestep = timestep;
+    ops.attention = attention;
+    ops.merge = merge;
+    ops.advance = advance;
+    ops.random_normal = random_normal;
+    ops.random_uniform = random_uniform;
+    ops.graph_begin = graph_start;
+    ops.graph_end = graph_stop;
+    ops.graph_launch = graph_run;
+    ops.graph_release = graph_free;
 }
 
-static enum status elapsed(const struct event *from, const struct event *to, double *ms)
+const struct backend_ops *capturing_backend(void)
 {
-    return backend_find("cpu")->elapsed(from, to, ms);
+    static pthread_once_t made = PTHREAD_ONCE_INIT;
+    pthread_once(&made, make_ops);
+    return &ops;
 }
 
-const struct backend_ops recorder_backend = {
-    .name = "recorder",
-    .summary = "the CPU, recorded",
-    .on_host = true,
-    .supports = supports,
-    .count = count,
-    .open = device_make,
-    .close = device_free,
-    .alloc = alloc,
-    .release = release,
-    .capacity = capacity,
-    .queue_open = queue_make,
-    .queue_close = queue_free,
-    .queue_sync = queue_drain,
-    .event_open = event_make,
-    .event_close = event_free,
-    .mark = mark,
-    .await = await,
-    .elapsed = elapsed,
-    .copy = copy,
-    .fill = fill,
-    .linear = linear,
-    .linear_add = linear_add,
-    .activate = activate,
-    .norm_modulate = norm_modulate,
-    .gate_add = gate_add,
-    .gate_add_norm = gate_add_norm,
-    .add_rows = add_rows,
-    .add = add,
-    .add_outer = add_outer,
-    .timestep = timestep,
-    .attention = attention,
-    .merge = merge,
-    .advance = advance,
-    .random_normal = random_normal,
-    .random_uniform = random_uniform,
-    .graph_begin = graph_start,
-    .graph_end = graph_stop,
-    .graph_launch = graph_run,
-    .graph_release = graph_free,
-};
-
-bool recorder_records(struct queue *q)
+bool capturing_now(struct queue *q)
 {
     return queue_of(q)->open != NULL;
 }
 
-struct device *recorder_cpu(struct device *dev)
+struct device *capturing_cpu(struct device *dev)
 {
     return cpu_of(dev);
 }

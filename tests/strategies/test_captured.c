@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Steps that are recorded once and launched again give the bits, and count the bytes, of steps that
+/* Steps that are captured once and launched again give the bits, and count the bytes, of steps that
  * are computed one by one. */
 #include "kernels/comm/rendezvous.h"
-#include "tests/strategies/recorder.h"
+#include "tests/strategies/capturing.h"
 #include "tests/support/cells.h"
 
 #include <criterion/criterion.h>
@@ -28,12 +28,12 @@ static enum status run_rank(struct rank_job *job)
     const struct device_options options = {.threads = 1};
     struct device *dev = NULL;
     struct comm *world = NULL;
-    TRY(device_open(&recorder_backend, &options, &dev));
-    TRY(comm_open(&recorder_transport, &job->where, dev, &world));
+    TRY(device_open(capturing_backend(), &options, &dev));
+    TRY(comm_open(&capturing_transport, &job->where, dev, &world));
     enum status st = cell_run_rank(job->setup, job->spec, world, dev, LOOPS, &job->result);
     if (st != ST_OK)
         comm_abort(world);
-    job->launches = recorder_launches(dev);
+    job->launches = capturing_launches(dev);
     comm_close(world);
     device_close(dev);
     return st;
@@ -82,7 +82,7 @@ static void check_setup(struct cell_setup setup, const char *spec)
         check_rank(&job[r], setup.steps);
     int output = cell_output_rank(&setup, spec);
     cr_expect_eq(memcmp(job[output].result.latent, want.latent, want.count * sizeof(float)), 0,
-                 "%s: recorded steps differ by %g", spec,
+                 "%s: captured steps differ by %g", spec,
                  cell_distance(&job[output].result, &want));
     for (int r = 0; r < n; r++)
         free(job[r].result.latent);
@@ -96,7 +96,7 @@ static void check_specs(const char *preset, const char *const *spec)
         check_setup(cell_setup_of(preset), *spec);
 }
 
-Test(recorded, one_rank)
+Test(captured, one_rank)
 {
     const char *const spec[] = {"serial", "pipefusion=1:patches=3:warmup=1",
                                 "pipefusion=1:patches=1:warmup=0", NULL};
@@ -104,7 +104,7 @@ Test(recorded, one_rank)
     check_specs("dit-tiny", spec);
 }
 
-Test(recorded, each_strategy)
+Test(captured, each_strategy)
 {
     const char *const spec[] = {"data=2",
                                 "cfg=2",
@@ -121,7 +121,7 @@ Test(recorded, each_strategy)
     check_specs("pixart-tiny", spec);
 }
 
-Test(recorded, hybrids)
+Test(captured, hybrids)
 {
     const char *const spec[] = {"cfg=2,pipefusion=2:patches=4:warmup=1,ulysses=2",
                                 "pipefusion=2:patches=3:warmup=2,ring=2",
@@ -135,7 +135,7 @@ Test(recorded, hybrids)
 }
 
 /* DDPM draws noise in every step but the last. */
-Test(recorded, noise)
+Test(captured, noise)
 {
     const char *const spec[] = {"serial", "ulysses=2", "pipefusion=2:patches=3", NULL};
     struct cell_setup setup = cell_setup_of("dit-tiny");

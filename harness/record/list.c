@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading records line by line, with the last row of an id winning. */
+#include "harness/record/list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum status list_add(struct record_list *list, struct record *record)
+{
+    if ((list->n & (list->n - 1)) == 0) { // a power of two: full
+        size_t room = list->n ? 2 * (size_t)list->n : 1;
+        struct record **v = realloc(list->v, room * sizeof *v);
+        if (!v)
+            return fail(ST_OOM, "results: a list of %zu records", room);
+        list->v = v;
+    }
+    list->v[list->n++] = record;
+    return ST_OK;
+}
+
+void record_list_release(struct record_list *list)
+{
+    for (int i = 0; i < list->n; i++)
+        record_close(list->v[i]);
+    free(list->v);
+    *list = (struct record_list){0};
+}
+
+const struct record *record_list_find(const struct record_list *list, const char *id)
+{
+    for (int i = 0; i < list->n; i++)
+        if (strcmp(list->v[i]->id, id) == 0)
+            return list->v[i];
+    return NULL;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    struct record *const *const *x = a, *const *const *y = b; // two places in the list
+    int order = strcmp((**x)->id, (**y)->id);
+    return order ? order : (*x > *y) - (*x < *y);
+}
+
+/* Of records with one id, moves the last to the place of the first and drops the others. */
+static enum status keep_last(struct record_list *list)
+{
+    if (list->n < 2)
+        return ST_OK;
+    struct record ***place = malloc((size_t)list->n * sizeof *place);
+    if (!place)
+        return fail(ST_OOM, "results: the order of %d records", list->n);
+    for (int i = 0; i < list->n; i++)
+        place[i] = &list->v[i];
+    qsort(place, (size_t)list->n, sizeof *place, compare_ids);
+    for (int i = 0; i + 1 < list->n; i++) {
+        if (strcmp((*place[i])->id, (*place[i + 1])->id) != 0)
+            continue;
+        record_close(*place[i]);
+        *place[i] = *place[i + 1];
+        *place[i + 1] = NULL;
+        place[i + 1] = place[i]; // the place that later ones of this id go to
+    }
+    free(place);
+    int kept = 0;
+    for (int i = 0; i < list->n; i++)
+        if (list->v[i])
+            list->v[kept++] = list->v[i];
+    list->n = kept;
+    return ST_OK;
+}
+
+static bool blank(const char *line, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (!strchr(" \t\r\n", line[i]) || line[i] == '\0')
+            return false;
+    return true;
+}
+
+/* A line as it grows; kept from line to line. */
+struct line {
+    char *text;
+    size_t size, room;
+};
+
+/* Reads up to and with the next '\n'. size 0: the end. Stops above RECORD_LINE_MAX bytes. */
+static enum status read_line(FILE *in, struct line *line)
+{
+    int c;
+    line->size = 0;
+    while (line->size <= RECORD_LINE_MAX && (c = getc_unlocked(in)) != EOF) {
+        if (line->size == line->room) {
+            size_t room = line->room ? 2 * line->room : 4096;
+            char *text = realloc(line->text, room);
+            if (!text)
+                return fail(ST_OOM, "a line of %zu bytes", room);
+            line->text = text;
+            line->room = room;
+        }
+        line->text[line->size++] = (char)c;
+        if (c == '\n')
+            break;
+    }
+    return ferror(in) ? fail(ST_IO, "reading failed: %s", strerror(errno)) : ST_OK;
+}
+
+/* Is a last line without its end, which is no record, one of ours that was torn? Any is, behind a
+ * record; alone it must begin as one does, for the file may be somebody else's. */
+static bool is_torn(const struct line *line, const struct record_list *before)
+{
+    static const char start[] = "{\"schema\"";
+    size_t n = line->size < sizeof start - 1 ? line->size : sizeof start - 1;
+    return line->text[line->size - 1] != '\n' &&
+           (before->n > 0 || memcmp(line->text, start, n) == 0);
+}
+
+/* Adds the record of a line. */
+static enum status take_line(const struct line *line, int number, struct record_list *out,
+                             struct record_tail *tail)
+{
+    struct record *record;
+    tail->size = line->text[line->size - 1] == '\n' ? 0 : line->size;
+    if (blank(line->text, line->size))
+        return ST_OK;
+    if (line->size > RECORD_LINE_MAX)
+        return fail(ST_INVALID, "line %d: longer than %d MiB, so it is no record", number,
+                    RECORD_LINE_MAX >> 20);
+    enum status st = record_read(line->text, line->size, number, &record);
+    tail->torn = st == ST_INVALID && is_torn(line, out);
+    if (tail->torn)
+        return ST_OK;
+    TRY(st);
+    st = list_add(out, record);
+    if (st != ST_OK)
+        record_close(record);
+    return st;
+}
+
+enum status record_list_read(FILE *in, struct record_list *out, struct record_tail *tail)
+{
+    struct line line = {0};
+    enum status st;
+    *out = (struct record_list){0};
+    *tail = (struct record_tail){0};
+    for (int number = 1;; number++) {
+        st = read_line(in, &line);
+        if (st != ST_OK || line.size == 0)
+            break;
+        st = take_line(&line, number, out, tail);
+        if (st != ST_OK)
+            break;
+    }
+    free(line.text);
+    return st ? st : keep_last(out);
+}
