@@ -44,6 +44,11 @@ const char *weights_name_at(const struct weights *weights, int index)
     return weights->ops->name_at ? weights->ops->name_at(weights->self, index) : NULL;
 }
 
+const char *weights_path_at(const struct weights *weights, int index)
+{
+    return weights->ops->path_at ? weights->ops->path_at(weights->self, index) : NULL;
+}
+
 const char *weights_identity(struct weights *weights)
 {
     if (!weights->ops->hash)

@@ -30,7 +30,9 @@ struct weights_ops {
     enum status (*fill)(void *self, const char *name, int ndim, const int64_t *shape,
                         const struct weights_slice *slice, struct queue *q, struct tensor *out);
     const char *(*name_at)(const void *self,
-                           int index);  /* (optional) NULL past the end; no slot: none */
+                           int index); /* (optional) NULL past the end; no slot: none */
+    const char *(*path_at)(const void *self,
+                           int index);  /* (optional) NULL past the end; no slot: no files */
     uint64_t (*hash)(const void *self); /* (optional) NULL: the identity is the name of the table */
     void (*close)(void *self);
 };
@@ -53,6 +55,10 @@ void weights_close(struct weights *weights);
 
 /* Names of a checkpoint's parameters, in any order; NULL past the end, and for synthetic ones. */
 const char *weights_name_at(const struct weights *weights, int index);
+
+/* The files that the identity is about: configurations, which need not be there, then parameters.
+ * NULL past the end, and for synthetic ones. Owned by weights. */
+const char *weights_path_at(const struct weights *weights, int index);
 
 /* Hex text of the checkpoint's weights and configuration, or "synthetic"; owned by weights.
  * Computed in the first call (every byte is read), which is for one thread. */

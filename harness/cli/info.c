@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ditbench info`: features built in, libraries and their versions, devices. */
+/* `ditbench info`: features built in, libraries and their versions, devices, the cache. */
 #include "harness/base/self.h"
+#include "harness/check/reference_cache.h"
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/host/env.h"
 #include "kernels/backend.h"
+#include "kernels/base/cache.h"
 #include "kernels/comm/comm.h"
 #include "kernels/identity.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -84,13 +87,26 @@ static json_t *libraries(const struct record_map *map)
     return out;
 }
 
+/* folder: null where no variable names one. */
+static json_t *cache_info(void)
+{
+    char folder[PATH_MAX];
+    int entries;
+    uint64_t bytes;
+    reference_cache_count(&entries, &bytes);
+    const char *place = cache_folder(folder, sizeof folder)[0] ? folder : NULL;
+    return json_pack("{s:s?, s:i, s:I}", "folder", place, "one_rank_runs", entries, "bytes",
+                     (json_int_t)bytes);
+}
+
 static json_t *build_info(const struct record_env *env, json_t *seen)
 {
-    return json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:i}", "version",
-                     self_version(), "commit", env->commit, "dirty", env->dirty == RECORD_YES,
-                     "compiler", env->compiler, "flags", env->flags, "features", features(),
-                     "libraries", libraries(&env->libraries), "transports", transports(), "devices",
-                     seen, "host", env->host, "os", env->os, "cpu", env->cpu, "cores", env->cores);
+    return json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:i}",
+                     "version", self_version(), "commit", env->commit, "dirty",
+                     env->dirty == RECORD_YES, "compiler", env->compiler, "flags", env->flags,
+                     "features", features(), "libraries", libraries(&env->libraries), "transports",
+                     transports(), "devices", seen, "cache", cache_info(), "host", env->host, "os",
+                     env->os, "cpu", env->cpu, "cores", env->cores);
 }
 
 /* "cuda: 2 (NVIDIA H200, NVIDIA H200), 149906.3 MB available" */
@@ -116,6 +132,8 @@ static void print_value(const char *key, const json_t *value)
         printf("%-14s %lld\n", key, (long long)json_integer_value(value));
     else if (json_is_boolean(value))
         printf("%-14s %s\n", key, json_is_true(value) ? "yes" : "no");
+    else if (json_is_null(value))
+        printf("%-14s none\n", key);
 }
 
 /* Two levels are all that there is. */
@@ -168,7 +186,7 @@ static enum status info_run(int argc, char **argv)
     static const struct args args = {
         .command = "info",
         .positional = "",
-        .about = "Shows what this build has and what it sees.",
+        .about = "Shows what this build has, what it sees and what it keeps.",
         .own = own,
         .take = take,
     };

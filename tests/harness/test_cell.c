@@ -384,15 +384,16 @@ static bool has_word(const struct outcome_argv *argv, const char *word)
 Test(setup, processes_are_told_how_to_measure)
 {
     struct cell cell = cell_of("pixart-tiny", "ulysses=2");
+    const struct outcome_options options = {.identity = "synthetic"};
     struct outcome_argv argv;
     struct setup *s;
     cell.timeout_s = 60;
-    cell.graph = false;
+    cell.graph = cell.cache = false;
     strcpy(cell.exchange, "lsa");
     cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
-    cr_assert_eq(outcome_argv_build(s, "synthetic", NULL, &argv), ST_OK);
+    cr_assert_eq(outcome_argv_build(s, &options, &argv), ST_OK);
     cr_assert(has_word(&argv, "--timeout=60") && has_word(&argv, "--graph=off") &&
-              has_word(&argv, "--exchange=lsa"));
+              has_word(&argv, "--exchange=lsa") && has_word(&argv, "--cache=off"));
     for (int i = 0; cell_option_at(i); i++) {
         char *word;
         cr_assert_eq(cell_word(&s->cell, cell_option_at(i), &word), ST_OK);
