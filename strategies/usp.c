@@ -30,13 +30,6 @@ static enum status usp_expand(const struct spec_item *item, int heads, struct sp
     return ST_OK;
 }
 
-/* Never reached: expansion replaces usp before a plan is made. */
-static enum status usp_plan(struct strategy *me, struct plan *plan)
-{
-    (void)plan;
-    bug(__FILE__, __LINE__, "%s was not expanded", me->ops->name);
-}
-
 const struct strategy_ops strategy_usp = {
     .name = "usp",
     .summary = "Ring x Ulysses in one word: ulysses= sets the inner degree",
@@ -48,5 +41,4 @@ const struct strategy_ops strategy_usp = {
     .options = usp_options,
     .parts = usp_parts,
     .expand = usp_expand,
-    .plan = usp_plan,
 };
