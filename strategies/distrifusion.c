@@ -7,7 +7,6 @@
  * other patches' keys of the step before.
  */
 #include "strategies/kv_store.h"
-#include "strategies/registry.h"
 
 #include <string.h>
 
