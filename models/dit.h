@@ -5,7 +5,7 @@
  *
  * Shape letters, project-wide: B lanes (request x guidance branch), N rows (tokens), S image
  * tokens, T text rows, H heads, D head dim, C channels (H*D), L layers, K latent features of a
- * token (channels * patch * patch), P ranks, M patches. The latent lives as tokens [R, N, K] with
+ * token (dit_features), P ranks, M patches. The latent lives as tokens [R, N, K] with
  * features ordered (c, dy, dx); only its start and its end are images.
  */
 #ifndef MODELS_DIT_H
@@ -98,8 +98,8 @@ enum status dit_set_prompt(struct dit *dit, const struct prompt *prompt, const i
  */
 enum status dit_condition(struct dit *dit, const struct tensor *timestep, struct queue *q);
 
-/* h [B, N, C] = patch embedding of x [B, N, K] (model dtype) plus positions of the span's image
- * tokens. */
+/* h [B, N, C] = patch embedding of x [B, N, K] (model dtype) plus positions of the span's tokens.
+ */
 enum status dit_embed(struct dit *dit, const struct dit_call *call, const struct tensor *x,
                       struct tensor *h);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which tokens the rows of a tensor stand for: an ordered list of runs of the joint sequence (text
- * 0..T-1, then image T..T+S-1). Rows follow the runs in order. Pure data: no device, no ranks.
+ * Which tokens the rows of a tensor stand for: an ordered list of runs of image tokens, numbered
+ * row by row of the image from 0 on. Rows follow the runs in order. Text is in none: it enters by
+ * cross-attention. Pure data: no device, no ranks.
  */
 #ifndef MODELS_SPAN_H
 #define MODELS_SPAN_H

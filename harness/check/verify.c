@@ -138,7 +138,27 @@ static double choose_tolerance(const struct job *job)
     return job->file->tolerance;
 }
 
-static enum status judge(const struct job *job, const float *out)
+/* A stale step cannot equal a reference: says what would, and what a stale run is compared with. */
+static enum status refuse(const struct job *job, const struct plan *plan, double error)
+{
+    char strategy[SPEC_TEXT];
+    char against[SPEC_TEXT];
+    struct spec one;
+    const struct verify_file *f = job->file;
+    if (plan->exact || f->kind == VERIFY_FORWARD)
+        return fail(ST_WRONG, "relative error %.3g is above the tolerance %g", error,
+                    job->tolerance);
+    spec_reference(&plan->spec, &one);
+    return fail(ST_WRONG,
+                "relative error %.3g is above the tolerance %g: %s cannot equal the reference, for "
+                "its steps after the first %d use keys of the step before; warmup=%d makes all "
+                "steps synchronous, and `ditbench run` compares the strategy with its own one-rank "
+                "run, %s",
+                error, job->tolerance, spec_text(&plan->spec, strategy), plan->warmup, f->steps,
+                spec_text(&one, against));
+}
+
+static enum status judge(const struct job *job, const struct plan *plan, const float *out)
 {
     const struct verify_file *f = job->file;
     struct latent_geometry g = problem_geometry(&job->setup->problem);
@@ -153,9 +173,7 @@ static enum status judge(const struct job *job, const float *out)
            q.worst % plane / (size_t)g.width, q.worst % (size_t)g.width, job->tolerance,
            pass ? "ok" : "WRONG");
     fflush(stdout);
-    return pass ? ST_OK
-                : fail(ST_WRONG, "relative error %.3g is above the tolerance %g", q.rel_l2,
-                       job->tolerance);
+    return pass ? ST_OK : refuse(job, plan, q.rel_l2);
 }
 
 /* ---- the run ---- */
@@ -208,7 +226,7 @@ static enum status run_rank(const struct job *job, const struct rank *rank, cons
     TRY(st);
     if (out)
         tell(job, f->steps);
-    return comm_agree(rank->world, out ? judge(job, out) : ST_OK);
+    return comm_agree(rank->world, out ? judge(job, plan, out) : ST_OK);
 }
 
 static enum status on_rank(void *self, const struct rank *rank)

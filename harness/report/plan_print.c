@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SHOWN_RANKS = 64, COORDS = 8, TOKENS = 16, TEXT = 2000 };
+/* Coordinates and tokens share BOTH columns. */
+enum { SHOWN_RANKS = 64, COORDS = 8, BOTH = 24, TEXT = 2000 };
 
 static long long number_at(const json_t *object, const char *key)
 {
@@ -31,7 +32,7 @@ static long long item_at(const json_t *array, size_t i)
 
 /* ---- texts ---- */
 
-/* "0-2047 4096-6143"; where that has more than `most` characters, "4096 in 2 runs". */
+/* "0-2047 4096-6143"; where that has more than `most` characters, "4096 in 2 runs" or "4096". */
 static char *tokens_text(const json_t *runs, size_t most, char text[TEXT])
 {
     size_t i;
@@ -49,7 +50,9 @@ static char *tokens_text(const json_t *runs, size_t most, char text[TEXT])
                                      begin, begin + n - 1);
     }
     if (used > most || used >= TEXT)
-        snprintf(text, TEXT, "%lld in %zu runs", count, json_array_size(runs));
+        used = (size_t)snprintf(text, TEXT, "%lld in %zu runs", count, json_array_size(runs));
+    if (used > most)
+        snprintf(text, TEXT, "%lld", count);
     return text;
 }
 
@@ -99,9 +102,12 @@ static void print_holds(const json_t *ranks)
     char coords[TEXT];
     char lanes[TEXT];
     char tokens[TEXT];
-    printf("%4s  %-*s %7s %5s  %-8s %-*s%9s%9s%9s%9s%9s\n", "rank", COORDS, "coords", "layers",
-           "heads", "lanes", TOKENS, "tokens", "weights", "activ.", "kv store", "buffers",
-           "MB held");
+    rank = json_array_get(ranks, json_array_size(ranks) - 1); /* the largest coordinates */
+    int wide = (int)strlen(coords_text(json_object_get(rank, "coords"), false, true, coords));
+    wide = wide > COORDS ? wide : COORDS;
+    int rest = wide < BOTH ? BOTH - wide : 0;
+    printf("%4s  %-*s %7s %5s  %-8s %-*s%9s%9s%9s%9s%9s\n", "rank", wide, "coords", "layers",
+           "heads", "lanes", rest, "tokens", "weights", "activ.", "kv store", "buffers", "MB held");
     json_array_foreach(ranks, i, rank)
     {
         const json_t *layers = json_object_get(rank, "layers");
@@ -109,11 +115,11 @@ static void print_holds(const json_t *ranks)
         if (i == SHOWN_RANKS)
             break;
         printf("%4lld  %-*s %3lld-%-3lld %5lld  %-8s %-*s%9.1f%9.1f%9.1f%9.1f%9.1f\n",
-               number_at(rank, "rank"), COORDS,
+               number_at(rank, "rank"), wide,
                coords_text(json_object_get(rank, "coords"), false, true, coords),
                item_at(layers, 0), item_at(layers, 1) - 1, number_at(rank, "heads"),
-               lanes_text(json_object_get(rank, "lanes"), 8, lanes), TOKENS,
-               tokens_text(json_object_get(rank, "tokens"), TOKENS, tokens),
+               lanes_text(json_object_get(rank, "lanes"), 8, lanes), rest,
+               tokens_text(json_object_get(rank, "tokens"), (size_t)rest, tokens),
                mb_at(memory, "weights"), mb_at(memory, "activations"), mb_at(memory, "kv_store"),
                mb_at(memory, "buffers"), mb_at(memory, "total"));
     }

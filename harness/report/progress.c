@@ -208,6 +208,14 @@ void progress_done(struct progress *p, const char *status, bool good, const char
     pthread_mutex_unlock(&p->lock);
 }
 
+void progress_say(struct progress *p, const char *text)
+{
+    pthread_mutex_lock(&p->lock);
+    erase(p);
+    fprintf(stderr, "%s\n", text);
+    pthread_mutex_unlock(&p->lock);
+}
+
 void progress_finish(struct progress *p)
 {
     pthread_mutex_lock(&p->lock);

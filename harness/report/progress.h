@@ -43,6 +43,9 @@ void progress_step(void *self, const char *phase, long done, long total);
  * of it. On a terminal the line scrolls up above the bar. */
 void progress_done(struct progress *progress, const char *status, bool good, const char *text);
 
+/* A message among the cells' lines. */
+void progress_say(struct progress *progress, const char *text);
+
 /* Takes the line away and ends the thread. A second call does nothing. */
 void progress_finish(struct progress *progress);
 

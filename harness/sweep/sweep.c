@@ -148,11 +148,11 @@ static void tell(struct sweep *s, const struct sweep_entry *e, const struct reco
 /* What others did to the file, if they did something. */
 static void tell_notice(struct sweep *s)
 {
+    char line[PATH_MAX + 600];
     const char *text = record_file_notice(s->file);
-    if (!text)
-        return;
-    progress_finish(&s->progress);
-    fprintf(stderr, "ditbench sweep: %s\n", text);
+    snprintf(line, sizeof line, "ditbench sweep: %s", text ? text : "");
+    if (text)
+        progress_say(&s->progress, line);
 }
 
 static enum status keep(struct sweep *s, const struct sweep_entry *e, struct record *record)
