@@ -9,13 +9,15 @@ if (!exists("format")) format = 'svg'
 families = 'serial  cfg     data    distrifusion pipefusion ring    tensor  ulysses usp     hybrid'
 colours  = '#6e6e6e #009e73 #b59b00 #cc79a7      #d55e00    #56b4e9 #e69f00 #0072b2 #882255 #1a1a1a'
 symbols  = '7       13      11      9            5          6       4       7       8       2'
-other_colour = '#999999'
-other_symbol = 1
+# A family that is not listed takes one of these by the letters of its name, the same in all charts.
+spare_colours = '#332288 #44aa99 #999933 #aa4499 #117733'
+spare_symbols = '12      3       1       10      6'
 
 family_place(f) = strstrt(' '.families.' ', ' '.f.' ')
 family_index(f) = family_place(f) ? words((' '.families)[1:family_place(f)]) + 1 : 0
-colour(f) = family_index(f) ? word(colours, family_index(f)) : other_colour
-symbol(f) = family_index(f) ? int(word(symbols, family_index(f))) : other_symbol
+spare(f)  = 1 + int(sum [k = 1:strlen(f)] strstrt('abcdefghijklmnopqrstuvwxyz', f[k:k])) % words(spare_colours)
+colour(f) = family_index(f) ? word(colours, family_index(f)) : word(spare_colours, spare(f))
+symbol(f) = int(family_index(f) ? word(symbols, family_index(f)) : word(spare_symbols, spare(f)))
 rgb(f)    = int('0x'.colour(f)[2:7])
 
 # Curves of one family that differ in options (variant 1, 2, ...) get other dashes and paler shades of its colour.
