@@ -291,14 +291,17 @@ static void end_timeout(struct watch *w, struct launch_end *end, bool silent, do
     reason(w, end, first);
 }
 
+double launch_silence_s(double timeout_s)
+{
+    return timeout_s > 0 ? timeout_s : LAUNCH_SILENCE_S;
+}
+
 /* True when a clock ran out; *end says which. */
 static bool timed_out(struct watch *w, struct launch_end *end)
 {
     double now = clock_seconds();
     double total = w->launch->timeout_s;
-    double silence = w->launch->silence_s > 0 ? w->launch->silence_s
-                     : total > 0              ? total
-                                              : LAUNCH_SILENCE_S;
+    double silence = w->launch->silence_s > 0 ? w->launch->silence_s : launch_silence_s(total);
     if (total > 0 && now - w->start > total)
         end_timeout(w, end, false, total);
     else if (now - w->heard > silence)

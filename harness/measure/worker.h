@@ -15,9 +15,9 @@ struct worker {
     const struct rendezvous *place;
     const char *identity; /* of the weights; NULL: to be computed */
     const char *output;   /* safetensors file for the final latents, or NULL */
-    /* (optional) what is done now: "load", "reference" (reporter only), "open", "measure"; from any
-     * thread, one at a time. reporter: this process will have the record */
-    void (*on_phase)(void *self, const char *name, bool reporter);
+    /* (optional) what the process that will have the record does now: "load", "reference", "open",
+     * "measure"; from any thread, one at a time. The watchdog of every process hears it too. */
+    void (*on_phase)(void *self, const char *name);
     /* (optional) steps done of all loops, on the rank that has the result; at times, from its
      * thread */
     void (*on_beat)(void *self, long done, long total);
