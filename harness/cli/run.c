@@ -7,6 +7,7 @@
 #include "harness/cli/command.h"
 #include "harness/host/env.h"
 #include "harness/launch/place.h"
+#include "harness/launch/scratch.h"
 #include "harness/launch/watchdog.h"
 #include "harness/measure/outcome.h"
 #include "harness/measure/worker.h"
@@ -119,6 +120,7 @@ static enum status run_launched(const struct setup *setup, const struct run_opti
     enum status code;
     TRY(identity_of(setup, identity, sizeof identity));
     TRY(temporary_log(log, sizeof log));
+    scratch_remove_orphans();
     note_threads(setup);
     interrupt_catch();
     progress_start(&progress, 1, 0);

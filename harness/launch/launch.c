@@ -4,6 +4,7 @@
 #include "harness/launch/launch.h"
 
 #include "harness/base/interrupt.h"
+#include "harness/launch/mpirun.h"
 #include "harness/launch/process.h"
 #include "kernels/base/clock.h"
 
@@ -212,17 +213,6 @@ static void last_lines(char *text, char *out, size_t size)
             *c = ' ';
 }
 
-/* What mpirun wants before it starts ranks as root or beside each other. */
-static const char *mpirun_hint(const char *text)
-{
-    bool its = strstr(text, "allow-run-as-root") || strstr(text, "not enough slots") ||
-               strstr(text, "ALLOW_RUN_AS_ROOT") || strstr(text, "--oversubscribe");
-    return its ? "; mpirun as root or with more ranks than cores needs OMPI_ALLOW_RUN_AS_ROOT=1 "
-                 "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 in the "
-                 "environment"
-               : "";
-}
-
 /* "first: the log's last lines" */
 static void reason(const struct watch *w, struct launch_end *end, const char *first)
 {
@@ -346,8 +336,9 @@ enum status launch_run(const struct launch *launch, struct launch_end *end)
     if (!w.line)
         return fail(ST_OOM, "%s: no host memory to watch it", launch->argv[0]);
     w.log = open(launch->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
-    enum status st = w.log < 0 ? fail(ST_IO, "%s: %s", launch->log, strerror(errno))
-                               : process_start(launch->argv, w.log, &w.process);
+    enum status st = w.log < 0
+                         ? fail(ST_IO, "%s: %s", launch->log, strerror(errno))
+                         : process_start(launch->argv, launch->environment, w.log, &w.process);
     if (st == ST_OK) {
         watch_until_end(&w, end);
         process_finish(&w.process);

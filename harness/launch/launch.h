@@ -19,10 +19,11 @@
 #include "harness/record/record.h"
 
 struct launch {
-    const char *const *argv; /* NULL-ended; argv[0]: a path, or a program in PATH */
-    const char *log;         /* file, replaced */
-    double timeout_s;        /* for the whole, and for the one-rank run before it; 0: none */
-    double silence_s;        /* the longest wait for a line; 0: launch_silence_s(timeout_s) */
+    const char *const *argv;        /* NULL-ended; argv[0]: a path, or a program in PATH */
+    const char *const *environment; /* (optional) NAME=VALUE that it gets besides; NULL-ended */
+    const char *log;                /* file, replaced */
+    double timeout_s;               /* for the whole, and for the one-rank run before it; 0: none */
+    double silence_s; /* the longest wait for a line; 0: launch_silence_s(timeout_s) */
     void (*on_progress)(void *self, const char *phase, long done, long total); /* (optional) */
     void *on_progress_self;
 };

@@ -5,6 +5,7 @@
 #include "harness/host/env.h"
 #include "harness/host/gpus.h"
 #include "harness/launch/launch.h"
+#include "harness/launch/mpirun.h"
 #include "harness/measure/headroom.h"
 #include "harness/measure/outcome_argv.h"
 #include "kernels/backend.h"
@@ -183,23 +184,44 @@ static enum status take_record(struct launch_end *end, struct record **out)
 }
 
 static enum status start(const struct setup *s, const struct outcome_options *o,
-                         const uint64_t *predicted, struct record **out, enum status *code)
+                         const char *const *environment, struct launch_end *end)
 {
     struct outcome_argv args;
-    struct launch_end end;
     enum status st = outcome_argv_build(s, o->identity, o->output, &args);
     if (st == ST_OK) {
         struct launch launch = {
             .argv = args.v,
+            .environment = environment,
             .log = o->log,
             .timeout_s = s->cell.timeout_s,
             .on_progress = o->on_progress,
             .on_progress_self = o->on_progress_self,
         };
-        st = launch_run(&launch, &end);
+        st = launch_run(&launch, end);
     }
     outcome_argv_release(&args);
-    TRY(st);
+    return st;
+}
+
+/* mpirun between us and the ranks, where they are its processes. */
+static enum status start_through(const struct setup *s, const struct outcome_options *o,
+                                 struct launch_end *end)
+{
+    struct mpirun mpirun;
+    if (!setup_processes(s))
+        return start(s, o, NULL, end);
+    TRY(mpirun_init(&mpirun));
+    enum status st = start(s, o, mpirun.environment, end);
+    mpirun_release(&mpirun);
+    return st;
+}
+
+static enum status run_cell(const struct setup *s, const struct outcome_options *o,
+                            const uint64_t *predicted, struct record **out, enum status *code)
+{
+    struct launch_end end;
+    TRY(start_through(s, o, &end));
+    enum status st = ST_OK;
     if (end.status == ENDING_OK)
         st = take_record(&end, out);
     if (st == ST_OK && !*out)
@@ -220,7 +242,7 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
     enum status st = ST_OK;
     *code = outcome_foresee(setup, predicted);
     if (*code == ST_OK)
-        st = start(setup, options, predicted, out, code);
+        st = run_cell(setup, options, predicted, out, code);
     else
         st = failed_record(ending_of(*code), status_message(),
                            *code == ST_OOM ? setup->cell.ranks : 0, predicted, out);
