@@ -46,11 +46,12 @@ static void print_usage(FILE *out)
     for (int i = 0; i < COMMANDS; i++)
         if (commands[i]->summary)
             fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("\n`ditbench COMMAND --help` lists a command's options. Exit status: 0 done and right, 1 "
-          "done and wrong,\n"
-          "2 input that cannot be used, 3 a cell that cannot be, 4 out of memory, 5 a rank failed "
-          "or timed out,\n"
-          "130 interrupted.\n",
+    fputs("\n`ditbench COMMAND --help` lists a command's options; `ditbench --version` tells the "
+          "version.\n"
+          "Exit status: 0 done and right, 1 done and wrong, 2 input that cannot be used, 3 a cell "
+          "that\n"
+          "its plan refuses, 4 out of memory, 5 a rank failed, died or timed out, 130 "
+          "interrupted.\n",
           out);
 }
 

@@ -80,16 +80,15 @@ unsigned long long dit_config_parameters(const struct dit_config *c)
 {
     uint64_t width = (uint64_t)dit_channels(c);
     uint64_t mlp = (uint64_t)c->mlp;
-    uint64_t pixels = (uint64_t)c->patch * (uint64_t)c->patch;
     bool single = c->modulation == DIT_ADALN_SINGLE;
     uint64_t block = attention(c) + linear(width, mlp, true) + linear(mlp, width, true);
     if (c->cross)
         block += attention(c);
     block += single ? 6 * width : modulator(c);
-    uint64_t head = linear(width, pixels * (uint64_t)c->out_channels, true);
+    uint64_t head = linear(width, (uint64_t)dit_features(c, c->out_channels), true);
     head += single ? 2 * width : linear(width, 2 * width, true);
-    uint64_t total =
-        linear(pixels * (uint64_t)c->in_channels, width, true) + (uint64_t)c->layers * block + head;
+    uint64_t total = linear((uint64_t)dit_features(c, c->in_channels), width, true) +
+                     (uint64_t)c->layers * block + head;
     if (single)
         total += modulator(c);
     if (c->text_dim > 0)

@@ -24,6 +24,7 @@ void cell_init(struct cell *cell)
         .repeats = 5,
         .check = true,
         .graph = true,
+        .cache = true,
     };
 }
 
@@ -278,6 +279,9 @@ static const struct cell_option options[] = {
      SWITCH(check)},
     {"timeout", "SECONDS", "limit for the cell, and again for its one-rank run", true,
      REAL(timeout_s, 0.001, 1e7)},
+    {"cache", "on|off",
+     "keep the one-rank run for other cells, and take it from there (default: on)", true,
+     SWITCH(cache)},
 };
 
 const struct cell_option *cell_option_at(int index)

@@ -106,11 +106,15 @@ static enum status sweep_main(int argc, char **argv)
     struct sweep_command c = {.options = {.argc = argc, .argv = argv}};
     struct experiment *experiment;
     char path[PATH_MAX];
+    char note[PATH_MAX + 600];
     TRY(args_parse(&args, argc, argv, NULL, &c));
     if (!c.file)
         return fail(ST_INVALID, "no experiment is given; `ditbench list experiments` shows some");
     TRY(find(c.file, path));
     TRY(experiment_open(path, &experiment));
+    experiment_note(experiment, note, sizeof note);
+    if (note[0])
+        fprintf(stderr, "ditbench sweep: note: %s\n", note);
     enum status st = sweep_run(experiment, &c.options);
     experiment_close(experiment);
     return st;

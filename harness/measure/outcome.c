@@ -158,11 +158,27 @@ static enum status failed_record(enum ending status, const char *reason, int ran
     return st;
 }
 
+/* A cell whose files changed under it failed for that, whatever its ranks died of. */
+static void blame_files(const struct pins *pins, struct record *record, enum status *code)
+{
+    char why[4000];
+    bool failed = record->status == ENDING_ERROR || record->status == ENDING_CRASH ||
+                  record->status == ENDING_TIMEOUT;
+    if (!failed || !pins || pins_hold(pins) == ST_OK)
+        return;
+    snprintf(why, sizeof why, "%s", status_message());
+    if (record->reason && strcmp(record->reason, why) != 0)
+        snprintf(why, sizeof why, "%.1900s; %.1900s", status_message(), record->reason);
+    set_failure(record, ENDING_ERROR, why);
+    *code = ST_INVALID;
+}
+
 enum status outcome_failed(const struct setup *setup, const struct outcome_options *options,
                            enum status st, struct record **out)
 {
     *out = NULL;
     TRY(failed_record(ending_of(st), status_message(), 0, NULL, out));
+    blame_files(options->pins, *out, &st);
     outcome_name(setup, options, env_load(), *out);
     return ST_OK;
 }
@@ -187,7 +203,7 @@ static enum status start(const struct setup *s, const struct outcome_options *o,
                          const char *const *environment, struct launch_end *end)
 {
     struct outcome_argv args;
-    enum status st = outcome_argv_build(s, o->identity, o->output, &args);
+    enum status st = outcome_argv_build(s, o, &args);
     if (st == ST_OK) {
         struct launch launch = {
             .argv = args.v,
@@ -241,6 +257,9 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
         return fail(ST_OOM, "%d ranks: no host memory", setup->cell.ranks);
     enum status st = ST_OK;
     *code = outcome_foresee(setup, predicted);
+    if (options->pins &&
+        pins_hold(options->pins) != ST_OK) /* what was foreseen is of other files */
+        *code = ST_INVALID;
     if (*code == ST_OK)
         st = run_cell(setup, options, predicted, out, code);
     else
@@ -248,6 +267,7 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
                            *code == ST_OOM ? setup->cell.ranks : 0, predicted, out);
     free(predicted);
     TRY(st);
+    blame_files(options->pins, *out, code);
     outcome_name(setup, options, load, *out);
     if ((*out)->status == ENDING_WRONG)
         *code = ST_WRONG;

@@ -54,7 +54,15 @@ static enum status add_mpirun(struct outcome_argv *a, int ranks)
     return ST_OK;
 }
 
-enum status outcome_argv_build(const struct setup *setup, const char *identity, const char *output,
+static enum status add_pins(struct outcome_argv *a, const struct pins *pins)
+{
+    char *text = pins_text(pins);
+    enum status st = text ? add_option(a, "pins", text) : add_own(a, NULL);
+    free(text);
+    return st;
+}
+
+enum status outcome_argv_build(const struct setup *setup, const struct outcome_options *options,
                                struct outcome_argv *out)
 {
     char program[PATH_MAX];
@@ -65,8 +73,10 @@ enum status outcome_argv_build(const struct setup *setup, const char *identity, 
     TRY(add_own(out, strdup(program)));
     add(out, "worker");
     TRY(add_cell(out, &setup->cell));
-    TRY(add_option(out, "identity", identity));
-    return output ? add_option(out, "output", output) : ST_OK;
+    TRY(add_option(out, "identity", options->identity));
+    if (options->pins && options->pins->n > 0)
+        TRY(add_pins(out, options->pins));
+    return options->output ? add_option(out, "output", options->output) : ST_OK;
 }
 
 void outcome_argv_release(struct outcome_argv *argv)

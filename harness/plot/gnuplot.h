@@ -14,7 +14,8 @@
 #include <stdio.h>
 
 /*
- * The folder that holds the templates: $DITBENCH_SHARE, else plots/ of self_share. Allocated. ST_IO.
+ * The folder that holds the templates: $DITBENCH_SHARE, else plots/ of self_share. Allocated.
+ * ST_IO.
  */
 enum status plot_gnuplot_share(char **folder);
 

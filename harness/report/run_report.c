@@ -92,16 +92,12 @@ enum status run_report_print(const struct record *record)
 {
     char *text;
     print_header(&record->cell);
-    if (record->status != ENDING_OK && record->status != ENDING_WRONG) {
-        printf("%s: %s\n", ending_name(record->status), record->reason ? record->reason : "");
+    if (record->status != ENDING_OK && record->status != ENDING_WRONG)
         return ST_OK;
-    }
     TRY(table_row_text(record, &text));
     fputs(text, stdout);
     free(text);
     print_bytes(record);
     print_check(record);
-    if (record->status == ENDING_WRONG)
-        printf("\nWRONG: %s\n", record->reason);
     return ST_OK;
 }

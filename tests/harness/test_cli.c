@@ -32,11 +32,11 @@ static void json_is(const char *line, const char *path, const char *want)
 
 Test(cli, helps_everywhere)
 {
-    static const char *const commands[] = {"list",  "plan", "run", "verify",
-                                           "sweep", "plot", "info"};
+    static const char *const commands[] = {"list",  "plan", "run",  "verify",
+                                           "sweep", "plot", "comm", "info"};
     struct program p = program_run("--help", NULL);
     cr_assert_eq(p.status, 0);
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 8; i++) {
         struct program one = program_run(commands[i], "--help", NULL);
         cr_assert(strstr(p.out, commands[i]));
         cr_assert(one.status == 0 && strstr(one.out, commands[i]), "%s: %s", commands[i], one.out);
@@ -120,6 +120,15 @@ Test(cli, lists_what_there_is)
     program_release(&p);
     p = program_run("list", "models", NULL);
     cr_assert(p.status == 0 && strstr(p.out, "pixart-tiny") && !strstr(p.out, "ulysses"));
+    program_release(&p);
+    p = program_run("list", "models", "--json", NULL);
+    json_is(p.out, "2.name", "pixart-alpha-1024");
+    json_is(p.out, "2.channels", "1152");
+    json_is(p.out, "2.tokens", "4096");
+    json_is(p.out, "2.patch", "2");
+    json_is(p.out, "2.text_tokens", "120");
+    json_is(p.out, "2.steps", "20");
+    json_is(p.out, "2.size", "1024");
     program_release(&p);
     p = program_run("info", "--json", NULL);
     json_is(p.out, "features.blas", "true");
