@@ -53,7 +53,7 @@ static const struct args_option own[] = {
     {"op", KEY_OP, "NAME",
      "this one only: all_reduce, all_gather, all_to_all, send, to_heads, to_tokens"},
     {"graph", KEY_GRAPH, "on|off|both",
-     "as recorded graphs, one by one, or both (default: both where graphs can be recorded)"},
+     "as captured graphs, one by one, or both (default: both where graphs can be captured)"},
     {"ranks", KEY_RANKS, "N", "ranks (default: the GPUs that are seen, else 2)"},
     {"json", KEY_JSON, NULL, "JSON on one line"},
     {NULL, 0, NULL, NULL},
@@ -158,17 +158,17 @@ static enum status print_json(struct comm_options *o, const struct cell *cell)
 
 /* ---- on the ranks ---- */
 
-/* Each rank has an own copy: what it can record is its device's to say. */
+/* Each rank has an own copy: what it can capture is its device's to say. */
 static enum status measure(void *self, const struct rank *rank)
 {
     const struct comm_options *o = self;
     struct comm_bench bench = o->bench;
-    bool records = comm_bench_records(rank);
-    if (!records && (o->forms == FORM_GRAPH || o->forms == FORMS_BOTH))
-        return fail(ST_UNSUPPORTED, "--graph: this backend and transport record no graphs; "
+    bool captures = comm_bench_captures(rank);
+    if (!captures && (o->forms == FORM_GRAPH || o->forms == FORMS_BOTH))
+        return fail(ST_UNSUPPORTED, "--graph: this backend and transport capture no graphs; "
                                     "use --graph off");
     bench.direct = o->forms != FORM_GRAPH;
-    bench.graph = records && o->forms != FORM_DIRECT;
+    bench.graph = captures && o->forms != FORM_DIRECT;
     return comm_bench_run(&bench, rank);
 }
 

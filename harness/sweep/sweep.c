@@ -4,6 +4,7 @@
 
 #include "harness/base/folder.h"
 #include "harness/base/interrupt.h"
+#include "harness/launch/scratch.h"
 #include "harness/measure/outcome.h"
 #include "harness/record/file.h"
 #include "harness/report/progress.h"
@@ -244,6 +245,7 @@ static enum status prepare(struct sweep *s)
     size_t cut = 0;
     int skipped = 0;
     int refused = 0;
+    scratch_remove_orphans(); /* of sweeps that were killed */
     TRY(record_file_repair(s->file, &cut));
     if (cut > 0)
         fprintf(stderr, "ditbench sweep: %s: cut off a torn last line of %zu bytes\n", s->results,
