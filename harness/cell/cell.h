@@ -36,7 +36,7 @@ struct cell {
     int warmup_loops, repeats;
     bool check;
     double timeout_s; /* 0: none */
-    bool cache; /* of one-rank runs: read and written */
+    bool cache;       /* of one-rank runs: read and written */
 };
 
 enum { CELL_SEED = 1, CELL_MAX_RANKS = 65536 };
