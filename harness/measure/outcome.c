@@ -157,11 +157,27 @@ static enum status failed_record(enum ending status, const char *reason, int ran
     return st;
 }
 
+/* A cell whose files changed under it failed for that, whatever its ranks died of. */
+static void blame_files(const struct pins *pins, struct record *record, enum status *code)
+{
+    char why[4000];
+    bool failed = record->status == ENDING_ERROR || record->status == ENDING_CRASH ||
+                  record->status == ENDING_TIMEOUT;
+    if (!failed || !pins || pins_hold(pins) == ST_OK)
+        return;
+    snprintf(why, sizeof why, "%s", status_message());
+    if (record->reason && strcmp(record->reason, why) != 0)
+        snprintf(why, sizeof why, "%.1900s; %.1900s", status_message(), record->reason);
+    set_failure(record, ENDING_ERROR, why);
+    *code = ST_INVALID;
+}
+
 enum status outcome_failed(const struct setup *setup, const struct outcome_options *options,
                            enum status st, struct record **out)
 {
     *out = NULL;
     TRY(failed_record(ending_of(st), status_message(), 0, NULL, out));
+    blame_files(options->pins, *out, &st);
     outcome_name(setup, options, env_load(), *out);
     return ST_OK;
 }
@@ -207,21 +223,6 @@ static enum status start(const struct setup *s, const struct outcome_options *o,
     *code = end.code;
     launch_end_release(&end);
     return st;
-}
-
-/* A cell whose files changed under it failed for that, whatever its ranks died of. */
-static void blame_files(const struct pins *pins, struct record *record, enum status *code)
-{
-    char why[4000];
-    bool failed = record->status == ENDING_ERROR || record->status == ENDING_CRASH ||
-                  record->status == ENDING_TIMEOUT;
-    if (!failed || !pins || pins_hold(pins) == ST_OK)
-        return;
-    snprintf(why, sizeof why, "%s", status_message());
-    if (record->reason && strcmp(record->reason, why) != 0)
-        snprintf(why, sizeof why, "%.1900s; %.1900s", status_message(), record->reason);
-    set_failure(record, ENDING_ERROR, why);
-    *code = ST_INVALID;
 }
 
 enum status outcome_run(const struct setup *setup, const struct outcome_options *options,

@@ -241,12 +241,16 @@ static enum status take_again(struct record_file *file, const char *what)
     return st;
 }
 
+/* Somebody may come between any two of these calls: a size that is not what it should be then is
+ * seen by the next look. */
 static enum status store(struct record_file *file, struct record_kept_row *row)
 {
+    off_t expected = file->left.st_size + (off_t)row->size;
     off_t before = lseek(file->fd, 0, SEEK_END);
     row->stored = before >= 0 && write_all(file->fd, row->line, row->size) && fsync(file->fd) == 0;
     int error = errno;
-    fstat(file->fd, &file->left);
+    if (fstat(file->fd, &file->left) != 0 || file->left.st_size != expected)
+        file->left.st_size = -1;
     if (row->stored)
         return ST_OK;
     if (before >= 0 && ftruncate(file->fd, before) != 0)

@@ -18,19 +18,28 @@ static json_t *coords_of(const struct plan *plan)
 static json_t *lanes_of(const struct plan *plan)
 {
     json_t *out = json_array();
-    for (int i = 0; i < plan->n_lanes; i++)
-        json_array_append_new(out,
-                              json_pack("[i, i]", plan->lane[i].request, plan->lane[i].branch));
+    for (int i = 0; i < plan->n_lanes; i++) {
+        struct lane lane = plan_lane(plan, i);
+        json_array_append_new(out, json_pack("[i, i]", lane.request, lane.branch));
+    }
     return out;
 }
 
-static json_t *runs_of(const struct plan *plan, int patch)
+/* This rank's tokens of patches first .. end-1; runs that touch are one. */
+static json_t *runs_of(const struct plan *plan, int first, int end)
 {
-    struct span span;
     json_t *out = json_array();
-    plan_span(plan, NULL, patch, &span);
-    for (int i = 0; i < span.n; i++)
-        json_array_append_new(out, json_pack("[i, i]", span.run[i].begin, span.run[i].count));
+    struct token_run last = plan_share(plan, NULL, first);
+    for (int m = first + 1; m < end; m++) {
+        struct token_run run = plan_share(plan, NULL, m);
+        if (last.begin + last.count == run.begin) {
+            last.count += run.count;
+            continue;
+        }
+        json_array_append_new(out, json_pack("[i, i]", last.begin, last.count));
+        last = run;
+    }
+    json_array_append_new(out, json_pack("[i, i]", last.begin, last.count));
     return out;
 }
 
@@ -38,7 +47,7 @@ static json_t *patches_of(const struct plan *plan)
 {
     json_t *out = json_array();
     for (int m = 0; m < plan->n_patches; m++)
-        json_array_append_new(out, runs_of(plan, m));
+        json_array_append_new(out, runs_of(plan, m, m + 1));
     return out;
 }
 
@@ -134,8 +143,8 @@ static enum status rank_of(const struct plan *plan, struct totals *totals, json_
     *out = json_pack("{s:i, s:o, s:[i,i], s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "rank", plan->rank,
                      "coords", coords_of(plan), "layers", plan->shard.layer_begin,
                      plan->shard.layer_end, "heads", plan->heads, "lanes", lanes_of(plan), "tokens",
-                     runs_of(plan, PATCH_ALL), "patches", patches_of(plan), "memory_bytes", memory,
-                     "sends", sends, "loop", json_of(&loop));
+                     runs_of(plan, 0, plan->n_patches), "patches", patches_of(plan), "memory_bytes",
+                     memory, "sends", sends, "loop", json_of(&loop));
     return *out ? ST_OK : fail(ST_OOM, "plan of rank %d: no host memory", plan->rank);
 }
 

@@ -146,8 +146,10 @@ static const char *const samples[][2] = {
     {"warmup-loops", "0"},
     {"repeats", "9"},
     {"check", "off"},
+    {"cache", "off"},
     {"timeout", "2.5"},
     {"graph", "off"},
+    {"cache", "off"},
 };
 
 static const char *sample_of(const char *name)

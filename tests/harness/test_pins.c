@@ -275,6 +275,13 @@ static void remove_file(const char *path)
     cr_assert_eq(unlink(path), 0);
 }
 
+static void remove_folder_above(const char *path)
+{
+    char command[1000];
+    snprintf(command, sizeof command, "rm -r \"$(dirname %s)\"", path);
+    cr_assert_eq(system(command), 0);
+}
+
 Test(pins, weights_that_change_make_errors)
 {
     changes_meanwhile(CHECKPOINT_WEIGHTS, overwrite);
@@ -290,6 +297,7 @@ Test(pins, files_that_are_replaced_or_go_make_errors)
 Test(pins, configurations_that_change_make_errors)
 {
     changes_meanwhile("transformer/config.json", truncate_file);
+    changes_meanwhile("transformer/config.json", remove_folder_above);
     changes_meanwhile("scheduler/scheduler_config.json", lengthen);
 }
 
