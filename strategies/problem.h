@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+enum { PROBLEM_MAX_REQUESTS = 1024 };
+
 /* What is computed, whatever the strategy: a model, a size, steps, requests. Knows no ranks. */
 #ifndef STRATEGIES_PROBLEM_H
 #define STRATEGIES_PROBLEM_H

@@ -4,6 +4,7 @@
 
 #include "harness/base/number.h"
 #include "kernels/base/suggest.h"
+#include "strategies/problem.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -251,7 +252,8 @@ static const struct cell_option options[] = {
     {"steps", "N", "denoising steps (default: the model's own)", false, COUNT(steps, 1, 10000)},
     {"guidance", "G", "classifier-free guidance; up to 1: none (default: the model's own)", false,
      REAL(guidance, 0, 1000)},
-    {"requests", "N", "images of one loop (default: 1)", false, COUNT(requests, 1, MAX_COUNT)},
+    {"requests", "N", "images of one loop (default: 1)", false,
+     COUNT(requests, 1, PROBLEM_MAX_REQUESTS)},
     {"text", "FILE", "safetensors file of conditions (default: synthetic ones)", false,
      .kind = &kind_file, MEMBER(text)},
     {"seed", "N", "of noise and synthetic conditions and weights (default: 1)", false,
