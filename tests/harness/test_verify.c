@@ -269,7 +269,8 @@ Test(verify, text_files_are_the_conditions_of_a_sample)
                           NULL};
     cr_assert_eq(safetensors_write(path, b.n, b.item, 0, NULL), ST_OK);
     struct program p = program_command(argv);
-    cr_assert(p.status == 2 && strstr(p.err, "the model has no use for it"), "%d: %s", p.status, p.err);
+    cr_assert(p.status == 2 && strstr(p.err, "the model has no use for it"), "%d: %s", p.status,
+              p.err);
     program_release(&p);
     drop(&b, "latent");
     drop(&b, "expected");
