@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-enum { PROBLEM_MAX_REQUESTS = 1024 };
-
 /* What is computed, whatever the strategy: a model, a size, steps, requests. Knows no ranks. */
 #ifndef STRATEGIES_PROBLEM_H
 #define STRATEGIES_PROBLEM_H
 
 #include "models/dit.h"
+
+enum { PROBLEM_MAX_REQUESTS = 1024 };
 
 struct problem {
     const struct dit_config *config; /* borrowed */
