@@ -37,7 +37,7 @@ H := \#
 links = $(shell printf '%b' '$(1)' | $(CC) -x c - -o /dev/null $(2) >/dev/null 2>&1 && echo 1 || echo 0)
 # These goals build nothing, or call make again once the packages are there.
 QUICK := help clean deps bench test test-asan test-tsan test-mpi test-cuda bundle fuzz fuzz-all coverage golden bench-cpu check sources \
-         check-format check-headers check-layers check-size
+         check-format check-headers check-layers check-size uninstall
 ifneq ($(filter-out $(QUICK),$(or $(MAKECMDGOALS),all)),)
 MPI_CFLAGS ?= $(patsubst -I%,-isystem %,$(shell mpicc --showme:compile 2>/dev/null))
 MPI_LIBS   ?= $(shell mpicc --showme:link 2>/dev/null)
@@ -182,7 +182,8 @@ LOGS = $(abspath $(BUILD))/$(1)/log
 # A leak does not fail a Criterion test by itself: any report does. Leaks under mpirun are not looked for: MPI's own, of modules
 # that it has unloaded, look like ours. gcc 13.2 misaligns AVX-512 variables where it watches frames after their return.
 judge = || failed=1; if ls $(LOGS).* >/dev/null 2>&1; then cat $(LOGS).*; echo "FAILED: $(LOGS).*"; failed=1; fi; exit $$failed
-.PHONY: deps bench test test-asan test-tsan test-mpi test-cuda bundle cuda-programs fuzz fuzz-all golden coverage bench-cpu sweep plots install
+.PHONY: deps bench test test-asan test-tsan test-mpi test-cuda bundle cuda-programs fuzz fuzz-all golden coverage bench-cpu sweep plots \
+        install uninstall
 
 deps: ## installs the Debian or Ubuntu packages that are missing, or prints how
 	@tests/tools/deps.sh $(PACKAGES)
@@ -232,10 +233,15 @@ sweep: $(OUT)/ditbench ## one experiment: EXP=experiments/NAME.yaml
 	$(OUT)/ditbench sweep $(EXP)
 plots: $(OUT)/ditbench ## charts and tables of every results/*.jsonl
 	for r in results/*.jsonl; do $(OUT)/ditbench plot $$r || exit 1; done
+SHARE = $(DESTDIR)$(PREFIX)/share/ditbench
 install: $(OUT)/ditbench ## into PREFIX (/usr/local), DESTDIR honoured
-	install -Dt $(DESTDIR)$(PREFIX)/bin $(OUT)/ditbench
-	install -m 644 -Dt $(DESTDIR)$(PREFIX)/share/ditbench/plots plots/*.gp
-	install -m 644 -Dt $(DESTDIR)$(PREFIX)/share/ditbench/experiments experiments/*.yaml
+	install -Dt "$(DESTDIR)$(PREFIX)/bin" $(OUT)/ditbench
+	install -m 644 -Dt "$(SHARE)/plots" plots/*.gp
+	install -m 644 -Dt "$(SHARE)/experiments" experiments/*.yaml
+uninstall: ## removes what `make install` wrote there
+	for f in plots/*.gp experiments/*.yaml; do rm -f "$(SHARE)/$$f"; done
+	rm -f "$(DESTDIR)$(PREFIX)/bin/ditbench"
+	@rmdir "$(SHARE)/plots" "$(SHARE)/experiments" "$(SHARE)" 2>/dev/null || true # they stay where more lies in them
 
 # ---- checks ---------------------------------------------------------------------------------------------------------
 .PHONY: check sources check-format check-headers check-layers check-size check-names

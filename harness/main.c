@@ -5,11 +5,11 @@
 #include "harness/cli/command.h"
 
 #include "harness/base/interrupt.h"
-#include "harness/base/suggest.h"
 #include "harness/host/env.h"
 #include "harness/launch/place.h"
 #include "harness/record/ending.h"
 #include "harness/record/record.h"
+#include "kernels/base/suggest.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -46,11 +46,12 @@ static void print_usage(FILE *out)
     for (int i = 0; i < COMMANDS; i++)
         if (commands[i]->summary)
             fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("\n`ditbench COMMAND --help` lists a command's options. Exit status: 0 done and right, 1 "
-          "done and wrong,\n"
-          "2 input that cannot be used, 3 a cell that cannot be, 4 out of memory, 5 a rank failed "
-          "or timed out,\n"
-          "130 interrupted.\n",
+    fputs("\n`ditbench COMMAND --help` lists a command's options; `ditbench --version` tells the "
+          "version.\n"
+          "Exit status: 0 done and right, 1 done and wrong, 2 input that cannot be used, 3 a cell "
+          "that\n"
+          "its plan refuses, 4 out of memory, 5 a rank failed, died or timed out, 130 "
+          "interrupted.\n",
           out);
 }
 
@@ -65,14 +66,13 @@ static const struct command *find_command(const char *name)
 static enum status unknown_command(const char *name)
 {
     const char *words[COMMANDS + 1] = {NULL};
+    char hint[SUGGEST_HINT];
     int n = 0;
     for (int i = 0; i < COMMANDS; i++)
         if (commands[i]->summary)
             words[n++] = commands[i]->name;
-    const char *near = suggest_word(name, words);
-    if (near)
-        return fail(ST_INVALID, "unknown command '%.60s': did you mean '%s'?", name, near);
-    return fail(ST_INVALID, "unknown command '%.60s'; `ditbench --help` lists them", name);
+    return fail(ST_INVALID, "unknown command '%.60s'%s; `ditbench --help` lists them", name,
+                suggest_hint(name, words, hint));
 }
 
 static enum status dispatch(int argc, char **argv)

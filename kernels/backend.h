@@ -45,13 +45,12 @@ struct backend_ops {
     enum status (*activate)(struct queue *q, struct tensor *y, const struct tensor *x,
                             enum act act);
     enum status (*norm_modulate)(struct queue *q, struct tensor *y, const struct tensor *x,
-                                 const struct tensor *shift, const struct tensor *scale, float eps);
+                                 const struct modulation *m);
     enum status (*gate_add)(struct queue *q, struct tensor *h, const struct tensor *y,
                             const struct tensor *bias, const struct tensor *gate);
     enum status (*gate_add_norm)(struct queue *q, struct tensor *h, const struct tensor *y,
                                  const struct tensor *bias, const struct tensor *gate,
-                                 struct tensor *a, const struct tensor *shift,
-                                 const struct tensor *scale, float eps);
+                                 struct tensor *a, const struct modulation *m);
     enum status (*add_rows)(struct queue *q, struct tensor *h, const struct tensor *table);
     enum status (*add)(struct queue *q, struct tensor *y, const struct tensor *x);
     enum status (*add_outer)(struct queue *q, struct tensor *out, const struct tensor *table,

@@ -79,16 +79,15 @@ static void need_product(const struct queue *q, const char *op, const struct ten
 }
 
 static void need_norm(const struct queue *q, const char *op, const struct tensor *y,
-                      const struct tensor *x, const struct tensor *shift,
-                      const struct tensor *scale)
+                      const struct tensor *x, const struct modulation *m)
 {
     need_tensor(q, op, x, 3);
     need_tensor(q, op, y, 3);
     need_model_dtype(q, op, x);
     need_same(op, y, x);
     need_same_dtype(op, y, x);
-    need_vector(q, op, shift, x);
-    need_vector(q, op, scale, x);
+    need_vector(q, op, m->shift, x);
+    need_vector(q, op, m->scale, x);
 }
 
 static void need_gate(const struct queue *q, const char *op, const struct tensor *h,
@@ -175,10 +174,10 @@ enum status op_activate(struct queue *q, struct tensor *y, const struct tensor *
 }
 
 enum status op_norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                             const struct tensor *shift, const struct tensor *scale, float eps)
+                             const struct modulation *m)
 {
-    need_norm(q, "norm_modulate", y, x, shift, scale);
-    return DISPATCH(norm_modulate, y, x, shift, scale, eps);
+    need_norm(q, "norm_modulate", y, x, m);
+    return DISPATCH(norm_modulate, y, x, m);
 }
 
 enum status op_gate_add(struct queue *q, struct tensor *h, const struct tensor *y,
@@ -190,11 +189,11 @@ enum status op_gate_add(struct queue *q, struct tensor *h, const struct tensor *
 
 enum status op_gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                              const struct tensor *bias, const struct tensor *gate, struct tensor *a,
-                             const struct tensor *shift, const struct tensor *scale, float eps)
+                             const struct modulation *m)
 {
     need_gate(q, "gate_add_norm", h, y, bias, gate);
-    need_norm(q, "gate_add_norm", a, h, shift, scale);
-    return DISPATCH(gate_add_norm, h, y, bias, gate, a, shift, scale, eps);
+    need_norm(q, "gate_add_norm", a, h, m);
+    return DISPATCH(gate_add_norm, h, y, bias, gate, a, m);
 }
 
 enum status op_add_rows(struct queue *q, struct tensor *h, const struct tensor *table)

@@ -20,6 +20,12 @@ struct queue; /* kernels/device.h */
 
 enum act { ACT_NONE, ACT_GELU_TANH, ACT_SILU };
 
+/* What modulates a normed row; fp32 [B, C], row stride allowed. */
+struct modulation {
+    const struct tensor *shift, *scale;
+    float eps; /* of the LayerNorm */
+};
+
 // clang-format off
 /*
  * One denoising step of any of our samplers is this, element by element (all fp32, m: guided model output):
@@ -64,10 +70,10 @@ enum status op_linear_add(struct queue *q, struct tensor *h, const struct tensor
 /* y = act(x), same shape; y may be x. */
 enum status op_activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act);
 
-/* y[b,n,:] = LN(x[b,n,:]) * (1 + scale[b,:]) + shift[b,:]; LayerNorm without affine; shift, scale
- * fp32 [B, C] (row stride allowed); y may be x. AdaLN of DiT (Peebles & Xie 2023, section 3.2). */
+/* y[b,n,:] = LN(x[b,n,:]) * (1 + scale[b,:]) + shift[b,:]; LayerNorm without affine; y may be x.
+ * AdaLN of DiT (Peebles & Xie 2023, section 3.2). */
 enum status op_norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                             const struct tensor *shift, const struct tensor *scale, float eps);
+                             const struct modulation *m);
 
 /* h += gate[b,:] * (y + bias[:]); h, y [B, N, C]; gate fp32 [B, C] or NULL (1); bias [C] in the
  * model's dtype or NULL (0). */
@@ -77,7 +83,7 @@ enum status op_gate_add(struct queue *q, struct tensor *h, const struct tensor *
 /* op_gate_add, then a = norm_modulate(h), in one pass over h. */
 enum status op_gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                              const struct tensor *bias, const struct tensor *gate, struct tensor *a,
-                             const struct tensor *shift, const struct tensor *scale, float eps);
+                             const struct modulation *m);
 
 /* h[b,n,:] += table[n,:]; table fp32 [N, C]. Position embeddings. */
 enum status op_add_rows(struct queue *q, struct tensor *h, const struct tensor *table);

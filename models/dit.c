@@ -147,6 +147,6 @@ enum status dit_head(struct dit *dit, const struct dit_call *call, const struct 
     struct tensor b = tensor_slice(&dit->head_b, 0, 0, features);
     struct tensor shift = dit_head_mod(dit, 0);
     struct tensor scale = dit_head_mod(dit, 1);
-    TRY(op_norm_modulate(call->queue, &a, h, &shift, &scale, 1e-6f));
+    TRY(op_norm_modulate(call->queue, &a, h, &(struct modulation){&shift, &scale, 1e-6f}));
     return op_linear(call->queue, eps, &a, &w, &b, ACT_NONE);
 }

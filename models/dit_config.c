@@ -2,20 +2,33 @@
 /* A configuration by its name, and how many parameters it has. */
 #include "models/dit_config.h"
 
+#include "kernels/base/suggest.h"
+
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 static enum status refuse_name(const char *name)
 {
-    char names[512] = "";
-    for (int i = 0; dit_config_at(i); i++) {
+    char names[1024] = "";
+    char hint[SUGGEST_HINT];
+    int n = 0;
+    while (dit_config_at(n))
+        n++;
+    const char **words = calloc((size_t)n + 1, sizeof *words);
+    if (!words)
+        return fail(ST_OOM, "model \"%s\": no host memory", name);
+    for (int i = 0; i < n; i++) {
         size_t used = strlen(names);
-        snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "", dit_config_at(i)->name);
+        words[i] = dit_config_at(i)->name;
+        snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "", words[i]);
     }
-    return fail(ST_INVALID, "model \"%s\" is neither a checkpoint folder nor one of %s", name,
-                names);
+    suggest_hint(name, words, hint);
+    free(words);
+    return fail(ST_INVALID, "model \"%s\"%s is neither a checkpoint folder nor one of %s", name,
+                hint, names);
 }
 
 enum status dit_config_load(const char *name_or_folder, struct dit_config *out, char *folder_out,
@@ -67,16 +80,15 @@ unsigned long long dit_config_parameters(const struct dit_config *c)
 {
     uint64_t width = (uint64_t)dit_channels(c);
     uint64_t mlp = (uint64_t)c->mlp;
-    uint64_t pixels = (uint64_t)c->patch * (uint64_t)c->patch;
     bool single = c->modulation == DIT_ADALN_SINGLE;
     uint64_t block = attention(c) + linear(width, mlp, true) + linear(mlp, width, true);
     if (c->cross)
         block += attention(c);
     block += single ? 6 * width : modulator(c);
-    uint64_t head = linear(width, pixels * (uint64_t)c->out_channels, true);
+    uint64_t head = linear(width, (uint64_t)dit_features(c, c->out_channels), true);
     head += single ? 2 * width : linear(width, 2 * width, true);
-    uint64_t total =
-        linear(pixels * (uint64_t)c->in_channels, width, true) + (uint64_t)c->layers * block + head;
+    uint64_t total = linear((uint64_t)dit_features(c, c->in_channels), width, true) +
+                     (uint64_t)c->layers * block + head;
     if (single)
         total += modulator(c);
     if (c->text_dim > 0)

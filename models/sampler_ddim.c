@@ -4,13 +4,17 @@
 
 #include <math.h>
 
-/* x' = alpha' x0 + sigma' eps (equation 12), where only x0 is clipped; abar, abar_next: alpha_bar
- * of x and of x'. */
-static struct advance_coef ddim_step(const struct sampler_config *config, float abar,
-                                     float abar_next)
+/* x' = alpha' x0 + sigma' eps (equation 12), where only x0 is clipped; from t to t - stride,
+ * whatever the spacing: with "linspace" and "trailing" that is not always the next step's t. */
+static struct advance_coef ddim_step(const struct sampler_config *config,
+                                     const struct sampler_table *table, int steps, int i)
 {
-    struct sampler_split s = sampler_split_at(config, abar);
-    double sigma = sqrt(1 - abar_next);
+    int t = table->timestep[i];
+    int stride = table->count / steps;
+    float last = config->set_alpha_to_one ? 1 : table->alpha_bar[0];
+    float next = t >= stride ? table->alpha_bar[t - stride] : last;
+    double sigma = sqrt(1 - next);
+    struct sampler_split s = sampler_split_at(config, table->alpha_bar[t]);
 
     return (struct advance_coef){
         .x0_x = (float)s.x0_x,
@@ -18,46 +22,15 @@ static struct advance_coef ddim_step(const struct sampler_config *config, float 
         .clip = config->clip_sample ? (float)config->clip_range : 0,
         .c_x = (float)(sigma * s.eps_x),
         .c_m = (float)(sigma * s.eps_m),
-        .c_x0 = (float)sqrt(abar_next),
+        .c_x0 = (float)sqrt(next),
     };
-}
-
-static enum status ddim_steps(const struct sampler_config *config, struct sampler_table *table,
-                              struct sampler *out)
-{
-    /* By a fixed stride, whatever the spacing: with "linspace" and "trailing" x' is not always the
-     * next step's x. */
-    int stride = table->count / out->steps;
-    float abar_final = config->set_alpha_to_one ? 1 : table->alpha_bar[0];
-
-    TRY(sampler_table_space(config, table->count, 0, out->steps, table));
-    for (int i = 0; i < out->steps; i++) {
-        int t = table->timestep[i];
-
-        if (t >= table->count)
-            return fail(
-                ST_INVALID,
-                "sampler ddim: steps_offset %d puts step %d at timestep %d, wanted at most %d",
-                config->steps_offset, i, t, table->count - 1);
-        out->timestep[i] = (float)t;
-        out->coef[i] = ddim_step(config, table->alpha_bar[t],
-                                 t >= stride ? table->alpha_bar[t - stride] : abar_final);
-    }
-    return ST_OK;
 }
 
 static enum status ddim_fill(const struct sampler_config *config, int image_tokens,
                              struct sampler *out)
 {
-    struct sampler_table table;
-
     (void)image_tokens;
-    TRY(sampler_table_init(config, out->steps, &table));
-
-    enum status st = ddim_steps(config, &table, out);
-
-    sampler_table_release(&table);
-    return st;
+    return sampler_table_fill(config, ddim_step, out);
 }
 
 const struct sampler_ops sampler_ddim = {

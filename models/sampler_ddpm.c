@@ -12,9 +12,11 @@ static const double least_variance = 1e-20;
  * One step from alpha_bar = abar to next, equations 6 and 7: with alpha = abar / next and beta = 1
  * - alpha, x' = (sqrt(next) beta x0 + sqrt(alpha) (1 - next) x) / (1 - abar) + sqrt(variance) z.
  */
-static struct advance_coef ddpm_step(const struct sampler_config *config, float abar, float next,
-                                     bool draws)
+static struct advance_coef ddpm_step(const struct sampler_config *config,
+                                     const struct sampler_table *table, int steps, int i)
 {
+    float abar = table->alpha_bar[table->timestep[i]];
+    float next = i + 1 < steps ? table->alpha_bar[table->timestep[i + 1]] : 1;
     struct sampler_split s = sampler_split_at(config, abar);
     /* Single precision once more, since beta is small where steps are many, and the rounding of
      * diffusers' is visible. */
@@ -29,42 +31,15 @@ static struct advance_coef ddpm_step(const struct sampler_config *config, float 
         .clip = config->clip_sample ? (float)config->clip_range : 0,
         .c_x = (float)(sqrt(alpha) * (1 - next) / (1 - abar)),
         .c_x0 = (float)(sqrt(next) * beta / (1 - abar)),
-        .c_noise = draws ? (float)sqrt(variance) : 0,
+        .c_noise = table->timestep[i] > 0 ? (float)sqrt(variance) : 0,
     };
-}
-
-static enum status ddpm_steps(const struct sampler_config *config, struct sampler_table *table,
-                              struct sampler *out)
-{
-    TRY(sampler_table_space(config, table->count, 0, out->steps, table));
-    for (int i = 0; i < out->steps; i++) {
-        int t = table->timestep[i];
-
-        if (t >= table->count)
-            return fail(
-                ST_INVALID,
-                "sampler ddpm: steps_offset %d puts step %d at timestep %d, wanted at most %d",
-                config->steps_offset, i, t, table->count - 1);
-        out->timestep[i] = (float)t;
-        out->coef[i] =
-            ddpm_step(config, table->alpha_bar[t],
-                      i + 1 < out->steps ? table->alpha_bar[table->timestep[i + 1]] : 1, t > 0);
-    }
-    return ST_OK;
 }
 
 static enum status ddpm_fill(const struct sampler_config *config, int image_tokens,
                              struct sampler *out)
 {
-    struct sampler_table table;
-
     (void)image_tokens;
-    TRY(sampler_table_init(config, out->steps, &table));
-
-    enum status st = ddpm_steps(config, &table, out);
-
-    sampler_table_release(&table);
-    return st;
+    return sampler_table_fill(config, ddpm_step, out);
 }
 
 const struct sampler_ops sampler_ddpm = {

@@ -50,6 +50,15 @@ void sampler_table_release(struct sampler_table *table);
 enum status sampler_table_space(const struct sampler_config *config, int last, int beyond,
                                 int steps, struct sampler_table *table);
 
+/* Step i of `steps`, between two points of the table. */
+typedef struct advance_coef sampler_step_fn(const struct sampler_config *config,
+                                            const struct sampler_table *table, int steps, int i);
+
+/* A whole schedule of such steps over the table's own timesteps: what `fill` is where there is no
+ * other grid. ST_INVALID where the offset leads out of the table, too. */
+enum status sampler_table_fill(const struct sampler_config *config, sampler_step_fn *step,
+                               struct sampler *out);
+
 /* x0 from x and the model's output m, and what remains as noise: x0 = x0_x * x + x0_m * m, eps =
  * eps_x * x + eps_m * m. */
 struct sampler_split {

@@ -145,6 +145,32 @@ enum status sampler_table_space(const struct sampler_config *config, int last, i
     return ST_OK;
 }
 
+static enum status table_steps(const struct sampler_config *config, sampler_step_fn *step,
+                               struct sampler_table *table, struct sampler *out)
+{
+    TRY(sampler_table_space(config, table->count, 0, out->steps, table));
+    for (int i = 0; i < out->steps; i++) {
+        if (table->timestep[i] >= table->count)
+            return fail(ST_INVALID,
+                        "sampler: steps_offset %d puts step %d at timestep %d, wanted at most %d",
+                        config->steps_offset, i, table->timestep[i], table->count - 1);
+        out->timestep[i] = (float)table->timestep[i];
+    }
+    for (int i = 0; i < out->steps; i++)
+        out->coef[i] = step(config, table, out->steps, i);
+    return ST_OK;
+}
+
+enum status sampler_table_fill(const struct sampler_config *config, sampler_step_fn *step,
+                               struct sampler *out)
+{
+    struct sampler_table table;
+    TRY(sampler_table_init(config, out->steps, &table));
+    enum status st = table_steps(config, step, &table, out);
+    sampler_table_release(&table);
+    return st;
+}
+
 struct sampler_split sampler_split_of(enum sampler_prediction prediction, double alpha,
                                       double sigma)
 {

@@ -39,14 +39,14 @@ void weights_close(struct weights *weights)
     free(weights);
 }
 
-bool weights_has(const struct weights *weights, const char *name)
-{
-    return !weights->ops->has || weights->ops->has(weights->self, name);
-}
-
 const char *weights_name_at(const struct weights *weights, int index)
 {
     return weights->ops->name_at ? weights->ops->name_at(weights->self, index) : NULL;
+}
+
+const char *weights_path_at(const struct weights *weights, int index)
+{
+    return weights->ops->path_at ? weights->ops->path_at(weights->self, index) : NULL;
 }
 
 const char *weights_identity(struct weights *weights)

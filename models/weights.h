@@ -29,9 +29,10 @@ struct weights_ops {
      * slice; the same bits as read and op_copy would give. Asynchronous on q. */
     enum status (*fill)(void *self, const char *name, int ndim, const int64_t *shape,
                         const struct weights_slice *slice, struct queue *q, struct tensor *out);
-    bool (*has)(const void *self, const char *name); /* (optional) NULL: every parameter */
     const char *(*name_at)(const void *self,
-                           int index);  /* (optional) NULL past the end; no slot: none */
+                           int index); /* (optional) NULL past the end; no slot: none */
+    const char *(*path_at)(const void *self,
+                           int index);  /* (optional) NULL past the end; no slot: no files */
     uint64_t (*hash)(const void *self); /* (optional) NULL: the identity is the name of the table */
     void (*close)(void *self);
 };
@@ -52,11 +53,12 @@ enum status weights_open_safetensors(const char *folder, struct weights **out);
 
 void weights_close(struct weights *weights);
 
-/* True for parameters of a checkpoint; synthetic: always true. */
-bool weights_has(const struct weights *weights, const char *name);
-
 /* Names of a checkpoint's parameters, in any order; NULL past the end, and for synthetic ones. */
 const char *weights_name_at(const struct weights *weights, int index);
+
+/* The files that the identity is about: configurations, which need not be there, then parameters.
+ * NULL past the end, and for synthetic ones. Owned by weights. */
+const char *weights_path_at(const struct weights *weights, int index);
 
 /* Hex text of the checkpoint's weights and configuration, or "synthetic"; owned by weights.
  * Computed in the first call (every byte is read), which is for one thread. */

@@ -19,8 +19,15 @@
 
 enum { MAX_SHARDS = 1000, SHAPE_TEXT = 200 };
 
+/* Files of a folder that say what its parameters mean; the last one, where they are. */
+static const char *const described_by[] = {"config.json", "../scheduler/scheduler_config.json",
+                                           "../model_index.json", INDEX_STEM ".json"};
+
+enum { DESCRIPTIONS = sizeof(described_by) / sizeof(described_by[0]) };
+
 struct checkpoint {
     char folder[PATH_MAX];
+    char description[DESCRIPTIONS][PATH_MAX]; /* they need not be there */
     int files;
     struct safetensors *file[MAX_SHARDS]; /* ordered by name */
 };
@@ -204,12 +211,6 @@ static const struct safetensors_entry *find_entry(const struct checkpoint *c, co
     return NULL;
 }
 
-static bool checkpoint_has(const void *self, const char *name)
-{
-    const struct safetensors *file;
-    return find_entry(self, name, &file) != NULL;
-}
-
 static const char *checkpoint_name_at(const void *self, int index)
 {
     const struct checkpoint *c = self;
@@ -311,14 +312,35 @@ static enum status checkpoint_fill(void *self, const char *name, int ndim, const
     return op_copy(q, out, &from);
 }
 
-/* A file that is not there leaves the hash as it is. */
-static uint64_t hash_file(uint64_t hash, const char *folder, const char *name)
+static const char *checkpoint_path_at(const void *self, int index)
 {
-    char path[PATH_MAX];
+    const struct checkpoint *c = self;
+    if (index < DESCRIPTIONS)
+        return c->description[index];
+    return index - DESCRIPTIONS < c->files ? safetensors_path(c->file[index - DESCRIPTIONS]) : NULL;
+}
+
+static void name_descriptions(struct checkpoint *c)
+{
+    char above[PATH_MAX + 4];
+    const char *last = strrchr(c->folder, '/');
+    bool named = last && last[1] && strcmp(last, "/.") != 0 && strcmp(last, "/..") != 0;
+    if (named)
+        snprintf(above, sizeof(above), "%.*s", (int)(last - c->folder), c->folder);
+    else
+        snprintf(above, sizeof(above), "%s/..", c->folder);
+    snprintf(c->description[0], PATH_MAX, "%s/config.json", c->folder);
+    snprintf(c->description[1], PATH_MAX, "%s/scheduler/scheduler_config.json", above);
+    snprintf(c->description[2], PATH_MAX, "%s/model_index.json", above);
+    snprintf(c->description[3], PATH_MAX, "%s/" INDEX_STEM ".json", c->folder);
+}
+
+/* A file that is not there leaves the hash as it is. */
+static uint64_t hash_file(uint64_t hash, const char *path)
+{
     unsigned char piece[4096];
     size_t n;
-    FILE *from =
-        snprintf(path, sizeof(path), "%s/%s", folder, name) < PATH_MAX ? fopen(path, "rbe") : NULL;
+    FILE *from = fopen(path, "rbe");
     if (!from)
         return hash;
     while ((n = fread(piece, 1, sizeof(piece), from)) > 0)
@@ -327,13 +349,14 @@ static uint64_t hash_file(uint64_t hash, const char *folder, const char *name)
     return hash;
 }
 
-/* Over all that changes a number: every tensor, and the configurations of the model and of its
- * scheduler. */
+/* Over all that changes a number: every tensor, and the configurations of the model, of its
+ * scheduler and of the pipeline. */
 static uint64_t checkpoint_hash(const void *self)
 {
     const struct checkpoint *c = self;
-    uint64_t hash = hash_file(0, c->folder, "config.json");
-    hash = hash_file(hash, c->folder, "../scheduler/scheduler_config.json");
+    uint64_t hash = 0;
+    for (int i = 0; i < DESCRIPTIONS - 1; i++) // not the last: only the tensors count
+        hash = hash_file(hash, c->description[i]);
     for (int i = 0; i < c->files; i++) {
         for (int k = 0; k < safetensors_count(c->file[i]); k++) {
             const struct safetensors_entry *entry = safetensors_at(c->file[i], k);
@@ -357,8 +380,8 @@ static const struct weights_ops weights_safetensors = {
     .name = "safetensors",
     .read = checkpoint_read,
     .fill = checkpoint_fill,
-    .has = checkpoint_has,
     .name_at = checkpoint_name_at,
+    .path_at = checkpoint_path_at,
     .hash = checkpoint_hash,
     .close = checkpoint_close,
 };
@@ -371,6 +394,7 @@ enum status weights_open_safetensors(const char *folder, struct weights **out)
     if (!c)
         return fail(ST_OOM, "%s: memory for a list of files", folder);
     snprintf(c->folder, sizeof(c->folder), "%s", folder);
+    name_descriptions(c);
     bool sharded = strstr(name, ".json") != NULL;
     enum status st = sharded ? open_shards(c, name) : open_file(c, name);
     if (st != ST_OK) {

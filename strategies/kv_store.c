@@ -6,7 +6,7 @@
 enum status kv_store_init(struct kv_store *store, struct run *run)
 {
     const struct plan *plan = run_plan(run);
-    plan_span_keys(plan, NULL, PATCH_ALL, &store->all);
+    TRY(plan_span(plan, PLAN_KEYS, NULL, PATCH_ALL, run_arena(run, ARENA_KV_STORE), &store->all));
     store->layer_begin = plan->shard.layer_begin;
     int64_t dim[5] = {plan_layers(plan), plan->n_lanes, span_count(&store->all), plan->heads,
                       plan->problem.config->head_dim};

@@ -10,7 +10,7 @@
 #include "strategies/strategy.h"
 
 struct kv_store {
-    struct span all; /* tokens of the rows, plan_span_keys */
+    struct span all; /* tokens of the rows, PLAN_KEYS */
     int layer_begin;
     struct tensor k, v; /* [layers, B, rows, h, D] model dtype */
 };

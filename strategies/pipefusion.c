@@ -20,8 +20,9 @@ struct pipefusion {
 
     /* activations between stages: whole sequences in the run's own h, patches in slots */
     int slots;
-    struct tensor slot[PLAN_MAX_PATCHES]; /* flat, [B, largest patch, C] */
-    struct comm_req sent[PLAN_MAX_PATCHES], sent_whole;
+    struct tensor *slot;   /* [slots] flat, [B, largest patch, C] */
+    struct comm_req *sent; /* [slots] */
+    struct comm_req sent_whole;
     struct comm_req coming; /* the next pass's rows */
     bool posted;            /* `coming` was posted */
     int pass;               /* passes over patches since the loop began */
@@ -29,8 +30,7 @@ struct pipefusion {
     /* latents from the last stage back to the first: patch after patch, [R, n, K] each, model dtype
      */
     struct tensor latents;
-    struct comm_req
-        latent_req[PLAN_MAX_PATCHES]; /* sends of the last stage, receives of the first */
+    struct comm_req *latent_req; /* [n_patches] sends of the last stage, receives of the first */
 };
 
 static const struct spec_option pipefusion_options[] = {
@@ -92,9 +92,7 @@ static enum status pipefusion_plan(struct strategy *me, struct plan *plan)
 static enum status pipefusion_volume(const struct strategy *me, const struct plan *plan,
                                      struct volume *out)
 {
-    struct span span;
-    plan_span(plan, NULL, PATCH_ALL, &span);
-    uint64_t rows = (uint64_t)span_count(&span);
+    uint64_t rows = (uint64_t)plan_rows(plan, PLAN_OWN, NULL, PATCH_ALL);
     uint64_t latent = (uint64_t)plan->requests * rows * (uint64_t)problem_features(&plan->problem) *
                       dtype_size(plan->problem.dtype);
     struct volume_line whole = {.axis = me->axis, .op = COMM_SEND, .calls = 1};
@@ -122,6 +120,11 @@ static enum status pipefusion_init(struct strategy *me, struct run *run)
         most = run_rows(run, m) > most ? run_rows(run, m) : most;
     int64_t patch = (int64_t)plan->n_lanes * most * dit_channels(plan->problem.config);
     pp->slots = plan->n_patches > LEAST_SLOTS ? plan->n_patches : LEAST_SLOTS;
+    struct arena *arena = run_arena(run, ARENA_BUFFERS);
+    TRY(arena_host(arena, (size_t)pp->slots * sizeof *pp->slot, (void **)&pp->slot));
+    TRY(arena_host(arena, (size_t)pp->slots * sizeof *pp->sent, (void **)&pp->sent));
+    TRY(arena_host(arena, (size_t)plan->n_patches * sizeof *pp->latent_req,
+                   (void **)&pp->latent_req));
     for (int s = 0; s < pp->slots && pp->stages > 1; s++)
         TRY(run_tensor(run, ARENA_BUFFERS, 1, &patch, &pp->slot[s]));
     if (pp->stages == 1 || (!plan->shard.embed && !plan->shard.head))
@@ -395,7 +398,7 @@ static enum status pipefusion_finish(struct strategy *me, struct run *run)
     TRY(comm_wait(&pp->sent_whole, run_queue(run)));
     for (int s = 0; s < pp->slots; s++)
         TRY(comm_wait(&pp->sent[s], run_queue(run)));
-    for (int m = 0; m < PLAN_MAX_PATCHES; m++)
+    for (int m = 0; m < run_plan(run)->n_patches; m++)
         TRY(comm_wait(&pp->latent_req[m], run_queue(run)));
     return ST_OK;
 }

@@ -2,7 +2,7 @@
 /* The problem's defaults, its checks and its arithmetic. */
 #include "strategies/problem.h"
 
-enum { MAX_PIXELS = 65536, MAX_STEPS = 100000, MAX_REQUESTS = 128 };
+enum { MAX_PIXELS = 65536, MAX_STEPS = 100000, MAX_REQUESTS = 1024 };
 
 struct latent_geometry problem_geometry(const struct problem *p)
 {

@@ -22,11 +22,11 @@ static void copy_plan(const struct plan *from, struct plan *to)
         to->strategy[a].item = &to->spec.item[a];
 }
 
-static enum status row_linear_owned(void *self, int layer, enum dit_site site, struct tensor *y,
-                                    const struct tensor *x, const struct tensor *w, struct queue *q)
+static enum status row_linear_owned(void *self, struct tensor *y, const struct tensor *x,
+                                    const struct tensor *w, struct queue *q)
 {
     struct strategy *owner = self;
-    return owner->ops->row_linear(owner, layer, site, y, x, w, q);
+    return owner->ops->row_linear(owner, y, x, w, q);
 }
 
 static void set_hooks(struct run *run)

@@ -37,7 +37,8 @@ struct run {
         input;         /* [B, n, K] model dtype, what the patch embedding reads; ranks that embed */
     struct tensor h;   /* [B, n, C] */
     struct tensor eps; /* [B, n, Kout]; ranks with the head */
-    struct tensor whole; /* fp32, all latents, for the final gather; ranks with the head */
+    struct tensor whole;        /* fp32, all latents, for the final gather; ranks with the head */
+    struct tensor *gather_part; /* [ranks of the largest axis] of it; ranks with the head */
 };
 
 /* Index into span, rows and row_begin. */

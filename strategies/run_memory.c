@@ -35,15 +35,17 @@ static enum status rows_init(struct run *run)
     int begin = 0;
     for (int m = PATCH_ALL; m < plan->n_patches; m++) {
         int slot = run_slot(m);
-        plan_span(plan, NULL, m, &run->span[slot]);
+        TRY(plan_span(plan, PLAN_OWN, NULL, m, arena, &run->span[slot]));
         run->rows[slot] = span_count(&run->span[slot]);
         if (m == PATCH_ALL)
             continue;
         run->row_begin[slot] = begin;
         begin += run->rows[slot];
     }
-    for (int b = 0; b < plan->n_lanes; b++)
-        run->prompt_row[b] = plan->lane[b].branch * plan->problem.requests + plan->lane[b].request;
+    for (int b = 0; b < plan->n_lanes; b++) {
+        struct lane lane = plan_lane(plan, b);
+        run->prompt_row[b] = lane.branch * plan->problem.requests + lane.request;
+    }
     return ST_OK;
 }
 
@@ -71,6 +73,10 @@ static enum status latents_init(struct run *run)
     if (plan->problem.config->sampler.kind == SAMPLER_DDPM)
         TRY(arena_tensor(arena, DTYPE_F32, 3, latent, &run->noise));
     bool branches = plan->problem.all_channels;
+    int most = 1;
+    for (int a = 0; a < plan->mesh.n_axes; a++)
+        most = plan->mesh.size[a] > most ? plan->mesh.size[a] : most;
+    TRY(arena_host(arena, (size_t)most * sizeof *run->gather_part, (void **)&run->gather_part));
     int64_t whole = plan_gather_rows(plan, plan->coord, 0, branches) * run_features(run, branches);
     return arena_tensor(run->arena[ARENA_BUFFERS], DTYPE_F32, 1, &whole, &run->whole);
 }

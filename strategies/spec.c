@@ -2,6 +2,7 @@
 /* Reading and writing the text form of a hybrid. Whether it fits a model is not decided here. */
 #include "strategies/spec.h"
 
+#include "kernels/base/suggest.h"
 #include "strategies/strategy.h"
 
 #include <errno.h>
@@ -39,6 +40,25 @@ static const char *strategy_names(char *buffer, size_t size)
     for (int i = 0; strategy_at(i); i++)
         append(buffer, size, ", %s", strategy_at(i)->name);
     return buffer;
+}
+
+/* The nearest name of a strategy, as suggest_hint says it. */
+static const char *strategy_hint(const char *word, char hint[SUGGEST_HINT])
+{
+    enum { MAX_WORDS = 32 };
+    const char *words[MAX_WORDS + 1] = {"serial"};
+    for (int i = 0; strategy_at(i) && i + 1 < MAX_WORDS; i++)
+        words[i + 1] = strategy_at(i)->name;
+    return suggest_hint(word, words, hint);
+}
+
+static const char *option_hint(const struct strategy_ops *ops, const char *word,
+                               char hint[SUGGEST_HINT])
+{
+    const char *words[SPEC_MAX_OPTIONS + 1] = {NULL};
+    for (int i = 0; i < SPEC_MAX_OPTIONS && ops->options && ops->options[i].name; i++)
+        words[i] = ops->options[i].name;
+    return suggest_hint(word, words, hint);
 }
 
 static const char *option_names(const struct strategy_ops *ops, char *buffer, size_t size)
@@ -95,6 +115,7 @@ static enum status take_option(struct cursor *c, struct spec_item *item)
 {
     char word[40];
     char names[200];
+    char hint[SUGGEST_HINT];
     struct cursor start = *c;
     take_word(c, word, sizeof word);
     const struct spec_option *table = item->ops->options;
@@ -112,8 +133,8 @@ static enum status take_option(struct cursor *c, struct spec_item *item)
         return take_values(c, &table[i], &item->option[i]);
     }
     return fail(ST_INVALID,
-                "strategy '%.200s': position %d: %s has no option '%s'; its options: %s", c->text,
-                position(&start), item->ops->name, word,
+                "strategy '%.200s': position %d: %s has no option '%s'%s; its options: %s", c->text,
+                position(&start), item->ops->name, word, option_hint(item->ops, word, hint),
                 option_names(item->ops, names, sizeof names));
 }
 
@@ -121,6 +142,7 @@ static enum status take_item(struct cursor *c, struct spec_item *item)
 {
     char word[40];
     char names[300];
+    char hint[SUGGEST_HINT];
     struct cursor start = *c;
     memset(item, 0, sizeof *item);
     take_word(c, word, sizeof word);
@@ -129,8 +151,10 @@ static enum status take_item(struct cursor *c, struct spec_item *item)
         return fail(ST_INVALID, "strategy '%.200s': position %d: 'serial' stands alone", c->text,
                     position(&start));
     if (!item->ops)
-        return fail(ST_INVALID, "strategy '%.200s': position %d: unknown strategy '%s'; legal: %s",
-                    c->text, position(&start), word, strategy_names(names, sizeof names));
+        return fail(ST_INVALID,
+                    "strategy '%.200s': position %d: unknown strategy '%s'%s; legal: %s", c->text,
+                    position(&start), word, strategy_hint(word, hint),
+                    strategy_names(names, sizeof names));
     if (*c->at != '=')
         return fail(ST_INVALID,
                     "strategy '%.200s': position %d: '=' and a degree are wanted after '%s'",
@@ -226,8 +250,9 @@ enum status spec_expand(const struct spec *spec, int heads, struct spec *out)
         for (int k = 0; k < parts.n; k++) {
             if (parts.item[k].degree == 1 && !has_option(&parts.item[k]))
                 continue;
-            BUG_ON(out->n == SPEC_MAX_ITEMS, "more than %d strategies after expansion",
-                   SPEC_MAX_ITEMS);
+            if (out->n == SPEC_MAX_ITEMS)
+                return fail(ST_INVALID, "more than %d strategies, each part of a composite counted",
+                            SPEC_MAX_ITEMS);
             insert_sorted(out, &parts.item[k]);
         }
     }
@@ -291,14 +316,6 @@ int spec_ranks(const struct spec *spec)
     for (int i = 0; i < spec->n && ranks <= 1000000; i++)
         ranks *= spec->item[i].degree;
     return ranks > 1000000 ? 1000001 : (int)ranks;
-}
-
-const struct spec_item *spec_find(const struct spec *spec, const char *name)
-{
-    for (int i = 0; i < spec->n; i++)
-        if (strcmp(spec->item[i].ops->name, name) == 0)
-            return &spec->item[i];
-    return NULL;
 }
 
 const char *spec_composite(const struct spec *spec)

@@ -60,9 +60,6 @@ const char *spec_composite(const struct spec *spec);
 
 int spec_ranks(const struct spec *spec); /* product of degrees */
 
-/* The item of that strategy, or NULL. */
-const struct spec_item *spec_find(const struct spec *spec, const char *name);
-
 /* Option `name` of an item: its first value, or `otherwise` when not given. */
 int spec_option_value(const struct spec_item *item, const char *name, int otherwise);
 

@@ -36,8 +36,8 @@ struct strategy_ops {
      * attention */
     enum status (*attend)(struct strategy *me, const struct attn_call *call);
     /* (optional) seam B, when it owns row_linear */
-    enum status (*row_linear)(struct strategy *me, int layer, enum dit_site site, struct tensor *y,
-                              const struct tensor *x, const struct tensor *w, struct queue *q);
+    enum status (*row_linear)(struct strategy *me, struct tensor *y, const struct tensor *x,
+                              const struct tensor *w, struct queue *q);
     /* (optional) seam C, when it owns guide: from my branch's eps [R, N, K] to both branches' */
     enum status (*guide)(struct strategy *me, struct run *run, const struct tensor *mine,
                          struct tensor *eps_u, struct tensor *eps_c);

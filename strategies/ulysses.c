@@ -8,6 +8,8 @@
 #include "strategies/registry.h"
 #include "strategies/strategy.h"
 
+#include <string.h>
+
 struct ulysses {
     struct comm *comm;
     int ranks, rank;
@@ -22,7 +24,7 @@ static enum status ulysses_plan(struct strategy *me, struct plan *plan)
 {
     int n = plan->mesh.size[me->axis];
     char legal[200];
-    if (plan->heads % n != 0 || n > EXCHANGE_RANKS)
+    if (plan->heads % n != 0)
         return plan_refuse("ulysses=%d does not divide %d heads; legal degrees: %s", n, plan->heads,
                            plan_divisors(plan->heads, legal, sizeof legal));
     TRY(plan_split_tokens(plan, me->axis, false));
@@ -38,12 +40,8 @@ static enum status ulysses_volume(const struct strategy *me, const struct plan *
 {
     uint64_t P = (uint64_t)plan->mesh.size[me->axis];
     uint64_t L = (uint64_t)plan_layers(plan);
-    struct span mine;
-    struct span wide;
-    plan_span(plan, NULL, PATCH_ALL, &mine);
-    plan_span_wide(plan, NULL, PATCH_ALL, &wide);
-    int n = span_count(&mine);
-    int W = span_count(&wide);
+    int n = plan_rows(plan, PLAN_OWN, NULL, PATCH_ALL);
+    int W = plan_rows(plan, PLAN_WIDE, NULL, PATCH_ALL);
     uint64_t slice = volume_heads_bytes(plan, n, plan->heads); /* my rows, one rank's heads */
     struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_TO_ALL, .calls = 4 * L};
     whole.api_bytes = L * (3 * slice * P + volume_heads_bytes(plan, W, plan->heads));
@@ -61,14 +59,11 @@ static enum status rows_init(struct ulysses *u, const struct strategy *me, struc
     TRY(arena_host(arena, slots * sizeof *u->wide, (void **)&u->wide));
     for (int m = PATCH_ALL; m < plan->n_patches; m++) {
         int coord[MESH_MAX_AXES];
-        plan_span_wide(plan, NULL, m, &u->wide[m + 1]);
-        for (int a = 0; a < plan->mesh.n_axes; a++)
-            coord[a] = plan->coord[a];
+        memcpy(coord, plan->coord, sizeof coord);
+        TRY(plan_span(plan, PLAN_WIDE, NULL, m, arena, &u->wide[m + 1]));
         for (int r = 0; r < u->ranks; r++) {
-            struct span span;
             coord[me->axis] = r;
-            plan_span(plan, coord, m, &span);
-            u->rows[(m + 1) * u->ranks + r] = span_count(&span);
+            u->rows[(m + 1) * u->ranks + r] = plan_rows(plan, PLAN_OWN, coord, m);
         }
     }
     return ST_OK;

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,6 +40,35 @@ enum status self_words(char *const *words, char ***out)
     memcpy(all + 1, words, (n + 1) * sizeof *all);
     *out = all;
     return ST_OK;
+}
+
+/* Does BASE/INNER hold what belongs to a program like this one? Its folder goes into path. */
+static bool share_in(const char *base, const char *inner, char *path)
+{
+    static const char mark[] = "/plots/style.gp";
+    int n = snprintf(path, PATH_MAX, "%s%s%s", base, inner, mark);
+    if (n >= PATH_MAX || access(path, R_OK) != 0)
+        return false;
+    path[n - (int)strlen(mark)] = '\0';
+    return true;
+}
+
+enum status self_share(char *path)
+{
+    enum { LEVELS = 4 }; /* build/VARIANT/tests/NAME is the deepest program */
+    char program[PATH_MAX];
+    char base[PATH_MAX];
+    TRY(self_path(program));
+    strcpy(base, program);
+    for (int i = 0; i < LEVELS && strrchr(base, '/'); i++) {
+        *strrchr(base, '/') = '\0';
+        if (share_in(base, "/share/ditbench", path) || share_in(base, "", path))
+            return ST_OK;
+    }
+    return fail(ST_IO,
+                "neither share/ditbench nor a source tree lies above %s; `make install` "
+                "puts share/ditbench beside the folder of the program",
+                program);
 }
 
 const char *self_version(void)

@@ -13,6 +13,11 @@ enum status self_path(char *path);
  * again. One block, for free(); the words are borrowed. ST_IO, ST_OOM. */
 enum status self_words(char *const *words, char ***out);
 
+/* The folder that holds this program's plots/ and experiments/, seen from its own file:
+ * PREFIX/share/ditbench of an installed one, the tree of a build, a bundle. Into path of PATH_MAX
+ * bytes. ST_IO where there is none. */
+enum status self_share(char *path);
+
 /* "0.1.0" */
 const char *self_version(void);
 

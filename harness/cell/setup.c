@@ -58,6 +58,17 @@ static int default_threads(int world)
     return world > 0 && online > 0 ? (int)online : env_cores();
 }
 
+/* A rank has one thread at least: fewer threads than ranks are not what would run, nor what the
+ * record and its id may say. */
+static void fill_threads(struct setup *s, int world)
+{
+    s->threads_asked = s->cell.threads;
+    if (s->cell.threads == 0)
+        s->cell.threads = default_threads(world);
+    if (s->cell.threads < s->cell.ranks)
+        s->cell.threads = s->cell.ranks;
+}
+
 static enum status fill_strategy(struct setup *s, int world)
 {
     struct cell *cell = &s->cell;
@@ -134,11 +145,11 @@ static enum status setup_fill(struct setup *s, int world)
             "start without mpirun");
     if (cell->seed < 0)
         cell->seed = CELL_SEED;
-    if (cell->threads == 0)
-        cell->threads = default_threads(world);
     TRY(fill_text(s));
     TRY(fill_problem(s));
-    return fill_strategy(s, world);
+    TRY(fill_strategy(s, world));
+    fill_threads(s, world);
+    return ST_OK;
 }
 
 enum status setup_open(const struct cell *asked, const struct rendezvous *place, struct setup **out)

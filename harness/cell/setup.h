@@ -25,7 +25,8 @@ struct setup {
     struct problem problem;   /* points to config */
     struct spec spec;         /* as parsed */
     struct sampler *sampler;
-    bool mpirun; /* this process is one of mpirun's */
+    int threads_asked; /* 0: none were; the cell has at least one for each rank */
+    bool mpirun;       /* this process is one of mpirun's */
 };
 
 /* place: of this process among those of mpirun or fork_ranks.h; NULL: none of them. ST_INVALID,

@@ -2,7 +2,7 @@
 /* argp over the tables of commands and cells. Interprets no value. */
 #include "harness/cli/args.h"
 
-#include "harness/base/suggest.h"
+#include "kernels/base/suggest.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -108,9 +108,8 @@ static enum status refuse(const struct parse *p, const char *name, size_t n)
         if (p->option[i].name)
             words[count++] = p->option[i].name;
     const char *near = suggest_word(typed, words);
-    if (near)
-        return fail(ST_INVALID, "unknown option '--%s': did you mean '--%s'?", typed, near);
-    return fail(ST_INVALID, "unknown option '--%s'; `ditbench %s --help` lists them", typed,
+    return fail(ST_INVALID, "unknown option '--%s'%s%s%s; `ditbench %s --help` lists them", typed,
+                near ? " (did you mean '--" : "", near ? near : "", near ? "'?)" : "",
                 p->args->command);
 }
 

@@ -9,6 +9,7 @@
 #include "harness/launch/place.h"
 #include "harness/measure/comm_bench.h"
 #include "harness/measure/comm_case.h"
+#include "kernels/base/suggest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct comm_options {
     struct comm_bench bench;
     int64_t max; /* 0: by the backend */
     int forms;
+    int ranks; /* 0: as many as there are GPUs, or two */
     bool json;
     /* on rank 0 */
     const struct cell *cell;
@@ -27,18 +29,32 @@ struct comm_options {
     json_t *rows; /* with json */
 };
 
-enum { KEY_MIN = 1, KEY_MAX, KEY_FACTOR, KEY_ITERS, KEY_WARMUP, KEY_OP, KEY_GRAPH, KEY_JSON };
-enum { MAX_ITERS = 100000, LOOPS_TIMEOUT_S = 60 };
+enum {
+    KEY_MIN = 1,
+    KEY_MAX,
+    KEY_FACTOR,
+    KEY_ITERS,
+    KEY_WARMUP,
+    KEY_OP,
+    KEY_GRAPH,
+    KEY_RANKS,
+    KEY_JSON
+};
+enum { MAX_ITERS = 100000, MAX_FACTOR = 1 << 20, LOOPS_TIMEOUT_S = 60 };
+
+static const int64_t most_bytes = INT64_C(1) << 40;
 
 static const struct args_option own[] = {
-    {"min", KEY_MIN, "BYTES", "smallest size (1024)"},
-    {"max", KEY_MAX, "BYTES", "largest size (4 MiB on the CPU, 64 MiB on GPUs)"},
-    {"factor", KEY_FACTOR, "F", "from one size to the next (4)"},
-    {"iters", KEY_ITERS, "N", "samples of each (20)"},
-    {"warmup", KEY_WARMUP, "N", "samples before them (5)"},
+    {"min", KEY_MIN, "SIZE", "smallest size (default: 1K); K, M, G are powers of 1024"},
+    {"max", KEY_MAX, "SIZE", "largest size (default: 4M on the CPU, 64M on GPUs)"},
+    {"factor", KEY_FACTOR, "F", "from one size to the next (default: 4)"},
+    {"iters", KEY_ITERS, "N", "samples of each (default: 20)"},
+    {"warmup", KEY_WARMUP, "N", "samples before them (default: 5)"},
     {"op", KEY_OP, "NAME",
      "this one only: all_reduce, all_gather, all_to_all, send, to_heads, to_tokens"},
-    {"graph", KEY_GRAPH, "on|off|both", "as recorded graphs, launched one by one (both)"},
+    {"graph", KEY_GRAPH, "on|off|both",
+     "as recorded graphs, one by one, or both (default: both where graphs can be recorded)"},
+    {"ranks", KEY_RANKS, "N", "ranks (default: the GPUs that are seen, else 2)"},
     {"json", KEY_JSON, NULL, "JSON on one line"},
     {NULL, 0, NULL, NULL},
 };
@@ -47,27 +63,29 @@ static const struct args_option own[] = {
 
 static enum status take_op(struct comm_options *o, const char *value)
 {
-    char names[200] = "";
-    for (int i = 0; comm_case_at(i); i++) {
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", comm_case_at(i)->name);
-        if (strcmp(value, comm_case_at(i)->name) == 0)
-            o->bench.op = comm_case_at(i)->name;
+    enum { MAX_OPS = 16 };
+    const char *words[MAX_OPS + 1] = {NULL};
+    for (int i = 0; comm_case_at(i) && i < MAX_OPS; i++) {
+        words[i] = comm_case_at(i)->name;
+        if (strcmp(value, words[i]) != 0)
+            continue;
+        o->bench.op = words[i];
+        return ST_OK;
     }
-    return o->bench.op ? ST_OK : fail(ST_INVALID, "--op: found '%.60s'; legal: %s", value, names);
+    return suggest_refuse("--op", value, words);
 }
 
 static enum status take_graph(struct comm_options *o, const char *value)
 {
-    if (strcmp(value, "on") == 0)
-        o->forms = FORM_GRAPH;
-    else if (strcmp(value, "off") == 0)
-        o->forms = FORM_DIRECT;
-    else if (strcmp(value, "both") == 0)
-        o->forms = FORMS_BOTH;
-    else
-        return fail(ST_INVALID, "--graph: found '%.60s'; legal: on, off, both", value);
-    return ST_OK;
+    static const char *const words[] = {"on", "off", "both", NULL};
+    static const int forms[] = {FORM_GRAPH, FORM_DIRECT, FORMS_BOTH};
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(value, words[i]) != 0)
+            continue;
+        o->forms = forms[i];
+        return ST_OK;
+    }
+    return suggest_refuse("--graph", value, words);
 }
 
 static enum status take(void *self, int key, const char *value)
@@ -75,11 +93,11 @@ static enum status take(void *self, int key, const char *value)
     struct comm_options *o = self;
     switch (key) {
     case KEY_MIN:
-        return number_whole("--min", value, 1, INT64_C(1) << 40, &o->bench.min);
+        return number_bytes("--min", value, 1, most_bytes, &o->bench.min);
     case KEY_MAX:
-        return number_whole("--max", value, 1, INT64_C(1) << 40, &o->max);
+        return number_bytes("--max", value, 1, most_bytes, &o->max);
     case KEY_FACTOR:
-        return number_int("--factor", value, 2, 1 << 20, &o->bench.factor);
+        return number_int("--factor", value, 2, MAX_FACTOR, &o->bench.factor);
     case KEY_ITERS:
         return number_int("--iters", value, 1, MAX_ITERS, &o->bench.iters);
     case KEY_WARMUP:
@@ -88,6 +106,8 @@ static enum status take(void *self, int key, const char *value)
         return take_op(o, value);
     case KEY_GRAPH:
         return take_graph(o, value);
+    case KEY_RANKS:
+        return number_int("--ranks", value, 1, COMM_CASE_RANKS, &o->ranks);
     default:
         o->json = true;
         return ST_OK;
@@ -101,7 +121,7 @@ static void print_head(const struct comm_options *o)
     const struct cell *cell = o->cell;
     printf("# %s over %s, %d ranks, exchange %s; median, p10 and p90 of %d samples, each the mean\n"
            "# of %d operations in a row, on the slowest rank; GB = 1e9 bytes\n"
-           "#%11s %12s %5s %-10s %-6s %10s %10s %10s %8s %8s %7s\n",
+           "#%10s %10s %4s %-10s %-5s %9s %9s %9s %7s %7s %7s\n",
            cell->backend, cell->transport, cell->ranks, cell->exchange, o->bench.iters,
            COMM_BENCH_CHAIN, "size(B)", "count", "type", "op", "graph", "time(us)", "p10", "p90",
            "algbw", "busbw", "#wrong");
@@ -122,7 +142,7 @@ static void on_row(void *self, const struct comm_bench_row *row)
     }
     if (o->printed++ == 0)
         print_head(o);
-    printf("%12lld %12lld %5s %-10s %-6s %10.2f %10.2f %10.2f %8.2f %8.2f %7lld\n",
+    printf("%11lld %10lld %4s %-10s %-5s %9.2f %9.2f %9.2f %7.2f %7.2f %7lld\n",
            (long long)row->bytes, (long long)row->count, dtype, row->op, row->graph ? "on" : "off",
            row->median_us, row->p10_us, row->p90_us, row->algbw, row->busbw, (long long)row->wrong);
     fflush(stdout);
@@ -179,9 +199,10 @@ static enum status fill(struct comm_options *o, struct cell *cell, const struct 
 {
     bool gpus = strcmp(cell->backend, "cpu") != 0 && backend_find("cuda") && gpus_count() > 1;
     if (cell->ranks == 0)
-        cell->ranks = place ? place->size : gpus ? gpus_count() : 2;
+        cell->ranks = o->ranks > 0 ? o->ranks : place ? place->size : gpus ? gpus_count() : 2;
     if (cell->ranks > COMM_CASE_RANKS)
-        return fail(ST_INVALID, "--ranks: found %d; at most %d", cell->ranks, COMM_CASE_RANKS);
+        return fail(ST_INVALID, "%d processes under mpirun; `comm` takes at most %d", cell->ranks,
+                    COMM_CASE_RANKS);
     cell->requests = cell->ranks;
     snprintf(cell->model, sizeof cell->model, "dit-tiny");
     if (cell->ranks > 1)
@@ -230,12 +251,13 @@ static enum status run(struct comm_options *o, struct cell *cell, char **argv)
 
 static enum status comm_main(int argc, char **argv)
 {
-    static const char *const only[] = {"backend", "transport", "exchange", "ranks",
+    static const char *const only[] = {"backend", "transport", "exchange",
                                        "threads", "dtype",     NULL};
     static const struct args args = {
         .command = "comm",
         .positional = "",
-        .about = "Times the operations between ranks by size, and checks their results.",
+        .about = "Times the operations between ranks by size, in the columns of nccl-tests, and "
+                 "checks their results: exit status 1 when an element is wrong.",
         .own = own,
         .cell = true,
         .only = only,

@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ditbench list`: what there is, one line each. */
+#include "harness/base/fold.h"
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/host/gpus.h"
 #include "harness/sweep/experiment.h"
+#include "harness/sweep/experiment_find.h"
 #include "kernels/backend.h"
+#include "kernels/base/suggest.h"
 #include "kernels/comm/comm.h"
 #include "models/dit_config.h"
 #include "models/sampler.h"
 #include "strategies/strategy.h"
 
-#include <dirent.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+/* Image tokens of the model's own size. */
+static int tokens_of(const struct dit_config *c)
+{
+    int side = c->default_size / c->vae_scale / c->patch;
+    return side * side;
+}
 
 static enum status put_models(json_t *list)
 {
@@ -23,9 +29,12 @@ static enum status put_models(json_t *list)
         const struct dit_config *c = dit_config_at(i);
         json_array_append_new(
             list,
-            json_pack("{s:s, s:s, s:I, s:i, s:i, s:i, s:f, s:s}", "name", c->name, "summary",
-                      dit_config_summary(i), "parameters", (json_int_t)dit_config_parameters(c),
-                      "heads", c->heads, "layers", c->layers, "size", c->default_size, "guidance",
+            json_pack("{s:s, s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:s}",
+                      "name", c->name, "summary", dit_config_summary(i), "parameters",
+                      (json_int_t)dit_config_parameters(c), "channels", dit_channels(c), "heads",
+                      c->heads, "layers", c->layers, "latent_channels", c->in_channels, "patch",
+                      c->patch, "tokens", tokens_of(c), "text_tokens", c->text_tokens, "text_dim",
+                      c->text_dim, "size", c->default_size, "steps", c->default_steps, "guidance",
                       (double)c->default_guidance, "sampler", sampler_kind_name(c->sampler.kind)));
     }
     return ST_OK;
@@ -85,64 +94,27 @@ static enum status put_transports(json_t *list)
     return ST_OK;
 }
 
-/* ---- experiments: files, so that a broken one is listed with what is wrong with it ---- */
-
-static int is_yaml(const struct dirent *entry)
-{
-    size_t n = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && n > 5 && strcmp(entry->d_name + n - 5, ".yaml") == 0;
-}
-
-static void put_experiment(json_t *list, const char *path)
+/* Files, so that a broken one is listed with what is wrong with it. */
+static void put_experiment(json_t *list, const struct experiment_file *file)
 {
     struct experiment *e;
-    if (experiment_open(path, &e) != ST_OK) {
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s}", "name", path, "summary", status_message()));
-        status_clear();
-        return;
-    }
-    json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", experiment_name(e), "summary",
-                                          experiment_description(e), "path", path));
-    experiment_close(e);
+    enum status st = experiment_open(file->path, &e);
+    json_t *item = json_pack("{s:s, s:s, s:s}", "name", file->name, "summary",
+                             st ? status_message() : experiment_description(e), "path", file->path);
+    json_array_append_new(list, item);
+    if (st == ST_OK)
+        experiment_close(e);
+    status_clear();
 }
 
-static void put_folder(json_t *list, const char *folder)
-{
-    struct dirent **found;
-    int n = scandir(folder, &found, is_yaml, alphasort);
-    for (int i = 0; i < n; i++) {
-        char path[PATH_MAX];
-        int length = snprintf(path, sizeof path, "%s/%s", folder, found[i]->d_name);
-        if (length > 0 && length < PATH_MAX)
-            put_experiment(list, path);
-        free(found[i]);
-    }
-    if (n >= 0)
-        free(found);
-}
-
-/* ./experiments, and those of the source tree that the program was built in: beside or above its
- * folder. */
 static enum status put_experiments(json_t *list)
 {
-    static const char *const beside[] = {"experiments", "../experiments"};
-    char here[PATH_MAX];
-    char program[PATH_MAX - 20] = "";
-    char there[PATH_MAX];
-    bool has_here = realpath("experiments", here) != NULL;
-    if (has_here)
-        put_folder(list, "experiments");
-    if (readlink("/proc/self/exe", program, sizeof program - 1) < 0)
-        return ST_OK;
-    *strrchr(program, '/') = '\0';
-    for (int i = 0; i < 2; i++) {
-        char path[PATH_MAX];
-        snprintf(path, sizeof path, "%s/%s", program, beside[i]);
-        if (realpath(path, there) && !(has_here && strcmp(here, there) == 0))
-            put_folder(list, there);
-    }
-    return ST_OK;
+    struct experiment_files files;
+    enum status st = experiment_find_all(&files);
+    for (int i = 0; i < files.n && st == ST_OK; i++)
+        put_experiment(list, &files.v[i]);
+    experiment_files_release(&files);
+    return st;
 }
 
 /* ---- the command ---- */
@@ -179,15 +151,22 @@ static enum status take(void *self, int key, const char *value)
         o->json = true;
         return ST_OK;
     }
-    for (int i = 0; i < KINDS && !o->kind; i++)
-        if (strcmp(kinds[i].name, value) == 0) {
+    const char *words[KINDS + 1] = {NULL};
+    char hint[SUGGEST_HINT];
+    if (o->kind)
+        return fail(ST_INVALID, "'%.60s': one kind at a time; the first is %s", value,
+                    o->kind->name);
+    for (int i = 0; i < KINDS; i++) {
+        words[i] = kinds[i].name;
+        if (strcmp(kinds[i].name, value) == 0)
             o->kind = &kinds[i];
-            return ST_OK;
-        }
-    return fail(
-        ST_INVALID,
-        "'%.60s': wanted one of models, strategies, samplers, experiments, backends, transports",
-        value);
+    }
+    if (o->kind)
+        return ST_OK;
+    return fail(ST_INVALID,
+                "'%.60s'%s: wanted one of models, strategies, samplers, experiments, backends, "
+                "transports",
+                value, suggest_hint(value, words, hint));
 }
 
 static const char *text_of(const json_t *item, const char *key)
@@ -196,31 +175,70 @@ static const char *text_of(const json_t *item, const char *key)
     return text ? text : "";
 }
 
-/* What a strategy has besides its summary, on the same line. */
-static void print_strategy(const json_t *item)
+/* "pipefusion: options patches, warmup, layers" */
+static char *options_text(const json_t *item, char *text, size_t size)
 {
-    printf("  [%s; acts on %s; sends %s; memory: %s; %s]",
-           json_is_true(json_object_get(item, "exact")) ? "exact" : "stale", text_of(item, "seam"),
-           text_of(item, "bytes"), text_of(item, "memory"), text_of(item, "paper"));
+    size_t i;
+    const json_t *option;
+    size_t used = 0;
+    text[0] = '\0';
+    json_array_foreach(json_object_get(item, "options"), i, option) if (used < size) used +=
+        (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "; options ",
+                         text_of(option, "name"));
+    return text;
 }
 
-static void print_lines(const json_t *list)
+/* What a strategy has besides its summary. */
+static void print_strategy(const json_t *item, int indent)
+{
+    char text[600];
+    char options[200];
+    const char *paper = text_of(item, "paper");
+    bool cited = strcmp(paper, "-") != 0;
+    snprintf(text, sizeof text, "%s; acts on %s; sends %s; memory: %s%s%s%s",
+             json_is_true(json_object_get(item, "exact")) ? "exact" : "stale",
+             text_of(item, "seam"), text_of(item, "bytes"), text_of(item, "memory"),
+             options_text(item, options, sizeof options), cited ? "; " : "", cited ? paper : "");
+    printf("%*s", indent, "");
+    fold_print(indent, indent, text);
+}
+
+static int width_of(const json_t *list)
 {
     size_t i;
     const json_t *item;
     int width = 0;
     json_array_foreach(list, i, item) if ((int)strlen(text_of(item, "name")) > width) width =
         (int)strlen(text_of(item, "name"));
-    json_array_foreach(list, i, item)
-    {
-        printf("  %-*s  %s", width, text_of(item, "name"), text_of(item, "summary"));
-        if (json_object_get(item, "seam"))
-            print_strategy(item);
-        const json_t *devices = json_object_get(item, "devices");
-        if (json_integer_value(devices) != 1 && devices)
-            printf("  [%d devices here]", (int)json_integer_value(devices));
-        printf("\n");
-    }
+    return width;
+}
+
+static void print_item(const json_t *item, int width)
+{
+    char text[1200];
+    const json_t *devices = json_object_get(item, "devices");
+    const json_t *parameters = json_object_get(item, "parameters");
+    int column = 4 + width;
+    printf("  %-*s  ", width, text_of(item, "name"));
+    if (parameters)
+        column += printf("%7.3f B  ", 1e-9 * (double)json_integer_value(parameters));
+    snprintf(text, sizeof text, "%s", text_of(item, "summary"));
+    if (devices && json_integer_value(devices) != 1)
+        snprintf(text, sizeof text, "%s [%d devices here]", text_of(item, "summary"),
+                 (int)json_integer_value(devices));
+    fold_print(column, column, text);
+    if (json_object_get(item, "seam"))
+        print_strategy(item, column);
+    if (json_object_get(item, "path"))
+        printf("%*s%s\n", column, "", text_of(item, "path"));
+}
+
+static void print_lines(const json_t *list)
+{
+    size_t i;
+    const json_t *item;
+    int width = width_of(list);
+    json_array_foreach(list, i, item) print_item(item, width);
 }
 
 static enum status list_run(int argc, char **argv)
@@ -228,7 +246,7 @@ static enum status list_run(int argc, char **argv)
     static const struct args args = {
         .command = "list",
         .positional = "[models|strategies|samplers|experiments|backends|transports]",
-        .about = "Lists what there is, one line each.",
+        .about = "Lists what there is. B: billions of parameters; --json has more.",
         .own = own,
         .take = take,
     };

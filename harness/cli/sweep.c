@@ -3,7 +3,10 @@
 #include "harness/sweep/sweep.h"
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
+#include "harness/sweep/experiment_find.h"
+#include "kernels/base/suggest.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +27,14 @@ struct sweep_command {
     const char *file;
 };
 
+static enum status refuse_status(const char *name)
+{
+    const char *words[ENDINGS + 1] = {NULL};
+    for (int k = 0; k < ENDINGS; k++)
+        words[k] = ending_name((enum ending)k);
+    return suggest_refuse("--retry", name, words);
+}
+
 static enum status take_retry(const char *list, bool retry[ENDINGS])
 {
     for (const char *at = list;;) {
@@ -32,11 +43,7 @@ static enum status take_retry(const char *list, bool retry[ENDINGS])
         size_t n = strcspn(at, ",");
         snprintf(name, sizeof name, "%.*s", n < sizeof name ? (int)n : (int)sizeof name - 1, at);
         if (!ending_find(name, &status))
-            return fail(
-                ST_INVALID,
-                "--retry: found '%s', wanted names of statuses: ok, wrong, unsupported, oom, "
-                "timeout, crash, error, interrupted",
-                name);
+            return refuse_status(name);
         retry[status] = true;
         if (at[n] == '\0')
             return ST_OK;
@@ -71,23 +78,43 @@ static enum status take(void *self, int key, const char *value)
     }
 }
 
+/* Says which file a name stands for. */
+static enum status find(const char *word, char *path)
+{
+    char hidden[PATH_MAX];
+    TRY(experiment_find(word, path, hidden));
+    if (hidden[0])
+        fprintf(stderr, "%s: %s, not %s\n", word, path, hidden);
+    else if (strcmp(word, path) != 0)
+        fprintf(stderr, "%s: %s\n", word, path);
+    return ST_OK;
+}
+
 static enum status sweep_main(int argc, char **argv)
 {
     static const struct args args = {
         .command = "sweep",
-        .positional = "FILE.yaml",
-        .about = "Runs the cells of an experiment file, each in processes of its own, and appends "
-                 "one row for each to "
-                 "a results file. Started again, it goes on where it stood.",
+        .positional = "FILE.yaml|NAME",
+        .about =
+            "Runs the cells of an experiment, each in processes of its own, and appends one row "
+            "for each to a results file. Started again, it goes on where it stood. NAME is one "
+            "of `ditbench list experiments`; ./NAME.yaml and ./experiments/NAME.yaml are "
+            "looked at first.",
         .own = own,
         .take = take,
     };
     struct sweep_command c = {.options = {.argc = argc, .argv = argv}};
     struct experiment *experiment;
+    char path[PATH_MAX];
+    char note[PATH_MAX + 600];
     TRY(args_parse(&args, argc, argv, NULL, &c));
     if (!c.file)
         return fail(ST_INVALID, "no experiment is given; `ditbench list experiments` shows some");
-    TRY(experiment_open(c.file, &experiment));
+    TRY(find(c.file, path));
+    TRY(experiment_open(path, &experiment));
+    experiment_note(experiment, note, sizeof note);
+    if (note[0])
+        fprintf(stderr, "ditbench sweep: note: %s\n", note);
     enum status st = sweep_run(experiment, &c.options);
     experiment_close(experiment);
     return st;

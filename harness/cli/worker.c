@@ -18,13 +18,15 @@
 
 struct worker_options {
     const char *identity;
+    const char *pins;
     const char *output;
 };
 
-enum { KEY_IDENTITY = 1, KEY_OUTPUT };
+enum { KEY_IDENTITY = 1, KEY_PINS, KEY_OUTPUT };
 
 static const struct args_option own[] = {
-    {"identity", KEY_IDENTITY, "TEXT", "of the weights, where it is known already"},
+    {"identity", KEY_IDENTITY, "TEXT", "of the weights"},
+    {"pins", KEY_PINS, "TEXT", "of the files behind it"},
     {"output", KEY_OUTPUT, "FILE", "final latents, safetensors"},
     {NULL, 0, NULL, NULL},
 };
@@ -32,7 +34,7 @@ static const struct args_option own[] = {
 static enum status take(void *self, int key, const char *value)
 {
     struct worker_options *o = self;
-    *(key == KEY_IDENTITY ? &o->identity : &o->output) = value;
+    *(key == KEY_IDENTITY ? &o->identity : key == KEY_PINS ? &o->pins : &o->output) = value;
     return ST_OK;
 }
 
@@ -123,6 +125,7 @@ static enum status work(const struct cell *cell, const struct worker_options *o,
         .setup = setup,
         .place = place_rendezvous(place),
         .identity = o->identity,
+        .pins = o->pins,
         .output = o->output,
         .on_phase = on_phase,
         .on_beat = on_beat,
@@ -133,7 +136,7 @@ static enum status work(const struct cell *cell, const struct worker_options *o,
         /* The parent names it again, with its own command line; a line must be whole to be read. */
         const struct outcome_options options = {.experiment = "", .identity = record->cell.weights};
         env_add_loaded(record, setup->cell.backend);
-        outcome_name(setup, &options, record);
+        outcome_name(setup, &options, env_load(), record);
         enum status said = say_record(record);
         record_close(record);
         st = said ? said : st;
@@ -192,7 +195,7 @@ static enum status worker_main(int argc, char **argv)
         .loop = true,
         .take = take,
     };
-    struct worker_options o = {NULL, NULL};
+    struct worker_options o = {NULL, NULL, NULL};
     struct cell cell;
     prctl(PR_SET_PDEATHSIG,
           SIGKILL); /* under mpirun the parent is mpirun's, which dies with the sweep */

@@ -9,6 +9,7 @@
 #include <cyaml/cyaml.h>
 #include <dlfcn.h>
 #include <jansson.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,6 +188,19 @@ void env_add_loaded(struct record *record, const char *backend)
                         identity.library[i].version);
     if (identity.id[0] != '\0')
         add_nccl(record);
+}
+
+double env_load(void)
+{
+    double load;
+    return getloadavg(&load, 1) == 1 ? load : NAN;
+}
+
+void env_add_load(struct record *record, double before)
+{
+    const double load[] = {before, env_load()};
+    bool told = !isnan(load[0]) && !isnan(load[1]);
+    record_set_numbers(record, &record->env.load, told ? 2 : 0, load);
 }
 
 void env_fill(struct record *record)

@@ -6,8 +6,14 @@
 
 #include "harness/record/record.h"
 
-/* Fills record->env but for the GPUs (gpus.h) and their libraries. */
+/* Fills record->env but for the load, the GPUs (gpus.h) and their libraries. */
 void env_fill(struct record *record);
+
+/* Runnable threads of the host, the last minute's mean; NaN: not told. */
+double env_load(void);
+
+/* env.load := [before, that of now], or nothing where one is not told. */
+void env_add_load(struct record *record, double before);
 
 /* Adds to env.libraries those of `more` whose names are not in it. */
 void env_add_libraries(struct record *record, const struct record_map *more);

@@ -2,8 +2,6 @@
 /* The operations of the communication benchmark, with data that is a function of its place. */
 #include "harness/measure/comm_case.h"
 
-#include "kernels/comm/exchange.h"
-
 #include <math.h>
 #include <stdlib.h>
 

@@ -11,7 +11,9 @@
 
 #include "kernels/base/arena.h"
 #include "kernels/comm/comm.h"
+#include "kernels/comm/exchange.h"
 
+/* COMM_CASE_RANKS: a case's tables lie on the stack */
 enum { COMM_CASE_RANKS = 128, COMM_CASE_LANES = 2, COMM_CASE_WIDTH = 72 };
 
 struct comm_case;

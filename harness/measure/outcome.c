@@ -53,8 +53,7 @@ static enum status predict_reference(const struct setup *s, uint64_t *bytes)
 static enum status capacity(const struct setup *s, size_t *bytes)
 {
     struct device *dev;
-    const int threads = s->cell.threads > s->cell.ranks ? s->cell.threads : s->cell.ranks;
-    const struct device_options options = {.ordinal = 0, .threads = threads};
+    const struct device_options options = {.ordinal = 0, .threads = s->cell.threads};
     TRY(device_open(backend_find(s->cell.backend), &options, &dev));
     enum status st = device_capacity(dev, bytes);
     device_close(dev);
@@ -122,7 +121,8 @@ static void fill_env(const struct setup *s, struct record *record)
     gpus_fill(record);
 }
 
-void outcome_name(const struct setup *s, const struct outcome_options *o, struct record *record)
+void outcome_name(const struct setup *s, const struct outcome_options *o, double load,
+                  struct record *record)
 {
     setup_name_record(s, o->identity, record);
     record->experiment = record_text(record, o->experiment);
@@ -131,6 +131,7 @@ void outcome_name(const struct setup *s, const struct outcome_options *o, struct
     for (int i = 0; i < o->argc; i++)
         record_add_text(record, &record->argv, o->argv[i]);
     fill_env(s, record);
+    env_add_load(record, load);
     if (record_identify(record) != ST_OK)
         record->out_of_memory = true;
     record_set_time(record);
@@ -156,12 +157,28 @@ static enum status failed_record(enum ending status, const char *reason, int ran
     return st;
 }
 
+/* A cell whose files changed under it failed for that, whatever its ranks died of. */
+static void blame_files(const struct pins *pins, struct record *record, enum status *code)
+{
+    char why[4000];
+    bool failed = record->status == ENDING_ERROR || record->status == ENDING_CRASH ||
+                  record->status == ENDING_TIMEOUT;
+    if (!failed || !pins || pins_hold(pins) == ST_OK)
+        return;
+    snprintf(why, sizeof why, "%s", status_message());
+    if (record->reason && strcmp(record->reason, why) != 0)
+        snprintf(why, sizeof why, "%.1900s; %.1900s", status_message(), record->reason);
+    set_failure(record, ENDING_ERROR, why);
+    *code = ST_INVALID;
+}
+
 enum status outcome_failed(const struct setup *setup, const struct outcome_options *options,
                            enum status st, struct record **out)
 {
     *out = NULL;
     TRY(failed_record(ending_of(st), status_message(), 0, NULL, out));
-    outcome_name(setup, options, *out);
+    blame_files(options->pins, *out, &st);
+    outcome_name(setup, options, env_load(), *out);
     return ST_OK;
 }
 
@@ -186,7 +203,7 @@ static enum status start(const struct setup *s, const struct outcome_options *o,
 {
     struct outcome_argv args;
     struct launch_end end;
-    enum status st = outcome_argv_build(s, o->identity, o->output, &args);
+    enum status st = outcome_argv_build(s, o, &args);
     if (st == ST_OK) {
         struct launch launch = {
             .argv = args.v,
@@ -212,11 +229,15 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
                         struct record **out, enum status *code)
 {
     *out = NULL;
+    double load = env_load();
     uint64_t *predicted = calloc((size_t)setup->cell.ranks, sizeof *predicted);
     if (!predicted)
         return fail(ST_OOM, "%d ranks: no host memory", setup->cell.ranks);
     enum status st = ST_OK;
     *code = outcome_foresee(setup, predicted);
+    if (options->pins &&
+        pins_hold(options->pins) != ST_OK) /* what was foreseen is of other files */
+        *code = ST_INVALID;
     if (*code == ST_OK)
         st = start(setup, options, predicted, out, code);
     else
@@ -224,7 +245,8 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
                            *code == ST_OOM ? setup->cell.ranks : 0, predicted, out);
     free(predicted);
     TRY(st);
-    outcome_name(setup, options, *out);
+    blame_files(options->pins, *out, code);
+    outcome_name(setup, options, load, *out);
     if ((*out)->status == ENDING_WRONG)
         *code = ST_WRONG;
     if ((*out)->status == ENDING_OK || (*out)->status == ENDING_UNSUPPORTED)

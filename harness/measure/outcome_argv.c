@@ -4,10 +4,9 @@
 
 #include "harness/base/self.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void add(struct outcome_argv *a, const char *word)
 {
@@ -16,69 +15,68 @@ static void add(struct outcome_argv *a, const char *word)
     a->v[a->n] = NULL;
 }
 
-/* Adds a word of our own; NULL in `v` where there is no memory, which build() looks for. */
-static void add_text(struct outcome_argv *a, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void add_text(struct outcome_argv *a, const char *format, ...)
+/* Adds a word of our own, taken. ST_OOM where it is NULL. */
+static enum status add_own(struct outcome_argv *a, char *text)
 {
-    char *text = NULL;
-    va_list args;
-    va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        text = NULL;
-    va_end(args);
+    if (!text)
+        return fail(ST_OOM, "command line of a cell: no host memory");
     a->text[a->n_text++] = text;
     add(a, text);
+    return ST_OK;
 }
 
-static void add_cell(struct outcome_argv *a, const struct cell *c)
+static enum status add_option(struct outcome_argv *a, const char *name, const char *value)
 {
-    add_text(a, "--model=%s", c->model);
-    add_text(a, "--size=%dx%d", c->width, c->height);
-    add_text(a, "--steps=%d", c->steps);
-    add_text(a, "--guidance=%.17g", c->guidance);
-    add_text(a, "--requests=%d", c->requests);
-    if (c->text)
-        add_text(a, "--text=%s", c->text);
-    add_text(a, "--seed=%" PRId64, c->seed);
-    add_text(a, "--dtype=%s", c->dtype);
-    add_text(a, "--backend=%s", c->backend);
-    add_text(a, "--transport=%s", c->transport);
-    add_text(a, "--exchange=%s", c->exchange);
-    add_text(a, "--strategy=%s", c->strategy);
-    add_text(a, "--ranks=%d", c->ranks);
-    add_text(a, "--threads=%d", c->threads);
-    add_text(a, "--warmup-loops=%d", c->warmup_loops);
-    add_text(a, "--repeats=%d", c->repeats);
-    if (c->timeout_s > 0) /* of it, how long ranks wait for each other */
-        add_text(a, "--timeout=%.17g", c->timeout_s);
-    add(a, c->check ? "--check=on" : "--check=off");
-    add(a, c->graph ? "--graph=on" : "--graph=off");
+    char *text;
+    return add_own(a, asprintf(&text, "--%s=%s", name, value) < 0 ? NULL : text);
 }
 
-enum status outcome_argv_build(const struct setup *setup, const char *identity, const char *output,
+/* Every option that the cell has a value for. */
+static enum status add_cell(struct outcome_argv *a, const struct cell *cell)
+{
+    for (int i = 0; cell_option_at(i); i++) {
+        char *word;
+        TRY(cell_word(cell, cell_option_at(i), &word));
+        if (word)
+            TRY(add_own(a, word));
+    }
+    return ST_OK;
+}
+
+static enum status add_mpirun(struct outcome_argv *a, int ranks)
+{
+    char *number;
+    add(a, "mpirun");
+    add(a, "-n");
+    TRY(add_own(a, asprintf(&number, "%d", ranks) < 0 ? NULL : number));
+    add(a, "--bind-to"); /* a rank's threads must not share one core */
+    add(a, "none");
+    return ST_OK;
+}
+
+static enum status add_pins(struct outcome_argv *a, const struct pins *pins)
+{
+    char *text = pins_text(pins);
+    enum status st = text ? add_option(a, "pins", text) : add_own(a, NULL);
+    free(text);
+    return st;
+}
+
+enum status outcome_argv_build(const struct setup *setup, const struct outcome_options *options,
                                struct outcome_argv *out)
 {
     char program[PATH_MAX];
     *out = (struct outcome_argv){.n = 0};
     TRY(self_path(program));
-    if (setup_processes(setup)) {
-        add(out, "mpirun");
-        add(out, "-n");
-        add_text(out, "%d", setup->cell.ranks);
-        add(out, "--bind-to"); /* a rank's threads must not share one core */
-        add(out, "none");
-    }
-    add_text(out, "%s", program);
+    if (setup_processes(setup))
+        TRY(add_mpirun(out, setup->cell.ranks));
+    TRY(add_own(out, strdup(program)));
     add(out, "worker");
-    add_cell(out, &setup->cell);
-    add_text(out, "--identity=%s", identity);
-    if (output)
-        add_text(out, "--output=%s", output);
-    for (int i = 0; i < out->n_text; i++)
-        if (!out->text[i])
-            return fail(ST_OOM, "command line of a cell: no host memory");
-    return ST_OK;
+    TRY(add_cell(out, &setup->cell));
+    TRY(add_option(out, "identity", options->identity));
+    if (options->pins && options->pins->n > 0)
+        TRY(add_pins(out, options->pins));
+    return options->output ? add_option(out, "output", options->output) : ST_OK;
 }
 
 void outcome_argv_release(struct outcome_argv *argv)

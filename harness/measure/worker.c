@@ -14,6 +14,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BEAT_MS = 100 }; /* beats come no faster */
 
@@ -22,7 +23,7 @@ struct job {
     const struct worker *worker;
     const struct setup *setup;
     struct weights *weights;
-    const char *identity;
+    struct pins pins; /* the files that this process has open */
     struct prompt *prompt;
     struct spec expanded;
     struct spec against; /* the one-rank run of the check */
@@ -72,7 +73,8 @@ static enum status one_rank(struct job *job, const struct spec *spec, float **ou
     struct reference reference = {
         .setup = job->setup,
         .weights = job->weights,
-        .identity = job->identity,
+        .identity = job->worker->identity,
+        .pins = &job->pins,
         .prompt = job->prompt,
         .device = place ? place->rank : 0, /* this rank's own */
         .on_step = on_step,
@@ -247,6 +249,11 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
     TRY(comm_agree(rank->world, st));
     TRY(headroom_check(&job->headroom, rank, m->part->predicted));
     TRY(run_open(plan, &inputs, rank->dev, rank->world, &run));
+    st = comm_agree(rank->world, pins_hold(&job->pins)); /* now that all bytes are read */
+    if (st != ST_OK) {
+        run_close(run);
+        return st;
+    }
     if (output)
         start_beats(job, cell->warmup_loops + cell->repeats);
     if (output || job->worker->place)
@@ -261,15 +268,30 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
     return comm_agree(rank->world, st);
 }
 
+/* Are the files that are open here those that were hashed? On another host than that, where they
+ * have other numbers, they are hashed again. */
+static enum status check_files(struct job *job)
+{
+    const struct worker *w = job->worker;
+    char host[100] = "this host";
+    bool elsewhere = false;
+    TRY(pins_take(job->setup, job->weights, &job->pins));
+    if (w->pins)
+        TRY(pins_compare(&job->pins, w->pins, &elsewhere));
+    if (!elsewhere || strcmp(weights_identity(job->weights), w->identity) == 0)
+        return ST_OK;
+    gethostname(host, sizeof host - 1);
+    return fail(ST_INVALID, "%s: on %s it is not the checkpoint that was hashed",
+                job->setup->cell.model, host);
+}
+
 /* What the loops need and, on the reporter, what they are checked against. */
 static enum status prepare(struct job *job)
 {
     phase(job, "load");
     TRY(setup_weights(job->setup, &job->weights));
     TRY(setup_prompt(job->setup, &job->prompt));
-    if (job->reporter)
-        job->identity =
-            job->worker->identity ? job->worker->identity : weights_identity(job->weights);
+    TRY(check_files(job));
     TRY(get_references(job));
     phase(job, "open");
     return ST_OK;
@@ -339,7 +361,7 @@ static enum status run_cell(struct job *job)
     if (st != ST_OK && st != ST_WRONG)
         return st;
     if (job->record)
-        setup_name_record(job->setup, job->identity, job->record);
+        setup_name_record(job->setup, job->worker->identity, job->record);
     return st;
 }
 
@@ -354,6 +376,7 @@ enum status worker_run(const struct worker *worker, struct record **out)
         free(job.serial);
     free(job.reference);
     prompt_close(job.prompt);
+    pins_release(&job.pins);
     weights_close(job.weights);
     return st;
 }

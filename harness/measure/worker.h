@@ -6,14 +6,15 @@
 #ifndef HARNESS_MEASURE_WORKER_H
 #define HARNESS_MEASURE_WORKER_H
 
-#include "harness/cell/setup.h"
+#include "harness/cell/pins.h"
 #include "kernels/comm/rendezvous.h"
 
 struct worker {
     const struct setup *setup;
     /* this process' place among those of mpirun or fork_ranks.h; NULL: all ranks are here */
     const struct rendezvous *place;
-    const char *identity; /* of the weights; NULL: to be computed */
+    const char *identity; /* of the weights */
+    const char *pins;     /* pins_text of the files behind it; NULL: none */
     const char *output;   /* safetensors file for the final latents, or NULL */
     /* (optional) what is done now: "load", "reference" (reporter only), "open", "measure"; from any
      * thread, one at a time. reporter: this process will have the record */

@@ -2,6 +2,7 @@
 /* Finding the templates, quoting texts, starting gnuplot and reading what it complains about. */
 #include "harness/plot/gnuplot.h"
 
+#include "harness/base/self.h"
 #include "harness/plot/finish.h"
 #include "harness/plot/plot.h"
 
@@ -14,10 +15,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#ifndef DITBENCH_SOURCE_DIR
-#define DITBENCH_SOURCE_DIR "."
-#endif
 
 /* ---- templates ---- */
 
@@ -35,9 +32,8 @@ static char *templates_in(const char *folder)
 
 enum status plot_gnuplot_share(char **folder)
 {
-    static const char *const beside[] = {"/../plots", "/../share/ditbench/plots"};
-    char program[PATH_MAX] = "", place[PATH_MAX + 64];
     const char *chosen = getenv("DITBENCH_SHARE");
+    char share[PATH_MAX], place[PATH_MAX + 8];
     *folder = NULL;
     if (chosen && *chosen) {
         *folder = templates_in(chosen);
@@ -47,20 +43,13 @@ enum status plot_gnuplot_share(char **folder)
                               "the *.gp files, or unset it",
                               chosen);
     }
-    if (readlink("/proc/self/exe", program, sizeof program - 1) > 0 && strrchr(program, '/'))
-        *strrchr(program, '/') = '\0';
-    for (size_t i = 0; i < sizeof beside / sizeof beside[0] && !*folder; i++) {
-        snprintf(place, sizeof place, "%s%s", program, beside[i]);
-        *folder = templates_in(place);
-    }
-    if (!*folder)
-        *folder = templates_in(DITBENCH_SOURCE_DIR "/plots");
-    if (!*folder)
-        return fail(ST_IO,
-                    "plot: style.gp is neither in %s%s nor in %s%s nor in %s/plots; set "
-                    "DITBENCH_SHARE to the folder of the *.gp files",
-                    program, beside[0], program, beside[1], DITBENCH_SOURCE_DIR);
-    return ST_OK;
+    enum status st = self_share(share);
+    if (st)
+        return fail_prefix(st,
+                           "plot: no templates (DITBENCH_SHARE names the folder of *.gp files)");
+    snprintf(place, sizeof place, "%s/plots", share);
+    *folder = templates_in(place);
+    return *folder ? ST_OK : fail(ST_OOM, "plot: %s: no host memory", place);
 }
 
 /* ---- prelude ---- */

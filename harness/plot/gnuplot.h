@@ -14,9 +14,8 @@
 #include <stdio.h>
 
 /*
- * The folder that holds the templates: $DITBENCH_SHARE; else, seen from the program, ../plots or
- * ../share/ditbench/plots; else the source folder of the build. Allocated. ST_IO lists where it
- * looked.
+ * The folder that holds the templates: $DITBENCH_SHARE, else plots/ of self_share. Allocated.
+ * ST_IO.
  */
 enum status plot_gnuplot_share(char **folder);
 

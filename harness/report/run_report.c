@@ -124,17 +124,13 @@ enum status run_report_print(const struct record *record)
 {
     char *text;
     print_header(&record->cell);
-    if (record->status != ENDING_OK && record->status != ENDING_WRONG) {
-        print_folded("%s: %s", ending_name(record->status), record->reason ? record->reason : "");
+    if (record->status != ENDING_OK && record->status != ENDING_WRONG)
         return ST_OK;
-    }
     TRY(table_row_text(record, &text));
     fputs(text, stdout);
     free(text);
     print_bytes(record);
     print_memory(record);
     print_check(record);
-    if (record->status == ENDING_WRONG)
-        print_folded("\nWRONG: %s", record->reason);
     return ST_OK;
 }

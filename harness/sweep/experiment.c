@@ -3,6 +3,7 @@
 #include "harness/sweep/experiment.h"
 
 #include "harness/sweep/experiment_file.h"
+#include "harness/sweep/experiment_text.h"
 #include "strategies/plan.h"
 
 #include <errno.h>
@@ -33,12 +34,23 @@ static enum status check_name(const char *name)
     return ST_OK;
 }
 
-/* "file:line: key: " in front of a message about a value. */
+/* "file:line: " in front of a message that names the key. */
+static enum status place(const struct experiment *e, const char *key, enum status st)
+{
+    return st ? fail_prefix(st, "%s:%d", e->path, experiment_text_line(e->text, 0, key)) : st;
+}
+
+/* "file:line: key: " in front of a message about its value. */
 static enum status prefix(const struct experiment *e, const char *key, enum status st)
 {
-    if (st == ST_OK)
-        return st;
-    return fail_prefix(st, "%s:%d: %s", e->path, experiment_file_line(e->text, 0, key), key);
+    return st ? place(e, key, fail_prefix(st, "%s", key)) : st;
+}
+
+/* Sets an option of a cell from the key's value. */
+static enum status set(const struct experiment *e, struct cell *cell, const char *option,
+                       const char *key, const char *value)
+{
+    return place(e, key, cell_set(cell, option, key, value));
 }
 
 static enum status experiment_read(struct experiment *e, const char *label, const void *bytes,
@@ -127,19 +139,15 @@ const char *experiment_path(const struct experiment *experiment)
 enum axis { MODELS, SIZES, RANKS, STRATEGIES, DTYPES, STEPS, REQUESTS, AXES };
 
 struct axis_name {
-    const char *key;       /* in the file */
-    const char *option;    /* of a cell */
-    const char *condition; /* in an exclusion */
+    const char *key;    /* in the file */
+    const char *option; /* of a cell, and in an exclusion */
 };
 
 static const struct axis_name axis_name[AXES] = {
-    [MODELS] = {"models", "model", "model"},
-    [SIZES] = {"sizes", "size", "size"},
-    [RANKS] = {"ranks", "ranks", "ranks"},
-    [STRATEGIES] = {"strategies", "strategy", "strategy"},
-    [DTYPES] = {"dtypes", "dtype", "dtype"},
-    [STEPS] = {"steps", "steps", "steps"},
-    [REQUESTS] = {"requests", "requests", "requests"},
+    [MODELS] = {"models", "model"},        [SIZES] = {"sizes", "size"},
+    [RANKS] = {"ranks", "ranks"},          [STRATEGIES] = {"strategies", "strategy"},
+    [DTYPES] = {"dtypes", "dtype"},        [STEPS] = {"steps", "steps"},
+    [REQUESTS] = {"requests", "requests"},
 };
 
 static const struct experiment_list *axis_list(const struct experiment *e, enum axis axis)
@@ -187,12 +195,108 @@ static enum status set_strategy(struct point *point, bool *fits)
     return ST_OK;
 }
 
+/* ---- strategies that make no cell ---- */
+
+static bool has_ranks(const struct experiment_list *ranks, int product)
+{
+    for (unsigned i = 0; i < ranks->n; i++)
+        if (atoi(ranks->v[i]) == product)
+            return true;
+    return false;
+}
+
+/* Entries `first` to `last`, joined by commas; false: no hybrid at any of the ranks. */
+static bool joined(const struct experiment_values *v, unsigned first, unsigned last,
+                   char text[SPEC_TEXT], struct spec *spec)
+{
+    size_t used = 0;
+    for (unsigned i = first; i <= last && used < SPEC_TEXT; i++)
+        used += (size_t)snprintf(text + used, SPEC_TEXT - used, "%s%s", i > first ? "," : "",
+                                 v->strategies.v[i]);
+    bool good = used < SPEC_TEXT && spec_parse(text, spec) == ST_OK;
+    status_clear();
+    return good && has_ranks(&v->ranks, spec_ranks(spec));
+}
+
+/* An unquoted hybrid in a [list] is cut at its commas: says what it was. */
+static enum status refuse_strategy(const struct experiment_values *v, unsigned index, int product)
+{
+    char text[SPEC_TEXT];
+    char ranks[100] = "";
+    size_t used = 0;
+    struct spec spec;
+    for (unsigned i = 0; i < v->ranks.n && used < sizeof ranks; i++)
+        used += (size_t)snprintf(ranks + used, sizeof ranks - used, "%s%s", i ? ", " : "",
+                                 v->ranks.v[i]);
+    const char *one = v->strategies.v[index];
+    for (unsigned first = index; first + SPEC_MAX_ITEMS > index; first--) {
+        for (unsigned last = index > first ? index : first + 1;
+             last < v->strategies.n && last < first + SPEC_MAX_ITEMS; last++)
+            if (joined(v, first, last, text, &spec))
+                return fail(ST_INVALID,
+                            "'%.100s' makes no cell: it has %d ranks, and the file's are %s; with "
+                            "its neighbour it has %d: quote them as one, \"%.200s\"",
+                            one, product, ranks, spec_ranks(&spec), text);
+        if (first == 0)
+            break;
+    }
+    return fail(ST_INVALID,
+                "'%.100s' makes no cell: it has %d rank%s, and the file's are %s; add %d to ranks, "
+                "or leave the strategy out",
+                one, product, product == 1 ? "" : "s", ranks, product);
+}
+
+static enum status check_strategy(const struct experiment_values *v, unsigned index)
+{
+    struct spec spec;
+    const char *text = v->strategies.v[index];
+    bool hole = strstr(text, "{ranks}") != NULL;
+    if (hole && v->ranks.n == 0)
+        return fail(ST_INVALID,
+                    "'%.100s' wants the numbers of ranks, and the file has no key ranks; add it, "
+                    "such as ranks: [1, 2, 4]",
+                    text);
+    if (hole || v->ranks.n == 0)
+        return ST_OK;
+    TRY(spec_parse(text, &spec));
+    int product = spec_ranks(&spec);
+    return has_ranks(&v->ranks, product) ? ST_OK : refuse_strategy(v, index, product);
+}
+
+static enum status check_strategies(const struct experiment *e)
+{
+    struct cell cell;
+    cell_init(&cell);
+    for (unsigned i = 0; i < e->values->ranks.n; i++)
+        TRY(set(e, &cell, "ranks", "ranks", e->values->ranks.v[i]));
+    for (unsigned i = 0; i < e->values->strategies.n; i++)
+        TRY(prefix(e, "strategies", check_strategy(e->values, i)));
+    return ST_OK;
+}
+
+/* An unquoted hybrid whose parts make cells on their own is no error, but seldom meant. */
+void experiment_note(const struct experiment *e, char *text, size_t size)
+{
+    const struct experiment_list *list = &e->values->strategies;
+    bool good = check_strategies(e) == ST_OK; /* else that is to be said */
+    status_clear();
+    text[0] = '\0';
+    for (unsigned i = 0; good && i + 1 < list->n && !text[0]; i++)
+        if (strchr(list->v[i], '=') && strchr(list->v[i + 1], '=') &&
+            experiment_text_joined(e->text, list->v[i], list->v[i + 1]))
+            snprintf(text, size,
+                     "%s:%d: strategies: %.100s,%.100s without quotes is two strategies; for the "
+                     "hybrid write \"%.100s,%.100s\", for two a blank behind the comma",
+                     e->path, experiment_text_line(e->text, 0, "strategies"), list->v[i],
+                     list->v[i + 1], list->v[i], list->v[i + 1]);
+}
+
 /* ---- exclusions ---- */
 
 static int condition_axis(const char *text, size_t n)
 {
     for (int a = 0; a < AXES; a++)
-        if (strlen(axis_name[a].condition) == n && strncmp(axis_name[a].condition, text, n) == 0)
+        if (strlen(axis_name[a].option) == n && strncmp(axis_name[a].option, text, n) == 0)
             return a;
     return -1;
 }
@@ -248,6 +352,7 @@ static enum status set_values(const struct experiment *e, struct cell *cell)
         {"backend", "backend", v->backend},
         {"transport", "transport", v->transport},
         {"exchange", "exchange", v->exchange},
+        {"graph", "graph", v->graph},
         {"guidance", "guidance", v->guidance},
         {"seed", "seed", v->seed},
         {"warmup_loops", "warmup-loops", v->warmup_loops},
@@ -259,8 +364,7 @@ static enum status set_values(const struct experiment *e, struct cell *cell)
     cell->timeout_s = EXPERIMENT_TIMEOUT_S;
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
         if (single[i].value)
-            TRY(prefix(e, single[i].key,
-                       cell_set(cell, single[i].option, "value", single[i].value)));
+            TRY(set(e, cell, single[i].option, single[i].key, single[i].value));
     return ST_OK;
 }
 
@@ -291,7 +395,7 @@ static enum status set_point(const struct experiment *e, const struct point *poi
     for (int a = 0; a < AXES; a++) {
         const char *value = a == STRATEGIES ? point->strategy : point->value[a];
         if (value && a != MODELS)
-            TRY(prefix(e, axis_name[a].key, cell_set(cell, axis_name[a].option, "value", value)));
+            TRY(set(e, cell, axis_name[a].option, axis_name[a].key, value));
     }
     TRY(prefix(e, "models",
                find_model(e, point->value[MODELS], cell->model, sizeof cell->model, &config)));
@@ -344,6 +448,7 @@ enum status experiment_expand(const struct experiment *e, int *n, struct cell **
     *n = 0;
     *cells = NULL;
     TRY(set_values(e, &base));
+    TRY(check_strategies(e));
     TRY(count_points(e, &points));
     *cells = malloc((size_t)points * sizeof **cells);
     if (!*cells)

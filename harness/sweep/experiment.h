@@ -27,10 +27,14 @@ const char *experiment_name(const struct experiment *experiment);
 const char *experiment_description(const struct experiment *experiment); /* "" when not given */
 const char *experiment_path(const struct experiment *experiment);
 
+/* What is legal in the file and seldom meant, as one sentence with its place, or "". */
+void experiment_note(const struct experiment *experiment, char *text, size_t size);
+
 /*
  * models x sizes x ranks x strategies x dtypes x steps x requests, the last axis fastest, without
  * the excluded ones; *cells is the caller's to free, also when it is empty. A strategy without
- * {ranks} appears only where the product of its degrees is the rank count. A model that is no
+ * {ranks} appears only where the product of its degrees is the rank count, and one that appears
+ * nowhere is ST_INVALID. A model that is no
  * preset and a folder beside the file gets the file's folder in front.
  *
  * An exclusion is a list of KEY=PREFIX, joined by commas, with the keys model, size, ranks,

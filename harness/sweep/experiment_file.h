@@ -17,8 +17,8 @@ struct experiment_list {
 struct experiment_values {
     char *name, *description;
     struct experiment_list models, sizes, ranks, strategies, dtypes, steps, requests, exclude;
-    char *backend, *transport, *exchange, *guidance, *seed, *warmup_loops, *repeats, *threads,
-        *timeout_s;
+    char *backend, *transport, *exchange, *graph, *guidance, *seed, *warmup_loops, *repeats,
+        *threads, *timeout_s;
 };
 
 enum { EXPERIMENT_MAX_BYTES = 1 << 20, EXPERIMENT_MAX_ENTRIES = 1000 };
@@ -28,8 +28,5 @@ enum { EXPERIMENT_MAX_BYTES = 1 << 20, EXPERIMENT_MAX_ENTRIES = 1000 };
 enum status experiment_file_parse(const char *label, const char *text, size_t size,
                                   struct experiment_values **out);
 void experiment_file_release(struct experiment_values *values);
-
-/* The line (from 1) of a top-level key, at or after byte `from`; 0: not found. */
-int experiment_file_line(const char *text, size_t from, const char *key);
 
 #endif

@@ -148,30 +148,15 @@ static void tell(struct sweep *s, const struct sweep_entry *e, const struct reco
 /* What others did to the file, if they did something. */
 static void tell_notice(struct sweep *s)
 {
+    char line[PATH_MAX + 600];
     const char *text = record_file_notice(s->file);
-    if (!text)
-        return;
-    progress_finish(&s->progress);
-    fprintf(stderr, "ditbench sweep: %s\n", text);
+    snprintf(line, sizeof line, "ditbench sweep: %s", text ? text : "");
+    if (text)
+        progress_say(&s->progress, line);
 }
 
-static enum status run_setup(struct sweep *s, struct sweep_entry *e, const struct setup *setup)
+static enum status keep(struct sweep *s, const struct sweep_entry *e, struct record *record)
 {
-    char log[PATH_MAX + 32];
-    struct record *record;
-    enum status code;
-    snprintf(log, sizeof log, "%s/%s.log", s->logs, e->id);
-    const struct outcome_options options = {
-        .experiment = experiment_name(s->experiment),
-        .argc = s->options->argc,
-        .argv = s->options->argv,
-        .identity = e->identity,
-        .log = log,
-        .on_progress = progress_step,
-        .on_progress_self = &s->progress,
-    };
-    TRY(folder_make(s->logs)); /* somebody may have removed it */
-    TRY(outcome_run(setup, &options, &record, &code));
     enum status st = record_file_append(s->file, record);
     tell_notice(s);
     if (st == ST_OK)
@@ -180,13 +165,39 @@ static enum status run_setup(struct sweep *s, struct sweep_entry *e, const struc
     return st;
 }
 
-static enum status run_entry(struct sweep *s, struct sweep_entry *e)
+/* setup NULL: the cell was good when the list was made, and is no more: st, whose message says why.
+ */
+static enum status run_setup(struct sweep *s, const struct sweep_entry *e,
+                             const struct setup *setup, enum status st)
+{
+    char log[PATH_MAX + 32];
+    struct record *record;
+    enum status code;
+    const struct setup cell_alone = {.cell = e->cell};
+    snprintf(log, sizeof log, "%s/%s.log", s->logs, e->id);
+    const struct outcome_options options = {
+        .experiment = experiment_name(s->experiment),
+        .argc = s->options->argc,
+        .argv = s->options->argv,
+        .identity = e->identity,
+        .pins = e->pins,
+        .log = log,
+        .on_progress = progress_step,
+        .on_progress_self = &s->progress,
+    };
+    TRY(folder_make(s->logs)); /* somebody may have removed it */
+    TRY(setup ? outcome_run(setup, &options, &record, &code)
+              : outcome_failed(&cell_alone, &options, st, &record));
+    return keep(s, e, record);
+}
+
+static enum status run_entry(struct sweep *s, const struct sweep_entry *e)
 {
     char text[700];
     struct setup *setup;
     progress_cell(&s->progress, describe(&e->cell, text, sizeof text));
-    TRY(setup_open(&e->cell, NULL, &setup));
-    enum status st = run_setup(s, e, setup);
+    enum status st = setup_open(&e->cell, NULL, &setup);
+    st = run_setup(s, e, setup, st);
     setup_close(setup);
     return st;
 }
@@ -194,7 +205,7 @@ static enum status run_entry(struct sweep *s, struct sweep_entry *e)
 static enum status run_entries(struct sweep *s)
 {
     for (int i = 0; i < s->list.n; i++) {
-        struct sweep_entry *e = &s->list.v[i];
+        const struct sweep_entry *e = &s->list.v[i];
         if (e->skip)
             continue;
         if (!interrupt_signal())
@@ -245,6 +256,7 @@ static enum status prepare(struct sweep *s)
             "%s: %d cells, %d with a row in %s, %d refused by their plan or too large, %d to run\n",
             experiment_name(s->experiment), s->list.n, skipped, s->results, refused,
             s->list.n - skipped - refused);
+    TRY(folder_make(s->logs));
     progress_start(&s->progress, s->list.n, skipped);
     return ST_OK;
 }

@@ -213,11 +213,6 @@ void arena_seal(struct arena *arena)
     arena->sealed = true;
 }
 
-size_t arena_used(const struct arena *arena)
-{
-    return arena->used;
-}
-
 size_t arena_peak(const struct arena *arena)
 {
     return arena->used; /* nothing is given back before arena_close */

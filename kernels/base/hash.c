@@ -6,11 +6,10 @@
 #include <string.h>
 
 /*
- * h0   = mix(seed + (size + 1) * PHI)
- * h    = mix(h ^ word) for each word; the last one is padded with zeros (the size tells it from
- * real zeros) mix  = xorshift, multiply, xorshift, multiply, xorshift: a bijection of 64 bits
- * (Stafford's variant 13 of the finaliser of MurmurHash3), so two inputs of one size that differ in
- * one word never collide.
+ * h0 = mix(seed + (size + 1) * PHI), then h = mix(h ^ word) for each word; the last one is padded
+ * with zeros, which the size tells from real ones. mix is a bijection of 64 bits (xorshift,
+ * multiply, xorshift, multiply, xorshift: Stafford's variant 13 of the finaliser of MurmurHash3),
+ * so two inputs of one size that differ in one word never collide.
  */
 #define PHI UINT64_C(0x9e3779b97f4a7c15)
 

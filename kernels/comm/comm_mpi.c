@@ -45,7 +45,11 @@ struct post {
     size_t bytes;
 };
 
-enum status comm_mpi_status(int code, const char *call)
+/* A call's return code as a status: ST_COMM with the call and MPI's own text, ST_OOM where MPI is
+ * out of memory. */
+#define MPI(call) status_of((call), #call)
+
+static enum status status_of(int code, const char *call)
 {
     if (code == MPI_SUCCESS)
         return ST_OK;

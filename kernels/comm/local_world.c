@@ -60,7 +60,7 @@ static struct local_group *group_alloc(int size)
     return group;
 }
 
-enum status local_group_open(struct local_world *world, int size, struct local_group **out)
+static enum status group_open(struct local_world *world, int size, struct local_group **out)
 {
     struct local_group *group = group_alloc(size);
     if (!group)
@@ -104,7 +104,7 @@ enum status local_world_open(int size, struct local_world **out)
     if (!world)
         return fail(ST_OOM, "no memory for a world of %d local ranks", size);
     pthread_mutex_init(&world->lock, NULL);
-    enum status st = local_group_open(world, size, &world->everyone);
+    enum status st = group_open(world, size, &world->everyone);
     if (st != ST_OK) {
         pthread_mutex_destroy(&world->lock);
         free(world);
@@ -293,7 +293,7 @@ static enum status split_shown(struct local_group *parent, int rank, double time
     TRY(local_group_gather(parent, rank, timeout_s, mine, sizeof(*mine), vote));
     *new_rank = place_among(vote, parent->size, rank, &first, &count);
     if (first == rank)
-        st = local_group_open(parent->world, count, &opened);
+        st = group_open(parent->world, count, &opened);
     TRY(local_group_gather(parent, rank, timeout_s, &opened, sizeof(struct local_group *), shown));
     if (st != ST_OK)
         return st;

@@ -70,7 +70,7 @@ struct local_group *local_world_group(struct local_world *world);
 /* No rank of the process waits for another any more: waits and posts fail from now on. */
 void local_world_abort(struct local_world *world);
 
-enum status local_group_open(struct local_world *world, int size, struct local_group **out);
+/* The last of its ranks frees it; that of all ranks is freed with the world. */
 void local_group_leave(struct local_group *group);
 
 /* Sleeps until woken, with the lock held by the caller. False: the deadline, a moment of

@@ -13,6 +13,8 @@
 #include "kernels/cpu/pool.h"
 #include "kernels/cpu/simd.h"
 
+/* supports, count, memory, capacity and marks need nothing of a device but its options, so that a
+ * test's device may take these slots over. */
 extern const struct backend_ops backend_cpu;
 
 struct cpu_device {

@@ -8,8 +8,8 @@
 struct job {
     const struct simd_ops *simd;
     const struct tensor *h, *y, *bias, *gate; /* h += gate * (y + bias) */
-    const struct tensor *a, *shift, *scale;   /* a = norm(h) */
-    float eps;
+    const struct tensor *a;                   /* a = norm(h) */
+    const struct modulation *m;
 };
 
 static float *row_of(const struct tensor *t, int64_t lane, int64_t row)
@@ -37,8 +37,8 @@ static void do_rows(void *arg, int worker, int64_t begin, int64_t end)
             job->simd->gate_add(width, h, row_of(job->y, lane, row),
                                 job->bias ? job->bias->data : NULL, vector_of(job->gate, lane));
         if (job->a)
-            job->simd->norm(width, row_of(job->a, lane, row), h, vector_of(job->shift, lane),
-                            vector_of(job->scale, lane), job->eps);
+            job->simd->norm(width, row_of(job->a, lane, row), h, vector_of(job->m->shift, lane),
+                            vector_of(job->m->scale, lane), job->m->eps);
     }
 }
 
@@ -53,9 +53,9 @@ static enum status run(struct queue *q, struct job *job)
 }
 
 enum status norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                          const struct tensor *shift, const struct tensor *scale, float eps)
+                          const struct modulation *m)
 {
-    struct job job = {.h = x, .a = y, .shift = shift, .scale = scale, .eps = eps};
+    struct job job = {.h = x, .a = y, .m = m};
     return run(q, &job);
 }
 
@@ -68,16 +68,8 @@ enum status norm_gate_add(struct queue *q, struct tensor *h, const struct tensor
 
 enum status norm_gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                                const struct tensor *bias, const struct tensor *gate,
-                               struct tensor *a, const struct tensor *shift,
-                               const struct tensor *scale, float eps)
+                               struct tensor *a, const struct modulation *m)
 {
-    struct job job = {.h = h,
-                      .y = y,
-                      .bias = bias,
-                      .gate = gate,
-                      .a = a,
-                      .shift = shift,
-                      .scale = scale,
-                      .eps = eps};
+    struct job job = {.h = h, .y = y, .bias = bias, .gate = gate, .a = a, .m = m};
     return run(q, &job);
 }

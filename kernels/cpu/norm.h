@@ -6,14 +6,13 @@
 #include "kernels/op.h"
 
 enum status norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                          const struct tensor *shift, const struct tensor *scale, float eps);
+                          const struct modulation *m);
 
 enum status norm_gate_add(struct queue *q, struct tensor *h, const struct tensor *y,
                           const struct tensor *bias, const struct tensor *gate);
 
 enum status norm_gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                                const struct tensor *bias, const struct tensor *gate,
-                               struct tensor *a, const struct tensor *shift,
-                               const struct tensor *scale, float eps);
+                               struct tensor *a, const struct modulation *m);
 
 #endif

@@ -3,6 +3,8 @@
  */
 #include "kernels/cuda/linear_cache.h"
 
+#include "kernels/base/cache.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,26 +24,17 @@ struct linear_cache {
     struct entry *entry; /* [room] */
 };
 
-/* Creates the folders too; a failure shows when the file is opened. */
+/* Creates the folder and the one above it; a failure shows when the file is opened. */
 static void find_path(struct linear_cache *cache)
 {
-    const char *own = getenv("DITBENCH_CACHE");
-    const char *shared = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
-    char base[900];
     char folder[960];
-    int n = -1;
-    if (own && *own)
-        n = snprintf(folder, sizeof(folder), "%s", own);
-    else if (shared && *shared)
-        n = snprintf(base, sizeof(base), "%s", shared);
-    else if (home && *home)
-        n = snprintf(base, sizeof(base), "%s/.cache", home);
-    if (n < 0 || n >= (int)sizeof(base))
+    char *last = strrchr(cache_folder(folder, sizeof(folder)), '/');
+    if (!folder[0])
         return;
-    if (!(own && *own)) {
-        mkdir(base, 0700);
-        snprintf(folder, sizeof(folder), "%s/ditbench", base);
+    if (last && last != folder) {
+        *last = '\0';
+        mkdir(folder, 0700);
+        *last = '/';
     }
     mkdir(folder, 0755);
     snprintf(cache->path, sizeof(cache->path), "%s/gemm-algorithms", folder);

@@ -301,25 +301,24 @@ static void set_add(struct rows *p, const struct tensor *y, const struct tensor 
     p->gate_lane = gate ? gate->stride[0] : 0;
 }
 
-static void set_norm(struct rows *p, const struct tensor *a, const struct tensor *shift,
-                     const struct tensor *scale, float eps)
+static void set_norm(struct rows *p, const struct tensor *a, const struct modulation *m)
 {
     p->a = a->data;
     p->a_lane = a->stride[0];
     p->a_row = a->stride[1];
-    p->shift = static_cast<const float *>(shift->data);
-    p->scale = static_cast<const float *>(scale->data);
-    p->shift_lane = shift->stride[0];
-    p->scale_lane = scale->stride[0];
-    p->eps = eps;
+    p->shift = static_cast<const float *>(m->shift->data);
+    p->scale = static_cast<const float *>(m->scale->data);
+    p->shift_lane = m->shift->stride[0];
+    p->scale_lane = m->scale->stride[0];
+    p->eps = m->eps;
 }
 
 enum status cuda_norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                               const struct tensor *shift, const struct tensor *scale, float eps)
+                               const struct modulation *m)
 {
     struct rows p = {};
     set_h(&p, x);
-    set_norm(&p, y, shift, scale, eps);
+    set_norm(&p, y, m);
     return launch_for<false, true>(q, x->dtype, &p);
 }
 
@@ -334,12 +333,11 @@ enum status cuda_gate_add(struct queue *q, struct tensor *h, const struct tensor
 
 enum status cuda_gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                                const struct tensor *bias, const struct tensor *gate,
-                               struct tensor *a, const struct tensor *shift,
-                               const struct tensor *scale, float eps)
+                               struct tensor *a, const struct modulation *m)
 {
     struct rows p = {};
     set_h(&p, h);
     set_add(&p, y, bias, gate);
-    set_norm(&p, a, shift, scale, eps);
+    set_norm(&p, a, m);
     return launch_for<true, true>(q, h->dtype, &p);
 }

@@ -136,7 +136,8 @@ struct row_case {
 static void call_norm(struct bench *b, void *arg)
 {
     struct row_case *c = arg;
-    check(op_norm_modulate(b->q, &c->a, &c->h, &c->vector, &c->vector, 1e-6f));
+    check(
+        op_norm_modulate(b->q, &c->a, &c->h, &(struct modulation){&c->vector, &c->vector, 1e-6f}));
 }
 
 static void call_gate(struct bench *b, void *arg)
@@ -148,8 +149,8 @@ static void call_gate(struct bench *b, void *arg)
 static void call_gate_norm(struct bench *b, void *arg)
 {
     struct row_case *c = arg;
-    check(op_gate_add_norm(b->q, &c->h, &c->y, &c->bias, &c->vector, &c->a, &c->vector, &c->vector,
-                           1e-6f));
+    check(op_gate_add_norm(b->q, &c->h, &c->y, &c->bias, &c->vector, &c->a,
+                           &(struct modulation){&c->vector, &c->vector, 1e-6f}));
 }
 
 static void call_add(struct bench *b, void *arg)

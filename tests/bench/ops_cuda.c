@@ -257,7 +257,8 @@ struct rows {
 static void call_norm(struct bench *b, int set, void *operands)
 {
     struct rows *p = operands;
-    check(op_norm_modulate(b->q, &p->a[set], &p->h[set], &p->shift, &p->scale, 1e-6f));
+    check(op_norm_modulate(b->q, &p->a[set], &p->h[set],
+                           &(struct modulation){&p->shift, &p->scale, 1e-6f}));
 }
 
 static void call_gate_add(struct bench *b, int set, void *operands)
@@ -269,8 +270,8 @@ static void call_gate_add(struct bench *b, int set, void *operands)
 static void call_gate_add_norm(struct bench *b, int set, void *operands)
 {
     struct rows *p = operands;
-    check(op_gate_add_norm(b->q, &p->h[set], &p->y[set], &p->bias, &p->gate, &p->a[set], &p->shift,
-                           &p->scale, 1e-6f));
+    check(op_gate_add_norm(b->q, &p->h[set], &p->y[set], &p->bias, &p->gate, &p->a[set],
+                           &(struct modulation){&p->shift, &p->scale, 1e-6f}));
 }
 
 static void call_add_rows(struct bench *b, int set, void *operands)

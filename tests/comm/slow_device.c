@@ -241,17 +241,6 @@ static enum status add(struct queue *q, struct tensor *y, const struct tensor *x
 
 /* ---- device ---- */
 
-static bool supports(enum dtype dtype)
-{
-    return dtype == DTYPE_F32;
-}
-
-static enum status count(int *devices)
-{
-    *devices = 1;
-    return ST_OK;
-}
-
 static enum status device_make(const struct device_options *options, struct device **out)
 {
     struct slow_device *slow = calloc(1, sizeof(*slow));
@@ -268,34 +257,35 @@ static void device_free(struct device *dev)
     free(dev);
 }
 
-static enum status alloc(struct device *dev, size_t bytes, void **out)
+static struct backend_ops ops;
+
+static void make_ops(void)
 {
     const struct backend_ops *cpu = backend_find("cpu");
-    return cpu->alloc(((struct slow_device *)dev)->cpu, bytes, out);
+    ops = (struct backend_ops){
+        .name = "slow",
+        .summary = "the CPU behind queues that lag",
+        .supports = cpu->supports,
+        .count = cpu->count,
+        .open = device_make,
+        .close = device_free,
+        .alloc = cpu->alloc,
+        .release = cpu->release,
+        .queue_open = queue_make,
+        .queue_close = queue_free,
+        .queue_sync = queue_drain,
+        .event_open = event_make,
+        .event_close = event_free,
+        .mark = mark,
+        .await = await,
+        .copy = copy,
+        .add = add,
+    };
 }
 
-static void release(struct device *dev, void *p)
+const struct backend_ops *slow_device_ops(void)
 {
-    const struct backend_ops *cpu = backend_find("cpu");
-    cpu->release(((struct slow_device *)dev)->cpu, p);
+    static pthread_once_t made = PTHREAD_ONCE_INIT;
+    pthread_once(&made, make_ops);
+    return &ops;
 }
-
-const struct backend_ops slow_device_ops = {
-    .name = "slow",
-    .summary = "the CPU behind queues that lag",
-    .supports = supports,
-    .count = count,
-    .open = device_make,
-    .close = device_free,
-    .alloc = alloc,
-    .release = release,
-    .queue_open = queue_make,
-    .queue_close = queue_free,
-    .queue_sync = queue_drain,
-    .event_open = event_make,
-    .event_close = event_free,
-    .mark = mark,
-    .await = await,
-    .copy = copy,
-    .add = add,
-};

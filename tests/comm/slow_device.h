@@ -9,7 +9,7 @@
 
 #include "kernels/backend.h"
 
-/* copy, add, events and memory only. */
-extern const struct backend_ops slow_device_ops;
+/* copy, add, marks and memory only. */
+const struct backend_ops *slow_device_ops(void);
 
 #endif

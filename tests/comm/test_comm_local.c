@@ -31,7 +31,7 @@ static enum status on_slow_device(struct thread_rank *self)
     struct queue *q;
     struct comm *all;
     uint64_t digest;
-    TRY(device_open(&slow_device_ops, &options, &dev));
+    TRY(device_open(slow_device_ops(), &options, &dev));
     TRY(queue_open(dev, &q));
     TRY(comm_split(self->world, 0, self->rank, "all", NULL, &all));
     enum status st = conformance_run(self->arg, all, q, &digest);

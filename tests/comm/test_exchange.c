@@ -83,10 +83,10 @@ static enum status take_four(struct fake *fake, struct comm *comm, struct arena 
     int64_t wide[4] = {LANES, P * ROWS, HEADS, WIDTH};
     int64_t staging = comm_exchange_staging(1, P, comm_rank(comm), count / P);
     TRY(arena_tensor(arena, DTYPE_F32, 4, narrow, &x[0]));
-    size_t before = arena_used(arena);
+    size_t before = arena_peak(arena);
     TRY(comm_exchange_tensor(comm, arena, DTYPE_F32, count, &x[1]));
-    TRY(expect(arena_used(arena) == before + ((size_t)count * 4 + 255) / 256 * 256,
-               "%zu bytes of it counted", arena_used(arena) - before));
+    TRY(expect(arena_peak(arena) == before + ((size_t)count * 4 + 255) / 256 * 256,
+               "%zu bytes of it counted", arena_peak(arena) - before));
     TRY(expect(fake->allocated == 4 * count, "%d bytes asked for", fake->allocated));
     x[1] = tensor_reshape(&x[1], 4, wide);
     TRY(arena_tensor(arena, DTYPE_F32, 4, narrow, &x[2]));

@@ -46,8 +46,8 @@ static void run(struct gpu *gpu, struct queue *other, struct event event[2], con
     flat = tensor_merge(&o, 2);
     OK(op_linear(gpu->q, &b->qkv->t, &b->x->t, &b->w->t, &b->bias->t, ACT_GELU_TANH));
     OK(op_attention(gpu->q, &o, &b->lse->t, &part[0], &part[1], &part[2], NULL, 0.1f));
-    OK(op_gate_add_norm(gpu->q, &b->h->t, &flat, NULL, NULL, &b->a->t, &b->shift->t, &b->scale->t,
-                        1e-6f));
+    OK(op_gate_add_norm(gpu->q, &b->h->t, &flat, NULL, NULL, &b->a->t,
+                        &(struct modulation){&b->shift->t, &b->scale->t, 1e-6f}));
     OK(queue_mark(gpu->q, &event[0]));
     OK(queue_await(other, &event[0]));
     OK(op_copy(other, &b->x->t, &b->a->t));

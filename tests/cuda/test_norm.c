@@ -58,12 +58,13 @@ static void run(struct gpu *gpu, const struct operands *o, int what)
 {
     struct tensor *bias = o->bias ? &o->bias->t : NULL, *gate = o->gate ? &o->gate->t : NULL;
     if (what == NORM)
-        OK(op_norm_modulate(gpu->q, &o->a->t, &o->h->t, &o->shift->t, &o->scale->t, 1e-6f));
+        OK(op_norm_modulate(gpu->q, &o->a->t, &o->h->t,
+                            &(struct modulation){&o->shift->t, &o->scale->t, 1e-6f}));
     else if (what == SUM)
         OK(op_gate_add(gpu->q, &o->h->t, &o->y->t, bias, gate));
     else
-        OK(op_gate_add_norm(gpu->q, &o->h->t, &o->y->t, bias, gate, &o->a->t, &o->shift->t,
-                            &o->scale->t, 1e-6f));
+        OK(op_gate_add_norm(gpu->q, &o->h->t, &o->y->t, bias, gate, &o->a->t,
+                            &(struct modulation){&o->shift->t, &o->scale->t, 1e-6f}));
 }
 
 static void check(struct gpu *gpu, enum dtype dtype, int what, int B, int N, int C, bool in_place)
@@ -144,7 +145,7 @@ static void test_large_mean(void)
     gpu_write(&gpu, x, value);
     struct operands o = {.h = x, .a = y, .shift = shift, .scale = scale};
     want_of(&gpu, &o, NORM, h, want);
-    OK(op_norm_modulate(gpu.q, &y->t, &x->t, &shift->t, &scale->t, 1e-6f));
+    OK(op_norm_modulate(gpu.q, &y->t, &x->t, &(struct modulation){&shift->t, &scale->t, 1e-6f}));
     float *got = gpu_read(&gpu, &y->t);
     for (int i = 0; i < N * C; i++) // the mean itself is known to fp32: 3e-5 of the deviation
         CHECK(fabs(got[i] - want[i]) < 1e-3, "element %d: %g instead of %g", i, (double)got[i],

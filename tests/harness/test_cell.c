@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options of a cell, their text, and what a setup makes of them. */
 #include "harness/base/number.h"
-#include "harness/base/suggest.h"
 #include "harness/cell/cell.h"
 #include "harness/cell/setup.h"
 #include "harness/launch/ranks.h"
@@ -9,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,15 +58,17 @@ Test(number, takes_finite_decimals_only)
     cr_assert_eq(number_real("x", "-0.1", 0, 10, &value), ST_INVALID);
 }
 
-Test(suggest, finds_the_nearest_word)
+Test(number, bytes_have_units)
 {
-    static const char *const words[] = {"size", "steps", "seed", "strategy", NULL};
-    cr_assert_str_eq(suggest_word("sizee", words), "size");
-    cr_assert_str_eq(suggest_word("stpes", words), "steps");
-    cr_assert_str_eq(suggest_word("sede", words), "seed");
-    cr_assert_null(suggest_word("threads", words));
-    cr_assert_null(
-        suggest_word("a very long word that is nobody's neighbour, not even by chance", words));
+    static const char *const bad[] = {"",    "K",  "1k5", "1.5M", "1T",
+                                      "1KB", "-1", " 1",  "2G",   "9999999999999999999G"};
+    int64_t bytes;
+    cr_assert(number_bytes("--min", "4096", 1, 1 << 30, &bytes) == ST_OK && bytes == 4096);
+    cr_assert(number_bytes("--min", "64K", 1, 1 << 30, &bytes) == ST_OK && bytes == 65536);
+    cr_assert(number_bytes("--min", "3m", 1, 1 << 30, &bytes) == ST_OK && bytes == 3 << 20);
+    cr_assert(number_bytes("--min", "1G", 1, 1 << 30, &bytes) == ST_OK && bytes == 1 << 30);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_eq(number_bytes("--min", bad[i], 1, 1 << 30, &bytes), ST_INVALID, "%s", bad[i]);
 }
 
 Test(cell, sizes_are_a_side_or_two)
@@ -124,11 +126,76 @@ Test(cell, options_refuse_what_is_hostile)
     cr_assert_eq(set(&cell, "model", longest), ST_INVALID);
 }
 
+/* A value of each option that is not its default. */
+static const char *const samples[][2] = {
+    {"model", "dit-tiny"},
+    {"size", "256x384"},
+    {"frames", "7"},
+    {"steps", "11"},
+    {"guidance", "0.1"},
+    {"requests", "3"},
+    {"text", "a b"},
+    {"seed", "5"},
+    {"dtype", "bf16"},
+    {"backend", "cuda"},
+    {"transport", "mpi"},
+    {"exchange", "lsa"},
+    {"strategy", "cfg=2,ring=3"},
+    {"ranks", "6"},
+    {"threads", "17"},
+    {"warmup-loops", "0"},
+    {"repeats", "9"},
+    {"check", "off"},
+    {"cache", "off"},
+    {"timeout", "2.5"},
+    {"graph", "off"},
+    {"cache", "off"},
+};
+
+static const char *sample_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++)
+        if (strcmp(samples[i][0], name) == 0)
+            return samples[i][1];
+    cr_assert_fail("no sample of option %s", name);
+    return NULL;
+}
+
+/* What one process was asked for reaches those that it starts: none of the table can be forgotten.
+ */
+Test(cell, every_option_is_written_as_it_is_read)
+{
+    struct cell plain;
+    cell_init(&plain);
+    for (int i = 0; cell_option_at(i); i++) {
+        const struct cell_option *o = cell_option_at(i);
+        struct cell cell = plain;
+        char *word;
+        char *otherwise;
+        cr_assert_eq(cell_set(&cell, o->name, o->name, sample_of(o->name)), ST_OK, "%s", o->name);
+        cr_assert_eq(cell_word(&cell, o, &word), ST_OK);
+        cr_assert_eq(cell_word(&plain, o, &otherwise), ST_OK);
+        cr_assert(!otherwise || strcmp(word, otherwise) != 0, "%s: the sample is the default",
+                  word);
+        const char *value = strchr(word, '=') + 1;
+        if (strcmp(o->name, "guidance") != 0) /* all digits of it */
+            cr_assert_str_eq(value, sample_of(o->name));
+        struct cell again = plain;
+        cr_assert_eq(cell_set(&again, o->name, o->name, value), ST_OK);
+        char *twice;
+        cr_assert_eq(cell_word(&again, o, &twice), ST_OK);
+        cr_assert_str_eq(twice, word);
+        free(twice);
+        free(otherwise);
+        free(word);
+    }
+}
+
 Test(cell, every_option_has_a_name_a_placeholder_and_a_reader)
 {
     for (int i = 0; cell_option_at(i); i++) {
         const struct cell_option *o = cell_option_at(i);
-        cr_assert(o->name && o->argument && o->summary && o->set);
+        cr_assert(o->name && o->argument && o->summary && o->kind);
         for (int k = 0; k < i; k++)
             cr_assert_str_neq(o->name, cell_option_at(k)->name);
     }
@@ -145,7 +212,8 @@ Test(setup, fills_the_models_defaults)
         cell_text(&s->cell, text),
         "model=pixart-tiny size=256x256 frames=1 steps=20 guidance=4.5 requests=1 dtype=fp32 "
         "backend=cpu "
-        "transport=local strategy=ulysses=4 ranks=4 seed=1 warmup_loops=1 repeats=5 threads=3");
+        "transport=local strategy=ulysses=4 ranks=4 seed=1 warmup_loops=1 repeats=5 threads=4 "
+        "exchange=auto graph=on");
     cr_assert(s->problem.guided);
     cr_assert_eq(s->problem.text_tokens, s->config.text_tokens);
     cr_assert_eq(s->sampler->steps, 20);
@@ -255,6 +323,34 @@ Test(setup, ranks_give_up_before_the_launcher_does)
     }
 }
 
+/* What is recorded, and counted in the id, is what runs: a thread for each rank at least, asked for
+ * or not. */
+Test(setup, a_rank_has_a_thread_at_least)
+{
+    static const struct {
+        int asked, ranks, wanted;
+    } cases[] = {{1, 4, 4}, {4, 4, 4}, {5, 4, 5}, {0, 64, 64}, {1, 1, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char strategy[20];
+        struct setup *s;
+        snprintf(strategy, sizeof strategy, "data=%d", cases[i].ranks);
+        struct cell cell = cell_of("pixart-tiny", strategy);
+        cell.threads = cases[i].asked;
+        cell.requests = cases[i].ranks;
+        cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK, "%s", status_message());
+        cr_assert(s->cell.threads >= cases[i].wanted, "%d threads", s->cell.threads);
+        cr_assert(cases[i].asked == 0 || s->cell.threads == cases[i].wanted);
+        cr_assert_eq(s->threads_asked, cases[i].asked);
+        cr_assert_eq(setup_record_cell(s, "synthetic").threads, s->cell.threads);
+        struct ranks ranks = setup_ranks(s, NULL);
+        int sum = 0;
+        for (int r = 0; r < ranks.n; r++)
+            sum += ranks_threads(&ranks, r);
+        cr_assert_eq(sum, s->cell.threads);
+        setup_close(s);
+    }
+}
+
 /* Every command takes the cell's ranks from here. */
 Test(setup, ranks_are_those_of_the_cell)
 {
@@ -290,15 +386,22 @@ static bool has_word(const struct outcome_argv *argv, const char *word)
 Test(setup, processes_are_told_how_to_measure)
 {
     struct cell cell = cell_of("pixart-tiny", "ulysses=2");
+    const struct outcome_options options = {.identity = "synthetic"};
     struct outcome_argv argv;
     struct setup *s;
     cell.timeout_s = 60;
-    cell.graph = false;
+    cell.graph = cell.cache = false;
     strcpy(cell.exchange, "lsa");
     cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
-    cr_assert_eq(outcome_argv_build(s, "synthetic", NULL, &argv), ST_OK);
+    cr_assert_eq(outcome_argv_build(s, &options, &argv), ST_OK);
     cr_assert(has_word(&argv, "--timeout=60") && has_word(&argv, "--graph=off") &&
-              has_word(&argv, "--exchange=lsa"));
+              has_word(&argv, "--exchange=lsa") && has_word(&argv, "--cache=off"));
+    for (int i = 0; cell_option_at(i); i++) {
+        char *word;
+        cr_assert_eq(cell_word(&s->cell, cell_option_at(i), &word), ST_OK);
+        cr_assert(!word || has_word(&argv, word), "%s", word);
+        free(word);
+    }
     outcome_argv_release(&argv);
     setup_close(s);
 }

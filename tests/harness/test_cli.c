@@ -32,11 +32,11 @@ static void json_is(const char *line, const char *path, const char *want)
 
 Test(cli, helps_everywhere)
 {
-    static const char *const commands[] = {"list",  "plan", "run", "verify",
-                                           "sweep", "plot", "info"};
+    static const char *const commands[] = {"list",  "plan", "run",  "verify",
+                                           "sweep", "plot", "comm", "info"};
     struct program p = program_run("--help", NULL);
     cr_assert_eq(p.status, 0);
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 8; i++) {
         struct program one = program_run(commands[i], "--help", NULL);
         cr_assert(strstr(p.out, commands[i]));
         cr_assert(one.status == 0 && strstr(one.out, commands[i]), "%s: %s", commands[i], one.out);
@@ -72,6 +72,25 @@ Test(cli, refuses_what_it_does_not_know)
          "--size");
 }
 
+#define PLAN "plan", "--model", "pixart-tiny"
+
+Test(cli, suggests_the_nearest_name)
+{
+    ends(program_run("plan", "--model", "pixart-tny", NULL), 2, "did you mean 'pixart-tiny'");
+    ends(program_run("run", "--model", "alpha-1024", NULL), 2, "did you mean 'pixart-alpha-1024'");
+    ends(program_run(PLAN, "--strategy", "cfg=2,ulyses=2", NULL), 2, "did you mean 'ulysses'");
+    ends(program_run(PLAN, "--strategy", "pipefusion=2:patchs=2", NULL), 2,
+         "did you mean 'patches'");
+    ends(program_run(PLAN, "--dtype", "bfp16", NULL), 2, "did you mean 'bf16'");
+    ends(program_run(PLAN, "--backend", "cdua", NULL), 2, "did you mean 'cuda'");
+    ends(program_run(PLAN, "--exchange", "ncl", NULL), 2, "did you mean 'nccl'");
+    ends(program_run("comm", "--op", "allreduce", NULL), 2, "did you mean 'all_reduce'");
+    ends(program_run("comm", "--op", "gather", NULL), 2, "did you mean 'all_gather'");
+    ends(program_run("list", "modles", NULL), 2, "did you mean 'models'");
+    ends(program_run("sweep", "quickstart", "--retry", "tiemout", NULL), 2,
+         "did you mean 'timeout'");
+}
+
 Test(cli, refuses_hostile_values)
 {
     ends(program_run("plan", "--model", "pixart-tiny", "--size", "250", NULL), 2, "240 and 256");
@@ -101,6 +120,15 @@ Test(cli, lists_what_there_is)
     program_release(&p);
     p = program_run("list", "models", NULL);
     cr_assert(p.status == 0 && strstr(p.out, "pixart-tiny") && !strstr(p.out, "ulysses"));
+    program_release(&p);
+    p = program_run("list", "models", "--json", NULL);
+    json_is(p.out, "2.name", "pixart-alpha-1024");
+    json_is(p.out, "2.channels", "1152");
+    json_is(p.out, "2.tokens", "4096");
+    json_is(p.out, "2.patch", "2");
+    json_is(p.out, "2.text_tokens", "120");
+    json_is(p.out, "2.steps", "20");
+    json_is(p.out, "2.size", "1024");
     program_release(&p);
     p = program_run("info", "--json", NULL);
     json_is(p.out, "features.blas", "true");
@@ -220,6 +248,7 @@ Test(cli, run_prints_a_record)
     cr_assert_str_eq(record->deviation.against, "serial");
     cr_assert(record->deviation.rel_l2 > record->check.rel_l2);
     cr_assert_eq(record->argv.n, 9);
+    cr_assert(record->env.load.n == 2 && record->env.load.v[0] >= 0 && record->env.load.v[1] >= 0);
     record_close(record);
     program_release(&p);
 }
@@ -232,6 +261,19 @@ Test(cli, run_without_a_check_leaves_it_null)
     json_is(p.out, "deviation.rel_l2", "null");
     json_is(p.out, "status", "ok");
     json_is(p.out, "memory_bytes.library", "[0]");
+    program_release(&p);
+}
+
+Test(cli, run_records_the_threads_that_run)
+{
+    struct program p = program_run("run", "--json", "--model=pixart-tiny", "--size=64", "--steps=2",
+                                   "--repeats=1", "--strategy=ring=2", "--threads=1", NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    json_is(p.out, "cell.threads", "2");
+    cr_assert(strstr(p.err, "not the 1 of --threads"), "%s", p.err);
+    program_release(&p);
+    p = program_run("run", "--json", SMALL, "--strategy=ring=2", "--threads=2", NULL);
+    cr_assert(p.status == 0 && !strstr(p.err, "--threads"), "%s", p.err);
     program_release(&p);
 }
 
@@ -312,7 +354,7 @@ Test(cli, interrupted_run_leaves_nobody)
         "--check=off",  NULL};
     pid_t pid = program_start(argv);
     int status = 0;
-    cr_assert(program_wait_for("worker --model=pixart-tiny --size=256x256 --steps=77", false));
+    cr_assert(program_wait_for("--frames=1 --steps=77", false));
     kill(pid, SIGINT);
     waitpid(pid, &status, 0);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 130, "%d", status);
@@ -325,7 +367,7 @@ Test(cli, killed_run_leaves_nobody)
         program_path(), "run", "--model=pixart-tiny", "--steps=78", "--repeats=100",
         "--check=off",  NULL};
     pid_t pid = program_start(argv);
-    cr_assert(program_wait_for("worker --model=pixart-tiny --size=256x256 --steps=78", false));
+    cr_assert(program_wait_for("--frames=1 --steps=78", false));
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     cr_assert(program_wait_for("--steps=78", true));
@@ -338,10 +380,8 @@ Test(cli, a_dead_worker_is_status_5)
         "--check=off",  NULL};
     pid_t pid = program_start(argv);
     int status = 0;
-    cr_assert(program_wait_for("worker --model=pixart-tiny --size=256x256 --steps=79", false));
-    cr_assert_eq(
-        program_signal_processes("worker --model=pixart-tiny --size=256x256 --steps=79", SIGKILL),
-        1);
+    cr_assert(program_wait_for("--frames=1 --steps=79", false));
+    cr_assert_eq(program_signal_processes("--frames=1 --steps=79", SIGKILL), 1);
     waitpid(pid, &status, 0);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 5, "%d", status);
 }

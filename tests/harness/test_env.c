@@ -4,6 +4,7 @@
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,19 @@ Test(env, host_and_build)
     cr_assert(*r->env.cpu && *r->env.flags && *r->env.commit);
     cr_assert_not_null(strstr(r->env.compiler, __VERSION__), "%s", r->env.compiler);
     cr_assert_eq(r->env.gpus.n, 0);
+    record_close(r);
+}
+
+Test(env, load_is_that_of_before_and_of_now)
+{
+    struct record *r = filled();
+    double now = env_load();
+    cr_assert_geq(now, 0);
+    env_add_load(r, 0.25);
+    cr_assert_eq(r->env.load.n, 2);
+    cr_assert(r->env.load.v[0] == 0.25 && r->env.load.v[1] >= 0);
+    env_add_load(r, NAN);
+    cr_assert_eq(r->env.load.n, 0);
     record_close(r);
 }
 

@@ -3,6 +3,7 @@
  * cells. */
 #include "harness/sweep/experiment.h"
 #include "harness/sweep/experiment_file.h"
+#include "harness/sweep/experiment_text.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -66,12 +67,15 @@ Test(experiment, names_the_line_of_an_unknown_key)
 Test(experiment, names_the_line_of_a_wrong_type)
 {
     refused("name: t\nmodels: pixart-tiny\nstrategies: [serial]\n",
-            "t.yaml:2: models:", "SEQUENCE");
-    refused(HEAD "steps: 20\n", "t.yaml:4: steps:", "SEQUENCE");
+            "t.yaml:2: models:", "wanted a list: models: [pixart-tiny]");
+    refused(HEAD "steps: 20\n", "t.yaml:4: steps:", "wanted a list: steps: [20]");
+    refused(HEAD "steps: 10, 20\n", "t.yaml:4: steps:", "wanted a list: steps: [10, 20]");
+    refused("name: t\nmodels: [x]\nstrategies: cfg=2,ring=2 # both\n",
+            "t.yaml:3: strategies:", "wanted a list: strategies: [\"cfg=2,ring=2\"]");
     refused(HEAD "steps:\n  - 20\n  - [1]\n", "t.yaml:4: steps:", "");
     refused(HEAD "steps:\n  - {a: 1}\n", "t.yaml:4: steps:", "");
-    refused(HEAD "seed: [1]\n", "t.yaml:4: seed:", "");
-    refused(HEAD "seed:\n", "t.yaml:4: seed:", "");
+    refused(HEAD "seed: [1]\n", "t.yaml:4: seed:", "found a list, wanted one value");
+    refused(HEAD "seed:\n", "t.yaml:4: seed:", "nothing behind the key");
     refused("name: {a: b}\nmodels: [pixart-tiny]\nstrategies: [serial]\n", "t.yaml:1: name:", "");
 }
 
@@ -88,13 +92,77 @@ Test(experiment, names_the_line_of_a_wrong_value)
     refused(HEAD "sizes: [big]\n", "t.yaml:4: sizes:", "big");
     refused(HEAD "dtypes: [fp64]\n", "t.yaml:4: dtypes:", "fp32");
     refused(HEAD "backend: tpu\n", "t.yaml:4: backend:", "cuda");
-    refused(HEAD "requests: [500]\n", "t.yaml:4: requests:", "500");
+    refused(HEAD "requests: [100001]\n", "t.yaml:4: requests:", "100001");
     refused(HEAD "exclude: [\"colour=red\"]\n", "t.yaml:4: exclude:", "colour=red");
     refused("name: t\nmodels: [nobody]\nstrategies: [serial]\n", "t.yaml:2: models:", "nobody");
     refused("name: t\nmodels: [pixart-tiny]\nstrategies: [\"ulyses=2\"]\n",
             "t.yaml:3: strategies:", "position 1");
     refused("name: a/b\nmodels: [pixart-tiny]\nstrategies: [serial]\n", "t.yaml:1: name:", "a/b");
     refused("name: ..\nmodels: [pixart-tiny]\nstrategies: [serial]\n", "t.yaml:1: name:", "..");
+}
+
+#define RANKS "name: t\nmodels: [pixart-tiny]\nranks: [1, 4]\nstrategies: "
+
+Test(experiment, says_that_a_cut_hybrid_wants_quotes)
+{
+    refused(RANKS "[serial, cfg=2,ulysses=2]\n", "t.yaml:4: strategies: 'cfg=2' makes no cell",
+            "quote them as one, \"cfg=2,ulysses=2\"");
+    refused("name: t\nmodels: [pixart-tiny]\nranks: [8]\nstrategies: [cfg=2, ring=2, ulysses=2]\n",
+            "t.yaml:4: strategies:", "quote them as one, \"cfg=2,ring=2,ulysses=2\"");
+    refused(RANKS "[serial, cfg=2]\n", "t.yaml:4: strategies: 'cfg=2' makes no cell",
+            "add 2 to ranks");
+    refused("name: t\nmodels: [pixart-tiny]\nranks: [2]\nstrategies: [serial, \"ring={ranks}\"]\n",
+            "t.yaml:4: strategies: 'serial' makes no cell", "add 1 to ranks");
+    cr_assert_eq(count(RANKS "[serial, \"cfg=2,ulysses=2\"]\n"), 2);
+    /* what is excluded is meant to be */
+    cr_assert_eq(count(RANKS "[serial, ring=4]\nexclude: [strategy=ring]\n"), 1);
+}
+
+static void notes(const char *strategies, const char *word)
+{
+    char text[300];
+    char note[800];
+    struct experiment *e;
+    snprintf(text, sizeof text, "name: t\nmodels: [pixart-tiny]\nstrategies: %s\n", strategies);
+    cr_assert_eq(open_text(text, &e), ST_OK, "%s", status_message());
+    experiment_note(e, note, sizeof note);
+    cr_assert(word ? strstr(note, word) != NULL : note[0] == '\0', "%s: %s", strategies, note);
+    experiment_close(e);
+}
+
+Test(experiment, notes_a_hybrid_without_quotes)
+{
+    notes("[serial, cfg=2,ulysses=2]", "t.yaml:3: strategies: cfg=2,ulysses=2 without quotes");
+    notes("[serial, cfg=2, ulysses=2]", NULL);
+    notes("[serial,cfg=2]", NULL);
+    notes("[serial, \"cfg=2,ulysses=2\"]", NULL);
+    notes("[cfg=2, ulysses=2, \"cfg=2,ulysses=2\"] # cfg=2,ulysses=2", NULL);
+    notes("\n  - cfg=2\n  - ulysses=2\n  - cfg=2,ulysses=2", NULL);
+}
+
+Test(experiment, wants_ranks_for_its_hole)
+{
+    refused("name: t\nmodels: [pixart-tiny]\nstrategies: [\"ring={ranks}\"]\n",
+            "t.yaml:3: strategies: 'ring={ranks}'", "ranks: [1, 2, 4]");
+    refused(RANKS "[serial, ring={ranks}]\n",
+            "t.yaml:4: strategies:", "must be quoted: \"ring={ranks}\"");
+    refused(RANKS "[cfg=2,ring={ranks}, serial]\n",
+            "t.yaml:4: strategies:", "must be quoted: \"cfg=2,ring={ranks}\"");
+    cr_assert_eq(count(RANKS "\n  - ring={ranks}\n"), 2);
+}
+
+Test(experiment, says_what_yaml_was_meant)
+{
+    refused(HEAD "steps:\n\t- 1\n", "t.yaml:5: not YAML: a tab in the indentation", "blanks");
+    refused(HEAD "\tseed: 1\n", "t.yaml:4: not YAML: a tab in the indentation", "blanks");
+    refused(HEAD "description: a: b\n", "t.yaml:4: not YAML", "must be quoted");
+    refused(HEAD "seed:1\n", "t.yaml:3: not YAML", "a blank behind it");
+    refused(HEAD "steps: - 1\n", "t.yaml:4: not YAML", "lines of their own");
+    refused(HEAD "step: [3]\n", "t.yaml:4: step: unknown key", "did you mean 'steps'");
+    refused(HEAD "warmup-loops: 3\n", "t.yaml:4: warmup-loops: unknown key",
+            "did you mean 'warmup_loops'");
+    refused(HEAD "graph: true\n", "t.yaml:4: graph: found 'true'", "off, on");
+    refused(HEAD "rounds: 2\n", "t.yaml:4: rounds: unknown key", "legal: name");
 }
 
 Test(experiment, refuses_empty_lists_and_missing_keys)
@@ -180,13 +248,14 @@ Test(experiment, leaves_defaults_to_the_model)
     cr_assert_eq(
         expand(HEAD
                "guidance: 1\nseed: 7\nwarmup_loops: 0\nrepeats: 2\nthreads: 3\ntimeout_s: 1.5\n"
-               "backend: cpu\ntransport: mpi\nexchange: lsa\n",
+               "backend: cpu\ntransport: mpi\nexchange: lsa\ngraph: off\n",
                &c),
         1);
     cr_assert(c[0].guidance == 1 && c[0].seed == 7 && c[0].warmup_loops == 0 && c[0].repeats == 2 &&
               c[0].threads == 3 && c[0].timeout_s == 1.5);
     cr_assert_str_eq(c[0].transport, "mpi");
     cr_assert_str_eq(c[0].exchange, "lsa");
+    cr_assert(!c[0].graph);
     free(c);
 }
 
@@ -223,14 +292,14 @@ Test(experiment, bounds_the_number_of_cells)
 
 Test(experiment, finds_lines_of_keys)
 {
-    cr_assert_eq(experiment_file_line("a: 1\nb: 2\n", 0, "b"), 2);
-    cr_assert_eq(experiment_file_line("a: 1\nb: 2\n", 0, "c"), 0);
-    cr_assert_eq(experiment_file_line("a: 'b: 1'\n\"b\" : 2\n", 0, "b"), 2);
-    cr_assert_eq(experiment_file_line("a: it's\nb: 2\n", 0, "b"), 2);
-    cr_assert_eq(experiment_file_line("{a: 1, b: 2}\n", 0, "b"), 1);
-    cr_assert_eq(experiment_file_line("ab: 1\n# b: 2\nb: 3\n", 0, "b"), 3);
-    cr_assert_eq(experiment_file_line("b: 1\nb: 2\n", 1, "b"), 2);
-    cr_assert_eq(experiment_file_line("a: \"unfinished\nb: 2\n", 0, "b"), 0);
+    cr_assert_eq(experiment_text_line("a: 1\nb: 2\n", 0, "b"), 2);
+    cr_assert_eq(experiment_text_line("a: 1\nb: 2\n", 0, "c"), 0);
+    cr_assert_eq(experiment_text_line("a: 'b: 1'\n\"b\" : 2\n", 0, "b"), 2);
+    cr_assert_eq(experiment_text_line("a: it's\nb: 2\n", 0, "b"), 2);
+    cr_assert_eq(experiment_text_line("{a: 1, b: 2}\n", 0, "b"), 1);
+    cr_assert_eq(experiment_text_line("ab: 1\n# b: 2\nb: 3\n", 0, "b"), 3);
+    cr_assert_eq(experiment_text_line("b: 1\nb: 2\n", 1, "b"), 2);
+    cr_assert_eq(experiment_text_line("a: \"unfinished\nb: 2\n", 0, "b"), 0);
 }
 
 Test(experiment, the_files_of_the_tree_expand)

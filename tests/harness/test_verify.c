@@ -169,6 +169,12 @@ Test(verify, stale_steps_are_judged_all_the_same)
 {
     struct bent b = open_golden("pixart-alpha.sample.safetensors");
     ends(&b, "pixart-alpha", "pipefusion=2:patches=3", 1, "WRONG");
+    b = open_golden("pixart-alpha.sample.safetensors");
+    ends(&b, "pixart-alpha", "pipefusion=2:patches=3", 1,
+         "pipefusion=2:patches=3 cannot equal the reference");
+    b = open_golden("pixart-alpha.sample.safetensors");
+    ends(&b, "pixart-alpha", "pipefusion=2:patches=3", 1,
+         "one-rank run, pipefusion=1:patches=3:warmup=1");
 }
 
 Test(verify, the_command_lines_tolerance_wins)

@@ -64,7 +64,6 @@ Test(arena, tensors_are_dense_aligned_and_apart)
     for (int i = 0; i < 100; i++)
         for (int b = 0; b < 60; b++)
             cr_assert_eq(((unsigned char *)t[i].data)[b], i);
-    cr_assert_eq(arena_used(arena), 100 * 256);
     cr_assert_eq(arena_peak(arena), 100 * 256);
     cr_assert_eq(dev.live, 100);
     arena_close(arena);
@@ -117,7 +116,7 @@ Test(arena, out_of_memory_is_an_answer)
     cr_assert_eq(arena_tensor(arena, DTYPE_BF16, 2, large, &t), ST_OOM);
     cr_assert_not_null(strstr(status_message(), "kv_store"), "%s", status_message());
     cr_assert_not_null(strstr(status_message(), "2097152"), "%s", status_message());
-    cr_assert_eq(arena_used(arena), 256);
+    cr_assert_eq(arena_peak(arena), 256);
     cr_assert_eq(arena_tensor(arena, DTYPE_F32, 2, shape, &t), ST_OK);
     arena_close(arena);
     cr_assert_eq(dev.live, 0);
@@ -134,11 +133,11 @@ Test(arena, products_that_overflow_are_out_of_memory)
     cr_assert_eq(arena_tensor(arena, DTYPE_F32, 1, line, &t), ST_OOM);
     const int64_t empty[] = {INT64_C(1) << 40, INT64_C(1) << 40, 0};
     cr_assert_eq(arena_tensor(arena, DTYPE_F32, 3, empty, &t), ST_OOM);
-    cr_assert_eq(arena_used(arena), 0);
+    cr_assert_eq(arena_peak(arena), 0);
     const int64_t half[] = {INT64_C(1) << 61};
     cr_assert_eq(arena_tensor(arena, DTYPE_BF16, 1, half, &t), ST_OK);
     cr_assert_eq(arena_tensor(arena, DTYPE_BF16, 1, half, &t), ST_OK);
-    cr_assert_eq(arena_used(arena), (size_t)1 << 63);
+    cr_assert_eq(arena_peak(arena), (size_t)1 << 63);
     cr_assert_eq(arena_tensor(arena, DTYPE_BF16, 1, half, &t), ST_OK);
     cr_assert_eq(arena_tensor(arena, DTYPE_BF16, 1, half, &t), ST_OOM, "a sum past 2^64");
     arena_close(arena);
@@ -236,11 +235,11 @@ Test(arena, adopted_memory)
     cr_assert_eq(arena_open(dev, ARENA_BUFFERS, &arena), ST_OK);
     arena_fail_after(0);
     cr_assert_eq(arena_adopt(arena, DTYPE_F32, 2, dim, memory, give_back, &owner, &t), ST_OOM);
-    cr_assert_eq(arena_used(arena), 0);
+    cr_assert_eq(arena_peak(arena), 0);
     cr_assert_eq(arena_adopt(arena, DTYPE_F32, 2, dim, memory, give_back, &owner, &t), ST_OK);
     cr_assert_eq(t.data, memory);
     cr_assert(tensor_contiguous(&t) && t.dim[0] == 2 && t.dim[1] == 3 && t.dev == dev);
-    cr_assert_eq(arena_used(arena), ARENA_ALIGN);
+    cr_assert_eq(arena_peak(arena), ARENA_ALIGN);
     cr_assert_eq(given_back, 0);
     arena_close(arena);
     cr_assert_eq(given_back, 7);

@@ -65,9 +65,9 @@ Test(norm, modulate)
             norm_row(c.width, in, ops_at(&c.shift, r / c.rows, 0, 0, 0),
                      ops_at(&c.scale, r / c.rows, 0, 0, 0), 1e-6, want + (int64_t)r * c.width);
         }
-        cr_assert_eq(
-            op_norm_modulate(ops.q, in_place ? &c.h : &c.a, &c.h, &c.shift, &c.scale, 1e-6f),
-            ST_OK);
+        cr_assert_eq(op_norm_modulate(ops.q, in_place ? &c.h : &c.a, &c.h,
+                                      &(struct modulation){&c.shift, &c.scale, 1e-6f}),
+                     ST_OK);
         ops_near(&ops, "norm_modulate", in_place ? &c.h : &c.a, want);
         ops_close(&ops);
     }
@@ -84,7 +84,7 @@ Test(norm, far_from_zero)
     double in[500], want[500];
     for (int i = 0; i < 500; i++)
         in[i] = *ops_at(&x, 0, 0, i, 0) += 1000.0f;
-    cr_assert_eq(op_norm_modulate(ops.q, &y, &x, &none, &none, 1e-6f), ST_OK);
+    cr_assert_eq(op_norm_modulate(ops.q, &y, &x, &(struct modulation){&none, &none, 1e-6f}), ST_OK);
     norm_row(500, in, none.data, none.data, 1e-6, want);
     for (int i = 0; i < 500; i++) /* the mean itself is rounded to 6e-5 */
         cr_assert_float_eq(*ops_at(&y, 0, 0, i, 0), want[i], 3e-4);
@@ -100,7 +100,8 @@ Test(norm, constant_rows)
     struct tensor shift = ops_random(&ops, 1.0f, OPS_DIM(1, 40)),
                   scale = ops_random(&ops, 1.0f, OPS_DIM(1, 40));
     cr_assert_eq(op_fill(ops.q, &x, 3.0f), ST_OK);
-    cr_assert_eq(op_norm_modulate(ops.q, &y, &x, &shift, &scale, 1e-6f), ST_OK);
+    cr_assert_eq(op_norm_modulate(ops.q, &y, &x, &(struct modulation){&shift, &scale, 1e-6f}),
+                 ST_OK);
     for (int i = 0; i < 40; i++)
         cr_assert_float_eq(*ops_at(&y, 0, 1, i, 0), *ops_at(&shift, 0, i, 0, 0), 1e-6);
     ops_close(&ops);
@@ -139,7 +140,8 @@ Test(norm, gate_add_norm)
                      ops_at(&c.scale, r / c.rows, 0, 0, 0), 1e-5, want_a + (int64_t)r * c.width);
         }
         cr_assert_eq(op_gate_add_norm(ops.q, &c.h, &c.y, bias ? &c.bias : NULL,
-                                      gate ? &c.gate : NULL, &c.a, &c.shift, &c.scale, 1e-5f),
+                                      gate ? &c.gate : NULL, &c.a,
+                                      &(struct modulation){&c.shift, &c.scale, 1e-5f}),
                      ST_OK);
         ops_near(&ops, "gate_add", &c.h, want_h);
         ops_near(&ops, "gate_add_norm", &c.a, want_a);
@@ -156,11 +158,12 @@ Test(norm, together_as_apart)
     struct tensor h = ops_blank(&ops, OPS_DIM(c.lanes, c.rows, c.width)),
                   a = ops_blank(&ops, OPS_DIM(c.lanes, c.rows, c.width));
     cr_assert_eq(op_copy(ops.q, &h, &c.h), ST_OK);
-    cr_assert_eq(
-        op_gate_add_norm(ops.q, &c.h, &c.y, &c.bias, &c.gate, &c.a, &c.shift, &c.scale, 1e-6f),
-        ST_OK);
+    cr_assert_eq(op_gate_add_norm(ops.q, &c.h, &c.y, &c.bias, &c.gate, &c.a,
+                                  &(struct modulation){&c.shift, &c.scale, 1e-6f}),
+                 ST_OK);
     cr_assert_eq(op_gate_add(ops.q, &h, &c.y, &c.bias, &c.gate), ST_OK);
-    cr_assert_eq(op_norm_modulate(ops.q, &a, &h, &c.shift, &c.scale, 1e-6f), ST_OK);
+    cr_assert_eq(op_norm_modulate(ops.q, &a, &h, &(struct modulation){&c.shift, &c.scale, 1e-6f}),
+                 ST_OK);
     float *want = ops_dense(&a), *got = ops_dense(&c.a);
     cr_assert(near_equal("gate_add_norm", got, want, tensor_count(&a)));
     free(want), free(got);

@@ -60,7 +60,7 @@ Test(op, sparse_last_axis_aborts, .signal = SIGABRT)
     struct tensor x = ops_random(&ops, 1.0f, OPS_DIM(2, 3, 4)),
                   v = ops_random(&ops, 1.0f, OPS_DIM(2, 4));
     x.stride[2] = 2;
-    op_norm_modulate(ops.q, &x, &x, &v, &v, 1e-6f);
+    op_norm_modulate(ops.q, &x, &x, &(struct modulation){&v, &v, 1e-6f});
 }
 
 Test(op, unsupported_dtype_aborts, .signal = SIGABRT)

@@ -3,6 +3,7 @@
 #include "kernels/backend.h"
 #include "tests/strategies/capturing_private.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,11 +57,12 @@ static enum status perform(struct job *j, struct queue *q)
     case JOB_ACTIVATE:
         return op_activate(q, &t[0], &t[1], j->act);
     case JOB_NORM_MODULATE:
-        return op_norm_modulate(q, &t[0], &t[1], &t[2], &t[3], j->value);
+        return op_norm_modulate(q, &t[0], &t[1], &(struct modulation){&t[2], &t[3], j->value});
     case JOB_GATE_ADD:
         return op_gate_add(q, &t[0], &t[1], o[2], o[3]);
     case JOB_GATE_ADD_NORM:
-        return op_gate_add_norm(q, &t[0], &t[1], o[2], o[3], &t[4], &t[5], &t[6], j->value);
+        return op_gate_add_norm(q, &t[0], &t[1], o[2], o[3], &t[4],
+                                &(struct modulation){&t[5], &t[6], j->value});
     case JOB_ADD_ROWS:
         return op_add_rows(q, &t[0], &t[1]);
     case JOB_ADD:
@@ -131,10 +133,10 @@ static enum status activate(struct queue *q, struct tensor *y, const struct tens
 }
 
 static enum status norm_modulate(struct queue *q, struct tensor *y, const struct tensor *x,
-                                 const struct tensor *shift, const struct tensor *scale, float eps)
+                                 const struct modulation *m)
 {
-    struct job job = JOB(JOB_NORM_MODULATE, y, x, shift, scale);
-    job.value = eps;
+    struct job job = JOB(JOB_NORM_MODULATE, y, x, m->shift, m->scale);
+    job.value = m->eps;
     return capturing_submit(q, job);
 }
 
@@ -146,11 +148,10 @@ static enum status gate_add(struct queue *q, struct tensor *h, const struct tens
 
 static enum status gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
                                  const struct tensor *bias, const struct tensor *gate,
-                                 struct tensor *a, const struct tensor *shift,
-                                 const struct tensor *scale, float eps)
+                                 struct tensor *a, const struct modulation *m)
 {
-    struct job job = JOB(JOB_GATE_ADD_NORM, h, y, bias, gate, a, shift, scale);
-    job.value = eps;
+    struct job job = JOB(JOB_GATE_ADD_NORM, h, y, bias, gate, a, m->shift, m->scale);
+    job.value = m->eps;
     return capturing_submit(q, job);
 }
 
@@ -264,18 +265,7 @@ int capturing_launches(const struct device *dev)
     return ((const struct capturing_device *)dev)->launches;
 }
 
-/* ---- device, queue, events: the CPU's ---- */
-
-static bool supports(enum dtype dtype)
-{
-    return dtype == DTYPE_F32;
-}
-
-static enum status count(int *devices)
-{
-    *devices = 1;
-    return ST_OK;
-}
+/* ---- device and queue ---- */
 
 static enum status device_make(const struct device_options *options, struct device **out)
 {
@@ -296,21 +286,6 @@ static void device_free(struct device *dev)
 {
     device_close(cpu_of(dev));
     free(dev);
-}
-
-static enum status alloc(struct device *dev, size_t bytes, void **out)
-{
-    return cpu_of(dev)->ops->alloc(cpu_of(dev), bytes, out);
-}
-
-static void release(struct device *dev, void *p)
-{
-    cpu_of(dev)->ops->release(cpu_of(dev), p);
-}
-
-static enum status capacity(struct device *dev, size_t *available)
-{
-    return device_capacity(cpu_of(dev), available);
 }
 
 static enum status queue_make(struct device *dev, struct queue **out)
@@ -335,73 +310,54 @@ static enum status queue_drain(struct queue *q)
     return queue_sync(queue_of(q)->cpu);
 }
 
-static enum status event_make(struct device *dev, struct event *out)
-{
-    return event_open(cpu_of(dev), out);
-}
-
-static void event_free(struct device *dev, struct event *event)
-{
-    event_close(cpu_of(dev), event);
-}
-
 static enum status mark(struct queue *q, struct event *event)
 {
     BUG_ON(queue_of(q)->open, "a mark in a graph");
     return queue_mark(queue_of(q)->cpu, event);
 }
 
-static enum status await(struct queue *q, const struct event *event)
+static struct backend_ops ops;
+
+static void make_ops(void)
 {
-    return queue_await(queue_of(q)->cpu, event);
+    ops = *backend_find("cpu");
+    ops.name = "capturing";
+    ops.summary = "the CPU, captured";
+    ops.open = device_make;
+    ops.close = device_free;
+    ops.queue_open = queue_make;
+    ops.queue_close = queue_free;
+    ops.queue_sync = queue_drain;
+    ops.mark = mark;
+    ops.copy = copy;
+    ops.fill = fill;
+    ops.linear = linear;
+    ops.linear_add = linear_add;
+    ops.activate = activate;
+    ops.norm_modulate = norm_modulate;
+    ops.gate_add = gate_add;
+    ops.gate_add_norm = gate_add_norm;
+    ops.add_rows = add_rows;
+    ops.add = add;
+    ops.add_outer = add_outer;
+    ops.timestep = timestep;
+    ops.attention = attention;
+    ops.merge = merge;
+    ops.advance = advance;
+    ops.random_normal = random_normal;
+    ops.random_uniform = random_uniform;
+    ops.graph_begin = graph_start;
+    ops.graph_end = graph_stop;
+    ops.graph_launch = graph_run;
+    ops.graph_release = graph_free;
 }
 
-static enum status elapsed(const struct event *from, const struct event *to, double *ms)
+const struct backend_ops *capturing_backend(void)
 {
-    return backend_find("cpu")->elapsed(from, to, ms);
+    static pthread_once_t made = PTHREAD_ONCE_INIT;
+    pthread_once(&made, make_ops);
+    return &ops;
 }
-
-const struct backend_ops capturing_backend = {
-    .name = "capturing",
-    .summary = "the CPU, captured",
-    .on_host = true,
-    .supports = supports,
-    .count = count,
-    .open = device_make,
-    .close = device_free,
-    .alloc = alloc,
-    .release = release,
-    .capacity = capacity,
-    .queue_open = queue_make,
-    .queue_close = queue_free,
-    .queue_sync = queue_drain,
-    .event_open = event_make,
-    .event_close = event_free,
-    .mark = mark,
-    .await = await,
-    .elapsed = elapsed,
-    .copy = copy,
-    .fill = fill,
-    .linear = linear,
-    .linear_add = linear_add,
-    .activate = activate,
-    .norm_modulate = norm_modulate,
-    .gate_add = gate_add,
-    .gate_add_norm = gate_add_norm,
-    .add_rows = add_rows,
-    .add = add,
-    .add_outer = add_outer,
-    .timestep = timestep,
-    .attention = attention,
-    .merge = merge,
-    .advance = advance,
-    .random_normal = random_normal,
-    .random_uniform = random_uniform,
-    .graph_begin = graph_start,
-    .graph_end = graph_stop,
-    .graph_launch = graph_run,
-    .graph_release = graph_free,
-};
 
 bool capturing_now(struct queue *q)
 {

@@ -12,8 +12,8 @@
 
 #include "kernels/comm/comm.h"
 
-extern const struct backend_ops capturing_backend; /* not in the registry: device_open */
-extern const struct comm_ops capturing_transport;  /* comm_open; needs a capturing_backend device */
+const struct backend_ops *capturing_backend(void); /* not in the registry: device_open */
+extern const struct comm_ops capturing_transport;  /* comm_open; needs a device of it */
 
 /* Graphs that a device was asked to launch. */
 int capturing_launches(const struct device *dev);

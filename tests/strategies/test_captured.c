@@ -28,7 +28,7 @@ static enum status run_rank(struct rank_job *job)
     const struct device_options options = {.threads = 1};
     struct device *dev = NULL;
     struct comm *world = NULL;
-    TRY(device_open(&capturing_backend, &options, &dev));
+    TRY(device_open(capturing_backend(), &options, &dev));
     TRY(comm_open(&capturing_transport, &job->where, dev, &world));
     enum status st = cell_run_rank(job->setup, job->spec, world, dev, LOOPS, &job->result);
     if (st != ST_OK)

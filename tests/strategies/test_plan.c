@@ -143,7 +143,6 @@ Test(plan, refusals_name_the_legal_values)
                         .text_tokens = config.text_tokens};
     expect_refused(&p, "ulysses=5", 5, "1, 2, 3, 4, 6, 12");
     expect_refused(&p, "tensor=8", 8, "1, 2, 3, 4, 6, 12");
-    expect_refused(&p, "tensor=2:chunks=257", 2, "1 to 256");
     expect_refused(&p, "ulysses=4,tensor=4", 16, "legal degrees");
     expect_refused(&p, "cfg=4", 4, "1, 2");
     expect_refused(&p, "data=3", 3, "1 to 2");
@@ -160,6 +159,38 @@ Test(plan, refusals_name_the_legal_values)
     expect_refused(&p, "serial", 2, "--ranks 1");
     p.guided = false;
     expect_refused(&p, "cfg=2", 2, "guidance");
+}
+
+/* Whatever the model and the size allow: no table of the program's is the limit. */
+Test(plan, wide_specifications_are_planned)
+{
+    struct dit_config config = load("pixart-alpha-1024");
+    struct problem p = pixart_1024(&config);
+    static const char *const specs[] = {
+        "ring=1024",        "distrifusion=129",        "pipefusion=2:patches=256,ring=64",
+        "distrifusion=256", "tensor=2:chunks=100000",  "pipefusion=1:patches=200,ulysses=16",
+        "data=1000,ring=4", "distrifusion=64,ring=64",
+    };
+    p.width = p.height = 4096;
+    p.requests = 1000;
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
+        struct spec spec;
+        struct plan *plan;
+        size_t bytes[ARENA_KINDS];
+        cr_assert_eq(spec_parse(specs[i], &spec), ST_OK, "%s", status_text());
+        int ranks = spec_ranks(&spec);
+        cr_assert_eq(plan_build(&p, &spec, ranks, ranks - 1, &plan), ST_OK, "%s: %s", specs[i],
+                     status_text());
+        cr_expect_eq(plan_memory(plan, bytes), ST_OK, "%s: %s", specs[i], status_text());
+        plan_close(plan);
+    }
+    config.heads = 258;
+    config.head_dim = 4;
+    struct spec spec;
+    struct plan *plan;
+    cr_assert_eq(spec_parse("ulysses=129", &spec), ST_OK);
+    cr_expect_eq(plan_build(&p, &spec, 129, 128, &plan), ST_OK, "%s", status_text());
+    plan_close(plan);
 }
 
 static const char *random_spec(uint64_t seed, char *text)
@@ -186,14 +217,13 @@ static const char *random_spec(uint64_t seed, char *text)
 static void count_work(const struct plan *plan, int *work, int layers, int tokens)
 {
     for (int l = 0; l < plan->n_lanes; l++) {
-        int lane = plan->lane[l].branch * plan->problem.requests + plan->lane[l].request;
+        struct lane at = plan_lane(plan, l);
+        int lane = at.branch * plan->problem.requests + at.request;
         for (int layer = plan->shard.layer_begin; layer < plan->shard.layer_end; layer++)
             for (int m = 0; m < plan->n_patches; m++) {
-                struct span span;
-                plan_span(plan, NULL, m, &span);
-                for (int r = 0; r < span.n; r++)
-                    for (int t = 0; t < span.run[r].count; t++)
-                        work[(lane * layers + layer) * tokens + span.run[r].begin + t]++;
+                struct token_run run = plan_share(plan, NULL, m);
+                for (int t = 0; t < run.count; t++)
+                    work[(lane * layers + layer) * tokens + run.begin + t]++;
             }
     }
 }
@@ -260,13 +290,11 @@ Test(plan, patches_are_whole_rows_and_parts_are_even)
         cr_assert_eq(plan_build(&p, &spec, 6, rank, &plan), ST_OK, "%s", status_text());
         cr_expect_eq(plan->shard.layer_end - plan->shard.layer_begin, 4);
         for (int m = 0; m < 4; m++) {
-            struct span span;
             int u = rank % 3;
             int tokens = rows[m] * 7;
-            cr_expect_eq(plan->patch[m].run[0].begin, begin[m]);
-            cr_expect_eq(plan->patch[m].run[0].count, tokens);
-            plan_span(plan, NULL, m, &span);
-            cr_expect_eq(span_count(&span), tokens / 3 + (u < tokens % 3));
+            cr_expect_eq(plan_patch(plan, m).begin, begin[m]);
+            cr_expect_eq(plan_patch(plan, m).count, tokens);
+            cr_expect_eq(plan_rows(plan, PLAN_OWN, NULL, m), tokens / 3 + (u < tokens % 3));
         }
         plan_close(plan);
     }

@@ -56,7 +56,7 @@ static enum status compute(struct queue *q, struct arena *arena, float *result)
         struct tensor x_heads = tensor_reshape(&x, 4, heads);
         TRY(op_attention(q, &o, NULL, &x_heads, &x_heads, &x_heads, NULL, 0.2f));
         TRY(op_linear(q, &y, &o_rows, &w, NULL, ACT_GELU_TANH));
-        TRY(op_gate_add_norm(q, &h, &y, NULL, &v, &x, &v, &v, 1e-6f));
+        TRY(op_gate_add_norm(q, &h, &y, NULL, &v, &x, &(struct modulation){&v, &v, 1e-6f}));
         TRY(op_add(q, &y, &x));
         TRY(op_copy(q, &x, &y));
     }
