@@ -7,10 +7,13 @@
 #ifndef MODELS_DIT_CONFIG_H
 #define MODELS_DIT_CONFIG_H
 
+#include "kernels/base/file.h"
 #include "kernels/base/status.h"
 #include "models/sampler.h"
 
 #include <stdbool.h>
+
+enum { DIT_CONFIG_FILES = 3 };
 
 enum dit_modulation {
     DIT_ADALN_SINGLE, /* one 6*C projection for the model plus a learned [6, C] table per block
@@ -45,6 +48,9 @@ struct dit_config {
     int default_steps;
     float default_guidance; /* <= 1: unguided */
     struct sampler_config sampler;
+    /* config.json, the scheduler's, model_index.json as they were read; all 0: not there, or a
+     * preset */
+    struct file_stamp read_from[DIT_CONFIG_FILES];
 };
 
 static inline int dit_channels(const struct dit_config *c)

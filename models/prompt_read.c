@@ -182,7 +182,7 @@ static enum status read_labels(const struct dit_config *config, const struct saf
     for (int row = 0; row < prompt->rows; row++) {
         int64_t label;
 
-        memcpy(&label, (const char *)entry->data + (size_t)row * sizeof(label), sizeof(label));
+        TRY(safetensors_bytes(file, entry, (size_t)row * sizeof(label), sizeof(label), &label));
         if (label < 0 || label > config->classes)
             return fail(
                 ST_INVALID,

@@ -66,7 +66,7 @@ static bool can_capture(const struct run *run)
         return false;
     for (int a = 0; a < run->plan.mesh.n_axes; a++)
         for (int c = 0; c < MESH_CHANNELS; c++)
-            if (!comm_records(mesh_comm(run->mesh, a, c)))
+            if (!comm_captures(mesh_comm(run->mesh, a, c)))
                 return false;
     return true;
 }

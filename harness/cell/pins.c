@@ -195,7 +195,9 @@ static enum status hash(const struct setup *setup, struct weights *weights,
 {
     TRY(pins_take(setup, weights, out));
     wait_for_the_clock(out);
-    snprintf(identity, PINS_IDENTITY, "%s", weights_identity(weights));
+    const char *found;
+    TRY(weights_identity(weights, &found));
+    snprintf(identity, PINS_IDENTITY, "%s", found);
     return pins_hold(out);
 }
 

@@ -296,6 +296,39 @@ Test(dit_config, keys_that_change_a_number_are_refused)
     refused(OLD ",\"norm_type\":\"ada_norm_zero\"}", "\"sample_size\": found none");
 }
 
+/* Nobody is at the other end of a FIFO, so whoever waits for it never comes back. */
+Test(dit_config, files_that_are_no_files, .timeout = 20)
+{
+    static const char *const name[] = {"transformer/config.json", "scheduler/scheduler_config.json",
+                                       "model_index.json"};
+    char root[] = "/tmp/ditbench-config-XXXXXX";
+    char text[256];
+    char folder[512];
+    struct dit_config config;
+    struct file_stamp now;
+
+    cr_assert(mkdtemp(root));
+    snprintf(text, sizeof(text), "cp -r %s/pixart-alpha/. %s", GOLDEN, root);
+    cr_assert_eq(system(text), 0);
+    cr_assert_eq(dit_config_load(root, &config, folder, sizeof(folder)), ST_OK, "%s",
+                 status_text());
+    for (int i = 0; i < DIT_CONFIG_FILES; i++) {
+        snprintf(text, sizeof(text), "%s/%s", root, name[i]);
+        cr_assert_eq(file_look(text, &now), ST_OK);
+        cr_assert(file_same(&now, &config.read_from[i]), "%s", text);
+    }
+    for (int i = DIT_CONFIG_FILES - 1; i >= 0; i--) {
+        snprintf(text, sizeof(text), "%s/%s", root, name[i]);
+        cr_assert_eq(unlink(text), 0);
+        cr_assert_eq(mkfifo(text, 0600), 0);
+        cr_assert_eq(dit_config_load(root, &config, folder, sizeof(folder)), ST_INVALID);
+        cr_assert(strstr(status_message(), text) && strstr(status_message(), "is a FIFO"), "%s",
+                  status_message());
+    }
+    snprintf(text, sizeof(text), "rm -r %s", root);
+    cr_assert_eq(system(text), 0);
+}
+
 Test(dit_config, names_and_folders_that_are_no_models)
 {
     struct dit_config config;
