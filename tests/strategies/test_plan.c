@@ -87,6 +87,10 @@ Test(plan, published_volumes_of_pixart_1024)
                  (4 * 1 * A / 8 / 2 + 2 * 3 * A / 4 / 2) * 28);
     cr_expect_eq(wire(&p, "distrifusion=4,tensor=2", 0, COMM_STEP),
                  (2 * 3 * A / 4 / 2 + 2 * A / 4) * 28);
+    cr_expect_eq(wire(&p, "distrifusion=4,allgather=2", 0, COMM_STEP),
+                 (2 * 3 * A / 4 / 2 + 2 * 1 * A / 2) * 28);
+    cr_expect_eq(wire(&p, "ulysses=2,tensor=2", 0, COMM_STEP),
+                 (4 * 1 * A / 4 / 2 + 2 * A / 2) * 28);
     cr_expect_eq(wire(&p, "cfg=2,pipefusion=4", 0, COMM_STEP), A / 2);
     cr_expect_eq(wire(&p, "cfg=2,pipefusion=4", 3, COMM_STEP), 2 * 4ull * 128 * 128 * 2);
     cr_expect_float_eq(wire(&p, "ulysses=8", 0, COMM_STEP) / 1e6, 231.2, 0.05);
