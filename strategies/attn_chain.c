@@ -10,7 +10,7 @@ static enum status attn_from(const struct run *run, int level, const struct attn
 {
     for (; level < ATTN_LEVELS; level++) {
         struct strategy *owner = run->plan.attend[level];
-        if (owner)
+        if (owner && owner->ops->attend)
             return owner->ops->attend(owner, call);
     }
     struct tensor o = call->o;

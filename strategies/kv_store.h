@@ -20,6 +20,9 @@ enum status kv_store_init(struct kv_store *store, struct run *run);
 /* Zeros in every row: what a first stale step without warm-up steps reads. */
 enum status kv_store_zero(struct kv_store *store, struct queue *q);
 
+/* to := from, stores of the same rows. */
+enum status kv_store_copy(struct kv_store *to, const struct kv_store *from, struct queue *q);
+
 /* Rows of `span` := k, v [B, n, h, D]. `layer`: global index. */
 enum status kv_store_put(struct kv_store *store, int layer, const struct span *span,
                          const struct tensor *k, const struct tensor *v, struct queue *q);

@@ -5,7 +5,6 @@
  * (Ring Attention, Liu et al. 2023.) Behind a key store the blocks that travel are the stored
  * shares, once for each patch.
  */
-#include "strategies/registry.h"
 #include "strategies/strategy.h"
 
 #include <string.h>

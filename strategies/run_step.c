@@ -105,7 +105,7 @@ static enum status guidance_pair(struct run *run, const struct tensor *eps, stru
                                  struct tensor *c)
 {
     const struct plan *plan = &run->plan;
-    if (plan->guide)
+    if (plan->guide && plan->guide->ops->guide)
         return plan->guide->ops->guide(plan->guide, run, eps, u, c);
     *u = tensor_slice(eps, 0, 0, plan->requests);
     *c = tensor_slice(eps, 0, plan->requests, plan->requests);

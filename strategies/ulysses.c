@@ -5,7 +5,6 @@
  * al. 2023.)
  */
 #include "kernels/comm/exchange.h"
-#include "strategies/registry.h"
 #include "strategies/strategy.h"
 
 #include <string.h>

@@ -53,7 +53,7 @@ static const struct args_option own[] = {
     {"op", KEY_OP, "NAME",
      "this one only: all_reduce, all_gather, all_to_all, send, to_heads, to_tokens"},
     {"graph", KEY_GRAPH, "on|off|both",
-     "as recorded graphs, one by one, or both (default: both where graphs can be recorded)"},
+     "as captured graphs, one by one, or both (default: both where graphs can be captured)"},
     {"ranks", KEY_RANKS, "N", "ranks (default: the GPUs that are seen, else 2)"},
     {"json", KEY_JSON, NULL, "JSON on one line"},
     {NULL, 0, NULL, NULL},
@@ -107,7 +107,7 @@ static enum status take(void *self, int key, const char *value)
     case KEY_GRAPH:
         return take_graph(o, value);
     case KEY_RANKS:
-        return number_int("--ranks", value, 1, COMM_CASE_RANKS, &o->ranks);
+        return number_int("--ranks", value, 1, PROBLEM_MAX_REQUESTS, &o->ranks);
     default:
         o->json = true;
         return ST_OK;
@@ -158,17 +158,17 @@ static enum status print_json(struct comm_options *o, const struct cell *cell)
 
 /* ---- on the ranks ---- */
 
-/* Each rank has an own copy: what it can record is its device's to say. */
+/* Each rank has an own copy: what it can capture is its device's to say. */
 static enum status measure(void *self, const struct rank *rank)
 {
     const struct comm_options *o = self;
     struct comm_bench bench = o->bench;
-    bool records = comm_bench_records(rank);
-    if (!records && (o->forms == FORM_GRAPH || o->forms == FORMS_BOTH))
-        return fail(ST_UNSUPPORTED, "--graph: this backend and transport record no graphs; "
+    bool captures = comm_bench_captures(rank);
+    if (!captures && (o->forms == FORM_GRAPH || o->forms == FORMS_BOTH))
+        return fail(ST_UNSUPPORTED, "--graph: this backend and transport capture no graphs; "
                                     "use --graph off");
     bench.direct = o->forms != FORM_GRAPH;
-    bench.graph = records && o->forms != FORM_DIRECT;
+    bench.graph = captures && o->forms != FORM_DIRECT;
     return comm_bench_run(&bench, rank);
 }
 
@@ -200,9 +200,9 @@ static enum status fill(struct comm_options *o, struct cell *cell, const struct 
     bool gpus = strcmp(cell->backend, "cpu") != 0 && backend_find("cuda") && gpus_count() > 1;
     if (cell->ranks == 0)
         cell->ranks = o->ranks > 0 ? o->ranks : place ? place->size : gpus ? gpus_count() : 2;
-    if (cell->ranks > COMM_CASE_RANKS)
+    if (cell->ranks > PROBLEM_MAX_REQUESTS)
         return fail(ST_INVALID, "%d processes under mpirun; `comm` takes at most %d", cell->ranks,
-                    COMM_CASE_RANKS);
+                    PROBLEM_MAX_REQUESTS);
     cell->requests = cell->ranks;
     snprintf(cell->model, sizeof cell->model, "dit-tiny");
     if (cell->ranks > 1)

@@ -6,8 +6,8 @@
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/host/env.h"
-#include "harness/launch/launch.h"
 #include "harness/launch/place.h"
+#include "harness/launch/scratch.h"
 #include "harness/launch/watchdog.h"
 #include "harness/measure/outcome.h"
 #include "harness/measure/worker.h"
@@ -109,6 +109,7 @@ static enum status run_pinned(const struct setup *setup, const struct run_option
     struct record *record = NULL;
     enum status code;
     TRY(temporary_log(log, sizeof log));
+    scratch_remove_orphans();
     note_threads(setup);
     interrupt_catch();
     progress_start(&progress, 1, 0);
@@ -147,18 +148,10 @@ static enum status run_launched(const struct setup *setup, const struct run_opti
 
 /* ---- as one of mpirun's processes ---- */
 
-static void on_phase(void *self, const char *name, bool reporter)
+static void say_why(enum status st)
 {
-    (void)self;
-    watchdog_phase(name, reporter);
-}
-
-static void on_beat(void *self, long done, long total)
-{
-    (void)self;
-    (void)done;
-    (void)total;
-    watchdog_beat();
+    (void)st;
+    fprintf(stderr, "ditbench run: %s\n", status_message());
 }
 
 /* Refusals are the same on every rank, and nobody waits yet. */
@@ -221,8 +214,10 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
     if (place->where.rank == 0)
         note_threads(setup);
     double load = env_load();
-    double limit = setup->cell.timeout_s;
-    TRY(watchdog_start(place->where.rank, limit, limit > 0 ? limit : LAUNCH_SILENCE_S));
+    struct watchdog dog =
+        watchdog_limits(place->where.rank, setup->cell.timeout_s, setup->cell.check, 0);
+    dog.end = say_why;
+    TRY(watchdog_start(&dog));
     st = share_pins(setup, &place->where, &shared, &pins);
     *agreed = shared.status != ST_OK;
     const struct worker worker = {
@@ -231,14 +226,12 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
         .identity = shared.identity,
         .pins = pins,
         .output = o->output,
-        .on_phase = on_phase,
-        .on_beat = on_beat,
     };
     if (st == ST_OK) {
         st = worker_run(&worker, &record);
         *agreed = st == ST_OK || st == ST_WRONG;
     }
-    watchdog_stop();
+    watchdog_phase("leave", true);
     free(pins);
     if (record) {
         struct outcome_options named = *options;

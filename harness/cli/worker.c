@@ -5,7 +5,9 @@
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/host/env.h"
+#include "harness/launch/launch.h"
 #include "harness/launch/place.h"
+#include "harness/launch/watchdog.h"
 #include "harness/measure/outcome.h"
 
 #include <fcntl.h>
@@ -61,12 +63,11 @@ static void say_line(const char *line, size_t size)
     }
 }
 
-static void on_phase(void *self, const char *name, bool reporter)
+static void on_phase(void *self, const char *name)
 {
     char line[60];
     (void)self;
-    if (reporter)
-        say_line(line, (size_t)snprintf(line, sizeof line, "phase %.40s\n", name));
+    say_line(line, (size_t)snprintf(line, sizeof line, "phase %.40s\n", name));
 }
 
 static void on_beat(void *self, long done, long total)
@@ -167,18 +168,32 @@ static enum place_starter starter_of(const struct cell *cell)
     return strcmp(cell->transport, "nccl") == 0 && cell->ranks > 1 ? PLACE_FORKED : PLACE_ALONE;
 }
 
+/* Ends this process a little later than the launcher would: on a host that is cut off, it cannot.
+ */
+static enum status watch(const struct cell *cell, int rank)
+{
+    struct watchdog dog = watchdog_limits(rank, cell->timeout_s, cell->check, LAUNCH_RANK_GRACE_S);
+    dog.end = say_failure;
+    return watchdog_start(&dog);
+}
+
 static enum status start(struct cell *cell, const struct worker_options *o, char **argv)
 {
     struct place place;
     enum place_starter starter = starter_of(cell);
+    if (starter == PLACE_MPI) /* its start waits for peers already */
+        TRY(watch(cell, rendezvous_mpi_rank()));
     TRY(place_find(starter, &place));
     if (place.starter == PLACE_ALONE && starter == PLACE_MPI)
         return fail(ST_INVALID, "a worker over mpi must be started by mpirun");
     if (place.starter == PLACE_ALONE && starter == PLACE_FORKED)
         return start_ranks(cell->ranks, argv);
+    if (starter != PLACE_MPI)
+        TRY(watch(cell, place.where.rank));
     enum status st = work(cell, o, &place);
     if (place.starter != PLACE_ALONE && st != ST_OK)
         die(NULL, st); /* peers may wait: whoever started this rank ends them when it dies */
+    watchdog_phase("leave", true);
     if (place.starter == PLACE_MPI)
         rendezvous_finish();
     return st;

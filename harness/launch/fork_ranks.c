@@ -2,12 +2,11 @@
 /* Starting, awaiting and ending the ranks of one host. Reads none of their output. */
 #include "harness/launch/fork_ranks.h"
 
+#include "harness/launch/scratch.h"
 #include "kernels/base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,43 +21,12 @@
 
 struct family {
     int n, left;
-    pid_t *pid; /* [n]; 0: has ended */
-    char folder[PATH_MAX];
+    pid_t *pid;               /* [n]; 0: has ended */
+    struct scratch scratch;   /* where they meet */
     sigset_t watched, before; /* signals that are waited for; the mask of before */
     bool interrupted, killed;
     struct fork_ranks_end end;
 };
-
-/* ---- the folder ---- */
-
-static enum status make_folder(char folder[PATH_MAX])
-{
-    const char *const place[] = {getenv("TMPDIR"), "/dev/shm", "/tmp"};
-    for (int i = 0; i < 3; i++) {
-        if (!place[i] || place[i][0] != '/' ||
-            snprintf(folder, PATH_MAX, "%s/ditbench-ranks-XXXXXX", place[i]) >= PATH_MAX)
-            continue;
-        if (mkdtemp(folder))
-            return ST_OK;
-    }
-    return fail(ST_IO,
-                "no folder in which ranks could meet: %s; set TMPDIR to one that takes files",
-                strerror(errno));
-}
-
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *where)
-{
-    (void)info;
-    (void)kind;
-    (void)where;
-    remove(path); /* what is gone already is fine */
-    return 0;
-}
-
-static void remove_folder(const char *folder)
-{
-    nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
 
 /* ---- start ---- */
 
@@ -72,7 +40,7 @@ static void become(const char *const *argv, const struct family *r, int rank, pi
         _exit(1);
     snprintf(place, sizeof place, "%d/%d", rank, r->n);
     setenv(PLACE, place, 1);
-    setenv(FOLDER, r->folder, 1);
+    setenv(FOLDER, r->scratch.path, 1);
     sigprocmask(SIG_SETMASK, &r->before, NULL);
     execvp(argv[0], (char *const *)argv);
     int error = errno;
@@ -160,7 +128,7 @@ static void await(struct family *r)
         bool late = deadline > 0 && now >= deadline;
         if ((r->interrupted || late) && !r->killed) {
             kill_ranks(r);
-            remove_folder(r->folder); /* who killed us may not wait for a slow death */
+            scratch_close(&r->scratch); /* who killed us may not wait for a slow death */
         }
         sleep_for(r, r->killed || deadline == 0 ? 1 : deadline - now);
     }
@@ -181,7 +149,7 @@ static enum status run(const char *const *argv, struct family *r)
 {
     int dies_by = 0;
     enum status st = ST_OK;
-    TRY(make_folder(r->folder));
+    TRY(scratch_open("ranks", &r->scratch));
     watch_signals(r);
     prctl(PR_GET_PDEATHSIG, &dies_by);
     if (dies_by != 0)
@@ -191,7 +159,7 @@ static enum status run(const char *const *argv, struct family *r)
     if (st != ST_OK)
         kill_ranks(r);
     await(r);
-    remove_folder(r->folder);
+    scratch_close(&r->scratch);
     if (dies_by != 0)
         prctl(PR_SET_PDEATHSIG, dies_by);
     sigprocmask(SIG_SETMASK, &r->before, NULL);

@@ -4,6 +4,7 @@
 #include "harness/launch/launch.h"
 
 #include "harness/base/interrupt.h"
+#include "harness/launch/log.h"
 #include "harness/launch/process.h"
 #include "kernels/base/clock.h"
 
@@ -17,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TICK_MS = 100, READ_SIZE = 65536, TAIL_LINES = 5, TAIL_BYTES = 4096 };
+enum { TICK_MS = 100, READ_SIZE = 65536 };
 
 struct watch {
     const struct launch *launch;
@@ -170,68 +171,13 @@ static bool read_output(struct watch *w)
 
 /* ---- the end ---- */
 
-/* The last bytes of the log, 0-terminated. */
-static void read_tail(const char *path, char text[TAIL_BYTES + 1])
-{
-    text[0] = '\0';
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    off_t end = lseek(fd, 0, SEEK_END);
-    ssize_t n = pread(fd, text, TAIL_BYTES, end > TAIL_BYTES ? end - TAIL_BYTES : 0);
-    text[n > 0 ? n : 0] = '\0';
-    close(fd);
-}
-
-/* Blank, or a ruler of dashes. */
-static bool says_nothing(const char *line)
-{
-    return line[strspn(line, " \t\r-=")] == '\0';
-}
-
-/* Its last lines that say something in one, without control characters. Cuts the text into lines.
- */
-static void last_lines(char *text, char *out, size_t size)
-{
-    const char *line[TAIL_LINES];
-    int n = 0;
-    size_t used = 0;
-    char *rest;
-    for (char *l = strtok_r(text, "\n", &rest); l; l = strtok_r(NULL, "\n", &rest)) {
-        if (says_nothing(l))
-            continue;
-        if (n == TAIL_LINES)
-            memmove(line, line + 1, (TAIL_LINES - 1) * sizeof *line);
-        line[n < TAIL_LINES ? n++ : TAIL_LINES - 1] = l;
-    }
-    out[0] = '\0';
-    for (int i = 0; i < n && used + 1 < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%s", i ? " | " : "", line[i]);
-    for (char *c = out; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = ' ';
-}
-
-/* What mpirun wants before it starts ranks as root or beside each other. */
-static const char *mpirun_hint(const char *text)
-{
-    bool its = strstr(text, "allow-run-as-root") || strstr(text, "not enough slots") ||
-               strstr(text, "ALLOW_RUN_AS_ROOT") || strstr(text, "--oversubscribe");
-    return its ? "; mpirun as root or with more ranks than cores needs OMPI_ALLOW_RUN_AS_ROOT=1 "
-                 "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 in the "
-                 "environment"
-               : "";
-}
-
-/* "first: the log's last lines" */
+/* "first: the gist of the log" */
 static void reason(const struct watch *w, struct launch_end *end, const char *first)
 {
-    char text[TAIL_BYTES + 1];
-    char tail[1200];
-    read_tail(w->launch->log, text);
-    const char *hint = mpirun_hint(text);
-    last_lines(text, tail, sizeof tail);
-    snprintf(end->reason, sizeof end->reason, "%s%s%s%s", first, tail[0] ? ": " : "", tail, hint);
+    char gist[1600];
+    log_gist(w->launch->log, gist, sizeof gist);
+    snprintf(end->reason, sizeof end->reason, "%s%s%s", first,
+             gist[0] == '\0' || gist[0] == ';' ? "" : ": ", gist);
 }
 
 static void end_failed(struct watch *w, struct launch_end *end, int code)
@@ -254,9 +200,8 @@ static void end_signal(struct watch *w, struct launch_end *end, int number)
 {
     char first[300];
     snprintf(first, sizeof first, "a process died of signal %d (%s)%s%s%s", number,
-             strsignal(number),
-             number == SIGKILL ? "; the kernel sends it when memory runs out" : "",
-             w->phase[0] ? " in phase " : "", w->phase);
+             strsignal(number), w->phase[0] ? " in phase " : "", w->phase,
+             number == SIGKILL ? "; that is how the kernel ends one when memory runs out" : "");
     end->status = ENDING_CRASH;
     end->code = ST_COMM;
     reason(w, end, first);
@@ -291,14 +236,17 @@ static void end_timeout(struct watch *w, struct launch_end *end, bool silent, do
     reason(w, end, first);
 }
 
+double launch_silence_s(double timeout_s)
+{
+    return timeout_s > 0 ? timeout_s : LAUNCH_SILENCE_S;
+}
+
 /* True when a clock ran out; *end says which. */
 static bool timed_out(struct watch *w, struct launch_end *end)
 {
     double now = clock_seconds();
     double total = w->launch->timeout_s;
-    double silence = w->launch->silence_s > 0 ? w->launch->silence_s
-                     : total > 0              ? total
-                                              : LAUNCH_SILENCE_S;
+    double silence = w->launch->silence_s > 0 ? w->launch->silence_s : launch_silence_s(total);
     if (total > 0 && now - w->start > total)
         end_timeout(w, end, false, total);
     else if (now - w->heard > silence)
@@ -343,8 +291,9 @@ enum status launch_run(const struct launch *launch, struct launch_end *end)
     if (!w.line)
         return fail(ST_OOM, "%s: no host memory to watch it", launch->argv[0]);
     w.log = open(launch->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
-    enum status st = w.log < 0 ? fail(ST_IO, "%s: %s", launch->log, strerror(errno))
-                               : process_start(launch->argv, w.log, &w.process);
+    enum status st = w.log < 0
+                         ? fail(ST_IO, "%s: %s", launch->log, strerror(errno))
+                         : process_start(launch->argv, launch->environment, w.log, &w.process);
     if (st == ST_OK) {
         watch_until_end(&w, end);
         process_finish(&w.process);

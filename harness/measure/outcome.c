@@ -4,7 +4,9 @@
 
 #include "harness/host/env.h"
 #include "harness/host/gpus.h"
+#include "harness/launch/hostfile.h"
 #include "harness/launch/launch.h"
+#include "harness/launch/mpirun.h"
 #include "harness/measure/headroom.h"
 #include "harness/measure/outcome_argv.h"
 #include "kernels/backend.h"
@@ -13,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum status outcome_id(const struct setup *setup, const char *identity, char id[RECORD_ID_SIZE])
@@ -79,25 +82,58 @@ static enum status check_gpus(const struct setup *s, const uint64_t *predicted, 
     return gpus_available(0, &available) ? check_reference(reference, available) : ST_OK;
 }
 
+/* "1 rank needs 9.5 MB" */
+static enum status check_ranks(const struct setup *s, int n, uint64_t bytes, uint64_t available)
+{
+    char limit[120] = "";
+    struct rlimit space;
+    if (bytes <= available)
+        return ST_OK;
+    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY)
+        snprintf(limit, sizeof limit,
+                 " below the limit on address space (ulimit -v %llu), beside the program and what "
+                 "%d threads map",
+                 (unsigned long long)space.rlim_cur / 1024, s->cell.threads);
+    return fail(ST_OOM,
+                "%d rank%s %.1f MB%s%s and %.1f MB are available%s; use a smaller size or fewer "
+                "requests",
+                n, n == 1 ? " needs" : "s need", 1e-6 * (double)bytes, n == 1 ? "" : " together",
+                n < s->cell.ranks ? " on this host" : "", 1e-6 * (double)available, limit);
+}
+
+/* False: the ranks are on several hosts, and nobody knows which of them are here. */
+static bool ranks_here(const struct setup *s, int *begin, int *n)
+{
+    static bool said;
+    *begin = 0;
+    *n = s->cell.ranks;
+    if (!setup_processes(s) || hostfile_ranks_here(s->cell.ranks, begin, n))
+        return true;
+    if (!said)
+        fprintf(stderr, "ditbench: how many ranks mpirun puts on this host is not known, so their "
+                        "memory is not foreseen\n");
+    said = true;
+    return false;
+}
+
 static enum status check_memory(const struct setup *s, const uint64_t *predicted)
 {
     size_t available;
+    int begin;
+    int n;
     uint64_t reference;
     uint64_t sum = 0;
-    for (int r = 0; r < s->cell.ranks; r++)
-        sum += predicted[r];
     TRY(predict_reference(s, &reference));
     if (!backend_on_host(backend_find(s->cell.backend)))
         return check_gpus(s, predicted, reference);
+    if (!ranks_here(s, &begin, &n))
+        return ST_OK;
+    for (int r = begin; r < begin + n; r++)
+        sum += predicted[r];
     TRY(capacity(s, &available));
-    if (sum > available)
-        return fail(ST_OOM,
-                    "%d rank%s %.1f MB together and %.1f MB are available; use a smaller size "
-                    "or fewer "
-                    "requests",
-                    s->cell.ranks, s->cell.ranks == 1 ? " needs" : "s need", 1e-6 * (double)sum,
-                    1e-6 * (double)available);
-    return check_reference(reference, available);
+    TRY(check_ranks(s, n, sum, available));
+    /* it runs where the latent ends, which may be elsewhere */
+    return n < s->cell.ranks ? ST_OK : check_reference(reference, available);
 }
 
 enum status outcome_foresee(const struct setup *setup, uint64_t *predicted)
@@ -199,23 +235,44 @@ static enum status take_record(struct launch_end *end, struct record **out)
 }
 
 static enum status start(const struct setup *s, const struct outcome_options *o,
-                         const uint64_t *predicted, struct record **out, enum status *code)
+                         const char *const *environment, struct launch_end *end)
 {
     struct outcome_argv args;
-    struct launch_end end;
     enum status st = outcome_argv_build(s, o, &args);
     if (st == ST_OK) {
         struct launch launch = {
             .argv = args.v,
+            .environment = environment,
             .log = o->log,
             .timeout_s = s->cell.timeout_s,
             .on_progress = o->on_progress,
             .on_progress_self = o->on_progress_self,
         };
-        st = launch_run(&launch, &end);
+        st = launch_run(&launch, end);
     }
     outcome_argv_release(&args);
-    TRY(st);
+    return st;
+}
+
+/* mpirun between us and the ranks, where they are its processes. */
+static enum status start_through(const struct setup *s, const struct outcome_options *o,
+                                 struct launch_end *end)
+{
+    struct mpirun mpirun;
+    if (!setup_processes(s))
+        return start(s, o, NULL, end);
+    TRY(mpirun_init(&mpirun));
+    enum status st = start(s, o, mpirun.environment, end);
+    mpirun_release(&mpirun);
+    return st;
+}
+
+static enum status run_cell(const struct setup *s, const struct outcome_options *o,
+                            const uint64_t *predicted, struct record **out, enum status *code)
+{
+    struct launch_end end;
+    TRY(start_through(s, o, &end));
+    enum status st = ST_OK;
     if (end.status == ENDING_OK)
         st = take_record(&end, out);
     if (st == ST_OK && !*out)
@@ -239,7 +296,7 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
         pins_hold(options->pins) != ST_OK) /* what was foreseen is of other files */
         *code = ST_INVALID;
     if (*code == ST_OK)
-        st = start(setup, options, predicted, out, code);
+        st = run_cell(setup, options, predicted, out, code);
     else
         st = failed_record(ending_of(*code), status_message(),
                            *code == ST_OOM ? setup->cell.ranks : 0, predicted, out);

@@ -6,6 +6,7 @@
 #include "harness/check/quality.h"
 #include "harness/check/reference.h"
 #include "harness/launch/ranks.h"
+#include "harness/launch/watchdog.h"
 #include "harness/measure/headroom.h"
 #include "harness/measure/worker_record.h"
 #include "kernels/base/clock.h"
@@ -28,13 +29,13 @@ struct job {
     struct spec expanded;
     struct spec against; /* the one-rank run of the check */
     int output;          /* plan_output_rank */
-    bool reporter;       /* it is here */
+    bool keeps;          /* it is here: this process will have the record */
     struct headroom headroom;
-    float *reference; /* [count] latents of `against`; NULL: not checked, or not the reporter */
+    float *reference; /* [count] latents of `against`; NULL: not checked, or not here */
     float *serial;    /* of the serial run; may be the same array */
     struct record *record;
 
-    long done, total; /* steps, on the reporter's rank or in the one-rank run */
+    long done, total; /* steps, on this process' output rank or in the one-rank run */
     double last_beat; /* seconds */
 };
 
@@ -42,8 +43,9 @@ struct job {
 
 static void phase(const struct job *job, const char *name)
 {
-    if (job->worker->on_phase)
-        job->worker->on_phase(job->worker->self, name, job->reporter);
+    watchdog_phase(name, job->keeps || strcmp(name, "measure") == 0);
+    if (job->keeps && job->worker->on_phase)
+        job->worker->on_phase(job->worker->self, name);
 }
 
 static void on_step(void *self, int step)
@@ -52,10 +54,12 @@ static void on_step(void *self, int step)
     double now = clock_seconds();
     (void)step;
     job->done++;
-    if (!job->worker->on_beat || now - job->last_beat < 1e-3 * BEAT_MS)
+    if (now - job->last_beat < 1e-3 * BEAT_MS)
         return;
     job->last_beat = now;
-    job->worker->on_beat(job->worker->self, job->done, job->total);
+    watchdog_beat();
+    if (job->keeps && job->worker->on_beat)
+        job->worker->on_beat(job->worker->self, job->done, job->total);
 }
 
 static void start_beats(struct job *job, long loops)
@@ -94,7 +98,7 @@ static enum status one_rank(struct job *job, const struct spec *spec, float **ou
 static enum status get_references(struct job *job)
 {
     static const struct spec serial = {.n = 0};
-    if (!job->setup->cell.check || !job->reporter)
+    if (!job->setup->cell.check || !job->keeps)
         return ST_OK;
     phase(job, "reference");
     TRY(one_rank(job, &job->against, &job->reference));
@@ -150,9 +154,9 @@ static enum status write_output(const struct job *job, const float *latent)
     return safetensors_write(job->worker->output, 1, &item, 0, NULL);
 }
 
-/* On the reporter: all that a record says about this cell. */
-static enum status report(struct job *job, const struct plan *plan, const void *parts,
-                          const double *step_end_ms, const float *latent)
+/* On the output rank: all that a record says about this cell. */
+static enum status make_record(struct job *job, const struct plan *plan, const void *parts,
+                               const double *step_end_ms, const float *latent)
 {
     const struct cell *cell = &job->setup->cell;
     TRY(record_open(&job->record));
@@ -238,7 +242,7 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
         .sampler = job->setup->sampler,
         .guidance = (float)cell->guidance,
         .seed = (uint64_t)cell->seed,
-        .on_step = output ? on_step : NULL,
+        .on_step = output || job->worker->place ? on_step : NULL,
         .on_step_self = job,
         .graph = cell->graph,
     };
@@ -264,7 +268,7 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
     run_close(run);
     TRY(st);
     TRY(comm_host_gather(rank->world, m->part, rank_part_size(cell->repeats), m->parts));
-    st = output ? report(job, plan, m->parts, m->step_end_ms, m->latent) : ST_OK;
+    st = output ? make_record(job, plan, m->parts, m->step_end_ms, m->latent) : ST_OK;
     return comm_agree(rank->world, st);
 }
 
@@ -289,7 +293,7 @@ static enum status check_files(struct job *job)
                 job->setup->cell.model, host);
 }
 
-/* What the loops need and, on the reporter, what they are checked against. */
+/* What the loops need and, where the record will be, what they are checked against. */
 static enum status prepare(struct job *job)
 {
     phase(job, "load");
@@ -309,7 +313,8 @@ static bool prepares_late(const struct job *job)
 }
 
 /* The one-rank run may take longer than a rank waits for another, so ranks that meet in a folder
- * wait for the reporter there, before any of them opens its device. The launcher's clock runs. */
+ * wait there for the output rank, before any of them opens its device. The launcher's clock runs.
+ */
 static enum status prepare_early(struct job *job)
 {
     static const double long_enough = 1e6;
@@ -318,7 +323,8 @@ static enum status prepare_early(struct job *job)
         return ST_OK;
     struct rendezvous place = *job->worker->place;
     char done = 1;
-    place.rank = (place.rank + place.size - job->output) % place.size; /* the reporter is first */
+    place.rank =
+        (place.rank + place.size - job->output) % place.size; /* the output rank is first */
     place.timeout_s = long_enough;
     return rendezvous_broadcast(&place, "prepared", &done, sizeof done);
 }
@@ -347,7 +353,7 @@ static enum status foresee(struct job *job)
     TRY(plan_build(&job->setup->problem, &job->setup->spec, cell->ranks, 0, &plan));
     const struct rendezvous *place = job->worker->place;
     job->output = plan_output_rank(plan);
-    job->reporter = !place || place->rank == job->output;
+    job->keeps = !place || place->rank == job->output;
     job->expanded = plan->spec;
     plan_close(plan);
     spec_reference(&job->expanded, &job->against);

@@ -4,6 +4,7 @@
 
 #include "harness/base/folder.h"
 #include "harness/base/interrupt.h"
+#include "harness/launch/scratch.h"
 #include "harness/measure/outcome.h"
 #include "harness/record/file.h"
 #include "harness/report/progress.h"
@@ -244,6 +245,7 @@ static enum status prepare(struct sweep *s)
     size_t cut = 0;
     int skipped = 0;
     int refused = 0;
+    scratch_remove_orphans(); /* of sweeps that were killed */
     TRY(record_file_repair(s->file, &cut));
     if (cut > 0)
         fprintf(stderr, "ditbench sweep: %s: cut off a torn last line of %zu bytes\n", s->results,
@@ -296,9 +298,12 @@ static enum status sweep(struct sweep *s)
 {
     TRY(name_files(s));
     TRY(sweep_list_make(s->experiment, s->options->filter, &s->list));
-    if (s->list.n == 0)
+    if (s->list.n == 0 && s->options->filter)
         return fail(ST_INVALID,
-                    "%s: no cell is left; see its strategies, ranks and exclude, and --filter",
+                    "%s: --filter '%.200s' matches no cell; --dry-run without it shows their texts",
+                    experiment_path(s->experiment), s->options->filter);
+    if (s->list.n == 0)
+        return fail(ST_INVALID, "%s: no cell is left; see its exclude",
                     experiment_path(s->experiment));
     interrupt_catch();
     TRY(check_results(s));

@@ -106,10 +106,6 @@ enum status comm_wait(struct comm_req *req, struct queue *q);
 /* Posts and waits on a queue that captures become part of its graph; every rank of the communicator
  * captures the same. False: such a queue must not be handed to this communicator. */
 bool comm_captures(const struct comm *comm);
-static inline bool comm_records(const struct comm *comm) // its name until callers follow
-{
-    return comm_captures(comm);
-}
 
 /* Before graph_end: q waits for whatever the communicator was posted while q captured, so that no
  * work is left outside the graph. */

@@ -134,7 +134,7 @@ Test(place_mpi, refusals_are_said_once)
         {{"run", "--model=pixart-tiny", "--size=250"}, "240 and 256", 2},
         {{"run", "--model=pixart-tiny", "--transport=local"}, "cannot meet", 2},
         {{"run", "--model=pixart-tiny", "--strategy=ulysses=3"}, "ditbench run: unsupported", 3},
-        {{"comm", "--graph=on"}, "no graphs", 3},
+        {{"comm", "--graph=on"}, "capture no graphs", 3},
         {{"verify", "--model=/no/such/x", "--reference=y"}, "/no/such/x", 2},
     };
     program_needs_mpi();

@@ -99,7 +99,8 @@ static void check_specs(const char *preset, const char *const *spec)
 Test(captured, one_rank)
 {
     const char *const spec[] = {"serial", "pipefusion=1:patches=3:warmup=1",
-                                "pipefusion=1:patches=1:warmup=0", NULL};
+                                "pipefusion=1:patches=1:warmup=0",
+                                "distrifusion=1:patches=3:warmup=1", NULL};
     check_specs("pixart-tiny", spec);
     check_specs("dit-tiny", spec);
 }

@@ -134,7 +134,9 @@ Test(registry, tables_are_complete_and_names_unique)
 {
     for (int i = 0; strategy_at(i); i++) {
         const struct strategy_ops *s = strategy_at(i);
-        cr_expect(s->name && s->summary && s->paper && s->seam && s->bytes && s->memory && s->plan);
+        cr_expect(s->name && s->summary && s->paper && s->seam && s->bytes && s->memory);
+        cr_expect((s->plan != NULL) != (s->expand != NULL), "%s", s->name);
+        cr_expect((s->parts != NULL) == (s->expand != NULL), "%s", s->name);
         cr_expect_eq(strategy_find(s->name), s);
         cr_expect_eq(strategy_order(s), i);
         for (int k = 0; k < i; k++)
