@@ -66,6 +66,7 @@ static enum status keep_last(struct record_list *list)
     for (int i = 0; i < list->n; i++)
         if (list->v[i])
             list->v[kept++] = list->v[i];
+    list->again = list->n - kept;
     list->n = kept;
     return ST_OK;
 }

@@ -12,6 +12,7 @@ enum { RECORD_LINE_MAX = 64 << 20 }; /* bytes; a longer line is not one of ours 
 struct record_list {
     int n;
     struct record **v;
+    int again; /* earlier rows of ids that came again */
 };
 
 /* What stands behind the last '\n' of a file. */
