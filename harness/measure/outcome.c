@@ -43,14 +43,19 @@ static enum status predict(const struct setup *s, const struct spec *spec, int r
 /* Bytes of the one-rank run that the check needs; 0 without a check. */
 static enum status predict_reference(const struct setup *s, uint64_t *bytes)
 {
-    struct spec expanded;
-    struct spec against;
     *bytes = 0;
     if (!s->cell.check)
         return ST_OK;
-    TRY(spec_expand(&s->spec, s->config.heads, &expanded));
-    spec_reference(&expanded, &against);
-    return predict(s, &against, 1, 0, bytes);
+    struct spec *spec = calloc(2, sizeof *spec); /* expanded, and what it is checked against */
+    if (!spec)
+        return fail(ST_OOM, "specification: no host memory");
+    enum status st = spec_expand(&s->spec, s->config.heads, &spec[0]);
+    if (st == ST_OK) {
+        spec_reference(&spec[0], &spec[1]);
+        st = predict(s, &spec[1], 1, 0, bytes);
+    }
+    free(spec);
+    return st;
 }
 
 static enum status capacity(const struct setup *s, size_t *bytes)
@@ -141,6 +146,8 @@ enum status outcome_foresee(const struct setup *setup, uint64_t *predicted)
     for (int r = 0; r < setup->cell.ranks; r++)
         TRY(predict(setup, &setup->spec, setup->cell.ranks, r, &predicted[r]));
     TRY(setup_check_build(setup));
+    if (setup_processes(setup))
+        TRY(mpirun_check_limits(setup->cell.ranks));
     return check_memory(setup, predicted);
 }
 
