@@ -3,6 +3,7 @@
 #include "harness/base/limits.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/resource.h>
 
 enum {
@@ -41,6 +42,16 @@ enum status limits_check(void)
 {
     TRY(check_stack());
     return limits_files(LEAST_FILES, "this program");
+}
+
+char *limits_space(char text[LIMITS_TEXT])
+{
+    struct rlimit limit;
+    text[0] = '\0';
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        snprintf(text, LIMITS_TEXT, " below ulimit -v %llu, the limit on address space",
+                 (unsigned long long)limit.rlim_cur >> 10);
+    return text;
 }
 
 const char *limits_hint(int error)

@@ -13,6 +13,11 @@ enum status limits_check(void);
  * it may not. who: for the message, "mpirun with 8 ranks". */
 enum status limits_files(int needed, const char *who);
 
+/* " below ulimit -v 450000, the limit on address space", or "" where there is none; into text of
+ * LIMITS_TEXT bytes, which is returned. What stays below it is little: libraries map much. */
+enum { LIMITS_TEXT = 80 };
+char *limits_space(char text[LIMITS_TEXT]);
+
 /* For the end of a message about a call that failed with `error`: which limit it may have met;
  * "" where none is known. */
 const char *limits_hint(int error);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 TestSuite(limits, .init = program_limit);
 TestSuite(limits_mpi, .init = program_limit);
@@ -52,6 +53,21 @@ Test(limits, little_address_space)
 {
     needs_a_plain_build();
     ends("-v 450000", SMALL, 4, "ulimit -v 450000");
+}
+
+/* Where the system does not tell how much memory is free, none is made up. */
+Test(limits, memory_that_is_not_told)
+{
+    char script[600];
+    snprintf(script, sizeof script,
+             "unshare %s sh -c 'mount -t tmpfs none /proc || exit 77; exec \"%s\" info'",
+             geteuid() == 0 ? "-m" : "-Urm", program_path());
+    const char *argv[] = {"/bin/sh", "-c", script, NULL};
+    struct program p = program_command(argv);
+    if (p.status == 77 || p.status == 1 || p.status == 127)
+        cr_skip_test("no mount namespace: %s", p.err);
+    cr_assert(strstr(p.out, "free memory not known"), "%s", p.out);
+    program_release(&p);
 }
 
 Test(limits, of_mpirun)
