@@ -4,9 +4,9 @@
 
 #include "harness/sweep/experiment_file.h"
 #include "harness/sweep/experiment_text.h"
+#include "kernels/base/file.h"
 #include "strategies/plan.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,21 +90,12 @@ enum status experiment_open_memory(const char *label, const void *bytes, size_t 
 
 enum status experiment_open(const char *path, struct experiment **out)
 {
+    char *text;
+    size_t size;
     *out = NULL;
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return fail(ST_IO, "%s: %s; `ditbench list experiments` shows some", path, strerror(errno));
-    char *bytes = malloc(EXPERIMENT_MAX_BYTES + 1);
-    size_t size = bytes ? fread(bytes, 1, EXPERIMENT_MAX_BYTES + 1, file) : 0;
-    enum status st = ST_OK;
-    if (!bytes)
-        st = fail(ST_OOM, "%s: %d bytes of host memory", path, EXPERIMENT_MAX_BYTES + 1);
-    else if (ferror(file))
-        st = fail(ST_IO, "%s: cannot be read: %s", path, strerror(errno));
-    else
-        st = experiment_open_memory(path, bytes, size, out);
-    free(bytes);
-    fclose(file);
+    TRY(file_read_text(path, EXPERIMENT_MAX_BYTES, &text, &size, NULL));
+    enum status st = experiment_open_memory(path, text, size, out);
+    free(text);
     return st;
 }
 
