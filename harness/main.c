@@ -5,6 +5,7 @@
 #include "harness/cli/command.h"
 
 #include "harness/base/interrupt.h"
+#include "harness/base/limits.h"
 #include "harness/host/env.h"
 #include "harness/launch/place.h"
 #include "harness/record/ending.h"
@@ -134,7 +135,9 @@ int main(int argc, char **argv)
     argp_err_exit_status = ending_exit_code(ST_INVALID);
     interrupt_exit();
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, not a death */
-    enum status st = finish_output(dispatch(argc, argv));
+    enum status st = limits_check();
+    if (st == ST_OK)
+        st = finish_output(dispatch(argc, argv));
     if (st != ST_OK && status_message()[0] && place_speaks())
         fprintf(stderr, "ditbench%s%s: %s\n", argc > 1 && find_command(argv[1]) ? " " : "",
                 argc > 1 && find_command(argv[1]) ? argv[1] : "", status_message());

@@ -2,6 +2,7 @@
 /* Starting, awaiting and ending the ranks of one host. Reads none of their output. */
 #include "harness/launch/fork_ranks.h"
 
+#include "harness/base/limits.h"
 #include "harness/launch/scratch.h"
 #include "kernels/base/clock.h"
 
@@ -54,7 +55,7 @@ static enum status start_rank(const char *const *argv, struct family *r, int ran
     int error = 0;
     pid_t parent = getpid();
     if (pipe2(failure, O_CLOEXEC))
-        return fail(ST_IO, "rank %d: no pipe: %s", rank, strerror(errno));
+        return fail(ST_IO, "rank %d: no pipe: %s%s", rank, strerror(errno), limits_hint(errno));
     fflush(NULL); /* nothing is to be written twice */
     pid_t pid = fork();
     if (pid == 0)
@@ -67,7 +68,8 @@ static enum status start_rank(const char *const *argv, struct family *r, int ran
     while (got < 0 && errno == EINTR);
     close(failure[0]);
     if (pid < 0)
-        return fail(ST_IO, "rank %d of %d: no process: %s", rank, r->n, strerror(why));
+        return fail(ST_IO, "rank %d of %d: no process: %s%s", rank, r->n, strerror(why),
+                    limits_hint(why));
     r->pid[rank] = pid;
     r->left++;
     if (got == (ssize_t)sizeof error)

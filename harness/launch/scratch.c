@@ -2,6 +2,7 @@
 /* Locked folders, and the search for those that nobody locks any more. */
 #include "harness/launch/scratch.h"
 
+#include "harness/base/limits.h"
 #include "harness/launch/segments.h"
 
 #include <dirent.h>
@@ -89,8 +90,8 @@ enum status scratch_open(const char *kind, struct scratch *out)
         if (place_at(i) && make(place_at(i), kind, out))
             return ST_OK;
     out->path[0] = '\0';
-    return fail(ST_IO, "no folder for %s: %s; set TMPDIR to one that takes files", kind,
-                strerror(errno));
+    return fail(ST_IO, "no folder for %s: %s; set TMPDIR to one that takes files%s", kind,
+                strerror(errno), limits_hint(errno));
 }
 
 void scratch_close(struct scratch *scratch)

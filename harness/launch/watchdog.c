@@ -2,6 +2,7 @@
 /* One thread that looks at the clock ten times a second. */
 #include "harness/launch/watchdog.h"
 
+#include "harness/base/limits.h"
 #include "harness/launch/launch.h"
 #include "kernels/base/clock.h"
 
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { STACK_BYTES = 256 << 10 };
 
 static struct {
     pthread_mutex_t lock;
@@ -75,10 +78,15 @@ enum status watchdog_start(const struct watchdog *watchdog)
     dog.limits = *watchdog;
     dog.computes = true;
     dog.since = dog.heard = clock_seconds();
-    int error = pthread_create(&thread, NULL, watch, NULL);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    int error = pthread_create(&thread, &attributes, watch, NULL);
+    pthread_attr_destroy(&attributes);
     if (error)
-        return fail(ST_OOM, "the thread that watches the time: %s", strerror(error));
-    pthread_detach(thread);
+        return fail(ST_OOM, "the thread that watches the time: %s%s", strerror(error),
+                    limits_hint(error));
     return ST_OK;
 }
 
