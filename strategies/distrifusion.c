@@ -8,8 +8,6 @@
  */
 #include "strategies/kv_store.h"
 
-#include <string.h>
-
 struct distrifusion {
     int ranks, rank;
     struct comm *comm;
@@ -98,12 +96,9 @@ static enum status distrifusion_init(struct strategy *me, struct run *run)
     TRY(arena_host(arena, (size_t)d->ranks * sizeof *d->part, (void **)&d->part));
     TRY(arena_host(arena, (size_t)plan_layers(plan) * sizeof *d->req, (void **)&d->req));
     TRY(arena_host(arena, ((size_t)d->ranks + 1) * sizeof *d->row_begin, (void **)&d->row_begin));
-    for (int r = 0; r < d->ranks; r++) {
-        int coord[MESH_MAX_AXES];
-        memcpy(coord, plan->coord, sizeof coord);
-        coord[me->axis] = r;
-        d->row_begin[r + 1] = d->row_begin[r] + plan_rows(plan, PLAN_WIDE, coord, PATCH_ALL);
-    }
+    for (int r = 0; r < d->ranks; r++)
+        d->row_begin[r + 1] =
+            d->row_begin[r] + plan_peer_rows(plan, PLAN_WIDE, me->axis, r, PATCH_ALL);
     return ST_OK;
 }
 

@@ -115,11 +115,11 @@ struct lane plan_lane(const struct plan *plan, int i)
  * keeps keys for, and a branch of guidance without the other. */
 static void check_owners(const struct plan *plan)
 {
-    const struct strategy *rotate = plan->attend[ATTN_ROTATE];
+    const struct strategy *collect = plan->attend[ATTN_COLLECT];
     for (int s = 0; s < plan->n_splits; s++) {
         int axis = plan->split[s];
         bool joined = (plan->rejoined | plan->stored) >> axis & 1;
-        BUG_ON(!joined && (!rotate || rotate->axis != axis),
+        BUG_ON(!joined && (!collect || collect->axis != axis),
                "%s splits tokens, and no attention level sees those of all its ranks",
                plan->mesh.name[axis]);
     }

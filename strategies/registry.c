@@ -10,6 +10,7 @@
     X(cfg)                                                                                         \
     X(pipefusion)                                                                                  \
     X(distrifusion)                                                                                \
+    X(allgather)                                                                                   \
     X(usp)                                                                                         \
     X(ring)                                                                                        \
     X(ulysses)                                                                                     \

@@ -90,12 +90,17 @@ enum status experiment_open_memory(const char *label, const void *bytes, size_t 
 
 enum status experiment_open(const char *path, struct experiment **out)
 {
-    char *text;
+    char *bytes;
+    char why[PATH_MAX + 200];
     size_t size;
     *out = NULL;
-    TRY(file_read_text(path, EXPERIMENT_MAX_BYTES, &text, &size, NULL));
-    enum status st = experiment_open_memory(path, text, size, out);
-    free(text);
+    enum status st = file_read_text(path, EXPERIMENT_MAX_BYTES, &bytes, &size, NULL);
+    if (st != ST_OK) {
+        snprintf(why, sizeof why, "%s", status_message());
+        return fail(st, "%s; `ditbench list experiments` shows some", why);
+    }
+    st = experiment_open_memory(path, bytes, size, out);
+    free(bytes);
     return st;
 }
 

@@ -141,9 +141,15 @@ Test(pins, a_rank_names_the_file_that_changed)
         const char *name = strrchr(configs[i], '/');
         fails_naming(work(&d, d.identity, d.text, NULL), name ? name : configs[i]);
         char before[PINS_IDENTITY];
+        struct pins after;
         strcpy(before, d.identity);
-        pins_release(&d.pins);
-        cr_assert_eq(pins_identify(d.setup, d.identity, &d.pins), ST_OK);
+        cr_assert_eq(pins_identify(d.setup, d.identity, &after), ST_INVALID); /* read before */
+        pins_release(&after);
+        struct cell cell = d.setup->cell;
+        setup_close(d.setup);
+        cr_assert_eq(setup_open(&cell, NULL, &d.setup), ST_OK);
+        cr_assert_eq(pins_identify(d.setup, d.identity, &after), ST_OK, "%s", status_message());
+        pins_release(&after);
         cr_assert_str_neq(d.identity, before, "%s", configs[i]); /* and another cell from now on */
         release(&d);
     }

@@ -21,7 +21,7 @@ static enum status plan_everything(struct strategy *me, struct plan *plan)
     struct strategy **const slot[] = {
         &plan->attend[ATTN_RESHARD],
         &plan->attend[ATTN_STORE],
-        &plan->attend[ATTN_ROTATE],
+        &plan->attend[ATTN_COLLECT],
         &plan->row_linear,
         &plan->guide,
         &plan->schedule,

@@ -24,6 +24,8 @@ Test(spec, canonical_text)
     expect_canonical("pipefusion=1,cfg=1", 12, "serial");
     expect_canonical("tensor=2,ulysses=3,ring=2,cfg=2,data=4", 12,
                      "data=4,cfg=2,ring=2,ulysses=3,tensor=2");
+    expect_canonical("tensor=2,ulysses=3,allgather=2,distrifusion=2,pipefusion=2", 12,
+                     "pipefusion=2,distrifusion=2,allgather=2,ulysses=3,tensor=2");
     expect_canonical("ulysses=2,pipefusion=2:warmup=1:patches=4,cfg=2", 12,
                      "cfg=2,pipefusion=2:patches=4:warmup=1,ulysses=2");
     expect_canonical("pipefusion=1:patches=4:warmup=0", 12, "pipefusion=1:patches=4:warmup=0");

@@ -61,4 +61,7 @@ double cell_tolerance(const char *spec);
 /* hybrids.c: every specification that the equivalence tests cover; NULL past the end. */
 const char *hybrid_at(int index);
 
+/* The first of them that is this strategy and no other, on several ranks or on one; NULL: none. */
+const char *hybrid_alone(const struct strategy_ops *ops, bool several);
+
 #endif
