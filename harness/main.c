@@ -77,6 +77,17 @@ static enum status unknown_command(const char *name)
                 suggest_hint(name, words, hint));
 }
 
+/* `help COMMAND` is `COMMAND --help`. */
+static enum status help(const char *name)
+{
+    char own[60];
+    char option[] = "--help";
+    char *argv[] = {own, option, NULL};
+    const struct command *command = find_command(name);
+    snprintf(own, sizeof own, "%s", name);
+    return command ? command->run(2, argv) : unknown_command(name);
+}
+
 static enum status dispatch(int argc, char **argv)
 {
     if (argc < 2) {
@@ -87,6 +98,8 @@ static enum status dispatch(int argc, char **argv)
     const struct command *command = find_command(name);
     if (command)
         return command->run(argc - 1, argv + 1);
+    if (strcmp(name, "help") == 0 && argc > 2)
+        return help(argv[2]);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
         print_usage(stdout);
     else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)

@@ -4,7 +4,6 @@
  * sampler needs both. Both ranks then advance identical latents. Exact. (Classifier-free guidance:
  * Ho & Salimans 2022; split: xDiT, 2411.01738.)
  */
-#include "strategies/registry.h"
 #include "strategies/strategy.h"
 
 struct cfg {

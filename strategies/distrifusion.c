@@ -7,9 +7,6 @@
  * other patches' keys of the step before.
  */
 #include "strategies/kv_store.h"
-#include "strategies/registry.h"
-
-#include <string.h>
 
 struct distrifusion {
     int ranks, rank;
@@ -44,7 +41,6 @@ static enum status distrifusion_plan(struct strategy *me, struct plan *plan)
         TRY(plan_split_tokens(plan, me->axis, true));
         plan->stored |= 1u << me->axis;
     } else {
-        TRY(plan_claim(plan, &plan->schedule, "schedule of the step", me));
         TRY(plan_cut_patches(plan, patches));
     }
     plan->warmup = spec_option_value(me->item, "warmup", 1);
@@ -100,12 +96,9 @@ static enum status distrifusion_init(struct strategy *me, struct run *run)
     TRY(arena_host(arena, (size_t)d->ranks * sizeof *d->part, (void **)&d->part));
     TRY(arena_host(arena, (size_t)plan_layers(plan) * sizeof *d->req, (void **)&d->req));
     TRY(arena_host(arena, ((size_t)d->ranks + 1) * sizeof *d->row_begin, (void **)&d->row_begin));
-    for (int r = 0; r < d->ranks; r++) {
-        int coord[MESH_MAX_AXES];
-        memcpy(coord, plan->coord, sizeof coord);
-        coord[me->axis] = r;
-        d->row_begin[r + 1] = d->row_begin[r] + plan_rows(plan, PLAN_WIDE, coord, PATCH_ALL);
-    }
+    for (int r = 0; r < d->ranks; r++)
+        d->row_begin[r + 1] =
+            d->row_begin[r] + plan_peer_rows(plan, PLAN_WIDE, me->axis, r, PATCH_ALL);
     return ST_OK;
 }
 
@@ -193,38 +186,14 @@ static enum status distrifusion_attend(struct strategy *me, const struct attn_ca
     return d->ranks > 1 ? attend_parallel(me, call) : attend_reference(me, call);
 }
 
-/* Degree 1 only: patch by patch, then this step's keys become the old ones. */
-static enum status distrifusion_step(struct strategy *me, struct run *run, int i)
-{
-    struct distrifusion *d = me->state;
-    const struct plan *plan = run_plan(run);
-    if (i < plan->warmup) {
-        TRY(run_pass(run, i, PATCH_ALL));
-    } else {
-        for (int m = 0; m < plan->n_patches; m++)
-            TRY(run_pass(run, i, m));
-    }
-    struct kv_store old = d->store;
-    d->store = d->next;
-    d->next = old;
-    return ST_OK;
-}
-
-static enum status distrifusion_forward(struct strategy *me, struct run *run)
-{
-    (void)me;
-    struct tensor h = run_hidden(run, PATCH_ALL);
-    struct tensor eps = run_eps(run, PATCH_ALL);
-    TRY(run_embed_input(run, &h));
-    TRY(run_blocks(run, 0, PATCH_ALL, &h));
-    return run_head(run, 0, PATCH_ALL, &h, &eps);
-}
-
+/* The step's gathers have come; of the reference, its keys become those of the step before. */
 static enum status distrifusion_settle(struct strategy *me, struct run *run)
 {
     struct distrifusion *d = me->state;
     const struct plan *plan = run_plan(run);
-    for (int l = plan->shard.layer_begin; d->ranks > 1 && l < plan->shard.layer_end; l++)
+    if (d->ranks == 1)
+        return kv_store_copy(&d->store, &d->next, run_queue(run));
+    for (int l = plan->shard.layer_begin; l < plan->shard.layer_end; l++)
         TRY(wait_gather(d, run, l));
     return ST_OK;
 }
@@ -245,7 +214,5 @@ const struct strategy_ops strategy_distrifusion = {
     .init = distrifusion_init,
     .begin = distrifusion_begin,
     .attend = distrifusion_attend,
-    .step = distrifusion_step,
-    .forward = distrifusion_forward,
     .settle = distrifusion_settle,
 };

@@ -20,6 +20,12 @@ enum status kv_store_zero(struct kv_store *store, struct queue *q)
     return op_fill(q, &store->v, 0.0f);
 }
 
+enum status kv_store_copy(struct kv_store *to, const struct kv_store *from, struct queue *q)
+{
+    TRY(op_copy(q, &to->k, &from->k));
+    return op_copy(q, &to->v, &from->v);
+}
+
 struct tensor kv_store_keys(const struct kv_store *store, int layer)
 {
     return tensor_at(&store->k, layer - store->layer_begin);

@@ -7,7 +7,6 @@
  * step. (PipeFusion, Fang et al., NeurIPS 2025, 2405.14430.)
  */
 #include "strategies/kv_store.h"
-#include "strategies/registry.h"
 
 /* One patch in the blocks, others arriving and leaving: a slot for each patch, so that a patch's
  * rows have one address in every step; two where the sequence is one patch. */

@@ -111,6 +111,22 @@ struct lane plan_lane(const struct plan *plan, int i)
     return (struct lane){plan->request_begin + i % plan->requests, branch};
 }
 
+/* What a strategy's own tests would find late: tokens that no attention sees, patches that nobody
+ * keeps keys for, and a branch of guidance without the other. */
+static void check_owners(const struct plan *plan)
+{
+    const struct strategy *collect = plan->attend[ATTN_COLLECT];
+    for (int s = 0; s < plan->n_splits; s++) {
+        int axis = plan->split[s];
+        bool joined = (plan->rejoined | plan->stored) >> axis & 1;
+        BUG_ON(!joined && (!collect || collect->axis != axis),
+               "%s splits tokens, and no attention level sees those of all its ranks",
+               plan->mesh.name[axis]);
+    }
+    BUG_ON(plan->n_patches > 1 && !plan->attend[ATTN_STORE], "patches without a key store");
+    BUG_ON(plan->branch >= 0 && !plan->guide, "one branch of guidance, and nobody has the other");
+}
+
 static void plan_start(struct plan *plan)
 {
     const struct dit_config *c = plan->problem.config;
@@ -148,6 +164,7 @@ static enum status plan_make(struct plan *plan, const struct spec *spec, int ran
         TRY(plan->strategy[a].ops->plan(&plan->strategy[a], plan));
     plan->requests = plan_requests(plan, plan->coord, &plan->request_begin);
     plan->n_lanes = plan->requests * (plan->branch >= 0 ? 1 : problem_branches(&plan->problem));
+    check_owners(plan);
     return check_parts(plan);
 }
 

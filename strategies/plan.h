@@ -18,12 +18,13 @@
 #include "strategies/problem.h"
 #include "strategies/spec.h"
 
+/* Outer to inner; then plain attention. What each is given and hands on is in README.md. */
 enum attn_level {
-    ATTN_RESHARD,
-    ATTN_STORE,
-    ATTN_ROTATE,
+    ATTN_RESHARD, /* tokens become heads: all rows of some ranks, with a share of the heads */
+    ATTN_STORE,   /* keys are completed from what is remembered of the step before */
+    ATTN_COLLECT, /* keys that other ranks still have come by, or come together */
     ATTN_LEVELS
-}; /* outer to inner; then plain attention */
+};
 
 /* One member of the hybrid: its table, its item of the specification, its axis of the mesh, its
  * private state. */
@@ -68,7 +69,8 @@ struct plan {
         *schedule; /* owner of each slot, or NULL */
 };
 
-/* ST_UNSUPPORTED with the reason and the legal values; *out is NULL then. `spec` as parsed. */
+/* `spec` as parsed. ST_UNSUPPORTED with the reason and the legal values, the same on every rank;
+ * ST_INVALID: no strategy could do this problem (a size, a number of ranks). *out is NULL then. */
 enum status plan_build(const struct problem *problem, const struct spec *spec, int ranks, int rank,
                        struct plan **out);
 void plan_close(struct plan *plan);
@@ -94,7 +96,7 @@ int plan_layers(const struct plan *plan); /* blocks on this rank */
 enum plan_rows {
     PLAN_OWN,  /* this rank's: outside the attention chain, and as a call enters it */
     PLAN_WIDE, /* once the RESHARD level has gathered its axes: rank after rank */
-    PLAN_KEYS, /* keys that the ROTATE level and plain attention are given: where a strategy owns
+    PLAN_KEYS, /* keys that the COLLECT level and plain attention are given: where a strategy owns
                   ATTN_STORE the whole store, part by part and in it patch by patch, whatever the
                   patch asked for; else as PLAN_WIDE */
 };
@@ -107,6 +109,19 @@ struct token_run plan_share(const struct plan *plan, const int *coord, int m);
 
 /* Rows for that rank in a patch, or in all (PATCH_ALL: patch after patch). */
 int plan_rows(const struct plan *plan, enum plan_rows of, const int *coord, int patch);
+
+/* The same for the rank that differs from mine in its coordinate on `axis` only: `peer`. */
+int plan_peer_rows(const struct plan *plan, enum plan_rows of, int axis, int peer, int patch);
+
+/* Tables by patch have an entry for all of them, too: PATCH_ALL's is the first. */
+static inline int plan_slot(int patch)
+{
+    return patch == PATCH_ALL ? 0 : patch + 1;
+}
+static inline int plan_slots(const struct plan *plan)
+{
+    return plan->n_patches + 1;
+}
 
 /* The tokens of these rows; the runs lie in `arena`, a measuring one too. */
 enum status plan_span(const struct plan *plan, enum plan_rows of, const int *coord, int patch,

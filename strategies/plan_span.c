@@ -72,6 +72,14 @@ int plan_rows(const struct plan *plan, enum plan_rows of, const int *coord, int 
     return rows;
 }
 
+int plan_peer_rows(const struct plan *plan, enum plan_rows of, int axis, int peer, int patch)
+{
+    int coord[MESH_MAX_AXES];
+    memcpy(coord, plan->coord, sizeof coord);
+    coord[axis] = peer;
+    return plan_rows(plan, of, coord, patch);
+}
+
 /* ---- run lists ---- */
 
 static void push_patches(const struct plan *plan, const int *coord, int patch, struct span *out)

@@ -5,10 +5,7 @@
  * (Ring Attention, Liu et al. 2023.) Behind a key store the blocks that travel are the stored
  * shares, once for each patch.
  */
-#include "strategies/registry.h"
 #include "strategies/strategy.h"
-
-#include <string.h>
 
 struct share {
     struct tensor k, v; /* [B, rows, h, D] */
@@ -17,25 +14,17 @@ struct share {
 struct ring {
     struct comm *comm;
     int ranks, rank;
-    bool stored; /* shares come from a key store, the same for every patch */
-    int *rows;   /* [1 + n_patches, or 1 where stored][ranks] keys in each rank's share */
-    struct share buffer[2];       /* flat, [B, largest share, h, D] */
-    struct tensor block_o;        /* flat, [B, queries, h, D] */
+    bool stored;            /* shares come from a key store, the same for every patch */
+    int *rows;              /* [plan_slots, or 1 where stored][ranks] keys in each rank's share */
+    struct share buffer[2]; /* flat, [B, largest share, h, D] */
+    struct tensor block_o;  /* flat, [B, queries, h, D] */
     struct tensor block_lse, lse; /* flat, fp32 [B, queries, h] */
 };
 
 static enum status ring_plan(struct strategy *me, struct plan *plan)
 {
     TRY(plan_split_tokens(plan, me->axis, false));
-    return plan_claim(plan, &plan->attend[ATTN_ROTATE], "rotation of keys", me);
-}
-
-static int share_rows(const struct plan *plan, int axis, int rank, int patch)
-{
-    int coord[MESH_MAX_AXES];
-    memcpy(coord, plan->coord, sizeof coord);
-    coord[axis] = rank;
-    return plan_rows(plan, PLAN_KEYS, coord, patch);
+    return plan_claim(plan, &plan->attend[ATTN_COLLECT], "keys of the other ranks", me);
 }
 
 /* P-1 shifts of a K and a V share; over them I pass on every share but that of my successor. */
@@ -48,7 +37,7 @@ static enum status ring_volume(const struct strategy *me, const struct plan *pla
     uint64_t rows = 0;
     for (int r = 0; r < P; r++)
         if (r != next)
-            rows += (uint64_t)share_rows(plan, me->axis, r, PATCH_ALL);
+            rows += (uint64_t)plan_peer_rows(plan, PLAN_KEYS, me->axis, r, PATCH_ALL);
     struct volume_line whole = {.axis = me->axis, .op = COMM_SEND};
     whole.calls = L * 2 * (uint64_t)(P - 1);
     whole.api_bytes = L * 2 * volume_heads_bytes(plan, (int64_t)rows, plan->heads);
@@ -63,7 +52,7 @@ static enum status ring_init(struct strategy *me, struct run *run)
     struct ring *ring = me->state;
     const struct plan *plan = run_plan(run);
     ring->stored = plan->attend[ATTN_STORE] != NULL;
-    int slots = ring->stored ? 1 : plan->n_patches + 1;
+    int slots = ring->stored ? 1 : plan_slots(plan);
     ring->comm = run_comm(run, me->axis, 0);
     ring->ranks = plan->mesh.size[me->axis];
     ring->rank = plan->coord[me->axis];
@@ -72,7 +61,7 @@ static enum status ring_init(struct strategy *me, struct run *run)
     int most = 0;
     for (int s = 0; s < slots; s++)
         for (int r = 0; r < ring->ranks; r++) {
-            int rows = share_rows(plan, me->axis, r, s - 1);
+            int rows = plan_peer_rows(plan, PLAN_KEYS, me->axis, r, s - 1);
             ring->rows[s * ring->ranks + r] = rows;
             most = rows > most ? rows : most;
         }
@@ -119,7 +108,7 @@ static enum status ring_shift(struct ring *ring, const struct attn_call *call, i
     int to = (ring->rank + 1) % P;
     int from = (ring->rank + P - 1) % P;
     int owner = (ring->rank - i - 1 + 2 * P) % P;
-    int rows = ring->rows[(ring->stored ? 0 : call->patch + 1) * P + owner];
+    int rows = ring->rows[(ring->stored ? 0 : plan_slot(call->patch)) * P + owner];
     next->k = share_view(&ring->buffer[i & 1].k, &at_hand->k, rows);
     next->v = share_view(&ring->buffer[i & 1].v, &at_hand->v, rows);
     TRY(comm_group_begin(ring->comm));
@@ -165,7 +154,7 @@ const struct strategy_ops strategy_ring = {
     .name = "ring",
     .summary = "tokens are split; keys and values rotate behind attention",
     .paper = "Ring Attention (2310.01889)",
-    .seam = "attend: rotate",
+    .seam = "attend: collect",
     .bytes = "2(N-1) * A/N * L",
     .memory = "activations / N; weights whole",
     .reorders_sums = true,

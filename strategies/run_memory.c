@@ -25,7 +25,7 @@ enum status run_tensor(struct run *run, enum arena_kind kind, int ndim, const in
 static enum status rows_init(struct run *run)
 {
     const struct plan *plan = &run->plan;
-    size_t slots = (size_t)plan->n_patches + 1;
+    size_t slots = (size_t)plan_slots(plan);
     size_t lanes = (size_t)plan->n_lanes;
     struct arena *arena = run->arena[ARENA_ACTIVATIONS];
     TRY(arena_host(arena, slots * sizeof *run->span, (void **)&run->span));
@@ -34,7 +34,7 @@ static enum status rows_init(struct run *run)
     TRY(arena_host(arena, lanes * sizeof *run->prompt_row, (void **)&run->prompt_row));
     int begin = 0;
     for (int m = PATCH_ALL; m < plan->n_patches; m++) {
-        int slot = run_slot(m);
+        int slot = plan_slot(m);
         TRY(plan_span(plan, PLAN_OWN, NULL, m, arena, &run->span[slot]));
         run->rows[slot] = span_count(&run->span[slot]);
         if (m == PATCH_ALL)

@@ -153,7 +153,8 @@ static enum status take_item(struct cursor *c, struct spec_item *item)
     if (!item->ops)
         return fail(ST_INVALID,
                     "strategy '%.200s': position %d: unknown strategy '%s'%s; legal: %s", c->text,
-                    position(&start), word, strategy_hint(word, hint),
+                    position(&start), word,
+                    *start.at == ' ' ? " (no blanks)" : strategy_hint(word, hint),
                     strategy_names(names, sizeof names));
     if (*c->at != '=')
         return fail(ST_INVALID,

@@ -5,7 +5,6 @@
  * Exact up to the order of sums. Norms, embeddings and cross-attention on text are replicated.
  * (Megatron-LM: Shoeybi et al. 2019.)
  */
-#include "strategies/registry.h"
 #include "strategies/strategy.h"
 
 struct tensor_parallel {

@@ -4,6 +4,7 @@
 
 #include "harness/base/number.h"
 #include "kernels/base/suggest.h"
+#include "strategies/problem.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -251,7 +252,8 @@ static const struct cell_option options[] = {
     {"steps", "N", "denoising steps (default: the model's own)", false, COUNT(steps, 1, 10000)},
     {"guidance", "G", "classifier-free guidance; up to 1: none (default: the model's own)", false,
      REAL(guidance, 0, 1000)},
-    {"requests", "N", "images of one loop (default: 1)", false, COUNT(requests, 1, MAX_COUNT)},
+    {"requests", "N", "images of one loop (default: 1)", false,
+     COUNT(requests, 1, PROBLEM_MAX_REQUESTS)},
     {"text", "FILE", "safetensors file of conditions (default: synthetic ones)", false,
      .kind = &kind_file, MEMBER(text)},
     {"seed", "N", "of noise and synthetic conditions and weights (default: 1)", false,
@@ -277,8 +279,8 @@ static const struct cell_option options[] = {
     {"repeats", "N", "measured loops (default: 5)", true, COUNT(repeats, 1, 10000)},
     {"check", "on|off", "compare the latents with a one-rank run (default: on)", true,
      SWITCH(check)},
-    {"timeout", "SECONDS", "limit for the cell, and again for its one-rank run", true,
-     REAL(timeout_s, 0.001, 1e7)},
+    {"timeout", "SECONDS", "limit for the cell, and again for its one-rank run (default: none)",
+     true, REAL(timeout_s, 0.001, 1e7)},
     {"cache", "on|off",
      "keep the one-rank run for other cells, and take it from there (default: on)", true,
      SWITCH(cache)},

@@ -1,80 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files as stat() sees them. */
+/* Lists of stamps. */
 #include "harness/cell/pins.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { HOST = 256 };
 
-/* What a file is; all 0 where there is none. */
-struct mark {
-    uint64_t device, inode, size;
-    int64_t written, changed; /* ns: of its contents; of anything about it */
-};
-
 struct pin {
     char *path;
-    struct mark mark;
+    struct file_stamp stamp;
 };
 
-/* ---- looking ---- */
-
-static int64_t nanoseconds(const struct timespec *t)
-{
-    return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
-
-static enum status look(const char *path, struct mark *out)
-{
-    struct stat info;
-    *out = (struct mark){0};
-    if (stat(path, &info) != 0)
-        return errno == ENOENT || errno == ENOTDIR ? ST_OK
-                                                   : fail(ST_IO, "%s: %s", path, strerror(errno));
-    *out = (struct mark){info.st_dev, info.st_ino, (uint64_t)info.st_size,
-                         nanoseconds(&info.st_mtim), nanoseconds(&info.st_ctim)};
-    return ST_OK;
-}
-
-static enum status add(struct pins *pins, const char *path)
-{
-    struct pin *v = realloc(pins->v, ((size_t)pins->n + 1) * sizeof *v);
-    if (v)
-        pins->v = v;
-    char *copy = v ? strdup(path) : NULL;
-    if (!copy)
-        return fail(ST_OOM, "%s: no host memory to remember it", path);
-    v[pins->n].path = copy;
-    return look(path, &v[pins->n++].mark);
-}
-
-enum status pins_take(const struct setup *setup, const struct weights *weights, struct pins *out)
-{
-    *out = (struct pins){0};
-    for (int i = 0; weights_path_at(weights, i); i++)
-        TRY(add(out, weights_path_at(weights, i)));
-    return setup->text ? add(out, safetensors_path(setup->text)) : ST_OK;
-}
-
-void pins_release(struct pins *pins)
-{
-    for (int i = 0; i < pins->n; i++)
-        free(pins->v[i].path);
-    free(pins->v);
-    *pins = (struct pins){0};
-}
-
-/* ---- comparing ---- */
+/* ---- comparing two looks ---- */
 
 /* Says what became of the file. */
-static enum status compare(const char *path, const struct mark *was, const struct mark *is)
+static enum status compare(const char *path, const struct file_stamp *was,
+                           const struct file_stamp *is)
 {
     static const char since[] = "since the checkpoint was hashed";
     if (was->inode == 0 && is->inode != 0)
@@ -96,11 +42,54 @@ static enum status compare(const char *path, const struct mark *was, const struc
 enum status pins_hold(const struct pins *pins)
 {
     for (int i = 0; i < pins->n; i++) {
-        struct mark now;
-        TRY(look(pins->v[i].path, &now));
-        TRY(compare(pins->v[i].path, &pins->v[i].mark, &now));
+        struct file_stamp now;
+        TRY(file_look(pins->v[i].path, &now));
+        TRY(compare(pins->v[i].path, &pins->v[i].stamp, &now));
     }
     return ST_OK;
+}
+
+/* ---- taking ---- */
+
+static enum status add(struct pins *pins, const char *path, const struct file_stamp *stamp)
+{
+    struct pin *v = realloc(pins->v, ((size_t)pins->n + 1) * sizeof *v);
+    if (v)
+        pins->v = v;
+    char *copy = v ? strdup(path) : NULL;
+    if (!copy)
+        return fail(ST_OOM, "%s: no host memory to remember it", path);
+    v[pins->n++] = (struct pin){copy, *stamp};
+    return ST_OK;
+}
+
+/* The configurations were read twice, by the setup and with the weights. */
+static enum status check_config(const struct setup *setup, const struct pins *pins)
+{
+    for (int i = 0; i < DIT_CONFIG_FILES && i < pins->n; i++) {
+        const struct file_stamp *read = &setup->config.read_from[i];
+        if (read->inode != 0)
+            TRY(compare(pins->v[i].path, read, &pins->v[i].stamp));
+    }
+    return ST_OK;
+}
+
+enum status pins_take(const struct setup *setup, const struct weights *weights, struct pins *out)
+{
+    *out = (struct pins){0};
+    for (int i = 0; weights_path_at(weights, i); i++)
+        TRY(add(out, weights_path_at(weights, i), weights_stamp_at(weights, i)));
+    TRY(check_config(setup, out));
+    return setup->text ? add(out, safetensors_path(setup->text), safetensors_stamp(setup->text))
+                       : ST_OK;
+}
+
+void pins_release(struct pins *pins)
+{
+    for (int i = 0; i < pins->n; i++)
+        free(pins->v[i].path);
+    free(pins->v);
+    *pins = (struct pins){0};
 }
 
 /* ---- between processes ---- */
@@ -124,7 +113,7 @@ char *pins_text(const struct pins *pins)
         return NULL;
     fprintf(out, "%s/", host);
     for (int i = 0; i < pins->n; i++) {
-        const struct mark *m = &pins->v[i].mark;
+        const struct file_stamp *m = &pins->v[i].stamp;
         fprintf(out, "%s%" PRIx64 ":%" PRIx64 ":%" PRIx64 ":%" PRIx64 ":%" PRIx64, i ? "," : "",
                 m->device, m->inode, m->size, (uint64_t)m->written, (uint64_t)m->changed);
     }
@@ -134,8 +123,8 @@ char *pins_text(const struct pins *pins)
     return NULL;
 }
 
-/* The next mark of a text, which moves on; false: there is none. */
-static bool next_mark(const char **text, struct mark *out)
+/* The next stamp of a text, which moves on; false: there is none. */
+static bool next_stamp(const char **text, struct file_stamp *out)
 {
     uint64_t written;
     uint64_t changed;
@@ -153,7 +142,7 @@ static bool next_mark(const char **text, struct mark *out)
 enum status pins_compare(const struct pins *pins, const char *text, bool *elsewhere)
 {
     char host[HOST];
-    struct mark was;
+    struct file_stamp was;
     size_t length = strcspn(text, "/");
     host_name(host);
     *elsewhere = strlen(host) != length || strncmp(text, host, length) != 0;
@@ -161,12 +150,12 @@ enum status pins_compare(const struct pins *pins, const char *text, bool *elsewh
         return ST_OK;
     text += length + (text[length] == '/');
     for (int i = 0; i < pins->n; i++) {
-        if (!next_mark(&text, &was))
+        if (!next_stamp(&text, &was))
             return fail(ST_INVALID, "%s: was not among the checkpoint's files when it was hashed",
                         pins->v[i].path);
-        TRY(compare(pins->v[i].path, &was, &pins->v[i].mark));
+        TRY(compare(pins->v[i].path, &was, &pins->v[i].stamp));
     }
-    if (pins->n > 0 && next_mark(&text, &was))
+    if (pins->n > 0 && next_stamp(&text, &was))
         return fail(ST_INVALID, "%s: is the last of the checkpoint's files, and more were hashed",
                     pins->v[pins->n - 1].path);
     return ST_OK;
@@ -182,10 +171,10 @@ static void wait_for_the_clock(const struct pins *pins)
     int64_t newest = 0;
     struct timespec now;
     for (int i = 0; i < pins->n; i++)
-        if (pins->v[i].mark.changed > newest)
-            newest = pins->v[i].mark.changed;
+        if (pins->v[i].stamp.changed > newest)
+            newest = pins->v[i].stamp.changed;
     clock_gettime(CLOCK_REALTIME, &now);
-    int64_t age = nanoseconds(&now) - newest;
+    int64_t age = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - newest;
     if (age >= 0 && age < tick)
         nanosleep(&(struct timespec){0, tick}, NULL);
 }
@@ -195,7 +184,9 @@ static enum status hash(const struct setup *setup, struct weights *weights,
 {
     TRY(pins_take(setup, weights, out));
     wait_for_the_clock(out);
-    snprintf(identity, PINS_IDENTITY, "%s", weights_identity(weights));
+    const char *found;
+    TRY(weights_identity(weights, &found));
+    snprintf(identity, PINS_IDENTITY, "%s", found);
     return pins_hold(out);
 }
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The files that a cell's numbers come from (checkpoint, configurations, text), each with what
- * tells whether it is still the file that was hashed: device, inode, size and times. The process
- * that hashes them, the driver, sends its pins as text to every rank; a rank compares its own with
- * them when it has opened its files, and once more with themselves when it has read what it needs.
- * Between two equal looks nothing happened to a file. Reads no contents.
+ * The files that a cell's numbers come from (checkpoint, configurations, text), each with its stamp
+ * (kernels/base/file.h). The process that hashes them, the driver, sends its pins as text to every
+ * rank; a rank compares those of the files that it has open with them, and looks once more when it
+ * has read what it needs. Between two equal looks nothing happened to a file. Reads no contents.
  */
 #ifndef HARNESS_CELL_PINS_H
 #define HARNESS_CELL_PINS_H
@@ -18,7 +17,8 @@ struct pins {
     struct pin *v; /* private */
 };
 
-/* Looks at the files of a setup and its open weights. n is 0 for synthetic ones without a text. */
+/* The files that a setup and its weights have open. n is 0 for synthetic weights without a text.
+ * ST_INVALID: a configuration changed after the setup read it. Release *out whatever the status. */
 enum status pins_take(const struct setup *setup, const struct weights *weights, struct pins *out);
 void pins_release(struct pins *pins);
 

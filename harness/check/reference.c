@@ -89,20 +89,6 @@ static enum status hash_program(uint64_t *hash)
     return read ? ST_OK : fail(ST_IO, "this program's own file cannot be read");
 }
 
-/* Of the tensors of --text as they are mapped, which is what the conditions were made from; 0
- * without. */
-static uint64_t hash_conditions(const struct safetensors *file)
-{
-    uint64_t hash = 0;
-    for (int i = 0; file && i < safetensors_count(file); i++) {
-        const struct safetensors_entry *e = safetensors_at(file, i);
-        hash = hash_text(hash_text(hash, e->name), e->type_name);
-        hash = hash_bytes(hash, e->dim, sizeof e->dim[0] * (size_t)e->ndim);
-        hash = hash_bytes(hash, e->data, e->bytes);
-    }
-    return hash;
-}
-
 /* All that the numbers depend on, as text, allocated: of the cell, what is not about how it is
  * measured or spread over ranks. A checkpoint is its hash, wherever it lies. */
 static enum status make_key(const struct reference *r, const struct spec *spec, char **out)
@@ -111,15 +97,18 @@ static enum status make_key(const struct reference *r, const struct spec *spec, 
     const struct cell *c = &s->cell;
     char strategy[SPEC_TEXT];
     uint64_t program;
+    uint64_t conditions = 0; // of the tensors of --text, in the file that is open
     TRY(hash_program(&program));
-    int n = asprintf(out,
-                     "model=%s weights=%s size=%dx%d frames=%d steps=%d guidance=%.17g requests=%d "
-                     "dtype=%s backend=%s strategy=%s seed=%" PRId64 " text_tokens=%d "
-                     "conditions=%016" PRIx64 " program=%016" PRIx64,
-                     s->folder[0] ? "checkpoint" : c->model, r->identity, c->width, c->height,
-                     c->frames, c->steps, c->guidance, c->requests, c->dtype, c->backend,
-                     spec_text(spec, strategy), c->seed, s->problem.text_tokens,
-                     hash_conditions(s->text), program);
+    if (s->text)
+        TRY(safetensors_hash(s->text, &conditions));
+    int n =
+        asprintf(out,
+                 "model=%s weights=%s size=%dx%d frames=%d steps=%d guidance=%.17g requests=%d "
+                 "dtype=%s backend=%s strategy=%s seed=%" PRId64 " text_tokens=%d "
+                 "conditions=%016" PRIx64 " program=%016" PRIx64,
+                 s->folder[0] ? "checkpoint" : c->model, r->identity, c->width, c->height,
+                 c->frames, c->steps, c->guidance, c->requests, c->dtype, c->backend,
+                 spec_text(spec, strategy), c->seed, s->problem.text_tokens, conditions, program);
     return n < 0 ? fail(ST_OOM, "key of a one-rank run: no host memory") : ST_OK;
 }
 
@@ -129,7 +118,9 @@ static enum status make_key(const struct reference *r, const struct spec *spec, 
  * the files are still the same. */
 static enum status check_identity(const struct reference *r)
 {
-    if (strcmp(weights_identity(r->weights), r->identity) != 0)
+    const char *identity;
+    TRY(weights_identity(r->weights, &identity));
+    if (strcmp(identity, r->identity) != 0)
         return fail(ST_INVALID, "%s: its files changed since the checkpoint was hashed",
                     r->setup->cell.model);
     return pins_hold(r->pins);

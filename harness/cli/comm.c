@@ -107,7 +107,7 @@ static enum status take(void *self, int key, const char *value)
     case KEY_GRAPH:
         return take_graph(o, value);
     case KEY_RANKS:
-        return number_int("--ranks", value, 1, COMM_CASE_RANKS, &o->ranks);
+        return number_int("--ranks", value, 1, PROBLEM_MAX_REQUESTS, &o->ranks);
     default:
         o->json = true;
         return ST_OK;
@@ -200,9 +200,9 @@ static enum status fill(struct comm_options *o, struct cell *cell, const struct 
     bool gpus = strcmp(cell->backend, "cpu") != 0 && backend_find("cuda") && gpus_count() > 1;
     if (cell->ranks == 0)
         cell->ranks = o->ranks > 0 ? o->ranks : place ? place->size : gpus ? gpus_count() : 2;
-    if (cell->ranks > COMM_CASE_RANKS)
+    if (cell->ranks > PROBLEM_MAX_REQUESTS)
         return fail(ST_INVALID, "%d processes under mpirun; `comm` takes at most %d", cell->ranks,
-                    COMM_CASE_RANKS);
+                    PROBLEM_MAX_REQUESTS);
     cell->requests = cell->ranks;
     snprintf(cell->model, sizeof cell->model, "dit-tiny");
     if (cell->ranks > 1)

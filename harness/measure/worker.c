@@ -282,7 +282,11 @@ static enum status check_files(struct job *job)
     TRY(pins_take(job->setup, job->weights, &job->pins));
     if (w->pins)
         TRY(pins_compare(&job->pins, w->pins, &elsewhere));
-    if (!elsewhere || strcmp(weights_identity(job->weights), w->identity) == 0)
+    const char *identity;
+    if (!elsewhere)
+        return ST_OK;
+    TRY(weights_identity(job->weights, &identity));
+    if (strcmp(identity, w->identity) == 0)
         return ST_OK;
     gethostname(host, sizeof host - 1);
     return fail(ST_INVALID, "%s: on %s it is not the checkpoint that was hashed",

@@ -1,220 +1,111 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Filtering, sorting and grouping rows; sorting points into curves. The texts are in plot_text.c.
- */
+/* Choosing settings by their number of rows, and opening their groups. */
 #include "harness/plot/select.h"
-#include "harness/host/env.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* ---- order ---- */
+/* ---- which settings ---- */
 
-static int by_text(const char *a, const char *b)
+/* What rows are until a group says otherwise. */
+static void leave_out(struct plot_setting *s, const struct sheet *sheet)
 {
-    return strcmp(a ? a : "", b ? b : "");
-}
-
-static int by_number(double a, double b)
-{
-    if (isnan(a) || isnan(b))
-        return isnan(a) - isnan(b);
-    return (a > b) - (a < b);
-}
-
-static int by_machine(const struct record_env *a, const struct record_env *b)
-{
-    char x[PLOT_TITLE], y[PLOT_TITLE];
-    int order = by_text(a->host, b->host);
-    return order ? order : strcmp(env_hardware(a, x, sizeof x), env_hardware(b, y, sizeof y));
-}
-
-#define RETURN_UNLESS_EQUAL(order)                                                                 \
-    do {                                                                                           \
-        int order_ = (order);                                                                      \
-        if (order_)                                                                                \
-            return order_;                                                                         \
-    } while (0)
-
-static int by_setting(const struct record *a, const struct record *b)
-{
-    const struct record_cell *x = &a->cell, *y = &b->cell;
-    RETURN_UNLESS_EQUAL(by_text(x->model, y->model));
-    RETURN_UNLESS_EQUAL(by_text(x->weights, y->weights));
-    RETURN_UNLESS_EQUAL(by_number(x->steps, y->steps));
-    RETURN_UNLESS_EQUAL(by_number(x->guidance, y->guidance));
-    RETURN_UNLESS_EQUAL(by_number(x->requests, y->requests));
-    RETURN_UNLESS_EQUAL(by_text(x->dtype, y->dtype));
-    RETURN_UNLESS_EQUAL(by_text(x->backend, y->backend));
-    RETURN_UNLESS_EQUAL(by_text(x->transport, y->transport));
-    RETURN_UNLESS_EQUAL(by_number(x->threads, y->threads));
-    return by_machine(&a->env, &b->env);
-}
-
-static int by_size(const struct record *a, const struct record *b)
-{
-    const struct record_cell *x = &a->cell, *y = &b->cell;
-    RETURN_UNLESS_EQUAL(by_number((double)x->width * x->height * x->frames,
-                                  (double)y->width * y->height * y->frames));
-    RETURN_UNLESS_EQUAL(by_number(x->frames, y->frames));
-    return by_number(x->width, y->width);
-}
-
-struct placed {
-    const struct record *row;
-    int order;
-};
-
-static int by_all(const void *a, const void *b)
-{
-    const struct placed *x = a, *y = b;
-    RETURN_UNLESS_EQUAL(by_setting(x->row, y->row));
-    RETURN_UNLESS_EQUAL(by_size(x->row, y->row));
-    RETURN_UNLESS_EQUAL(by_number(x->row->cell.ranks, y->row->cell.ranks));
-    RETURN_UNLESS_EQUAL(by_text(x->row->cell.strategy, y->row->cell.strategy));
-    return by_number(x->order, y->order);
-}
-
-/* ---- rows ---- */
-
-static bool drawable(const struct record *row)
-{
-    return row->status == ENDING_OK && row->latency_ms.median > 0 && row->cell.ranks > 0;
-}
-
-enum status plot_rows_open(int n, const struct record *const *all, struct plot_rows *out)
-{
-    *out = (struct plot_rows){0};
-    struct placed *sorted = calloc((size_t)n + 1, sizeof *sorted);
-    out->v = calloc((size_t)n + 1, sizeof *out->v);
-    if (!sorted || !out->v) {
-        free(sorted);
-        plot_rows_close(out);
-        return fail(ST_OOM, "plot: a list of %d rows", n);
+    for (int i = s->begin; i < s->end; i++) {
+        struct sheet_row *row = sheet->sorted[i];
+        bool ok = row->record->status == ENDING_OK;
+        row->left_out = ok ? "of a further setting (--settings)" : ending_name(row->record->status);
+        s->ok += ok;
     }
-    for (int i = 0; i < n; i++)
-        if (drawable(all[i]))
-            sorted[out->n++] = (struct placed){all[i], i};
-    qsort(sorted, (size_t)out->n, sizeof *sorted, by_all);
-    for (int i = 0; i < out->n; i++)
-        out->v[i] = sorted[i].row;
-    free(sorted);
+}
+
+static int by_rows(const void *a, const void *b)
+{
+    const struct plot_setting *x = a, *y = b;
+    return x->ok == y->ok ? (x->begin > y->begin) - (x->begin < y->begin)
+                          : (x->ok < y->ok) - (x->ok > y->ok);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct plot_setting *x = a, *y = b;
+    return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+/* All settings with a row that is ok; then those that are drawn alone. */
+static enum status choose(struct sheet *sheet, int asked, struct plot_selection *out)
+{
+    int room = 0;
+    for (int i = 0; i < sheet->n; i = sheet_setting_end(sheet, i))
+        room++;
+    out->setting = calloc((size_t)room + 1, sizeof *out->setting);
+    if (!out->setting)
+        return fail(ST_OOM, "plot: %d settings", room);
+    for (int i = 0, end; i < sheet->n; i = end) {
+        struct plot_setting *s = &out->setting[out->n];
+        end = sheet_setting_end(sheet, i);
+        *s = (struct plot_setting){.begin = i, .end = end, .of = sheet->sorted[i]};
+        leave_out(s, sheet);
+        out->n += s->ok > 0;
+    }
+    out->settings = out->n;
+    int most = asked > 0 ? asked : out->n > PLOT_SETTINGS ? PLOT_FEW : out->n;
+    qsort(out->setting, (size_t)out->n, sizeof *out->setting, by_rows);
+    out->n = out->n < most ? out->n : most;
+    qsort(out->setting, (size_t)out->n, sizeof *out->setting, by_place);
     return ST_OK;
 }
 
-void plot_rows_close(struct plot_rows *rows)
-{
-    free(rows->v);
-    *rows = (struct plot_rows){0};
-}
+/* ---- their groups ---- */
 
-int plot_rows_setting(const struct plot_rows *rows, int begin)
+static enum status open_groups(const struct sheet *sheet, const regex_t *wanted,
+                               struct plot_setting *s)
 {
-    int end = begin + 1;
-    while (end < rows->n && by_setting(rows->v[begin], rows->v[end]) == 0)
-        end++;
-    return end;
-}
-
-int plot_rows_group(const struct plot_rows *rows, int begin)
-{
-    int end = begin + 1;
-    while (end < rows->n && by_setting(rows->v[begin], rows->v[end]) == 0 &&
-           by_size(rows->v[begin], rows->v[end]) == 0)
-        end++;
-    return end;
-}
-
-const struct record *plot_rows_serial(const struct plot_rows *rows, int begin, int end)
-{
-    const struct record *serial = NULL;
-    for (int i = begin; i < end; i++)
-        if (rows->v[i]->cell.ranks == 1 && strcmp(rows->v[i]->cell.strategy, "serial") == 0)
-            serial = rows->v[i];
-    return serial;
-}
-
-char *plot_rows_left_out(int n, const struct record *const *all, const struct record *of,
-                         char buffer[PLOT_TITLE])
-{
-    int count[ENDINGS] = {0};
-    size_t length = 0;
-    buffer[0] = '\0';
-    for (int i = 0; i < n; i++)
-        if (!drawable(all[i]) && by_setting(all[i], of) == 0 && by_size(all[i], of) == 0)
-            count[all[i]->status]++;
-    for (int s = 0; s < ENDINGS; s++)
-        if (count[s] > 0 && length < PLOT_TITLE)
-            length += (size_t)snprintf(buffer + length, PLOT_TITLE - length, "%s%d %s",
-                                       length ? ", " : "", count[s], ending_name(s));
-    return buffer;
-}
-
-bool plot_rows_gap(int n, const struct record *const *all, const struct record *of,
-                   const char *label, double from, double to)
-{
-    for (int i = 0; i < n; i++) {
-        const struct record *r = all[i];
-        struct plot_family family;
-        if (drawable(r) || r->status == ENDING_UNSUPPORTED || r->cell.ranks <= from ||
-            r->cell.ranks >= to || by_setting(r, of) != 0 || by_size(r, of) != 0)
-            continue;
-        plot_family_of(r->cell.strategy, &family);
-        if (strcmp(family.label, label) == 0)
-            return true;
+    int room = 0;
+    for (int i = s->begin; i < s->end; i = sheet_size_end(sheet, i))
+        room++;
+    s->group = calloc((size_t)room, sizeof *s->group);
+    if (!s->group)
+        return fail(ST_OOM, "plot: %d sizes", room);
+    for (int i = s->begin, end; i < s->end; i = end) {
+        end = sheet_size_end(sheet, i);
+        TRY(plot_group_open(sheet, i, end, wanted, &s->group[s->n++]));
+        if (!s->group[s->n - 1].first)
+            plot_group_close(&s->group[--s->n]);
     }
-    return false;
+    return ST_OK;
 }
 
-/* ---- points ---- */
-
-static int by_label(const struct plot_point *x, const struct plot_point *y)
+static enum status compile(const char *expression, regex_t *out)
 {
-    RETURN_UNLESS_EQUAL(by_number(x->family.place, y->family.place));
-    return strverscmp(x->family.label, y->family.label); /* patches=4 before patches=16 */
+    char why[200];
+    int error = regcomp(out, expression, REG_EXTENDED | REG_NOSUB);
+    if (error == 0)
+        return ST_OK;
+    regerror(error, out, why, sizeof why);
+    return fail(ST_INVALID, "--strategies: \"%s\": %s", expression, why);
 }
 
-static int by_curve(const void *a, const void *b)
+enum status plot_selection_open(struct sheet *sheet, const struct plot_options *options,
+                                struct plot_selection *out)
 {
-    const struct plot_point *x = a, *y = b;
-    RETURN_UNLESS_EQUAL(by_label(x, y));
-    RETURN_UNLESS_EQUAL(by_number(x->x, y->x));
-    RETURN_UNLESS_EQUAL(by_text(x->row->cell.strategy, y->row->cell.strategy));
-    return by_number(x->order, y->order);
+    regex_t wanted;
+    *out = (struct plot_selection){0};
+    if (options->strategies)
+        TRY(compile(options->strategies, &wanted));
+    enum status st = choose(sheet, options->settings, out);
+    for (int i = 0; i < out->n && st == ST_OK; i++)
+        st = open_groups(sheet, options->strategies ? &wanted : NULL, &out->setting[i]);
+    if (options->strategies)
+        regfree(&wanted);
+    return st;
 }
 
-static bool same_place(const struct plot_point *x, const struct plot_point *y)
+void plot_selection_close(struct plot_selection *selection)
 {
-    return by_label(x, y) == 0 && x->x == y->x;
-}
-
-int plot_points_sort(int n, struct plot_point *points)
-{
-    int kept = 0;
-    qsort(points, (size_t)n, sizeof *points, by_curve);
-    for (int i = 0; i < n; i++) { // the latest of each text
-        bool again =
-            kept > 0 && same_place(&points[kept - 1], &points[i]) &&
-            by_text(points[kept - 1].row->cell.strategy, points[i].row->cell.strategy) == 0;
-        kept += !again;
-        points[kept - 1] = points[i];
+    for (int i = 0; i < selection->n; i++) {
+        for (int k = 0; k < selection->setting[i].n; k++)
+            plot_group_close(&selection->setting[i].group[k]);
+        free(selection->setting[i].group);
     }
-    n = kept;
-    kept = 0;
-    for (int i = 0; i < n; i++) { // the fastest of each place
-        if (kept == 0 || !same_place(&points[kept - 1], &points[i]))
-            points[kept++] = points[i];
-        else if (points[i].row->latency_ms.median < points[kept - 1].row->latency_ms.median)
-            points[kept - 1] = points[i];
-    }
-    return kept;
-}
-
-int plot_points_curve(int n, const struct plot_point *points, int begin)
-{
-    int end = begin + 1;
-    while (end < n && by_label(&points[begin], &points[end]) == 0)
-        end++;
-    return end;
+    free(selection->setting);
+    *selection = (struct plot_selection){0};
 }

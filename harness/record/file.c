@@ -4,6 +4,7 @@
 
 #include "harness/base/folder.h"
 #include "harness/record/kept.h"
+#include "kernels/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,23 +24,6 @@ struct record_file {
 };
 
 /* ---- opening ---- */
-
-/* O_NONBLOCK: never waits on a pipe. */
-static enum status open_regular(const char *path, int flags, int *fd)
-{
-    struct stat info;
-    bool there = stat(path, &info) == 0;
-    if (there && !S_ISREG(info.st_mode))
-        return fail(ST_INVALID, "%s: is no regular file", path);
-    *fd = open(path, flags | O_NONBLOCK | O_CLOEXEC, 0666);
-    if (*fd >= 0 && fstat(*fd, &info) == 0 && S_ISREG(info.st_mode))
-        return ST_OK;
-    int error = errno;
-    if (*fd < 0)
-        return fail(ST_IO, "%s: cannot be opened: %s", path, strerror(error));
-    close(*fd);
-    return fail(ST_INVALID, "%s: is no regular file", path);
-}
 
 /* Does the path name the file that is open? */
 static bool names(const char *path, int fd)
@@ -67,7 +51,7 @@ static enum status open_locked(const char *path, int *fd)
 {
     TRY(folder_make_above(path));
     for (int i = 0; i < 100; i++) {
-        TRY(open_regular(path, O_RDWR | O_APPEND | O_CREAT, fd));
+        TRY(file_open_regular(path, O_RDWR | O_APPEND | O_CREAT, fd, NULL));
         enum status st = lock(path, *fd);
         if (st == ST_OK && names(path, *fd))
             return ST_OK;
@@ -135,7 +119,7 @@ enum status record_file_read(const char *path, struct record_list *out, bool *to
     int fd;
     struct record_tail tail = {0};
     *out = (struct record_list){0};
-    TRY(open_regular(path, O_RDONLY, &fd));
+    TRY(file_open_regular(path, O_RDONLY, &fd, NULL));
     enum status st = read_open(path, fd, out, &tail);
     if (torn)
         *torn = tail.size > 0 && tail.torn;

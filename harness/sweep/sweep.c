@@ -298,9 +298,12 @@ static enum status sweep(struct sweep *s)
 {
     TRY(name_files(s));
     TRY(sweep_list_make(s->experiment, s->options->filter, &s->list));
-    if (s->list.n == 0)
+    if (s->list.n == 0 && s->options->filter)
         return fail(ST_INVALID,
-                    "%s: no cell is left; see its strategies, ranks and exclude, and --filter",
+                    "%s: --filter '%.200s' matches no cell; --dry-run without it shows their texts",
+                    experiment_path(s->experiment), s->options->filter);
+    if (s->list.n == 0)
+        return fail(ST_INVALID, "%s: no cell is left; see its exclude",
                     experiment_path(s->experiment));
     interrupt_catch();
     TRY(check_results(s));

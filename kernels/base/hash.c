@@ -29,16 +29,25 @@ static uint64_t load_word(const unsigned char *bytes, size_t size)
     return word;
 }
 
-uint64_t hash_bytes(uint64_t seed, const void *data, size_t size)
+uint64_t hash_begin(uint64_t seed, uint64_t size)
+{
+    return mix(seed + (size + 1) * PHI);
+}
+
+uint64_t hash_piece(uint64_t hash, const void *data, size_t size)
 {
     const unsigned char *bytes = data;
-    uint64_t h = mix(seed + ((uint64_t)size + 1) * PHI);
     size_t i = 0;
     for (; i + 8 <= size; i += 8)
-        h = mix(h ^ load_word(bytes + i, 8));
+        hash = mix(hash ^ load_word(bytes + i, 8));
     if (i < size)
-        h = mix(h ^ load_word(bytes + i, size - i));
-    return h;
+        hash = mix(hash ^ load_word(bytes + i, size - i));
+    return hash;
+}
+
+uint64_t hash_bytes(uint64_t seed, const void *data, size_t size)
+{
+    return hash_piece(hash_begin(seed, size), data, size);
 }
 
 uint64_t hash_text(uint64_t seed, const char *text)

@@ -44,6 +44,9 @@ Test(cli, helps_everywhere)
     }
     cr_assert_null(strstr(p.out, "worker"));
     program_release(&p);
+    p = program_run("help", "comm", NULL);
+    cr_assert(p.status == 0 && strstr(p.out, "ditbench comm [OPTION...]\n"), "%s", p.out);
+    program_release(&p);
     p = program_run("--version", NULL);
     cr_assert(p.status == 0 && strncmp(p.out, "ditbench ", 9) == 0);
     program_release(&p);
@@ -60,7 +63,12 @@ Test(cli, refuses_what_it_does_not_know)
     ends(program_run("run", "--sizee", "3", NULL), 2, "did you mean '--size'");
     ends(program_run("plan", "--repeats", "3", NULL), 2, "unknown option '--repeats'");
     ends(program_run("plan", "--model", NULL), 2, "requires an argument");
-    ends(program_run("plan", "-x", NULL), 2, "invalid option");
+    ends(program_run("plan", "-x", NULL), 2, "two dashes");
+    ends(program_run("plan", "-m", "pixart-tiny", NULL), 2, "did you mean '--model'");
+    ends(program_run("plan", "-h", NULL), 2, "did you mean '--help'");
+    ends(program_run("plan", "--model=pixart-tiny", "--strategy", "cfg=2, ring=2", NULL), 2,
+         "position 7: unknown strategy '' (no blanks)");
+    ends(program_run("plan", "--backend", "gpu", NULL), 2, "found 'gpu'; legal: cpu, cuda");
     ends(program_run("plan", "pixart-tiny", NULL), 2, "no option");
     ends(program_run("plan", NULL), 2, "--model");
     ends(program_run("list", "everything", NULL), 2, "strategies");

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -141,9 +142,15 @@ Test(pins, a_rank_names_the_file_that_changed)
         const char *name = strrchr(configs[i], '/');
         fails_naming(work(&d, d.identity, d.text, NULL), name ? name : configs[i]);
         char before[PINS_IDENTITY];
+        struct pins after;
         strcpy(before, d.identity);
-        pins_release(&d.pins);
-        cr_assert_eq(pins_identify(d.setup, d.identity, &d.pins), ST_OK);
+        cr_assert_eq(pins_identify(d.setup, d.identity, &after), ST_INVALID); /* read before */
+        pins_release(&after);
+        struct cell cell = d.setup->cell;
+        setup_close(d.setup);
+        cr_assert_eq(setup_open(&cell, NULL, &d.setup), ST_OK);
+        cr_assert_eq(pins_identify(d.setup, d.identity, &after), ST_OK, "%s", status_message());
+        pins_release(&after);
         cr_assert_str_neq(d.identity, before, "%s", configs[i]); /* and another cell from now on */
         release(&d);
     }
@@ -193,9 +200,11 @@ Test(pins, changed_while_it_is_hashed_it_is_refused)
     const char *copy = checkpoint_copy("dit");
     char *path = checkpoint_file(copy, CHECKPOINT_WEIGHTS);
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;)
             overwrite(path);
+    }
     struct program r = program_run("run", "--model", copy, "--steps=1", "--repeats=1", NULL);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);

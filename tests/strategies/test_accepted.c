@@ -161,11 +161,11 @@ static void check_keys(const struct plan *plan, struct chance *c, struct arena *
     }
     int coord[MESH_MAX_AXES];
     int64_t keys = 0;
-    const struct strategy *rotate = plan->attend[ATTN_ROTATE];
+    const struct strategy *collect = plan->attend[ATTN_COLLECT];
     memcpy(coord, plan->coord, sizeof coord);
-    for (int k = 0; k < (rotate ? plan->mesh.size[rotate->axis] : 1); k++) {
-        if (rotate)
-            coord[rotate->axis] = k;
+    for (int k = 0; k < (collect ? plan->mesh.size[collect->axis] : 1); k++) {
+        if (collect)
+            coord[collect->axis] = k;
         keys += plan_rows(plan, PLAN_KEYS, coord, PATCH_ALL);
     }
     cr_assert_eq(keys, problem_tokens(&plan->problem), "%s", at_hand);

@@ -66,6 +66,7 @@ Test(plan, published_volumes_of_pixart_1024)
     uint64_t A = 4096ull * 1152 * 2 * 2; /* one activation of the whole sequence, both lanes */
     cr_expect_eq(wire(&p, "ulysses=8", 3, COMM_STEP), 4 * 7 * A / 8 / 8 * 28);
     cr_expect_eq(wire(&p, "ring=8", 3, COMM_STEP), 2 * 7 * A / 8 * 28);
+    cr_expect_eq(wire(&p, "allgather=8", 3, COMM_STEP), 2 * 7 * A / 8 * 28);
     cr_expect_eq(wire(&p, "tensor=8", 3, COMM_STEP), 2 * 2 * 7 * A / 8 * 28);
     cr_expect_eq(wire(&p, "distrifusion=8", 3, COMM_STEP), 2 * 7 * A / 8 * 28);
     cr_expect_eq(wire(&p, "distrifusion=8", 3, COMM_WARMUP_STEP), 2 * 7 * A / 8 * 28);
@@ -76,9 +77,22 @@ Test(plan, published_volumes_of_pixart_1024)
     cr_expect_eq(wire(&p, "cfg=2", 1, COMM_STEP), 4ull * 128 * 128 * 2);
     cr_expect_eq(wire(&p, "usp=8:ulysses=4", 0, COMM_STEP),
                  (4 * 3 * A / 8 / 4 + 2 * 1 * A / 2 / 4) * 28);
-    /* a ring behind a key store turns the whole store once for each patch */
+    /* hybrids: a ring behind a key store turns the whole store once for each patch, and so it is
+     * gathered; keys divide under tensor; guidance is exchanged by the stage with the head */
     cr_expect_eq(wire(&p, "pipefusion=2:patches=4,ring=2", 0, COMM_STEP),
                  A / 2 + 4 * 2 * A / 2 * 14);
+    cr_expect_eq(wire(&p, "pipefusion=2:patches=4,allgather=2", 0, COMM_STEP),
+                 A / 2 + 4 * 2 * A / 2 * 14);
+    cr_expect_eq(wire(&p, "allgather=4,ulysses=2", 0, COMM_STEP),
+                 (4 * 1 * A / 8 / 2 + 2 * 3 * A / 4 / 2) * 28);
+    cr_expect_eq(wire(&p, "distrifusion=4,tensor=2", 0, COMM_STEP),
+                 (2 * 3 * A / 4 / 2 + 2 * A / 4) * 28);
+    cr_expect_eq(wire(&p, "distrifusion=4,allgather=2", 0, COMM_STEP),
+                 (2 * 3 * A / 4 / 2 + 2 * 1 * A / 2) * 28);
+    cr_expect_eq(wire(&p, "ulysses=2,tensor=2", 0, COMM_STEP),
+                 (4 * 1 * A / 4 / 2 + 2 * A / 2) * 28);
+    cr_expect_eq(wire(&p, "cfg=2,pipefusion=4", 0, COMM_STEP), A / 2);
+    cr_expect_eq(wire(&p, "cfg=2,pipefusion=4", 3, COMM_STEP), 2 * 4ull * 128 * 128 * 2);
     cr_expect_float_eq(wire(&p, "ulysses=8", 0, COMM_STEP) / 1e6, 231.2, 0.05);
     cr_expect_float_eq(wire(&p, "ring=8", 0, COMM_STEP) / 1e6, 924.8, 0.05);
     cr_expect_float_eq(wire(&p, "tensor=8", 0, COMM_STEP) / 1e6, 1849.7, 0.05);
@@ -154,6 +168,10 @@ Test(plan, refusals_name_the_legal_values)
     expect_refused(&p, "distrifusion=2:patches=3", 2, "patches=2");
     expect_refused(&p, "pipefusion=2,distrifusion=2", 4, "both own the key store");
     expect_refused(&p, "pipefusion=1:patches=2,distrifusion=2", 2, "both own the key store");
+    expect_refused(&p, "allgather=2,ring=2", 4,
+                   "allgather and ring both own the keys of the other ranks; use one of them");
+    expect_refused(&p, "allgather=2,usp=4:ulysses=2", 8, "allgather and ring both own");
+    expect_refused(&p, "allgather=31", 31, "use fewer patches or ranks");
     expect_refused(&p, "pipefusion=2:patches=5,ring=8", 16, "fewer patches or ranks");
     expect_refused(&p, "ulysses=2", 4, "--ranks 2");
     expect_refused(&p, "serial", 2, "--ranks 1");
