@@ -15,6 +15,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,8 +130,18 @@ static void without_blas_threads(char **argv)
     execv("/proc/self/exe", argv); /* where this fails, the threads stay: slower, and as right */
 }
 
+/* No file that is opened later may stand where output goes. One that was closed takes none: a
+ * result that goes nowhere is a failure. */
+static void hold_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", O_RDONLY); /* the lowest free number, which is fd */
+}
+
 int main(int argc, char **argv)
 {
+    hold_streams();
     without_blas_threads(argv);
     argp_program_version_hook = print_version;
     argp_err_exit_status = exit_code_of(ST_INVALID);
