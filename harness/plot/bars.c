@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LABEL_COLUMNS = 56, MAX_AXES = 32, MOST_BARS = 150 };
+enum { LABEL_COLUMNS = 56, MAX_AXES = 32, MOST_BARS = 100 };
 
 static const double MB = 1e-6;
 
