@@ -116,3 +116,27 @@ x_span = "(x_log ? log(x_high / x_low) / log(2) : x_high - x_low)"
 x_room = "(x_log ? log(x_tic[1] / x_low) / log(2) : x_tic[1] - x_low)"
 step(px) = places > 0 ? least(8 * @x_span / px, least(0.45 * x_gap / places, 0.9 * @x_room / places)) : 0
 moved(x, by, px) = by == 0 ? x : x_log ? x * 2 ** (by * step(px)) : x + by * step(px)
+
+# ---- bars: their layout and what stands around them. They want bar_high (pixels a bar), entries and entry_letters of the legend ----
+# Where strategies would leave the bars no room, they stand above them.
+number_px = 90
+bar_layout = "legend_px = 62 + 7.4 * entry_letters; label_px = 24 + 7.2 * most(columns, 12); \
+    above = wanted_px > 0 && wanted_px - label_px - number_px - 16 < 160; \
+    label_px = above ? 26 : label_px; bar_px = above ? bar_high + 14 : bar_high; \
+    is_beside = !above && beside(label_px + number_px, 200); \
+    plot_px = wanted_px == 0 ? 520 : most(60, wanted_px - label_px - number_px - (is_beside ? legend_px : 16)); \
+    rows = most(height_rows + 1, is_beside ? legend_line * entries / bar_px : 0); \
+    below_px = 58 + legend_h(entries); \
+    width = wanted_px == 0 ? label_px + plot_px + number_px + legend_px : wanted_px; \
+    height = head_px + bar_px * rows + below_px + notes_px; \
+    legend_left = is_beside ? label_px + plot_px + number_px + 10 : 16; \
+    legend_top = is_beside ? head_px : height - notes_px - below_px + 58"
+bar_frame = "set lmargin at screen label_px / width; set rmargin at screen (label_px + plot_px) / width; \
+    set tmargin at screen 1 - real(head_px) / height; set bmargin at screen (notes_px + below_px) / real(height); \
+    set yrange [rows : 0.4]; set grid xtics noytics lt 1 lw 0.8 lc rgb grid; set border 1; unset ytics"
+bar_label_above = "bar[i] at graph 0, first bar_y[i] - 0.36 left offset character 0.2, 0 font small_font textcolor rgb ink"
+bar_label_left = "bar[i] at graph 0, first bar_y[i] right offset character -0.8, 0 textcolor rgb ink"
+bar_heading = "heading[i] at screen 16.0 / width, first heading_y[i] left font title_font textcolor rgb ink"
+bar_top(y) = y - (above ? 0.12 : 0.34)
+bar_end(y) = y + 0.34
+bar_middle(y) = (bar_top(y) + bar_end(y)) / 2

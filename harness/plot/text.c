@@ -72,7 +72,7 @@ static void part_text(const struct sheet_row *row, int part, char buffer[PLOT_NA
     else if (part == 2)
         snprintf(buffer, PLOT_NAME, "%drequests", c->requests);
     else if (part == 3)
-        snprintf(buffer, PLOT_NAME, "%dthreads", c->threads);
+        snprintf(buffer, PLOT_NAME, row->threads ? "%dthreads" : "ranks-threads", row->threads);
     else
         slug(texts[part - 4] ? texts[part - 4] : "unknown", buffer);
     buffer[24] = '\0';
@@ -142,8 +142,10 @@ char *plot_text_setting(const struct sheet_row *of, char buffer[PLOT_TEXT])
         append(buffer, PLOT_TEXT, "unguided, ");
     append(buffer, PLOT_TEXT, "%d request%s, %s, backend %s, transport %s", c->requests,
            c->requests == 1 ? "" : "s", c->dtype, c->backend, c->transport);
-    if (of->record->env.gpus.n == 0)
-        append(buffer, PLOT_TEXT, ", %d thread%s in all", c->threads, c->threads == 1 ? "" : "s");
+    if (of->record->env.gpus.n == 0 && of->threads > 0)
+        append(buffer, PLOT_TEXT, ", %d thread%s in all", of->threads, of->threads == 1 ? "" : "s");
+    else if (of->record->env.gpus.n == 0)
+        append(buffer, PLOT_TEXT, ", a thread for each rank");
     return buffer;
 }
 
