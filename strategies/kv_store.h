@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keys and values of every token that this rank's heads can see, by token position, for every layer
- * of its shard. Shared by the stale strategies. Not a cache with a policy: every row is always
- * there, fresh or one step old.
+ * Keys and values by token position, for every layer of this rank's shard and every token, or its
+ * share of them where the COLLECT level gets the others. Shared by the stale strategies. Not a
+ * cache with a policy: every row is always there, fresh or one step old.
  */
 #ifndef STRATEGIES_KV_STORE_H
 #define STRATEGIES_KV_STORE_H

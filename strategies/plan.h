@@ -69,7 +69,8 @@ struct plan {
         *schedule; /* owner of each slot, or NULL */
 };
 
-/* ST_UNSUPPORTED with the reason and the legal values; *out is NULL then. `spec` as parsed. */
+/* `spec` as parsed. ST_UNSUPPORTED with the reason and the legal values, the same on every rank;
+ * ST_INVALID: no strategy could do this problem (a size, a number of ranks). *out is NULL then. */
 enum status plan_build(const struct problem *problem, const struct spec *spec, int ranks, int rank,
                        struct plan **out);
 void plan_close(struct plan *plan);

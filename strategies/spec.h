@@ -44,7 +44,7 @@ struct spec {
 enum status spec_parse(const char *text, struct spec *out);
 
 /* Rewrites composites (usp) for a model with `heads` heads and drops degree-1 items that have no
- * option. */
+ * option. ST_UNSUPPORTED: a composite cannot be rewritten so; ST_INVALID: too many items. */
 enum status spec_expand(const struct spec *spec, int heads, struct spec *out);
 
 /* Canonical text ("serial" when empty) into buffer of SPEC_TEXT bytes; returns it. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The table every strategy fills, and the building blocks it may call. A strategy is one file under
- * strategies/ and one line in registry.c; nothing else names it.
+ * strategies/ and one line in registry.c; README.md has the steps.
  */
 #ifndef STRATEGIES_STRATEGY_H
 #define STRATEGIES_STRATEGY_H
@@ -75,7 +75,8 @@ int strategy_order(const struct strategy_ops *ops); /* place in the registry */
 /* The next occupied level inside `me`, or plain attention. */
 enum status attn_inner(struct strategy *me, const struct attn_call *call);
 
-/* ---- building blocks of a step; rows of a tensor are plan_span(patch) ---- */
+/* ---- building blocks of a step; rows are those of PLAN_OWN in the patch ---- */
+
 /* h [B, n, C] from the latent rows of the patch, every branch from the same latent. */
 enum status run_embed(struct run *run, int i, int patch, struct tensor *h);
 
@@ -89,7 +90,9 @@ enum status run_head(struct run *run, int i, int patch, const struct tensor *h, 
  * change. */
 enum status run_advance(struct run *run, int i, int patch, const struct tensor *eps);
 
-/* The default step: embed, blocks, head, advance over one patch (or PATCH_ALL) on one rank. */
+/* One pass of one patch (or PATCH_ALL) where this rank has all layers: embed, blocks, head,
+ * advance.
+ */
 enum status run_pass(struct run *run, int i, int patch);
 
 /* Modulation of the step at hand from its timestep; the engine calls it before an own schedule's
@@ -113,10 +116,15 @@ struct comm *run_comm(struct run *run, int axis, int channel); /* NULL while mea
 struct queue *run_queue(struct run *run);
 bool run_fresh(const struct run *run, int i); /* step i must use keys of its own step only */
 
-int run_rows(const struct run *run, int patch);       /* rows of a patch on this rank */
-struct tensor run_latent(struct run *run, int patch); /* x rows, fp32 [R, n, K], strided */
+int run_rows(const struct run *run, int patch); /* rows of a patch on this rank */
+
+/* x rows, fp32 [R, n, K], strided; on ranks with the embedding or the head. */
+struct tensor run_latent(struct run *run, int patch);
+
 struct tensor run_hidden(struct run *run, int patch); /* scratch h [B, n, C], dense */
-struct tensor run_eps(struct run *run, int patch);    /* scratch eps [B, n, Kout], dense */
+
+/* Scratch eps [B, n, Kout], dense; on ranks with the head. */
+struct tensor run_eps(struct run *run, int patch);
 
 /* Tensors in the model's dtype from one of the run's arenas. */
 enum status run_tensor(struct run *run, enum arena_kind kind, int ndim, const int64_t *dim,

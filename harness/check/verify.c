@@ -151,11 +151,11 @@ static enum status refuse(const struct job *job, const struct plan *plan, double
     spec_reference(&plan->spec, &one);
     return fail(ST_WRONG,
                 "relative error %.3g is above the tolerance %g: %s cannot equal the reference, for "
-                "its steps after the first %d use keys of the step before; warmup=%d makes all "
+                "after %d synchronous step%s it uses keys of the step before; warmup=%d makes all "
                 "steps synchronous, and `ditbench run` compares the strategy with its own one-rank "
                 "run, %s",
-                error, job->tolerance, spec_text(&plan->spec, strategy), plan->warmup, f->steps,
-                spec_text(&one, against));
+                error, job->tolerance, spec_text(&plan->spec, strategy), plan->warmup,
+                plan->warmup == 1 ? "" : "s", f->steps, spec_text(&one, against));
 }
 
 static enum status judge(const struct job *job, const struct plan *plan, const float *out)

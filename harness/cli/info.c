@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ditbench info`: features built in, libraries and their versions, devices, the cache. */
 #include "harness/base/fold.h"
+#include "harness/base/limits.h"
 #include "harness/base/self.h"
 #include "harness/check/reference_cache.h"
 #include "harness/cli/args.h"
@@ -64,10 +65,11 @@ static json_t *devices(void)
         if (ops->count(&n) != ST_OK)
             n = 0;
         size_t bytes = n > 0 ? available_on(ops, why, sizeof why) : 0;
+        json_t *available = bytes < SIZE_MAX ? json_integer((json_int_t)bytes) : json_null();
         json_array_append_new(out,
-                              json_pack("{s:s, s:i, s:o, s:I, s:s?}", "backend", ops->name,
+                              json_pack("{s:s, s:i, s:o, s:o, s:s?}", "backend", ops->name,
                                         "devices", n, "names", names_of(ops, n), "available_bytes",
-                                        (json_int_t)bytes, "failure", why[0] ? why : NULL));
+                                        available, "failure", why[0] ? why : NULL));
     }
     return out;
 }
@@ -113,10 +115,25 @@ static json_t *build_info(const struct record_env *env, json_t *seen)
                      env->host, "os", env->os, "cpu", env->cpu, "cores", env->cores);
 }
 
+/* "149906.3 MB available" */
+static char *memory_text(const json_t *item, char *text, size_t size)
+{
+    char limit[LIMITS_TEXT];
+    const json_t *bytes = json_object_get(item, "available_bytes");
+    bool host = strcmp(json_string_value(json_object_get(item, "backend")), "cpu") == 0;
+    if (json_is_integer(bytes))
+        snprintf(text, size, "%.1f MB available%s", 1e-6 * (double)json_integer_value(bytes),
+                 host ? limits_space(limit) : "");
+    else
+        snprintf(text, size, "free memory not known");
+    return text;
+}
+
 /* "cuda: 2 (NVIDIA H200, NVIDIA H200), 149906.3 MB available" */
 static void print_device(const json_t *item, int column)
 {
     char text[3000];
+    char memory[200];
     size_t i;
     const json_t *name;
     const json_t *names = json_object_get(item, "names");
@@ -127,10 +144,9 @@ static void print_device(const json_t *item, int column)
     json_array_foreach(names, i, name) if (used < sizeof text) used += (size_t)snprintf(
         text + used, sizeof text - used, "%s%s", i ? ", " : " (", json_string_value(name));
     if (used < sizeof text)
-        snprintf(text + used, sizeof text - used, "%s, %.1f MB available%s%s",
-                 json_array_size(names) ? ")" : "",
-                 1e-6 * (double)json_integer_value(json_object_get(item, "available_bytes")),
-                 failure ? "; " : "", failure ? failure : "");
+        snprintf(text + used, sizeof text - used, "%s, %s%s%s", json_array_size(names) ? ")" : "",
+                 memory_text(item, memory, sizeof memory), failure ? "; " : "",
+                 failure ? failure : "");
     fold_print(column, column, text);
 }
 

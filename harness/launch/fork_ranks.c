@@ -2,6 +2,7 @@
 /* Starting, awaiting and ending the ranks of one host. Reads none of their output. */
 #include "harness/launch/fork_ranks.h"
 
+#include "harness/base/limits.h"
 #include "harness/launch/scratch.h"
 #include "kernels/base/clock.h"
 
@@ -54,7 +55,7 @@ static enum status start_rank(const char *const *argv, struct family *r, int ran
     int error = 0;
     pid_t parent = getpid();
     if (pipe2(failure, O_CLOEXEC))
-        return fail(ST_IO, "rank %d: no pipe: %s", rank, strerror(errno));
+        return fail(ST_IO, "rank %d: no pipe: %s%s", rank, strerror(errno), limits_hint(errno));
     fflush(NULL); /* nothing is to be written twice */
     pid_t pid = fork();
     if (pid == 0)
@@ -67,7 +68,8 @@ static enum status start_rank(const char *const *argv, struct family *r, int ran
     while (got < 0 && errno == EINTR);
     close(failure[0]);
     if (pid < 0)
-        return fail(ST_IO, "rank %d of %d: no process: %s", rank, r->n, strerror(why));
+        return fail(ST_IO, "rank %d of %d: no process: %s%s", rank, r->n, strerror(why),
+                    limits_hint(why));
     r->pid[rank] = pid;
     r->left++;
     if (got == (ssize_t)sizeof error)
@@ -148,12 +150,10 @@ static void watch_signals(struct family *r)
 static enum status run(const char *const *argv, struct family *r)
 {
     int dies_by = 0;
-    enum status st = ST_OK;
-    TRY(scratch_open("ranks", &r->scratch));
-    watch_signals(r);
     prctl(PR_GET_PDEATHSIG, &dies_by);
     if (dies_by != 0)
         prctl(PR_SET_PDEATHSIG, SIGTERM);
+    enum status st = scratch_open("ranks", &r->scratch);
     for (int i = 0; i < r->n && st == ST_OK; i++)
         st = start_rank(argv, r, i);
     if (st != ST_OK)
@@ -162,7 +162,6 @@ static enum status run(const char *const *argv, struct family *r)
     scratch_close(&r->scratch);
     if (dies_by != 0)
         prctl(PR_SET_PDEATHSIG, dies_by);
-    sigprocmask(SIG_SETMASK, &r->before, NULL);
     if (st == ST_OK && r->interrupted)
         st = fail(ST_INTERRUPTED, "stopped by a signal");
     return st;
@@ -175,7 +174,9 @@ enum status fork_ranks_run(const char *const *argv, int n, struct fork_ranks_end
     r.pid = calloc((size_t)n, sizeof *r.pid);
     if (!r.pid)
         return fail(ST_OOM, "%d ranks: no host memory", n);
+    watch_signals(&r);
     enum status st = run(argv, &r);
+    sigprocmask(SIG_SETMASK, &r.before, NULL);
     *end = r.end;
     free(r.pid);
     return st;

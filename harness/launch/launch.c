@@ -3,6 +3,7 @@
  * business. */
 #include "harness/launch/launch.h"
 
+#include "harness/base/exit_code.h"
 #include "harness/base/interrupt.h"
 #include "harness/launch/log.h"
 #include "harness/launch/process.h"
@@ -27,6 +28,7 @@ struct watch {
     bool closed; /* the child's output ended */
     char *line;  /* the line being read */
     size_t used, space;
+    char *bytes;   /* [READ_SIZE] */
     bool overlong; /* the rest of this line is dropped */
 
     char phase[40];
@@ -130,7 +132,7 @@ static void end_line(struct watch *w)
     w->overlong = false;
 }
 
-static enum status take_bytes(struct watch *w, const char *bytes, size_t size)
+static void take_bytes(struct watch *w, const char *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         if (bytes[i] == '\n') {
@@ -151,21 +153,19 @@ static enum status take_bytes(struct watch *w, const char *bytes, size_t size)
         }
         w->line[w->used++] = bytes[i];
     }
-    return ST_OK;
 }
 
 /* Reads what is there; true when something was. */
 static bool read_output(struct watch *w)
 {
-    char bytes[READ_SIZE];
     if (w->closed)
         return false;
-    ssize_t n = read(w->process.out, bytes, sizeof bytes);
+    ssize_t n = read(w->process.out, w->bytes, READ_SIZE);
     if (n == 0)
         w->closed = true;
     if (n <= 0)
         return false;
-    take_bytes(w, bytes, (size_t)n);
+    take_bytes(w, w->bytes, (size_t)n);
     return true;
 }
 
@@ -183,7 +183,7 @@ static void reason(const struct watch *w, struct launch_end *end, const char *fi
 static void end_failed(struct watch *w, struct launch_end *end, int code)
 {
     char first[100];
-    enum status st = code > 1 ? ending_exit_status(code) : ST_COMM; /* there is no record */
+    enum status st = code > 1 ? exit_code_status(code) : ST_COMM; /* there is no record */
     snprintf(first, sizeof first,
              code == 0 ? "it ended without a record" : "it ended with status %d", code);
     if (w->failed)
@@ -288,8 +288,12 @@ enum status launch_run(const struct launch *launch, struct launch_end *end)
     *end = (struct launch_end){.status = ENDING_ERROR};
     w.heard = w.start;
     w.line = malloc(w.space);
-    if (!w.line)
+    w.bytes = malloc(READ_SIZE);
+    if (!w.line || !w.bytes) {
+        free(w.line);
+        free(w.bytes);
         return fail(ST_OOM, "%s: no host memory to watch it", launch->argv[0]);
+    }
     w.log = open(launch->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
     enum status st = w.log < 0
                          ? fail(ST_IO, "%s: %s", launch->log, strerror(errno))
@@ -305,6 +309,7 @@ enum status launch_run(const struct launch *launch, struct launch_end *end)
         close(w.log);
     free(w.record);
     free(w.line);
+    free(w.bytes);
     return st;
 }
 

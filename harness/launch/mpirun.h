@@ -19,6 +19,9 @@ struct mpirun {
 enum status mpirun_init(struct mpirun *out);
 void mpirun_release(struct mpirun *mpirun);
 
+/* ST_INVALID: it hangs or fails with so few open files as it may have with n ranks. */
+enum status mpirun_check_limits(int n);
+
 /* "; mpirun as root ..." where the text is its complaint about that, else "". */
 const char *mpirun_hint(const char *text);
 

@@ -5,6 +5,8 @@
  */
 #include "harness/launch/process.h"
 
+#include "harness/base/limits.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -67,7 +69,7 @@ static enum status give_birth(struct birth *b, struct process *process)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     pid_t pid = fork();
     if (pid < 0)
-        return fail(ST_IO, "%s: no process: %s", b->argv[0], strerror(errno));
+        return fail(ST_IO, "%s: no process: %s%s", b->argv[0], strerror(errno), limits_hint(errno));
     if (pid == 0)
         become(b);
     setpgid(pid, pid); /* the child does it too: whoever is first */
@@ -81,7 +83,8 @@ static enum status give_birth(struct birth *b, struct process *process)
     if (got != (ssize_t)sizeof error)
         return ST_OK;
     waitpid(pid, NULL, 0);
-    return fail(ST_IO, "%s: cannot be started: %s", b->argv[0], strerror(error));
+    return fail(ST_IO, "%s: cannot be started: %s%s", b->argv[0], strerror(error),
+                limits_hint(error));
 }
 
 enum status process_start(const char *const *argv, const char *const *environment, int log,
@@ -94,9 +97,10 @@ enum status process_start(const char *const *argv, const char *const *environmen
                       .log = log,
                       .out = {-1, -1},
                       .failure = {-1, -1}};
-    enum status st = b.in < 0 || pipe2(b.out, O_CLOEXEC) || pipe2(b.failure, O_CLOEXEC)
-                         ? fail(ST_IO, "%s: no pipe: %s", argv[0], strerror(errno))
-                         : give_birth(&b, process);
+    enum status st =
+        b.in < 0 || pipe2(b.out, O_CLOEXEC) || pipe2(b.failure, O_CLOEXEC)
+            ? fail(ST_IO, "%s: no pipe: %s%s", argv[0], strerror(errno), limits_hint(errno))
+            : give_birth(&b, process);
     close(b.in);
     close(b.out[1]);
     close(b.failure[0]);

@@ -2,6 +2,8 @@
 /* One thread that looks at the clock ten times a second. */
 #include "harness/launch/watchdog.h"
 
+#include "harness/base/exit_code.h"
+#include "harness/base/limits.h"
 #include "harness/launch/launch.h"
 #include "kernels/base/clock.h"
 
@@ -11,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { STACK_BYTES = 256 << 10 };
 
 static struct {
     pthread_mutex_t lock;
@@ -32,7 +36,7 @@ static void bite(const char *what, double limit)
     alarm(WATCHDOG_LAST_WORDS_S);
     fail(ST_TIMEOUT, "rank %d: %s %g s in phase %s", dog.limits.rank, what, limit, dog.phase);
     dog.limits.end(ST_TIMEOUT);
-    _exit(ending_exit_code(ST_TIMEOUT));
+    _exit(exit_code_of(ST_TIMEOUT));
 }
 
 static void look(void)
@@ -75,10 +79,15 @@ enum status watchdog_start(const struct watchdog *watchdog)
     dog.limits = *watchdog;
     dog.computes = true;
     dog.since = dog.heard = clock_seconds();
-    int error = pthread_create(&thread, NULL, watch, NULL);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    int error = pthread_create(&thread, &attributes, watch, NULL);
+    pthread_attr_destroy(&attributes);
     if (error)
-        return fail(ST_OOM, "the thread that watches the time: %s", strerror(error));
-    pthread_detach(thread);
+        return fail(ST_OOM, "the thread that watches the time: %s%s", strerror(error),
+                    limits_hint(error));
     return ST_OK;
 }
 

@@ -2,6 +2,7 @@
 /* A cell's way to its record: plan, memory, processes. Measures nothing itself. */
 #include "harness/measure/outcome.h"
 
+#include "harness/base/limits.h"
 #include "harness/host/env.h"
 #include "harness/host/gpus.h"
 #include "harness/launch/hostfile.h"
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum status outcome_id(const struct setup *setup, const char *identity, char id[RECORD_ID_SIZE])
@@ -43,14 +43,19 @@ static enum status predict(const struct setup *s, const struct spec *spec, int r
 /* Bytes of the one-rank run that the check needs; 0 without a check. */
 static enum status predict_reference(const struct setup *s, uint64_t *bytes)
 {
-    struct spec expanded;
-    struct spec against;
     *bytes = 0;
     if (!s->cell.check)
         return ST_OK;
-    TRY(spec_expand(&s->spec, s->config.heads, &expanded));
-    spec_reference(&expanded, &against);
-    return predict(s, &against, 1, 0, bytes);
+    struct spec *spec = calloc(2, sizeof *spec); /* expanded, and what it is checked against */
+    if (!spec)
+        return fail(ST_OOM, "specification: no host memory");
+    enum status st = spec_expand(&s->spec, s->config.heads, &spec[0]);
+    if (st == ST_OK) {
+        spec_reference(&spec[0], &spec[1]);
+        st = predict(s, &spec[1], 1, 0, bytes);
+    }
+    free(spec);
+    return st;
 }
 
 static enum status capacity(const struct setup *s, size_t *bytes)
@@ -65,12 +70,13 @@ static enum status capacity(const struct setup *s, size_t *bytes)
 
 static enum status check_reference(uint64_t reference, uint64_t available)
 {
+    char limit[LIMITS_TEXT];
     if (reference <= available)
         return ST_OK;
     return fail(ST_OOM,
-                "the one-rank run behind the check needs %.1f MB and %.1f MB are available; "
+                "the one-rank run behind the check needs %.1f MB and %.1f MB are available%s; "
                 "--check off does without",
-                1e-6 * (double)reference, 1e-6 * (double)available);
+                1e-6 * (double)reference, 1e-6 * (double)available, limits_space(limit));
 }
 
 /* By what NVML says, since this process must not wake CUDA's driver. The ranks look again, closer,
@@ -85,20 +91,15 @@ static enum status check_gpus(const struct setup *s, const uint64_t *predicted, 
 /* "1 rank needs 9.5 MB" */
 static enum status check_ranks(const struct setup *s, int n, uint64_t bytes, uint64_t available)
 {
-    char limit[120] = "";
-    struct rlimit space;
+    char limit[LIMITS_TEXT];
     if (bytes <= available)
         return ST_OK;
-    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY)
-        snprintf(limit, sizeof limit,
-                 " below the limit on address space (ulimit -v %llu), beside the program and what "
-                 "%d threads map",
-                 (unsigned long long)space.rlim_cur / 1024, s->cell.threads);
     return fail(ST_OOM,
                 "%d rank%s %.1f MB%s%s and %.1f MB are available%s; use a smaller size or fewer "
                 "requests",
                 n, n == 1 ? " needs" : "s need", 1e-6 * (double)bytes, n == 1 ? "" : " together",
-                n < s->cell.ranks ? " on this host" : "", 1e-6 * (double)available, limit);
+                n < s->cell.ranks ? " on this host" : "", 1e-6 * (double)available,
+                limits_space(limit));
 }
 
 /* False: the ranks are on several hosts, and nobody knows which of them are here. */
@@ -141,6 +142,8 @@ enum status outcome_foresee(const struct setup *setup, uint64_t *predicted)
     for (int r = 0; r < setup->cell.ranks; r++)
         TRY(predict(setup, &setup->spec, setup->cell.ranks, r, &predicted[r]));
     TRY(setup_check_build(setup));
+    if (setup_processes(setup))
+        TRY(mpirun_check_limits(setup->cell.ranks));
     return check_memory(setup, predicted);
 }
 

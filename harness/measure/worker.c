@@ -377,16 +377,23 @@ static enum status run_cell(struct job *job)
 
 enum status worker_run(const struct worker *worker, struct record **out)
 {
-    struct job job = {.worker = worker, .setup = worker->setup};
-    enum status st = run_cell(&job);
-    *out = st == ST_OK || st == ST_WRONG ? job.record : NULL;
-    if (!*out)
-        record_close(job.record);
-    if (job.serial != job.reference)
-        free(job.serial);
-    free(job.reference);
-    prompt_close(job.prompt);
-    pins_release(&job.pins);
-    weights_close(job.weights);
+    struct job *job = calloc(1, sizeof *job);
+    *out = NULL;
+    if (!job)
+        return fail(ST_OOM, "worker: no host memory");
+    job->worker = worker;
+    job->setup = worker->setup;
+    enum status st = run_cell(job);
+    if (st == ST_OK || st == ST_WRONG)
+        *out = job->record;
+    else
+        record_close(job->record);
+    if (job->serial != job->reference)
+        free(job->serial);
+    free(job->reference);
+    prompt_close(job->prompt);
+    pins_release(&job->pins);
+    weights_close(job->weights);
+    free(job);
     return st;
 }

@@ -215,6 +215,7 @@ Test(experiment, refuses_what_is_no_text)
     cr_assert_eq(experiment_open_memory("t.yaml", large, 100000, &e), ST_INVALID);
     free(large);
     cr_assert_eq(experiment_open("/no/such/file.yaml", &e), ST_IO);
+    cr_assert_eq(experiment_open("/dev/zero", &e), ST_INVALID);
 }
 
 Test(experiment, expands_the_last_axis_fastest)

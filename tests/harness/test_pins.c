@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -199,9 +200,11 @@ Test(pins, changed_while_it_is_hashed_it_is_refused)
     const char *copy = checkpoint_copy("dit");
     char *path = checkpoint_file(copy, CHECKPOINT_WEIGHTS);
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;)
             overwrite(path);
+    }
     struct program r = program_run("run", "--model", copy, "--steps=1", "--repeats=1", NULL);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);

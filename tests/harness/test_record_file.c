@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -379,6 +380,7 @@ Test(record_file, rows_of_others_stay)
 static void disturb(void)
 {
     char other[300];
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     snprintf(other, sizeof other, "%s.other", path);
     for (unsigned seed = 7;; usleep((useconds_t)(rand_r(&seed) % 3000))) {
         if (rand_r(&seed) % 3 == 0) {

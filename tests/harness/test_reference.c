@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -153,6 +154,8 @@ Test(reference, many_write_one_entry_at_once)
     pid_t pid[4];
     for (int p = 0; p < 4; p++) {
         pid[p] = fork();
+        if (pid[p] == 0)
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (int i = 0; pid[p] == 0; i++)
             if (reference_cache_store(key, COUNT, v) != ST_OK)
                 _exit(1);
