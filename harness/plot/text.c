@@ -135,7 +135,7 @@ char *plot_text_name(const struct plot_selection *selection, const struct sheet_
 char *plot_text_setting(const struct sheet_row *of, char buffer[PLOT_TEXT])
 {
     const struct record_cell *c = &of->record->cell;
-    snprintf(buffer, PLOT_TEXT, "%d steps, ", c->steps);
+    snprintf(buffer, PLOT_TEXT, "%d step%s, ", c->steps, c->steps == 1 ? "" : "s");
     if (c->guidance > 1)
         append(buffer, PLOT_TEXT, "guidance %g, ", c->guidance);
     else
