@@ -251,8 +251,8 @@ static double contrast(const char *colour)
 Test(figures, no_colour_is_too_pale_to_be_seen)
 {
     static const char *const file[] = {"plots/style.gp", "plots/memory.gp"};
-    static const char *const word[] = {"colours ", "other_colour ", "turn_colours ", "spare_colours ",
-                                       "array part_colour"};
+    static const char *const word[] = {"colours ", "other_colour ", "turn_colours ",
+                                       "spare_colours ", "array part_colour"};
     int seen = 0;
     for (int f = 0; f < 2; f++) {
         size_t size;
