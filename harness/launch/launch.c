@@ -214,7 +214,8 @@ static void end_of(struct watch *w, struct launch_end *end)
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     if (WIFSIGNALED(status))
         end_signal(w, end, WTERMSIG(status));
-    else if (code > 128 && code < 128 + NSIG) /* mpirun's way to say that a rank died */
+    else if (code > 128 && code < 128 + NSIG && !log_tells_no_start(w->launch->log))
+        /* mpirun's way to say that a rank died */
         end_signal(w, end, code - 128);
     else if (w->record && !w->failed && code <= 1)
         *end = (struct launch_end){.status = ENDING_OK, .code = ST_OK};

@@ -84,6 +84,8 @@ Test(launch, tells_a_crash_by_its_signal)
          "signal 9 (Killed) in phase measure; that is how the kernel ends one when memory runs "
          "out");
     ends("exit 139", ENDING_CRASH, ST_COMM, "signal 11"); /* as mpirun tells it */
+    ends("echo 2 total processes failed to start >&2; exit 139", ENDING_ERROR, ST_COMM,
+         "status 139");
     ends(RECORD "kill -SEGV $$", ENDING_CRASH, ST_COMM, "signal 11");
 }
 

@@ -48,6 +48,11 @@ Test(log, is_mpiruns_first_word_where_nobody_else_spoke)
             "It was set to a path that could not be found: agent: x");
     gist_is(TRACE ABORTED RULER "mpirun noticed that process rank 1 exited on signal 11.\n" RULER,
             "mpirun noticed that process rank 1 exited on signal 11.");
+    gist_is(RULER
+            "mpirun was unable to launch it as it could not access:\n\nExecutable: ./x\nNode: "
+            "vm\n\nwhile attempting to start process rank 0.\n" RULER
+            "3 total processes failed to start\n",
+            "mpirun was unable to launch it as it could not access: Executable: ./x Node: vm");
     gist_is(ABORTED DETECTED, "");
     gist_is(TRACE, "");
 }
