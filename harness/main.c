@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: finds the command, runs it, says why it failed, ends with its status. Does nothing
  * else. */
+#include "harness/base/exit_code.h"
 #include "harness/base/self.h"
 #include "harness/cli/command.h"
 
@@ -14,6 +15,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,11 +130,21 @@ static void without_blas_threads(char **argv)
     execv("/proc/self/exe", argv); /* where this fails, the threads stay: slower, and as right */
 }
 
+/* No file that is opened later may stand where output goes. One that was closed takes none: a
+ * result that goes nowhere is a failure. */
+static void hold_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", O_RDONLY); /* the lowest free number, which is fd */
+}
+
 int main(int argc, char **argv)
 {
+    hold_streams();
     without_blas_threads(argv);
     argp_program_version_hook = print_version;
-    argp_err_exit_status = ending_exit_code(ST_INVALID);
+    argp_err_exit_status = exit_code_of(ST_INVALID);
     interrupt_exit();
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, not a death */
     enum status st = limits_check();
@@ -141,5 +153,5 @@ int main(int argc, char **argv)
     if (st != ST_OK && status_message()[0] && place_speaks())
         fprintf(stderr, "ditbench%s%s: %s\n", argc > 1 && find_command(argv[1]) ? " " : "",
                 argc > 1 && find_command(argv[1]) ? argv[1] : "", status_message());
-    return ending_exit_code(st);
+    return exit_code_of(st);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* argp over the tables of commands and cells. Interprets no value. */
 #include "harness/cli/args.h"
+#include "harness/cell/options.h"
 
 #include "kernels/base/suggest.h"
 

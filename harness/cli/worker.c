@@ -2,6 +2,7 @@
 /* The hidden command behind `run` and `sweep`: the process, or one of the processes, of a cell, or
  * the one that starts those. Speaks the lines of launch.h on standard output. */
 #include "harness/measure/worker.h"
+#include "harness/base/exit_code.h"
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/host/env.h"
@@ -96,7 +97,7 @@ static void die(void *self, enum status st)
 {
     (void)self;
     say_failure(st);
-    _exit(ending_exit_code(st));
+    _exit(exit_code_of(st));
 }
 
 static enum status say_record(const struct record *record)

@@ -150,12 +150,10 @@ static void watch_signals(struct family *r)
 static enum status run(const char *const *argv, struct family *r)
 {
     int dies_by = 0;
-    enum status st = ST_OK;
-    TRY(scratch_open("ranks", &r->scratch));
-    watch_signals(r);
     prctl(PR_GET_PDEATHSIG, &dies_by);
     if (dies_by != 0)
         prctl(PR_SET_PDEATHSIG, SIGTERM);
+    enum status st = scratch_open("ranks", &r->scratch);
     for (int i = 0; i < r->n && st == ST_OK; i++)
         st = start_rank(argv, r, i);
     if (st != ST_OK)
@@ -164,7 +162,6 @@ static enum status run(const char *const *argv, struct family *r)
     scratch_close(&r->scratch);
     if (dies_by != 0)
         prctl(PR_SET_PDEATHSIG, dies_by);
-    sigprocmask(SIG_SETMASK, &r->before, NULL);
     if (st == ST_OK && r->interrupted)
         st = fail(ST_INTERRUPTED, "stopped by a signal");
     return st;
@@ -177,7 +174,9 @@ enum status fork_ranks_run(const char *const *argv, int n, struct fork_ranks_end
     r.pid = calloc((size_t)n, sizeof *r.pid);
     if (!r.pid)
         return fail(ST_OOM, "%d ranks: no host memory", n);
+    watch_signals(&r);
     enum status st = run(argv, &r);
+    sigprocmask(SIG_SETMASK, &r.before, NULL);
     *end = r.end;
     free(r.pid);
     return st;

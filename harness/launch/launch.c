@@ -3,6 +3,7 @@
  * business. */
 #include "harness/launch/launch.h"
 
+#include "harness/base/exit_code.h"
 #include "harness/base/interrupt.h"
 #include "harness/launch/log.h"
 #include "harness/launch/process.h"
@@ -182,7 +183,7 @@ static void reason(const struct watch *w, struct launch_end *end, const char *fi
 static void end_failed(struct watch *w, struct launch_end *end, int code)
 {
     char first[100];
-    enum status st = code > 1 ? ending_exit_status(code) : ST_COMM; /* there is no record */
+    enum status st = code > 1 ? exit_code_status(code) : ST_COMM; /* there is no record */
     snprintf(first, sizeof first,
              code == 0 ? "it ended without a record" : "it ended with status %d", code);
     if (w->failed)

@@ -19,9 +19,10 @@
 
 #define PREFIX "ditbench-"
 #define OWNER  "owner" /* the locked file */
+#define NEW    "new"   /* until it is locked */
 
-static const char *const kinds[] = {"ranks", "mpi"};
-enum { KINDS = sizeof kinds / sizeof kinds[0], PLACES = 3 };
+static const char *const kinds[] = {NEW, "ranks", "mpi"};
+enum { KINDS = sizeof kinds / sizeof kinds[0], PLACES = 3, TURNS = 3 };
 
 /* Where such folders may be: absolute, or NULL. */
 static const char *place_at(int index)
@@ -63,11 +64,12 @@ static int lock_owner(const char *folder, int flags)
     return fd;
 }
 
-/* Under its name it is locked from the first moment, so that nobody takes it for an orphan. */
+/* Under its name it is locked from the first moment, so that nobody takes it for an orphan. ENOENT:
+ * somebody did before it had its name. */
 static bool make(const char *place, const char *kind, struct scratch *out)
 {
     char unlocked[PATH_MAX];
-    if (snprintf(unlocked, sizeof unlocked, "%s/" PREFIX "new-XXXXXX", place) >= PATH_MAX ||
+    if (snprintf(unlocked, sizeof unlocked, "%s/" PREFIX NEW "-XXXXXX", place) >= PATH_MAX ||
         !mkdtemp(unlocked))
         return false;
     out->lock = lock_owner(unlocked, O_CREAT | O_EXCL);
@@ -87,8 +89,12 @@ static bool make(const char *place, const char *kind, struct scratch *out)
 enum status scratch_open(const char *kind, struct scratch *out)
 {
     for (int i = 0; i < PLACES; i++)
-        if (place_at(i) && make(place_at(i), kind, out))
-            return ST_OK;
+        for (int turn = 0; turn < TURNS && place_at(i); turn++) {
+            if (make(place_at(i), kind, out))
+                return ST_OK;
+            if (errno != ENOENT)
+                break;
+        }
     out->path[0] = '\0';
     return fail(ST_IO, "no folder for %s: %s; set TMPDIR to one that takes files%s", kind,
                 strerror(errno), limits_hint(errno));
@@ -122,6 +128,8 @@ static void remove_orphan(const char *path)
     if (lstat(path, &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != geteuid())
         return;
     int lock = lock_owner(path, 0);
+    if (lock < 0 && errno == ENOENT && strstr(path, "/" PREFIX NEW "-"))
+        rmdir(path); /* where it is empty */
     if (lock < 0)
         return;
     remove_folder(path);

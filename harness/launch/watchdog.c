@@ -2,6 +2,7 @@
 /* One thread that looks at the clock ten times a second. */
 #include "harness/launch/watchdog.h"
 
+#include "harness/base/exit_code.h"
 #include "harness/base/limits.h"
 #include "harness/launch/launch.h"
 #include "kernels/base/clock.h"
@@ -35,7 +36,7 @@ static void bite(const char *what, double limit)
     alarm(WATCHDOG_LAST_WORDS_S);
     fail(ST_TIMEOUT, "rank %d: %s %g s in phase %s", dog.limits.rank, what, limit, dog.phase);
     dog.limits.end(ST_TIMEOUT);
-    _exit(ending_exit_code(ST_TIMEOUT));
+    _exit(exit_code_of(ST_TIMEOUT));
 }
 
 static void look(void)

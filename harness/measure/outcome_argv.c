@@ -3,6 +3,7 @@
 #include "harness/measure/outcome_argv.h"
 
 #include "harness/base/self.h"
+#include "harness/cell/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>

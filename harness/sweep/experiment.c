@@ -2,6 +2,7 @@
 /* From an experiment file to its cells. Runs and plans nothing. */
 #include "harness/sweep/experiment.h"
 
+#include "harness/cell/options.h"
 #include "harness/sweep/experiment_file.h"
 #include "harness/sweep/experiment_text.h"
 #include "kernels/base/file.h"

@@ -2,6 +2,7 @@
 /* Options of a cell, their text, and what a setup makes of them. */
 #include "harness/base/number.h"
 #include "harness/cell/cell.h"
+#include "harness/cell/options.h"
 #include "harness/cell/setup.h"
 #include "harness/launch/ranks.h"
 #include "harness/measure/outcome_argv.h"

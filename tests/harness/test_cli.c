@@ -349,6 +349,26 @@ Test(cli, run_times_out)
     cr_assert_eq(program_count_processes("worker --model=dit-xl-2-256"), 0);
 }
 
+Test(cli, closed_streams_are_not_files)
+{
+    char *output = program_file("closed.safetensors");
+    char script[600];
+    snprintf(script, sizeof script,
+             "exec '%s' run --model=pixart-tiny --size=64 --steps=2 --repeats=1 --output=%s <&- "
+             ">&- 2>&-",
+             program_path(), output);
+    const char *argv[] = {"/bin/sh", "-c", script, NULL};
+    ends(program_command(argv), 2, "");
+    char head[9] = "";
+    FILE *file = fopen(output, "r"); /* 8 bytes, the length of the header, and the header */
+    cr_assert(file && fread(head, 1, 9, file) == 9 && head[8] == '{' && head[7] == 0);
+    fclose(file);
+    snprintf(script, sizeof script, "exec '%s' list models <&- 2>&-", program_path());
+    struct program p = program_command(argv);
+    cr_assert(p.status == 0 && strstr(p.out, "pixart-tiny"), "%s", p.out);
+    program_release(&p);
+}
+
 Test(cli, broken_output_is_a_failure)
 {
     const char *argv[] = {"/bin/sh", "-c", "exec \"$0\" list >/dev/full", program_path(), NULL};
@@ -367,6 +387,23 @@ Test(cli, interrupted_run_leaves_nobody)
     waitpid(pid, &status, 0);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 130, "%d", status);
     cr_assert_eq(program_count_processes("--steps=77"), 0);
+}
+
+/* Under nohup; the worker is a process group of its own, and has its default signals. */
+Test(cli, a_run_without_a_terminal_goes_on)
+{
+    char script[600];
+    snprintf(script, sizeof script,
+             "trap '' HUP; exec '%s' run --model=pixart-tiny --size=64 --steps=76 --repeats=9 "
+             "--check=off",
+             program_path());
+    const char *argv[] = {"/bin/sh", "-c", script, NULL};
+    int status = 0;
+    pid_t pid = program_start(argv);
+    cr_assert(program_wait_for("--frames=1 --steps=76", false));
+    kill(pid, SIGHUP);
+    waitpid(pid, &status, 0);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%x", (unsigned)status);
 }
 
 Test(cli, killed_run_leaves_nobody)

@@ -82,6 +82,17 @@ Test(scratch, goes_when_its_owner_is_dead)
     cr_assert_eq(count("ditbench-*", NULL, 0), 0);
 }
 
+Test(scratch, goes_even_if_it_was_not_ready_yet)
+{
+    cr_assert_eq(mkdir(program_file("ditbench-new-abcdef"), 0700), 0);
+    cr_assert_eq(mkdir(program_file("ditbench-new-locked"), 0700), 0);
+    program_write(program_file("ditbench-new-locked/owner"), "");
+    cr_assert_eq(mkdir(program_file("ditbench-new-full"), 0700), 0);
+    program_write(program_file("ditbench-new-full/file"), "");
+    scratch_remove_orphans();
+    cr_assert_eq(count("ditbench-new-*", NULL, 0), 1); /* nothing says whose the last one is */
+}
+
 Test(scratch, what_is_not_proven_to_be_ours_stays)
 {
     static const char *const folders[] = {"ditbench-mpi-nobody", "ditbench-other-1", "ompi.host.0",
