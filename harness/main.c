@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: finds the command, runs it, says why it failed, ends with its status. Does nothing
  * else. */
+#include "harness/base/exit_code.h"
 #include "harness/base/self.h"
 #include "harness/cli/command.h"
 
 #include "harness/base/interrupt.h"
+#include "harness/base/limits.h"
 #include "harness/host/env.h"
 #include "harness/launch/place.h"
 #include "harness/record/ending.h"
@@ -13,6 +15,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,11 +49,12 @@ static void print_usage(FILE *out)
     for (int i = 0; i < COMMANDS; i++)
         if (commands[i]->summary)
             fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("\n`ditbench COMMAND --help` lists a command's options. Exit status: 0 done and right, 1 "
-          "done and wrong,\n"
-          "2 input that cannot be used, 3 a cell that cannot be, 4 out of memory, 5 a rank failed "
-          "or timed out,\n"
-          "130 interrupted.\n",
+    fputs("\n`ditbench COMMAND --help` lists a command's options; `ditbench --version` tells the "
+          "version.\n"
+          "Exit status: 0 done and right, 1 done and wrong, 2 input that cannot be used, 3 a cell "
+          "that\n"
+          "its plan refuses, 4 out of memory, 5 a rank failed, died or timed out, 130 "
+          "interrupted.\n",
           out);
 }
 
@@ -74,6 +78,17 @@ static enum status unknown_command(const char *name)
                 suggest_hint(name, words, hint));
 }
 
+/* `help COMMAND` is `COMMAND --help`. */
+static enum status help(const char *name)
+{
+    char own[60];
+    char option[] = "--help";
+    char *argv[] = {own, option, NULL};
+    const struct command *command = find_command(name);
+    snprintf(own, sizeof own, "%s", name);
+    return command ? command->run(2, argv) : unknown_command(name);
+}
+
 static enum status dispatch(int argc, char **argv)
 {
     if (argc < 2) {
@@ -84,6 +99,8 @@ static enum status dispatch(int argc, char **argv)
     const struct command *command = find_command(name);
     if (command)
         return command->run(argc - 1, argv + 1);
+    if (strcmp(name, "help") == 0 && argc > 2)
+        return help(argv[2]);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
         print_usage(stdout);
     else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
@@ -113,16 +130,28 @@ static void without_blas_threads(char **argv)
     execv("/proc/self/exe", argv); /* where this fails, the threads stay: slower, and as right */
 }
 
+/* No file that is opened later may stand where output goes. One that was closed takes none: a
+ * result that goes nowhere is a failure. */
+static void hold_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", O_RDONLY); /* the lowest free number, which is fd */
+}
+
 int main(int argc, char **argv)
 {
+    hold_streams();
     without_blas_threads(argv);
     argp_program_version_hook = print_version;
-    argp_err_exit_status = ending_exit_code(ST_INVALID);
+    argp_err_exit_status = exit_code_of(ST_INVALID);
     interrupt_exit();
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, not a death */
-    enum status st = finish_output(dispatch(argc, argv));
+    enum status st = limits_check();
+    if (st == ST_OK)
+        st = finish_output(dispatch(argc, argv));
     if (st != ST_OK && status_message()[0] && place_speaks())
         fprintf(stderr, "ditbench%s%s: %s\n", argc > 1 && find_command(argv[1]) ? " " : "",
                 argc > 1 && find_command(argv[1]) ? argv[1] : "", status_message());
-    return ending_exit_code(st);
+    return exit_code_of(st);
 }

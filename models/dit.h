@@ -5,7 +5,7 @@
  *
  * Shape letters, project-wide: B lanes (request x guidance branch), N rows (tokens), S image
  * tokens, T text rows, H heads, D head dim, C channels (H*D), L layers, K latent features of a
- * token (channels * patch * patch), P ranks, M patches. The latent lives as tokens [R, N, K] with
+ * token (dit_features), P ranks, M patches. The latent lives as tokens [R, N, K] with
  * features ordered (c, dy, dx); only its start and its end are images.
  */
 #ifndef MODELS_DIT_H
@@ -26,8 +26,6 @@ struct dit_shard {
     int part, parts;            /* of the heads and of the MLP's hidden width */
     bool embed, head;           /* holds the patch embedding; holds the output projection */
 };
-
-enum dit_site { DIT_ATTN, DIT_MLP };
 
 /* One self-attention, handed to the attend hook. q, k, v [B, N, heads/parts, D] as the block made
  * them (views); o the output, same shape. Contract: o = softmax(q K^T / sqrt(D)) V over the keys of
@@ -51,8 +49,8 @@ struct dit_hooks {
     void *attend_self;
     /* y [B, N, C] = the sum over shards of x [B, N, I/parts] w [C, I/parts]^T, without bias. y is
      * dense; the rows of x, over all lanes, are at one distance. */
-    enum status (*row_linear)(void *self, int layer, enum dit_site site, struct tensor *y,
-                              const struct tensor *x, const struct tensor *w, struct queue *q);
+    enum status (*row_linear)(void *self, struct tensor *y, const struct tensor *x,
+                              const struct tensor *w, struct queue *q);
     void *row_linear_self;
 };
 
@@ -72,7 +70,7 @@ struct dit_call {
 struct dit_extent {
     int lanes;              /* B */
     const struct span *all; /* tokens of the rows of a PATCH_ALL call, the largest; every other
-                               call's are among them */
+                               call's are among them. Its runs outlive the model */
     int text_tokens;        /* T */
     int width, height;      /* latent pixels */
     enum dtype dtype;       /* of weights and activations */
@@ -100,8 +98,8 @@ enum status dit_set_prompt(struct dit *dit, const struct prompt *prompt, const i
  */
 enum status dit_condition(struct dit *dit, const struct tensor *timestep, struct queue *q);
 
-/* h [B, N, C] = patch embedding of x [B, N, K] (model dtype) plus positions of the span's image
- * tokens. */
+/* h [B, N, C] = patch embedding of x [B, N, K] (model dtype) plus positions of the span's tokens.
+ */
 enum status dit_embed(struct dit *dit, const struct dit_call *call, const struct tensor *x,
                       struct tensor *h);
 

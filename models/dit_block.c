@@ -17,13 +17,10 @@ static enum status attend_serial(void *self, const struct attn_call *call)
                         call->scale);
 }
 
-static enum status row_linear_serial(void *self, int layer, enum dit_site site, struct tensor *y,
-                                     const struct tensor *x, const struct tensor *w,
-                                     struct queue *q)
+static enum status row_linear_serial(void *self, struct tensor *y, const struct tensor *x,
+                                     const struct tensor *w, struct queue *q)
 {
     (void)self;
-    (void)layer;
-    (void)site;
     return op_linear(q, y, x, w, NULL, ACT_NONE);
 }
 
@@ -67,8 +64,7 @@ static enum status self_attention(struct dit *dit, const struct dit_call *call, 
         .queue = call->queue,
     };
     TRY(call->hooks->attend(call->hooks->attend_self, &attn));
-    return call->hooks->row_linear(call->hooks->row_linear_self, attn.layer, DIT_ATTN, y, &o,
-                                   &block->out_w, call->queue);
+    return call->hooks->row_linear(call->hooks->row_linear_self, y, &o, &block->out_w, call->queue);
 }
 
 /* h += cross-attention of h on the lanes' text, projected, with bias. The text is on every rank: no
@@ -101,30 +97,36 @@ static enum status mlp(struct dit *dit, const struct dit_call *call, int l, int6
     struct tensor a = dit_view(dit, &dit->scratch_a, rows, dit_channels(dit->config));
     struct tensor f = dit_view(dit, &dit->scratch_wide, rows, dit->config->mlp / dit->shard.parts);
     TRY(op_linear(call->queue, &f, &a, &block->fc1_w, &block->fc1_b, ACT_GELU_TANH));
-    return call->hooks->row_linear(call->hooks->row_linear_self, dit->shard.layer_begin + l,
-                                   DIT_MLP, y, &f, &block->fc2_w, call->queue);
+    return call->hooks->row_linear(call->hooks->row_linear_self, y, &f, &block->fc2_w, call->queue);
 }
 
+/* What the rows are normed for: the attention or the MLP of the shard's layer l. */
+struct norm_for {
+    int l;
+    int shift; /* part of its modulation; the scale is the next */
+    float eps;
+};
+
 /* scratch_a := the rows normed and modulated for what follows. */
-static enum status norm(struct dit *dit, const struct dit_call *call, const struct tensor *h, int l,
-                        int shift_part, float eps)
+static enum status norm(struct dit *dit, const struct dit_call *call, const struct tensor *h,
+                        struct norm_for next)
 {
     struct tensor a = dit_view(dit, &dit->scratch_a, h->dim[1], h->dim[2]);
-    struct tensor shift = dit_mod(dit, l, shift_part);
-    struct tensor scale = dit_mod(dit, l, shift_part + 1);
-    const struct norm n = {.shift = &shift, .scale = &scale, .eps = eps};
+    struct tensor shift = dit_mod(dit, next.l, next.shift);
+    struct tensor scale = dit_mod(dit, next.l, next.shift + 1);
+    const struct norm n = {.shift = &shift, .scale = &scale, .eps = next.eps};
     return op_norm(call->queue, &a, h, &n);
 }
 
 /* h += gate (y + bias); scratch_a := the rows normed and modulated for what follows. */
 static enum status add_and_norm(struct dit *dit, const struct dit_call *call, struct tensor *h,
                                 const struct tensor *y, const struct tensor *bias,
-                                const struct tensor *gate, int l, int shift_part, float eps)
+                                const struct tensor *gate, struct norm_for next)
 {
     struct tensor a = dit_view(dit, &dit->scratch_a, h->dim[1], h->dim[2]);
-    struct tensor shift = dit_mod(dit, l, shift_part);
-    struct tensor scale = dit_mod(dit, l, shift_part + 1);
-    const struct norm n = {.shift = &shift, .scale = &scale, .eps = eps};
+    struct tensor shift = dit_mod(dit, next.l, next.shift);
+    struct tensor scale = dit_mod(dit, next.l, next.shift + 1);
+    const struct norm n = {.shift = &shift, .scale = &scale, .eps = next.eps};
     return op_gate_add_norm(call->queue, h, y, bias, gate, &a, &n);
 }
 
@@ -138,21 +140,21 @@ static enum status block_forward(struct dit *dit, const struct dit_call *call, i
     struct tensor y = dit_view(dit, &dit->scratch_y, h->dim[1], h->dim[2]);
     struct tensor attn_gate = dit_mod(dit, l, MOD_ATTN_GATE);
     struct tensor mlp_gate = dit_mod(dit, l, MOD_MLP_GATE);
+    const struct norm_for mlp_next = {l, MOD_MLP_SHIFT, c->norm_eps};
 
     TRY(self_attention(dit, call, l, h->dim[1], &y));
     if (c->cross) {
         TRY(op_gate_add(call->queue, h, &y, &block->out_b, &attn_gate));
         TRY(cross_attention(dit, call, l, h));
-        TRY(norm(dit, call, h, l, MOD_MLP_SHIFT, c->norm_eps));
+        TRY(norm(dit, call, h, mlp_next));
     } else {
-        TRY(add_and_norm(dit, call, h, &y, &block->out_b, &attn_gate, l, MOD_MLP_SHIFT,
-                         c->norm_eps));
+        TRY(add_and_norm(dit, call, h, &y, &block->out_b, &attn_gate, mlp_next));
     }
     TRY(mlp(dit, call, l, h->dim[1], &y));
     if (l + 1 == dit->layers)
         return op_gate_add(call->queue, h, &y, &block->fc2_b, &mlp_gate);
-    return add_and_norm(dit, call, h, &y, &block->fc2_b, &mlp_gate, l + 1, MOD_ATTN_SHIFT,
-                        attn_eps);
+    return add_and_norm(dit, call, h, &y, &block->fc2_b, &mlp_gate,
+                        (struct norm_for){l + 1, MOD_ATTN_SHIFT, attn_eps});
 }
 
 enum status dit_blocks(struct dit *dit, const struct dit_call *call, struct tensor *h)
@@ -161,7 +163,7 @@ enum status dit_blocks(struct dit *dit, const struct dit_call *call, struct tens
         return ST_OK;
     /* diffusers' AdaLayerNormZero fixes its own epsilon; adaLN-single uses the configured one */
     float attn_eps = dit->config->modulation == DIT_ADALN_ZERO ? 1e-6f : dit->config->norm_eps;
-    TRY(norm(dit, call, h, 0, MOD_ATTN_SHIFT, attn_eps));
+    TRY(norm(dit, call, h, (struct norm_for){0, MOD_ATTN_SHIFT, attn_eps}));
     for (int l = 0; l < dit->layers; l++) {
         trace_set_layer(dit->shard.layer_begin + l);
         TRY(block_forward(dit, call, l, h, attn_eps));

@@ -7,10 +7,13 @@
 #ifndef MODELS_DIT_CONFIG_H
 #define MODELS_DIT_CONFIG_H
 
+#include "kernels/base/file.h"
 #include "kernels/base/status.h"
 #include "models/sampler.h"
 
 #include <stdbool.h>
+
+enum { DIT_CONFIG_FILES = 3 };
 
 enum dit_modulation {
     DIT_ADALN_SINGLE, /* one 6*C projection for the model plus a learned [6, C] table per block
@@ -45,6 +48,9 @@ struct dit_config {
     int default_steps;
     float default_guidance; /* <= 1: unguided */
     struct sampler_config sampler;
+    /* config.json, the scheduler's, model_index.json as they were read; all 0: not there, or a
+     * preset */
+    struct file_stamp read_from[DIT_CONFIG_FILES];
 };
 
 static inline int dit_channels(const struct dit_config *c)
@@ -73,7 +79,7 @@ enum status dit_config_load(const char *name_or_folder, struct dit_config *out, 
 enum status dit_config_read(const char *folder, struct dit_config *out, char *folder_out,
                             unsigned long size);
 /* A transformer's config.json in memory, without a scheduler: the sampler and the defaults of a run
- * are those of the family's smallest published model. `label` stands for the path in messages. */
+ * are those of the first preset of its modulation. `label` stands for the path in messages. */
 enum status dit_config_parse(const char *label, const char *text, unsigned long size,
                              struct dit_config *out);
 

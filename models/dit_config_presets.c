@@ -29,6 +29,8 @@
     .modulation = DIT_ADALN_ZERO, .attn_bias = true, .norm_eps = 1e-5f, .freq_shift = 1,           \
     .default_guidance = 4, .sampler = DIT_SAMPLER
 
+/* Of each modulation the first one gives what a checkpoint's config.json leaves out, so that others
+ * come behind it. */
 static const struct {
     const char *summary;
     struct dit_config config;

@@ -2,68 +2,46 @@
 /* A checkpoint folder's configuration: what its files say together. Takes no keys itself. */
 #include "models/dit_config.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { FILE_LIMIT = 1 << 20 }; /* bytes; diffusers writes less than one KiB */
 
-static enum status read_file(const char *path, struct dit_config *out)
+/* Reads folder/name where it is *there. */
+static enum status read_part(const char *folder, const char *name,
+                             enum status (*parse)(const char *path, const char *text, size_t size,
+                                                  struct dit_config *out),
+                             struct dit_config *out, struct file_stamp *stamp, bool *there)
 {
-    FILE *from = fopen(path, "rbe");
-    if (!from)
-        return fail(ST_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    char *text = malloc(FILE_LIMIT + 1);
-    size_t size = text ? fread(text, 1, FILE_LIMIT + 1, from) : 0;
-    enum status st;
-    if (!text)
-        st = fail(ST_OOM, "%s: %d bytes", path, FILE_LIMIT);
-    else if (ferror(from))
-        st = fail(ST_IO, "%s: cannot be read: %s", path, strerror(errno));
-    else if (size > FILE_LIMIT)
-        st = fail(ST_INVALID, "%s: more than %d bytes, not a configuration", path, FILE_LIMIT);
-    else
-        st = dit_config_parse(path, text, size, out);
+    char path[PATH_MAX];
+    char *text;
+    size_t size;
+    if (snprintf(path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
+        return fail(ST_INVALID, "%.200s...: the path is too long", folder);
+    TRY(file_there(path, there));
+    if (!*there)
+        return ST_OK;
+    TRY(file_read_text(path, FILE_LIMIT, &text, &size, stamp));
+    enum status st = parse(path, text, size, out);
     free(text);
-    fclose(from);
     return st;
 }
 
-/* *there: whether folder/name exists; path receives its name. */
-static enum status look_for(const char *folder, const char *name, char path[PATH_MAX], bool *there)
+static enum status parse_scheduler(const char *path, const char *text, size_t size,
+                                   struct dit_config *out)
 {
-    if (snprintf(path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
-        return fail(ST_INVALID, "%.200s...: the path is too long", folder);
-    *there = access(path, F_OK) == 0;
-    return ST_OK;
+    return sampler_config_parse(path, text, size, &out->sampler);
 }
 
-/* What a pipeline's folder adds to its transformer: the scheduler, and by the pipeline's class the
- * length of texts. */
-static enum status read_pipeline(const char *folder, struct dit_config *out)
+/* A pipeline's class says how long its texts are. */
+static enum status parse_pipeline(const char *path, const char *text, size_t size,
+                                  struct dit_config *out)
 {
-    char path[PATH_MAX];
-    char scheduler[PATH_MAX];
-    bool has_index = false;
-    bool has_scheduler = false;
     json_error_t error;
-    TRY(look_for(folder, "model_index.json", path, &has_index));
-    TRY(look_for(folder, "scheduler/scheduler_config.json", scheduler, &has_scheduler));
-    if (has_index && !has_scheduler)
-        return fail(ST_INVALID,
-                    "%s: is missing; a folder with a model_index.json has one: save the whole "
-                    "pipeline, or name "
-                    "the transformer's folder to take the default sampler",
-                    scheduler);
-    if (has_scheduler)
-        TRY(sampler_config_read(scheduler, &out->sampler));
-    if (!has_index)
-        return ST_OK;
-    json_t *index = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    json_t *index = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
     if (!index)
         return fail(ST_INVALID, "%s:%d: not valid JSON: %s", path, error.line, error.text);
     const char *class = json_string_value(json_object_get(index, "_class_name"));
@@ -75,22 +53,37 @@ static enum status read_pipeline(const char *folder, struct dit_config *out)
     return ST_OK;
 }
 
+/* What a pipeline's folder adds to its transformer. */
+static enum status read_pipeline(const char *folder, struct dit_config *out)
+{
+    static const char scheduler[] = "scheduler/scheduler_config.json";
+    bool has_scheduler = false;
+    bool has_index = false;
+    TRY(read_part(folder, scheduler, parse_scheduler, out, &out->read_from[1], &has_scheduler));
+    TRY(read_part(folder, "model_index.json", parse_pipeline, out, &out->read_from[2], &has_index));
+    if (has_index && !has_scheduler)
+        return fail(ST_INVALID,
+                    "%s/%s: is missing; a folder with a model_index.json has one: save the whole "
+                    "pipeline, or name the transformer's folder to take the default sampler",
+                    folder, scheduler);
+    return ST_OK;
+}
+
 enum status dit_config_read(const char *folder, struct dit_config *out, char *folder_out,
                             unsigned long size)
 {
-    char inner[PATH_MAX];
-    char bare[PATH_MAX];
+    struct file_stamp stamp;
     bool is_pipeline = false;
     bool is_bare = false;
-    TRY(look_for(folder, "transformer/config.json", inner, &is_pipeline));
-    TRY(look_for(folder, "config.json", bare, &is_bare));
+    TRY(read_part(folder, "transformer/config.json", dit_config_parse, out, &stamp, &is_pipeline));
+    if (!is_pipeline)
+        TRY(read_part(folder, "config.json", dit_config_parse, out, &stamp, &is_bare));
     if (!is_pipeline && !is_bare)
         return fail(ST_INVALID,
                     "%s: holds neither transformer/config.json nor config.json: wanted a folder as "
-                    "diffusers' "
-                    "save_pretrained writes it for a pipeline or a transformer",
+                    "diffusers' save_pretrained writes it for a pipeline or a transformer",
                     folder);
-    TRY(read_file(is_pipeline ? inner : bare, out));
+    out->read_from[0] = stamp;
     if (is_pipeline)
         TRY(read_pipeline(folder, out));
     snprintf(out->name, sizeof(out->name), "%s", folder);

@@ -45,7 +45,7 @@ struct dit {
     const struct dit_config *config;
     struct dit_shard shard;
     struct dit_extent extent;
-    struct span all; /* copy of extent.all */
+    struct span all; /* extent.all, its runs borrowed */
     int layers;      /* of the shard */
 
     struct tensor embed_w, embed_b; /* [C, K], [C] */

@@ -86,20 +86,23 @@ static enum status load_linear(struct loader *ld, const char *prefix, int64_t ro
     return load_vector(ld, name, rows, b);
 }
 
-/* The rows [begin, begin+count) of a linear layer into rows [at, at+count) of w and b. */
+/* Rows of a linear layer, and the first row of ours that they become. */
+struct row_part {
+    int64_t begin, count, at;
+};
+
 static enum status load_rows(struct loader *ld, const char *prefix, int64_t rows, int64_t cols,
-                             int64_t begin, int64_t count, int64_t at, struct tensor *w,
-                             struct tensor *b)
+                             struct row_part part, struct tensor *w, struct tensor *b)
 {
     char name[256];
     snprintf(name, sizeof name, "%s.weight", prefix);
-    struct weights_slice slice = {begin, count, 0, cols};
-    TRY(load_slice(ld, tensor_slice(w, 0, at, count), name, rows, cols, slice));
+    struct weights_slice slice = {part.begin, part.count, 0, cols};
+    TRY(load_slice(ld, tensor_slice(w, 0, part.at, part.count), name, rows, cols, slice));
     if (!b)
         return ST_OK;
     snprintf(name, sizeof name, "%s.bias", prefix);
-    struct weights_slice part = {0, 1, begin, count};
-    return load_slice(ld, tensor_slice(b, 0, at, count), name, 0, rows, part);
+    struct weights_slice of_bias = {0, 1, part.begin, part.count};
+    return load_slice(ld, tensor_slice(b, 0, part.at, part.count), name, 0, rows, of_bias);
 }
 
 /* The columns [begin, begin+count) of a linear layer, with its whole bias. */
@@ -139,8 +142,8 @@ static enum status load_qkv(struct loader *ld, const struct dit *dit, const char
     for (int i = 0; i < 3; i++) {
         char prefix[200];
         snprintf(prefix, sizeof prefix, "%s.attn1.%s", block, part_name[i]);
-        TRY(load_rows(ld, prefix, C, C, own * dit->shard.part, own, i * own, &b->qkv_w,
-                      c->attn_bias ? &b->qkv_b : NULL));
+        struct row_part part = {own * dit->shard.part, own, i * own};
+        TRY(load_rows(ld, prefix, C, C, part, &b->qkv_w, c->attn_bias ? &b->qkv_b : NULL));
     }
     return ST_OK;
 }
@@ -158,7 +161,8 @@ static enum status load_cross(struct loader *ld, const struct dit *dit, const ch
         TRY(load_alloc(ld, 0, 2 * C, &b->cross_kv_b));
     for (int i = 0; i < 2; i++) {
         snprintf(prefix, sizeof prefix, "%s.attn2.%s", block, i ? "to_v" : "to_k");
-        TRY(load_rows(ld, prefix, C, C, 0, C, i * C, &b->cross_kv_w, bias ? &b->cross_kv_b : NULL));
+        struct row_part all = {0, C, i * C};
+        TRY(load_rows(ld, prefix, C, C, all, &b->cross_kv_w, bias ? &b->cross_kv_b : NULL));
     }
     snprintf(prefix, sizeof prefix, "%s.attn2.to_out.0", block);
     return load_linear(ld, prefix, C, C, &b->cross_out_w, &b->cross_out_b);
@@ -182,8 +186,8 @@ static enum status load_block(struct loader *ld, const struct dit *dit, int laye
     snprintf(prefix, sizeof prefix, "%s.ff.net.0.proj", block);
     TRY(load_alloc(ld, own_mlp, C, &b->fc1_w));
     TRY(load_alloc(ld, 0, own_mlp, &b->fc1_b));
-    TRY(load_rows(ld, prefix, c->mlp, C, own_mlp * dit->shard.part, own_mlp, 0, &b->fc1_w,
-                  &b->fc1_b));
+    struct row_part part = {own_mlp * dit->shard.part, own_mlp, 0};
+    TRY(load_rows(ld, prefix, c->mlp, C, part, &b->fc1_w, &b->fc1_b));
     snprintf(prefix, sizeof prefix, "%s.ff.net.2", block);
     return load_columns(ld, prefix, C, c->mlp, own_mlp * dit->shard.part, own_mlp, &b->fc2_w,
                         &b->fc2_b);
@@ -221,8 +225,10 @@ static enum status load_head(struct loader *ld, struct dit *dit)
     TRY(load_alloc(ld, 0, rows, &dit->head_b));
     for (int channel = 0; channel < c->out_channels; channel++)
         for (int pixel = 0; pixel < pixels; pixel++)
-            TRY(load_rows(ld, prefix, rows, C, (int64_t)pixel * c->out_channels + channel, 1,
-                          (int64_t)channel * pixels + pixel, &dit->head_w, &dit->head_b));
+            TRY(load_rows(ld, prefix, rows, C,
+                          (struct row_part){(int64_t)pixel * c->out_channels + channel, 1,
+                                            (int64_t)channel * pixels + pixel},
+                          &dit->head_w, &dit->head_b));
     return ST_OK;
 }
 

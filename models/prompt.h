@@ -2,13 +2,15 @@
 /*
  * The conditions of a run's requests: text embeddings with their masks, class labels,
  * micro-conditions. Host data. Rows: without guidance one per request; with guidance two: all
- * negative ones first, then all positive ones (reference-format.md, the layout of a `sample`).
+ * negative ones first, then all positive ones.
  */
 #ifndef MODELS_PROMPT_H
 #define MODELS_PROMPT_H
 
 #include "models/dit_config.h"
 #include "models/safetensors.h"
+
+enum { PROMPT_MAX_TOKENS = 65536 }; /* rows of text */
 
 struct prompt {
     int rows;
@@ -27,10 +29,10 @@ struct prompt {
 enum status prompt_open_synthetic(const struct dit_config *config, int requests, bool guided,
                                   int width, int height, uint64_t seed, struct prompt **out);
 
-/* Reads text, text_mask, class_labels, resolution, aspect_ratio from a file; rows must match.
- * Micro-conditions that the file lacks are set from width and height where `defaults` is true. A
- * tensor that the model needs and the file lacks, or has no use for, is ST_INVALID and named.
- * Tensors in `ignore` (NULL-ended names) belong to the caller. */
+/* Reads text, text_mask, class_labels, resolution, aspect_ratio from a file (README.md says their
+ * shapes); rows must match. Micro-conditions that the file lacks are set from width and height
+ * where `defaults` is true. A tensor that the model needs and the file lacks, or has no use for, is
+ * ST_INVALID and named. Tensors in `ignore` (NULL-ended names) belong to the caller. */
 enum status prompt_open_file(const struct dit_config *config, const struct safetensors *file,
                              int rows, int width, int height, bool defaults,
                              const char *const *ignore, struct prompt **out);

@@ -4,15 +4,14 @@
 
 #include "models/prompt_internal.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANY = -1 }; /* a dimension that the file decides */
+enum { ANY = -1 }; /* a dimension that the file decides, 1 to PROMPT_MAX_TOKENS */
 
-/* "[2, 120, 64]" into a buffer; ANY is shown as a name. */
+/* "[2, 120, 64]" into a buffer. */
 static void describe(int ndim, const int64_t *dim, char *buffer, size_t size)
 {
     size_t used = (size_t)snprintf(buffer, size, "[");
@@ -21,7 +20,8 @@ static void describe(int ndim, const int64_t *dim, char *buffer, size_t size)
         const char *comma = i > 0 ? ", " : "";
 
         if (dim[i] == ANY)
-            used += (size_t)snprintf(buffer + used, size - used, "%stokens", comma);
+            used +=
+                (size_t)snprintf(buffer + used, size - used, "%s1 to %d", comma, PROMPT_MAX_TOKENS);
         else
             used +=
                 (size_t)snprintf(buffer + used, size - used, "%s%lld", comma, (long long)dim[i]);
@@ -48,8 +48,8 @@ static enum status find_shaped(const struct safetensors *file, const char *name,
     bool same = entry->ndim == ndim;
 
     for (int i = 0; same && i < ndim; i++)
-        same =
-            dim[i] == ANY ? entry->dim[i] > 0 && entry->dim[i] < INT_MAX : entry->dim[i] == dim[i];
+        same = dim[i] == ANY ? entry->dim[i] > 0 && entry->dim[i] <= PROMPT_MAX_TOKENS
+                             : entry->dim[i] == dim[i];
     if (same)
         return ST_OK;
     describe(entry->ndim, entry->dim, found, sizeof(found));
@@ -182,7 +182,7 @@ static enum status read_labels(const struct dit_config *config, const struct saf
     for (int row = 0; row < prompt->rows; row++) {
         int64_t label;
 
-        memcpy(&label, (const char *)entry->data + (size_t)row * sizeof(label), sizeof(label));
+        TRY(safetensors_bytes(file, entry, (size_t)row * sizeof(label), sizeof(label), &label));
         if (label < 0 || label > config->classes)
             return fail(
                 ST_INVALID,

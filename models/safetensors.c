@@ -1,27 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The safetensors reader: maps a file and checks every number of its header. Converts nothing. */
+/* The safetensors reader: checks every number of a header. Converts nothing. */
 #include "models/safetensors.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LENGTH_BYTES = 8, HEADER_MAX = 100 * 1000 * 1000 };
 
 struct safetensors {
     char *path;
-    const unsigned char *bytes; /* the whole file */
-    size_t size;
-    bool mapped;               /* bytes is ours to unmap */
-    json_t *header;            /* owns names, type names and metadata */
-    const unsigned char *data; /* what follows the header */
-    size_t data_size;
+    int fd;                     /* -1: in memory */
+    const unsigned char *bytes; /* in memory: the whole file */
+    uint64_t size;
+    struct file_stamp stamp;
+    json_t *header;      /* owns names, type names and metadata */
+    uint64_t data_begin; /* byte behind the header */
+    uint64_t data_size;
     int count;
     struct safetensors_entry *entry; /* [count], ordered by name once open */
 };
@@ -46,39 +44,70 @@ enum { ELEMENT_TYPES = sizeof(element_types) / sizeof(element_types[0]) };
 
 /* ---- the header ---- */
 
-static enum status parse_header(struct safetensors *file)
+static enum status read_bytes(const struct safetensors *file, uint64_t first, size_t size,
+                              void *out)
 {
-    const char *path = file->path;
-    if (file->size < LENGTH_BYTES)
-        return fail(
-            ST_INVALID,
-            "%s: holds %zu bytes, a safetensors file at least 8: it is cut off or of another kind",
-            path, file->size);
+    if (file->fd >= 0)
+        return file_read_at(file->fd, file->path, first, size, out);
+    if (size > 0)
+        memcpy(out, file->bytes + first, size);
+    return ST_OK;
+}
+
+/* The length of the header's JSON, which is inside of the file. */
+static enum status read_length(const struct safetensors *file, size_t *out)
+{
+    unsigned char bytes[LENGTH_BYTES];
     unsigned long long length = 0;
+    if (file->size < LENGTH_BYTES)
+        return fail(ST_INVALID,
+                    "%s: holds %llu bytes, a safetensors file at least 8: it is cut off or of "
+                    "another kind",
+                    file->path, (unsigned long long)file->size);
+    TRY(read_bytes(file, 0, LENGTH_BYTES, bytes));
     for (int i = 0; i < LENGTH_BYTES; i++)
-        length |= (unsigned long long)file->bytes[i] << (8 * i);
+        length |= (unsigned long long)bytes[i] << (8 * i);
     if (length > HEADER_MAX)
         return fail(
             ST_INVALID,
             "%s: claims a header of %llu bytes, at most %d are allowed: not a safetensors file",
-            path, length, HEADER_MAX);
+            file->path, length, HEADER_MAX);
     if (length > file->size - LENGTH_BYTES)
         return fail(
             ST_INVALID,
-            "%s: claims a header of %llu bytes, %zu follow: the file is cut off, fetch it again",
-            path, length, file->size - LENGTH_BYTES);
-    file->data = file->bytes + LENGTH_BYTES + length;
-    file->data_size = file->size - LENGTH_BYTES - (size_t)length;
+            "%s: claims a header of %llu bytes, %llu follow: the file is cut off, fetch it again",
+            file->path, length, (unsigned long long)file->size - LENGTH_BYTES);
+    *out = (size_t)length;
+    return ST_OK;
+}
 
+static enum status load_json(struct safetensors *file, const char *text, size_t length)
+{
     json_error_t error;
-    file->header = json_loadb((const char *)file->bytes + LENGTH_BYTES, (size_t)length,
-                              JSON_REJECT_DUPLICATES, &error);
+    file->header = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (!file->header)
-        return fail(ST_INVALID, "%s: the header is not valid JSON at its byte %d: %s", path,
+        return fail(ST_INVALID, "%s: the header is not valid JSON at its byte %d: %s", file->path,
                     error.position, error.text);
     if (!json_is_object(file->header))
-        return fail(ST_INVALID, "%s: the header is a list, wanted an object of tensors", path);
+        return fail(ST_INVALID, "%s: the header is a list, wanted an object of tensors",
+                    file->path);
     return ST_OK;
+}
+
+static enum status parse_header(struct safetensors *file)
+{
+    size_t length = 0;
+    TRY(read_length(file, &length));
+    char *text = malloc(length + 1);
+    if (!text)
+        return fail(ST_OOM, "%s: %zu bytes for its header", file->path, length);
+    enum status st = read_bytes(file, LENGTH_BYTES, length, text);
+    if (st == ST_OK)
+        st = load_json(file, text, length);
+    free(text);
+    file->data_begin = LENGTH_BYTES + length;
+    file->data_size = file->size - file->data_begin;
+    return st;
 }
 
 static enum status check_metadata(const struct safetensors *file)
@@ -160,16 +189,16 @@ static enum status read_place(const struct safetensors *file, const json_t *info
     if (begin < 0 || begin > end)
         return ENTRY_FAIL(file, e, "data_offsets [%lld, %lld] are not in order from 0 on", begin,
                           end);
-    if ((unsigned long long)end > file->data_size)
-        return ENTRY_FAIL(
-            file, e,
-            "data_offsets [%lld, %lld] leave the %zu bytes of data: the file is cut off or damaged",
-            begin, end, file->data_size);
+    if ((uint64_t)end > file->data_size)
+        return ENTRY_FAIL(file, e,
+                          "data_offsets [%lld, %lld] leave the %llu bytes of data: the file is cut "
+                          "off or damaged",
+                          begin, end, (unsigned long long)file->data_size);
     if ((size_t)(end - begin) != bytes)
         return ENTRY_FAIL(file, e,
                           "data_offsets [%lld, %lld] hold %lld bytes, its dtype and shape want %zu",
                           begin, end, end - begin, bytes);
-    e->data = file->data + begin;
+    e->first = file->data_begin + (uint64_t)begin;
     e->bytes = bytes;
     return ST_OK;
 }
@@ -195,8 +224,8 @@ static int compare_places(const void *a, const void *b)
 {
     const struct safetensors_entry *x = a;
     const struct safetensors_entry *y = b;
-    if (x->data != y->data)
-        return (const unsigned char *)x->data < (const unsigned char *)y->data ? -1 : 1;
+    if (x->first != y->first)
+        return x->first < y->first ? -1 : 1;
     return (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
@@ -211,26 +240,26 @@ static int compare_names(const void *a, const void *b)
  * by place. */
 static enum status check_places(struct safetensors *file)
 {
-    size_t at = 0;
+    uint64_t at = 0;
     qsort(file->entry, (size_t)file->count, sizeof(*file->entry), compare_places);
     for (int i = 0; i < file->count; i++) {
         const struct safetensors_entry *e = &file->entry[i];
-        size_t begin = (size_t)((const unsigned char *)e->data - file->data);
+        uint64_t begin = e->first - file->data_begin;
         if (begin < at)
             return ENTRY_FAIL(
                 file, e,
-                "begins at byte %zu of the data, inside of tensor \"%.200s\", which ends at %zu",
-                begin, file->entry[i - 1].name, at);
+                "begins at byte %llu of the data, inside of tensor \"%.200s\", which ends at %llu",
+                (unsigned long long)begin, file->entry[i - 1].name, (unsigned long long)at);
         if (begin > at)
             return ENTRY_FAIL(
-                file, e, "begins at byte %zu of the data, wanted %zu: a gap belongs to no tensor",
-                begin, at);
+                file, e, "begins at byte %llu of the data, wanted %llu: a gap belongs to no tensor",
+                (unsigned long long)begin, (unsigned long long)at);
         at = begin + e->bytes;
     }
     if (at != file->data_size)
         return fail(ST_INVALID,
-                    "%s: the tensors end at byte %zu of %zu bytes of data: the file is damaged",
-                    file->path, at, file->data_size);
+                    "%s: the tensors end at byte %llu of %llu bytes of data: the file is damaged",
+                    file->path, (unsigned long long)at, (unsigned long long)file->data_size);
     return ST_OK;
 }
 
@@ -257,20 +286,21 @@ static enum status read_entries(struct safetensors *file)
 
 /* ---- life cycle ---- */
 
-/* Takes the mapping, also where it fails. */
-static enum status open_bytes(const char *path, const void *bytes, size_t size, bool mapped,
-                              struct safetensors **out)
+/* Takes from.fd, also where it fails. */
+static enum status open_from(const char *path, const struct safetensors *from,
+                             struct safetensors **out)
 {
-    struct safetensors *file = calloc(1, sizeof(*file));
+    struct safetensors *file = malloc(sizeof(*file));
     char *copy = strdup(path);
     if (!file || !copy) {
         free(file);
         free(copy);
-        if (mapped)
-            munmap((void *)bytes, size);
+        if (from->fd >= 0)
+            close(from->fd);
         return fail(ST_OOM, "%s: memory for a file's header", path);
     }
-    *file = (struct safetensors){.path = copy, .bytes = bytes, .size = size, .mapped = mapped};
+    *file = *from;
+    file->path = copy;
     enum status st = parse_header(file);
     if (st == ST_OK)
         st = check_metadata(file);
@@ -286,35 +316,24 @@ static enum status open_bytes(const char *path, const void *bytes, size_t size, 
 
 enum status safetensors_open(const char *path, struct safetensors **out)
 {
-    struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // never waits on a pipe
-    if (fd < 0)
-        return fail(ST_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-        close(fd);
-        return fail(ST_INVALID, "%s: is not a regular file, wanted a safetensors file", path);
-    }
-    size_t size = (size_t)info.st_size;
-    void *bytes = size > 0 ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
-    int error = errno;
-    close(fd);
-    if (bytes == MAP_FAILED)
-        return fail(ST_IO, "%s: mmap of %zu bytes: %s", path, size, strerror(error));
-    return open_bytes(path, bytes, size, size > 0, out);
+    struct safetensors from = {0};
+    TRY(file_open_regular(path, O_RDONLY, &from.fd, &from.stamp));
+    from.size = from.stamp.size;
+    return open_from(path, &from, out);
 }
 
 enum status safetensors_open_memory(const char *label, const void *bytes, size_t size,
                                     struct safetensors **out)
 {
-    return open_bytes(label, bytes, size, false, out);
+    return open_from(label, &(struct safetensors){.fd = -1, .bytes = bytes, .size = size}, out);
 }
 
 void safetensors_close(struct safetensors *file)
 {
     if (!file)
         return;
-    if (file->mapped)
-        munmap((void *)file->bytes, file->size);
+    if (file->fd >= 0)
+        close(file->fd);
     json_decref(file->header);
     free(file->entry);
     free(file->path);
@@ -326,6 +345,11 @@ void safetensors_close(struct safetensors *file)
 const char *safetensors_path(const struct safetensors *file)
 {
     return file->path;
+}
+
+const struct file_stamp *safetensors_stamp(const struct safetensors *file)
+{
+    return &file->stamp;
 }
 
 int safetensors_count(const struct safetensors *file)
@@ -349,4 +373,12 @@ const struct safetensors_entry *safetensors_find(const struct safetensors *file,
 const char *safetensors_meta(const struct safetensors *file, const char *key)
 {
     return json_string_value(json_object_get(json_object_get(file->header, "__metadata__"), key));
+}
+
+enum status safetensors_bytes(const struct safetensors *file, const struct safetensors_entry *entry,
+                              size_t first, size_t size, void *out)
+{
+    BUG_ON(first > entry->bytes || size > entry->bytes - first,
+           "%s: bytes %zu+%zu of tensor %.200s", file->path, first, size, entry->name);
+    return read_bytes(file, entry->first + first, size, out);
 }

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Elements of a safetensors file as floats, whatever type and alignment they have. Not a cache. */
+/* Elements of a safetensors file as floats, whatever type they have, and their hash; in pieces of
+ * bounded memory. */
+#include "kernels/base/hash.h"
 #include "models/safetensors.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { PIECE = 8 << 10, HASH_PIECE = 1 << 20 }; /* bytes */
 
 static inline float float_of_bits(uint32_t bits)
 {
@@ -56,14 +61,45 @@ enum status safetensors_floats(const struct safetensors *file,
     BUG_ON(first < 0 || count < 0 || first > (int64_t)entry->bytes / size - count,
            "%s: elements %lld+%lld of tensor %.200s", safetensors_path(file), (long long)first,
            (long long)count, entry->name);
-    if (count == 0)
-        return ST_OK;
-    const unsigned char *from = (const unsigned char *)entry->data + first * size;
     if (entry->type == SAFETENSORS_F32)
-        memcpy(out, from, (size_t)count * sizeof(*out));
-    else if (entry->type == SAFETENSORS_I64)
-        integers_to_floats(from, count, out);
-    else
-        halves_to_floats(from, count, entry->type == SAFETENSORS_BF16, out);
+        return safetensors_bytes(file, entry, (size_t)(first * size), (size_t)(count * size), out);
+    unsigned char piece[PIECE];
+    int64_t most = PIECE / size;
+    for (int64_t i = 0; i < count; i += most) {
+        int64_t n = most < count - i ? most : count - i;
+        TRY(safetensors_bytes(file, entry, (size_t)((first + i) * size), (size_t)(n * size),
+                              piece));
+        if (entry->type == SAFETENSORS_I64)
+            integers_to_floats(piece, n, out + i);
+        else
+            halves_to_floats(piece, n, entry->type == SAFETENSORS_BF16, out + i);
+    }
     return ST_OK;
+}
+
+static enum status hash_entry(const struct safetensors *file, const struct safetensors_entry *entry,
+                              unsigned char *piece, uint64_t *hash)
+{
+    uint64_t h = hash_text(hash_text(*hash, entry->name), entry->type_name);
+    h = hash_bytes(h, entry->dim, sizeof(entry->dim[0]) * (size_t)entry->ndim);
+    h = hash_begin(h, entry->bytes);
+    for (size_t i = 0; i < entry->bytes; i += HASH_PIECE) {
+        size_t n = HASH_PIECE < entry->bytes - i ? HASH_PIECE : entry->bytes - i;
+        TRY(safetensors_bytes(file, entry, i, n, piece));
+        h = hash_piece(h, piece, n);
+    }
+    *hash = h;
+    return ST_OK;
+}
+
+enum status safetensors_hash(const struct safetensors *file, uint64_t *hash)
+{
+    unsigned char *piece = malloc(HASH_PIECE);
+    if (!piece)
+        return fail(ST_OOM, "%s: %d bytes to hash it in", safetensors_path(file), HASH_PIECE);
+    enum status st = ST_OK;
+    for (int i = 0; i < safetensors_count(file) && st == ST_OK; i++)
+        st = hash_entry(file, safetensors_at(file, i), piece, hash);
+    free(piece);
+    return st;
 }

@@ -60,11 +60,9 @@ const char *sampler_kind_summary(enum sampler_kind kind);
  * not clip). */
 struct sampler_config sampler_config_default(enum sampler_kind kind);
 
-/* Reads a scheduler_config.json as diffusers writes it. ST_INVALID names the file, the key and the
- * legal values; an option that would change the numbers and is not implemented is refused, never
- * ignored. */
-enum status sampler_config_read(const char *path, struct sampler_config *out);
-/* The same over text in memory; `label` stands for the path in messages. */
+/* Reads the text of a scheduler_config.json as diffusers writes it. ST_INVALID names the file
+ * (`label`), the key and the legal values; an option that would change the numbers and is not
+ * implemented is refused, never ignored. */
 enum status sampler_config_parse(const char *label, const char *text, size_t size,
                                  struct sampler_config *out);
 

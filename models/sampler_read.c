@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_LIMIT = 1 << 20 }; /* bytes; diffusers writes less than one KiB */
-
 /* What "-Infinity" is read as: JSON has no infinities, Python's json module writes them. */
 #define NEGATIVE_INFINITY "-1.7e308"
 #define POSITIVE_INFINITY "1.7e308"
@@ -310,29 +308,4 @@ enum status sampler_config_parse(const char *label, const char *text, size_t siz
         st = fail(ST_INVALID, "found a list, wanted an object");
     json_decref(object);
     return st ? fail_prefix(st, "%s", label) : ST_OK;
-}
-
-enum status sampler_config_read(const char *path, struct sampler_config *out)
-{
-    FILE *file = fopen(path, "rb");
-
-    if (!file)
-        return fail(ST_IO, "%s: cannot be opened: %m", path);
-
-    char *text = malloc(FILE_LIMIT + 1);
-    size_t size = text ? fread(text, 1, FILE_LIMIT + 1, file) : 0;
-    enum status st;
-
-    if (!text)
-        st = fail(ST_OOM, "%s: %d bytes", path, FILE_LIMIT);
-    else if (ferror(file))
-        st = fail(ST_IO, "%s: cannot be read: %m", path);
-    else if (size > FILE_LIMIT)
-        st = fail(ST_INVALID, "%s: found more than %d bytes, wanted a scheduler's configuration",
-                  path, FILE_LIMIT);
-    else
-        st = sampler_config_parse(path, text, size, out);
-    free(text);
-    fclose(file);
-    return st;
 }

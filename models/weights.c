@@ -5,6 +5,7 @@
 
 #include "kernels/backend.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,14 +45,28 @@ const char *weights_name_at(const struct weights *weights, int index)
     return weights->ops->name_at ? weights->ops->name_at(weights->self, index) : NULL;
 }
 
-const char *weights_identity(struct weights *weights)
+const char *weights_path_at(const struct weights *weights, int index)
 {
+    return weights->ops->path_at ? weights->ops->path_at(weights->self, index) : NULL;
+}
+
+const struct file_stamp *weights_stamp_at(const struct weights *weights, int index)
+{
+    return weights->ops->path_at ? weights->ops->stamp_at(weights->self, index) : NULL;
+}
+
+enum status weights_identity(struct weights *weights, const char **out)
+{
+    uint64_t hash;
+    *out = weights->ops->name;
     if (!weights->ops->hash)
-        return weights->ops->name;
-    if (!weights->identity[0])
-        snprintf(weights->identity, sizeof(weights->identity), "%016llx",
-                 (unsigned long long)weights->ops->hash(weights->self));
-    return weights->identity;
+        return ST_OK;
+    if (!weights->identity[0]) {
+        TRY(weights->ops->hash(weights->self, &hash));
+        snprintf(weights->identity, sizeof(weights->identity), "%016" PRIx64, hash);
+    }
+    *out = weights->identity;
+    return ST_OK;
 }
 
 /* ---- fill ---- */
@@ -115,6 +130,16 @@ static enum status fill_direct(const struct filling *f, const struct weights_sli
     return ST_OK;
 }
 
+static enum status read_piece(const struct filling *f, const struct weights_slice *piece,
+                              enum dtype *dtype, void *stage)
+{
+    const struct weights_ops *ops = f->weights->ops;
+    if (ops->read_raw)
+        return ops->read_raw(f->weights->self, f->name, f->ndim, f->shape, piece, dtype, stage);
+    *dtype = DTYPE_F32;
+    return ops->read(f->weights->self, f->name, f->ndim, f->shape, piece, stage);
+}
+
 /* In pieces of whole rows, or of parts of a row where one alone is too long. */
 static enum status fill_staged(const struct filling *f, const struct weights_slice *slice,
                                struct queue *q, const struct tensor *out, float *stage)
@@ -126,9 +151,10 @@ static enum status fill_staged(const struct filling *f, const struct weights_sli
             struct weights_slice piece = {slice->row_begin + i, rows, slice->col_begin + j, cols};
             piece.rows = rows < slice->rows - i ? rows : slice->rows - i;
             piece.cols = cols < slice->cols - j ? cols : slice->cols - j;
-            TRY(f->weights->ops->read(f->weights->self, f->name, f->ndim, f->shape, &piece, stage));
+            enum dtype dtype;
+            TRY(read_piece(f, &piece, &dtype, stage));
             int64_t dim[2] = {piece.rows, piece.cols};
-            struct tensor from = tensor_of(stage, NULL, DTYPE_F32, 2, dim);
+            struct tensor from = tensor_of(stage, NULL, dtype, 2, dim);
             struct tensor to = tensor_slice(out, 0, i, piece.rows);
             to = tensor_slice(&to, 1, j, piece.cols);
             TRY(op_copy(q, &to, &from));

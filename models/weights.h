@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Named parameters behind one table: a checkpoint's safetensors files (mapped, each element
- * converted and copied once), or synthetic values. A caller asks for a rectangle of a matrix, so
- * that a shard reads only its slice. Names and shapes are those of diffusers' state dict.
+ * Named parameters behind one table: a checkpoint's safetensors files, or synthetic values. A
+ * caller asks for a rectangle of a matrix, so that a shard reads only its slice. Names and shapes
+ * are those of diffusers' state dict.
  */
 #ifndef MODELS_WEIGHTS_H
 #define MODELS_WEIGHTS_H
 
+#include "kernels/base/file.h"
 #include "kernels/base/tensor.h"
 #include "kernels/device.h"
 
@@ -25,13 +26,21 @@ struct weights_ops {
      * parameter. Threads may read at one time. */
     enum status (*read)(void *self, const char *name, int ndim, const int64_t *shape,
                         const struct weights_slice *slice, float *out);
-    /* (optional) NULL: read, then a copy. out [rows, cols] on a device, its last axis dense := the
+    /* (optional) NULL: read does it. The elements of the slice in the type that the source has them
+     * in, of at most four bytes. Threads may read at one time. */
+    enum status (*read_raw)(void *self, const char *name, int ndim, const int64_t *shape,
+                            const struct weights_slice *slice, enum dtype *dtype, void *out);
+    /* (optional) NULL: reads, then copies. out [rows, cols] on a device, its last axis dense := the
      * slice; the same bits as read and op_copy would give. Asynchronous on q. */
     enum status (*fill)(void *self, const char *name, int ndim, const int64_t *shape,
                         const struct weights_slice *slice, struct queue *q, struct tensor *out);
     const char *(*name_at)(const void *self,
-                           int index);  /* (optional) NULL past the end; no slot: none */
-    uint64_t (*hash)(const void *self); /* (optional) NULL: the identity is the name of the table */
+                           int index); /* (optional) NULL past the end; no slot: none */
+    const char *(*path_at)(const void *self,
+                           int index); /* (optional) NULL past the end; no slot: no files */
+    const struct file_stamp *(*stamp_at)(const void *self, int index); /* with path_at */
+    /* (optional) NULL: the identity is the name of the table */
+    enum status (*hash)(const void *self, uint64_t *out);
     void (*close)(void *self);
 };
 
@@ -54,9 +63,18 @@ void weights_close(struct weights *weights);
 /* Names of a checkpoint's parameters, in any order; NULL past the end, and for synthetic ones. */
 const char *weights_name_at(const struct weights *weights, int index);
 
-/* Hex text of the checkpoint's weights and configuration, or "synthetic"; owned by weights.
- * Computed in the first call (every byte is read), which is for one thread. */
-const char *weights_identity(struct weights *weights);
+/* The files that the identity is about: configurations, which need not be there, then parameters.
+ * NULL past the end, and for synthetic ones. Owned by weights. The first DIT_CONFIG_FILES are those
+ * of dit_config's read_from. */
+const char *weights_path_at(const struct weights *weights, int index);
+
+/* That file as it was when weights_open_safetensors opened it; what is read of it is read from the
+ * same open file. All 0: there is none. Owned by weights; same ends as weights_path_at. */
+const struct file_stamp *weights_stamp_at(const struct weights *weights, int index);
+
+/* *out: hex text of the checkpoint's weights and configuration, or "synthetic"; owned by weights.
+ * Computed in the first call (every byte is read), which is for one thread. ST_IO, ST_OOM. */
+enum status weights_identity(struct weights *weights, const char **out);
 
 /* out (any device, fp32/bf16/fp16, last axis dense) := the slice, converted once. Element count of
  * out = rows * cols. A missing tensor or another shape: ST_INVALID with file, tensor, shape found

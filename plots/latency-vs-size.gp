@@ -2,51 +2,67 @@
 # Latency of a loop against the size of the image: a panel for each number of ranks, a curve for each strategy.
 # Sizes stand evenly spaced, whatever their numbers. The serial run is in every panel.
 
-legend_px = 70 + 7.6 * columns
-across = panels < 3 ? panels : 3
+left_px = 84
+between_px = 22
+entries = curves + (noisy > 0)
+is_beside = beside(left_px, 300)
+room_px = wanted_px == 0 ? 900 : wanted_px - left_px - (is_beside ? legend_px : 16)
+fit = most(1, least(3, int((room_px + between_px) / (210 + between_px))))
+across = panels < fit ? panels : fit
 down = (panels + across - 1) / across
-panel_w = across == 1 ? 560 : across == 2 ? 380 : 300
-panel_h = across == 1 ? 400 : 280
-width = 84 + across * panel_w + (across - 1) * 22 + legend_px
-height = head_px + down * (panel_h + 62) + 22 + notes_px
+panel_px = wanted_px > 0 ? (room_px - (across - 1) * between_px) / real(across) : across == 1 ? 560 : across == 2 ? 380 : 300
+panel_h = wanted_px > 0 ? most(220, least(400, 0.75 * panel_px)) : across == 1 ? 400 : 280
+panel_h = is_beside && legend_line * entries > down * (panel_h + 62) ? legend_line * entries / down : panel_h
+below_px = 22 + legend_h(entries)
+width = wanted_px == 0 ? left_px + across * panel_px + (across - 1) * between_px + legend_px : wanted_px
+height = head_px + down * (panel_h + 62) + below_px + notes_px
 eval open_chart(width, height)
 set multiplot
 
-set xrange [0.7 : sizes + 0.3]
+x_log = 0
+x_gap = 1
+array x_tic[1] = [1]
+x_low = 0.6
+x_high = sizes + 0.4
+set xrange [x_low : x_high]
 set xtics ()
 set for [i = 1:sizes] xtics add (size_label[i] i)
-if (sizes > 4) set xtics rotate by -30
-# From here on a linear axis would hide the small sizes.
-logarithmic = ratio > 12
-if (logarithmic) set logscale y 10
-set yrange [logarithmic ? low / 1.5 : 0 : high * (logarithmic ? 1.5 : 1.07)]
+if (sizes > 4 || panel_px / sizes < 45) set xtics rotate by -30
+eval y_axis
+
+legend_left = is_beside ? left_px + across * panel_px + (across - 1) * between_px + 16 : 16
+legend_top = is_beside ? head_px + 18 : height - notes_px - below_px + 22
+do for [k = 1:curves] {
+    i = k
+    @curve_entry
+}
+if (noisy > 0) {
+    k = entries
+    @noisy_entry
+}
 
 do for [p = 1:panels] {
     place_x = (p - 1) % across
     place_y = (p - 1) / across
-    x0 = 84.0 + place_x * (panel_w + 22)
+    x0 = left_px + place_x * (panel_px + between_px)
     y0 = head_px + 18.0 + place_y * (panel_h + 62)
-    set lmargin at screen x0 / width
-    set rmargin at screen (x0 + panel_w) / width
+    set lmargin at screen x0 / real(width)
+    set rmargin at screen (x0 + panel_px) / real(width)
     set tmargin at screen 1 - y0 / height
-    set bmargin at screen 1 - (y0 + panel_h) / height
+    set bmargin at screen 1 - (y0 + panel_h) / real(height)
     set title sprintf('%d rank%s', ranks[p], ranks[p] == 1 ? '' : 's') offset 0, -0.6 font title_font textcolor rgb ink
-    set xlabel (place_y == down - 1 || p + across > panels ? 'size (px)' : '')
-    if (place_x == 0) {
-        set ylabel 'latency of one loop ('.unit.(logarithmic ? '), logarithmic' : ')')
-        set format y '%g'
+    set xlabel (place_y == down - 1 || p + across > panels ? 'size (px), evenly spaced' : '')
+    set ylabel (place_x == 0 ? named(panel_h > 250 ? 'latency of one loop' : 'latency', unit, y_log) : '')
+    if (y_tics > 0) {
+        set ytics ()
+        set for [i = 1:y_tics] ytics add ((place_x == 0 ? sprintf('%g', y_tic[i]) : '') y_tic[i])
     } else {
-        unset ylabel
-        set format y ''
+        set format y (place_x == 0 ? '%g' : '')
     }
-    if (p == 1) {
-        set key at screen (x0 + across * panel_w + (across - 1) * 22 + 14) / width, screen 1 - y0 / height left top maxcols 1
-    } else {
-        unset key
-    }
-    plot for [i = 1:curves] $points index (p - 1) * curves + i - 1 using 1:2 with lines @curve_line notitle, \
-         for [i = 1:curves] $points index (p - 1) * curves + i - 1 using 1:2:3:4 with yerrorbars @curve_point notitle, \
-         for [i = 1:curves] keyentry with linespoints @curve_line @curve_symbol title label[i]
-    if (p == 1) { do for [i = 1:3 + 64] { unset label i } }
+    plot for [i = 1:curves] $points index (p - 1) * curves + i - 1 using (moved($1, $7, panel_px)):2 with lines @curve_line, \
+         for [i = 1:curves] $points index (p - 1) * curves + i - 1 using (moved($1, $7, panel_px)):2:3:4 with yerrorbars @curve_point, \
+         for [i = 1:curves] $points index (p - 1) * curves + i - 1 using (moved($1, $7, panel_px)):($6 > 0 ? $2 : NaN) with points @noisy_point
+    unset label
+    unset arrow
 }
 unset multiplot

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The attention chain: heads are exchanged first (RESHARD), then keys are completed from the last
- * step's memory (STORE), then what is still missing is rotated past (ROTATE), then plain attention.
+ * step's memory (STORE), then what other ranks still have is collected (COLLECT), then plain
+ * attention.
  * Which levels are occupied is the plan's data.
  */
 #include "strategies/run_internal.h"
@@ -10,7 +11,7 @@ static enum status attn_from(const struct run *run, int level, const struct attn
 {
     for (; level < ATTN_LEVELS; level++) {
         struct strategy *owner = run->plan.attend[level];
-        if (owner)
+        if (owner && owner->ops->attend)
             return owner->ops->attend(owner, call);
     }
     struct tensor o = call->o;

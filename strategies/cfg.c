@@ -4,7 +4,6 @@
  * sampler needs both. Both ranks then advance identical latents. Exact. (Classifier-free guidance:
  * Ho & Salimans 2022; split: xDiT, 2411.01738.)
  */
-#include "strategies/registry.h"
 #include "strategies/strategy.h"
 
 struct cfg {
@@ -28,15 +27,13 @@ static enum status cfg_plan(struct strategy *me, struct plan *plan)
 static enum status cfg_volume(const struct strategy *me, const struct plan *plan,
                               struct volume *out)
 {
-    struct span span;
-    plan_span(plan, NULL, PATCH_ALL, &span);
+    uint64_t rows = (uint64_t)plan_rows(plan, PLAN_OWN, NULL, PATCH_ALL);
     uint64_t features = (uint64_t)problem_features(&plan->problem);
-    uint64_t bytes = (uint64_t)plan->requests * (uint64_t)span_count(&span) * features *
-                     dtype_size(plan->problem.dtype);
+    uint64_t bytes = (uint64_t)plan->requests * rows * features * dtype_size(plan->problem.dtype);
     struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_GATHER, .calls = 1};
     whole.api_bytes = whole.wire_bytes = bytes;
     if (plan->shard.head)
-        volume_add_steps(out, plan, &whole, VOLUME_OF_ROWS);
+        volume_add_steps(out, plan, &whole, VOLUME_BY_ROWS);
     return ST_OK;
 }
 

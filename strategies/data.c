@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Data parallel: each rank has whole requests; nothing is exchanged until the results are gathered.
  * Exact. */
-#include "strategies/registry.h"
 #include "strategies/strategy.h"
 
 static enum status data_plan(struct strategy *me, struct plan *plan)

@@ -7,14 +7,14 @@
  * other patches' keys of the step before.
  */
 #include "strategies/kv_store.h"
-#include "strategies/registry.h"
 
 struct distrifusion {
     int ranks, rank;
     struct comm *comm;
     struct kv_store store;
     int *row_begin;       /* [ranks + 1] rows of each rank's part in the store */
-    struct comm_req *req; /* [layers][lanes] gathers of keys and values under way in a step */
+    struct tensor *part;  /* [ranks] of a gather that is being posted */
+    struct comm_req *req; /* [layers] gathers of keys and values under way in a step */
 
     /* degree 1 only */
     struct kv_store next; /* keys of the step at hand; `store` holds the step before */
@@ -41,7 +41,6 @@ static enum status distrifusion_plan(struct strategy *me, struct plan *plan)
         TRY(plan_split_tokens(plan, me->axis, true));
         plan->stored |= 1u << me->axis;
     } else {
-        TRY(plan_claim(plan, &plan->schedule, "schedule of the step", me));
         TRY(plan_cut_patches(plan, patches));
     }
     plan->warmup = spec_option_value(me->item, "warmup", 1);
@@ -56,14 +55,13 @@ static enum status distrifusion_plan(struct strategy *me, struct plan *plan)
 static enum status distrifusion_volume(const struct strategy *me, const struct plan *plan,
                                        struct volume *out)
 {
-    struct span wide;
-    plan_span_wide(plan, NULL, PATCH_ALL, &wide);
+    int rows = plan_rows(plan, PLAN_WIDE, NULL, PATCH_ALL);
     uint64_t L = (uint64_t)plan_layers(plan);
     struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_GATHER};
     whole.calls = L * 2 * (uint64_t)plan->n_lanes;
-    whole.api_bytes = L * 2 * volume_heads_bytes(plan, span_count(&wide), plan->heads);
+    whole.api_bytes = L * 2 * volume_heads_bytes(plan, rows, plan->heads);
     whole.wire_bytes = whole.api_bytes * (uint64_t)(plan->mesh.size[me->axis] - 1);
-    volume_add_steps(out, plan, &whole, VOLUME_OF_ROWS);
+    volume_add_steps(out, plan, &whole, VOLUME_BY_ROWS);
     struct volume_line last = {.axis = me->axis, .op = COMM_ALL_GATHER, .when = COMM_LAST_STEP};
     if (plan->stale)
         volume_add(out, &last);
@@ -75,9 +73,8 @@ static enum status reference_init(struct distrifusion *d, struct run *run)
     const struct plan *plan = run_plan(run);
     int most = 0;
     for (int m = 0; m < plan->n_patches; m++) {
-        struct span wide;
-        plan_span_wide(plan, NULL, m, &wide);
-        most = span_count(&wide) > most ? span_count(&wide) : most;
+        int rows = plan_rows(plan, PLAN_WIDE, NULL, m);
+        most = rows > most ? rows : most;
     }
     int64_t count = (int64_t)plan->n_lanes * most * plan->heads * plan->problem.config->head_dim;
     TRY(kv_store_init(&d->next, run));
@@ -96,17 +93,12 @@ static enum status distrifusion_init(struct strategy *me, struct run *run)
     TRY(kv_store_init(&d->store, run));
     if (d->ranks == 1)
         return reference_init(d, run);
-    size_t requests = (size_t)plan_layers(plan) * (size_t)plan->n_lanes;
-    TRY(arena_host(arena, requests * sizeof *d->req, (void **)&d->req));
+    TRY(arena_host(arena, (size_t)d->ranks * sizeof *d->part, (void **)&d->part));
+    TRY(arena_host(arena, (size_t)plan_layers(plan) * sizeof *d->req, (void **)&d->req));
     TRY(arena_host(arena, ((size_t)d->ranks + 1) * sizeof *d->row_begin, (void **)&d->row_begin));
-    for (int r = 0; r < d->ranks; r++) {
-        int coord[MESH_MAX_AXES];
-        struct span wide;
-        for (int a = 0; a < plan->mesh.n_axes; a++)
-            coord[a] = a == me->axis ? r : plan->coord[a];
-        plan_span_wide(plan, coord, PATCH_ALL, &wide);
-        d->row_begin[r + 1] = d->row_begin[r] + span_count(&wide);
-    }
+    for (int r = 0; r < d->ranks; r++)
+        d->row_begin[r + 1] =
+            d->row_begin[r] + plan_peer_rows(plan, PLAN_WIDE, me->axis, r, PATCH_ALL);
     return ST_OK;
 }
 
@@ -120,9 +112,9 @@ static enum status distrifusion_begin(struct strategy *me, struct run *run)
     return kv_store_zero(&d->store, run_queue(run));
 }
 
-static struct comm_req *layer_requests(struct distrifusion *d, const struct run *run, int layer)
+static struct comm_req *layer_request(struct distrifusion *d, int layer)
 {
-    return d->req + (layer - d->store.layer_begin) * run_plan(run)->n_lanes;
+    return &d->req[layer - d->store.layer_begin];
 }
 
 /* Gathers a layer's keys and values in place in the store, lane by lane: a rank's rows of a lane
@@ -130,27 +122,22 @@ static struct comm_req *layer_requests(struct distrifusion *d, const struct run 
 static enum status post_gather(struct distrifusion *d, struct run *run, int layer)
 {
     struct tensor side[2] = {kv_store_keys(&d->store, layer), kv_store_values(&d->store, layer)};
-    struct comm_req *req = layer_requests(d, run, layer);
     TRY(comm_group_begin(d->comm));
     for (int b = 0; b < run_plan(run)->n_lanes; b++)
         for (int s = 0; s < 2; s++) {
-            struct tensor part[128];
             struct tensor lane = tensor_at(&side[s], b);
-            BUG_ON(d->ranks > 128, "a gather over %d ranks", d->ranks);
             for (int r = 0; r < d->ranks; r++)
-                part[r] =
+                d->part[r] =
                     tensor_slice(&lane, 0, d->row_begin[r], d->row_begin[r + 1] - d->row_begin[r]);
-            TRY(comm_all_gather(d->comm, &part[d->rank], part, run_queue(run), &req[b]));
+            TRY(comm_all_gather(d->comm, &d->part[d->rank], d->part, run_queue(run),
+                                layer_request(d, layer)));
         }
     return comm_group_end(d->comm);
 }
 
 static enum status wait_gather(struct distrifusion *d, struct run *run, int layer)
 {
-    struct comm_req *req = layer_requests(d, run, layer);
-    for (int b = 0; b < run_plan(run)->n_lanes; b++)
-        TRY(comm_wait(&req[b], run_queue(run)));
-    return ST_OK;
+    return comm_wait(layer_request(d, layer), run_queue(run));
 }
 
 static enum status attend_store(struct strategy *me, struct kv_store *store,
@@ -199,38 +186,14 @@ static enum status distrifusion_attend(struct strategy *me, const struct attn_ca
     return d->ranks > 1 ? attend_parallel(me, call) : attend_reference(me, call);
 }
 
-/* Degree 1 only: patch by patch, then this step's keys become the old ones. */
-static enum status distrifusion_step(struct strategy *me, struct run *run, int i)
-{
-    struct distrifusion *d = me->state;
-    const struct plan *plan = run_plan(run);
-    if (i < plan->warmup) {
-        TRY(run_pass(run, i, PATCH_ALL));
-    } else {
-        for (int m = 0; m < plan->n_patches; m++)
-            TRY(run_pass(run, i, m));
-    }
-    struct kv_store old = d->store;
-    d->store = d->next;
-    d->next = old;
-    return ST_OK;
-}
-
-static enum status distrifusion_forward(struct strategy *me, struct run *run)
-{
-    (void)me;
-    struct tensor h = run_hidden(run, PATCH_ALL);
-    struct tensor eps = run_eps(run, PATCH_ALL);
-    TRY(run_embed_input(run, &h));
-    TRY(run_blocks(run, 0, PATCH_ALL, &h));
-    return run_head(run, 0, PATCH_ALL, &h, &eps);
-}
-
+/* The step's gathers have come; of the reference, its keys become those of the step before. */
 static enum status distrifusion_settle(struct strategy *me, struct run *run)
 {
     struct distrifusion *d = me->state;
     const struct plan *plan = run_plan(run);
-    for (int l = plan->shard.layer_begin; d->ranks > 1 && l < plan->shard.layer_end; l++)
+    if (d->ranks == 1)
+        return kv_store_copy(&d->store, &d->next, run_queue(run));
+    for (int l = plan->shard.layer_begin; l < plan->shard.layer_end; l++)
         TRY(wait_gather(d, run, l));
     return ST_OK;
 }
@@ -251,7 +214,5 @@ const struct strategy_ops strategy_distrifusion = {
     .init = distrifusion_init,
     .begin = distrifusion_begin,
     .attend = distrifusion_attend,
-    .step = distrifusion_step,
-    .forward = distrifusion_forward,
     .settle = distrifusion_settle,
 };

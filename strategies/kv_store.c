@@ -6,7 +6,7 @@
 enum status kv_store_init(struct kv_store *store, struct run *run)
 {
     const struct plan *plan = run_plan(run);
-    plan_span_keys(plan, NULL, PATCH_ALL, &store->all);
+    TRY(plan_span(plan, PLAN_KEYS, NULL, PATCH_ALL, run_arena(run, ARENA_KV_STORE), &store->all));
     store->layer_begin = plan->shard.layer_begin;
     int64_t dim[5] = {plan_layers(plan), plan->n_lanes, span_count(&store->all), plan->heads,
                       plan->problem.config->head_dim};
@@ -18,6 +18,12 @@ enum status kv_store_zero(struct kv_store *store, struct queue *q)
 {
     TRY(op_fill(q, &store->k, 0.0f));
     return op_fill(q, &store->v, 0.0f);
+}
+
+enum status kv_store_copy(struct kv_store *to, const struct kv_store *from, struct queue *q)
+{
+    TRY(op_copy(q, &to->k, &from->k));
+    return op_copy(q, &to->v, &from->v);
 }
 
 struct tensor kv_store_keys(const struct kv_store *store, int layer)

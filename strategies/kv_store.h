@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keys and values of every token that this rank's heads can see, by token position, for every layer
- * of its shard. Shared by the stale strategies. Not a cache with a policy: every row is always
- * there, fresh or one step old.
+ * Keys and values by token position, for every layer of this rank's shard and every token, or its
+ * share of them where the COLLECT level gets the others. Shared by the stale strategies. Not a
+ * cache with a policy: every row is always there, fresh or one step old.
  */
 #ifndef STRATEGIES_KV_STORE_H
 #define STRATEGIES_KV_STORE_H
@@ -10,7 +10,7 @@
 #include "strategies/strategy.h"
 
 struct kv_store {
-    struct span all; /* tokens of the rows, plan_span_keys */
+    struct span all; /* tokens of the rows, PLAN_KEYS */
     int layer_begin;
     struct tensor k, v; /* [layers, B, rows, h, D] model dtype */
 };
@@ -19,6 +19,9 @@ enum status kv_store_init(struct kv_store *store, struct run *run);
 
 /* Zeros in every row: what a first stale step without warm-up steps reads. */
 enum status kv_store_zero(struct kv_store *store, struct queue *q);
+
+/* to := from, stores of the same rows. */
+enum status kv_store_copy(struct kv_store *to, const struct kv_store *from, struct queue *q);
 
 /* Rows of `span` := k, v [B, n, h, D]. `layer`: global index. */
 enum status kv_store_put(struct kv_store *store, int layer, const struct span *span,

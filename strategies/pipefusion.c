@@ -7,7 +7,6 @@
  * step. (PipeFusion, Fang et al., NeurIPS 2025, 2405.14430.)
  */
 #include "strategies/kv_store.h"
-#include "strategies/registry.h"
 
 /* One patch in the blocks, others arriving and leaving: a slot for each patch, so that a patch's
  * rows have one address in every step; two where the sequence is one patch. */
@@ -20,8 +19,9 @@ struct pipefusion {
 
     /* activations between stages: whole sequences in the run's own h, patches in slots */
     int slots;
-    struct tensor slot[PLAN_MAX_PATCHES]; /* flat, [B, largest patch, C] */
-    struct comm_req sent[PLAN_MAX_PATCHES], sent_whole;
+    struct tensor *slot;   /* [slots] flat, [B, largest patch, C] */
+    struct comm_req *sent; /* [slots] */
+    struct comm_req sent_whole;
     struct comm_req coming; /* the next pass's rows */
     bool posted;            /* `coming` was posted */
     int pass;               /* passes over patches since the loop began */
@@ -29,8 +29,7 @@ struct pipefusion {
     /* latents from the last stage back to the first: patch after patch, [R, n, K] each, model dtype
      */
     struct tensor latents;
-    struct comm_req
-        latent_req[PLAN_MAX_PATCHES]; /* sends of the last stage, receives of the first */
+    struct comm_req *latent_req; /* [n_patches] sends of the last stage, receives of the first */
 };
 
 static const struct spec_option pipefusion_options[] = {
@@ -92,16 +91,14 @@ static enum status pipefusion_plan(struct strategy *me, struct plan *plan)
 static enum status pipefusion_volume(const struct strategy *me, const struct plan *plan,
                                      struct volume *out)
 {
-    struct span span;
-    plan_span(plan, NULL, PATCH_ALL, &span);
-    uint64_t rows = (uint64_t)span_count(&span);
+    uint64_t rows = (uint64_t)plan_rows(plan, PLAN_OWN, NULL, PATCH_ALL);
     uint64_t latent = (uint64_t)plan->requests * rows * (uint64_t)problem_features(&plan->problem) *
                       dtype_size(plan->problem.dtype);
     struct volume_line whole = {.axis = me->axis, .op = COMM_SEND, .calls = 1};
     whole.api_bytes = whole.wire_bytes =
         plan->shard.head ? latent
                          : volume_heads_bytes(plan, (int64_t)rows, plan->problem.config->heads);
-    volume_add_steps(out, plan, &whole, VOLUME_OF_ROWS);
+    volume_add_steps(out, plan, &whole, VOLUME_BY_ROWS);
     struct volume_line last = {.axis = me->axis, .op = COMM_SEND, .when = COMM_LAST_STEP};
     if (plan->shard.head)
         volume_add(out, &last);
@@ -122,6 +119,11 @@ static enum status pipefusion_init(struct strategy *me, struct run *run)
         most = run_rows(run, m) > most ? run_rows(run, m) : most;
     int64_t patch = (int64_t)plan->n_lanes * most * dit_channels(plan->problem.config);
     pp->slots = plan->n_patches > LEAST_SLOTS ? plan->n_patches : LEAST_SLOTS;
+    struct arena *arena = run_arena(run, ARENA_BUFFERS);
+    TRY(arena_host(arena, (size_t)pp->slots * sizeof *pp->slot, (void **)&pp->slot));
+    TRY(arena_host(arena, (size_t)pp->slots * sizeof *pp->sent, (void **)&pp->sent));
+    TRY(arena_host(arena, (size_t)plan->n_patches * sizeof *pp->latent_req,
+                   (void **)&pp->latent_req));
     for (int s = 0; s < pp->slots && pp->stages > 1; s++)
         TRY(run_tensor(run, ARENA_BUFFERS, 1, &patch, &pp->slot[s]));
     if (pp->stages == 1 || (!plan->shard.embed && !plan->shard.head))
@@ -395,7 +397,7 @@ static enum status pipefusion_finish(struct strategy *me, struct run *run)
     TRY(comm_wait(&pp->sent_whole, run_queue(run)));
     for (int s = 0; s < pp->slots; s++)
         TRY(comm_wait(&pp->sent[s], run_queue(run)));
-    for (int m = 0; m < PLAN_MAX_PATCHES; m++)
+    for (int m = 0; m < run_plan(run)->n_patches; m++)
         TRY(comm_wait(&pp->latent_req[m], run_queue(run)));
     return ST_OK;
 }

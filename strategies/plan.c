@@ -60,18 +60,11 @@ enum status plan_split_tokens(struct plan *plan, int axis, bool rows)
 enum status plan_cut_patches(struct plan *plan, int patches)
 {
     int rows = problem_token_rows(&plan->problem);
-    int columns = problem_token_columns(&plan->problem);
-    int most = rows < PLAN_MAX_PATCHES ? rows : PLAN_MAX_PATCHES;
-    if (patches > most)
+    if (patches > rows)
         return plan_refuse("patches=%d: a patch is a run of whole token rows, and %dx%d pixels "
                            "have %d; legal: 1 to %d",
-                           patches, plan->problem.width, plan->problem.height, rows, most);
+                           patches, plan->problem.width, plan->problem.height, rows, rows);
     plan->n_patches = patches;
-    for (int m = 0; m < patches; m++) {
-        int begin;
-        int count = part_of(rows, m, patches, &begin);
-        plan->patch[m] = span_of(begin * columns, count * columns);
-    }
     return ST_OK;
 }
 
@@ -80,25 +73,13 @@ static enum status check_parts(const struct plan *plan)
 {
     int last[MESH_MAX_AXES];
     char text[SPEC_TEXT];
-    long runs = plan->n_patches;
     for (int a = 0; a < plan->mesh.n_axes; a++)
         last[a] = plan->mesh.size[a] - 1;
-    for (int s = 0; s < plan->n_splits; s++) {
-        runs *= plan->mesh.size[plan->split[s]];
-        if (runs > SPAN_MAX_RUNS)
-            return plan_refuse(
-                "'%s': patches times sequence ranks exceed %d; use fewer patches or ranks",
-                spec_text(&plan->spec, text), SPAN_MAX_RUNS);
-    }
-    for (int m = 0; m < plan->n_patches; m++) {
-        struct span span;
-        plan_span(plan, last, m, &span);
-        if (span_count(&span) == 0)
-            return plan_refuse("'%s': patch %d has %d tokens, fewer than the ranks that share it; "
-                               "use fewer patches or "
-                               "ranks, or a larger size",
-                               spec_text(&plan->spec, text), m, span_count(&plan->patch[m]));
-    }
+    for (int m = 0; m < plan->n_patches; m++)
+        if (plan_share(plan, last, m).count == 0)
+            return plan_refuse("'%s': patch %d has %d tokens, too few for the ranks that share it; "
+                               "use fewer patches or ranks, or a larger size",
+                               spec_text(&plan->spec, text), m, plan_patch(plan, m).count);
     return ST_OK;
 }
 
@@ -124,17 +105,26 @@ int plan_steps_of(const struct plan *plan, int axis, enum comm_when when)
     return count;
 }
 
-static enum status list_lanes(struct plan *plan)
+struct lane plan_lane(const struct plan *plan, int i)
 {
-    int branches = problem_branches(&plan->problem);
-    plan->requests = plan_requests(plan, plan->coord, &plan->request_begin);
-    for (int branch = 0; branch < branches; branch++) {
-        if (plan->branch >= 0 && plan->branch != branch)
-            continue;
-        for (int r = 0; r < plan->requests; r++)
-            plan->lane[plan->n_lanes++] = (struct lane){plan->request_begin + r, branch};
+    int branch = plan->branch >= 0 ? plan->branch : i / plan->requests;
+    return (struct lane){plan->request_begin + i % plan->requests, branch};
+}
+
+/* What a strategy's own tests would find late: tokens that no attention sees, patches that nobody
+ * keeps keys for, and a branch of guidance without the other. */
+static void check_owners(const struct plan *plan)
+{
+    const struct strategy *collect = plan->attend[ATTN_COLLECT];
+    for (int s = 0; s < plan->n_splits; s++) {
+        int axis = plan->split[s];
+        bool joined = (plan->rejoined | plan->stored) >> axis & 1;
+        BUG_ON(!joined && (!collect || collect->axis != axis),
+               "%s splits tokens, and no attention level sees those of all its ranks",
+               plan->mesh.name[axis]);
     }
-    return ST_OK;
+    BUG_ON(plan->n_patches > 1 && !plan->attend[ATTN_STORE], "patches without a key store");
+    BUG_ON(plan->branch >= 0 && !plan->guide, "one branch of guidance, and nobody has the other");
 }
 
 static void plan_start(struct plan *plan)
@@ -153,7 +143,6 @@ static void plan_start(struct plan *plan)
         (struct dit_shard){.layer_end = c->layers, .parts = 1, .embed = true, .head = true};
     plan->heads = c->heads;
     plan->n_patches = 1;
-    plan->patch[0] = span_of(0, problem_tokens(&plan->problem));
     plan->exact = true;
 }
 
@@ -173,8 +162,10 @@ static enum status plan_make(struct plan *plan, const struct spec *spec, int ran
     plan_start(plan);
     for (int a = 0; a < plan->mesh.n_axes; a++)
         TRY(plan->strategy[a].ops->plan(&plan->strategy[a], plan));
-    TRY(check_parts(plan));
-    return list_lanes(plan);
+    plan->requests = plan_requests(plan, plan->coord, &plan->request_begin);
+    plan->n_lanes = plan->requests * (plan->branch >= 0 ? 1 : problem_branches(&plan->problem));
+    check_owners(plan);
+    return check_parts(plan);
 }
 
 enum status plan_build(const struct problem *problem, const struct spec *spec, int ranks, int rank,

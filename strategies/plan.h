@@ -1,35 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who does what: a pure function of (model, problem, specification, rank). Nothing is run and no
- * device is touched. Each strategy of the specification contributes: it splits requests, branches,
- * layers, weight parts or tokens, and may claim one slot of each kind. Two owners of a slot are a
- * conflict, and refused.
+ * Who does what: a pure function of (problem, specification, rank). Nothing is run and no device is
+ * touched. Each strategy of the specification contributes: it splits requests, branches, layers,
+ * weight parts or tokens, and may claim one slot of each kind. Two owners of a slot are a conflict,
+ * and refused.
  *
  * Tokens: the sequence is cut into patches of whole token rows (pipefusion), then every split axis
- * cuts each run of every patch, outer axis first. distrifusion's split cuts whole token rows;
- * ring's and ulysses' cut tokens.
+ * cuts each patch, outer axis first, into whole token rows (distrifusion) or tokens. Nothing is
+ * listed: what a rank has of a patch is arithmetic, so ranks, patches and lanes have no limit of
+ * the plan's own.
  */
 #ifndef STRATEGIES_PLAN_H
 #define STRATEGIES_PLAN_H
 
 #include "kernels/base/arena.h"
 #include "kernels/comm/mesh.h"
-#include "models/dit.h"
 #include "strategies/problem.h"
 #include "strategies/spec.h"
 
-enum { PLAN_MAX_PATCHES = 64, PLAN_MAX_LANES = 256 };
-
+/* Outer to inner; then plain attention. What each is given and hands on is in README.md. */
 enum attn_level {
-    ATTN_RESHARD,
-    ATTN_STORE,
-    ATTN_ROTATE,
+    ATTN_RESHARD, /* tokens become heads: all rows of some ranks, with a share of the heads */
+    ATTN_STORE,   /* keys are completed from what is remembered of the step before */
+    ATTN_COLLECT, /* keys that other ranks still have come by, or come together */
     ATTN_LEVELS
-}; /* outer to inner; then plain attention */
-
-/* One (request, guidance branch). */
-struct lane {
-    int request, branch;
 };
 
 /* One member of the hybrid: its table, its item of the specification, its axis of the mesh, its
@@ -52,16 +46,14 @@ struct plan {
 
     int request_begin, requests; /* requests whose latents this rank advances */
     int branch;                  /* the one branch computed here, or -1: all */
-    int n_lanes;
-    struct lane lane[PLAN_MAX_LANES]; /* branch-major: all lanes of branch 0 first */
+    int n_lanes;                 /* plan_lane */
 
     struct dit_shard shard;
     int heads; /* per rank, inside the attention chain */
 
     int n_patches; /* 1: the whole sequence */
-    struct span patch[PLAN_MAX_PATCHES];
     int n_splits;
-    int split[MESH_MAX_AXES];         /* axes that cut every run, outer first */
+    int split[MESH_MAX_AXES];         /* axes that cut every patch, outer first */
     bool split_rows[MESH_MAX_AXES];   /* by axis: cuts whole token rows */
     unsigned rejoined;                /* axes (bits) that the RESHARD level gathers back */
     unsigned stored;                  /* split axes (bits) whose keys the STORE level remembers */
@@ -77,27 +69,63 @@ struct plan {
         *schedule; /* owner of each slot, or NULL */
 };
 
-/* ST_UNSUPPORTED with the reason and the legal values; *out is NULL then. `spec` as parsed. */
+/* `spec` as parsed. ST_UNSUPPORTED with the reason and the legal values, the same on every rank;
+ * ST_INVALID: no strategy could do this problem (a size, a number of ranks). *out is NULL then. */
 enum status plan_build(const struct problem *problem, const struct spec *spec, int ranks, int rank,
                        struct plan **out);
 void plan_close(struct plan *plan);
 
-/* ---- tokens ---- */
+/* ---- lanes and layers ---- */
 
-/* Rows of the rank with coordinates `coord` (NULL: mine) in a patch (or PATCH_ALL: patch after
- * patch). */
-void plan_span(const struct plan *plan, const int *coord, int patch, struct span *out);
+/* One (request, guidance branch). */
+struct lane {
+    int request, branch;
+};
 
-/* The same once the RESHARD level has gathered its axes: rank after rank. */
-void plan_span_wide(const struct plan *plan, const int *coord, int patch, struct span *out);
-
-/* Keys that the ROTATE level and plain attention are given for a call on that patch: the whole
- * store (stored part by part, patch by patch) where a strategy owns ATTN_STORE, else
- * plan_span_wide. */
-void plan_span_keys(const struct plan *plan, const int *coord, int patch, struct span *out);
+/* The i-th lane of this rank; all lanes of branch 0 come first. */
+struct lane plan_lane(const struct plan *plan, int i);
 
 /* Requests of the rank with coordinates `coord`, and the first of them. */
 int plan_requests(const struct plan *plan, const int *coord, int *begin);
+
+int plan_layers(const struct plan *plan); /* blocks on this rank */
+
+/* ---- tokens ---- */
+
+/* Whose rows stand in a tensor. */
+enum plan_rows {
+    PLAN_OWN,  /* this rank's: outside the attention chain, and as a call enters it */
+    PLAN_WIDE, /* once the RESHARD level has gathered its axes: rank after rank */
+    PLAN_KEYS, /* keys that the COLLECT level and plain attention are given: where a strategy owns
+                  ATTN_STORE the whole store, part by part and in it patch by patch, whatever the
+                  patch asked for; else as PLAN_WIDE */
+};
+
+/* Tokens of patch m of all ranks: a run of whole token rows. */
+struct token_run plan_patch(const struct plan *plan, int m);
+
+/* What the rank with coordinates `coord` (NULL: mine) has of patch m. */
+struct token_run plan_share(const struct plan *plan, const int *coord, int m);
+
+/* Rows for that rank in a patch, or in all (PATCH_ALL: patch after patch). */
+int plan_rows(const struct plan *plan, enum plan_rows of, const int *coord, int patch);
+
+/* The same for the rank that differs from mine in its coordinate on `axis` only: `peer`. */
+int plan_peer_rows(const struct plan *plan, enum plan_rows of, int axis, int peer, int patch);
+
+/* Tables by patch have an entry for all of them, too: PATCH_ALL's is the first. */
+static inline int plan_slot(int patch)
+{
+    return patch == PATCH_ALL ? 0 : patch + 1;
+}
+static inline int plan_slots(const struct plan *plan)
+{
+    return plan->n_patches + 1;
+}
+
+/* The tokens of these rows; the runs lie in `arena`, a measuring one too. */
+enum status plan_span(const struct plan *plan, enum plan_rows of, const int *coord, int patch,
+                      struct arena *arena, struct span *out);
 
 /* The final gather goes over the axes that split tokens or requests (branches: and guidance
  * branches, for a bare forward), from the inside out. Blocks lie in one buffer in the order of
@@ -111,6 +139,7 @@ int64_t plan_gather_rows(const struct plan *plan, const int *coord, int axis, bo
 int plan_output_rank(const struct plan *plan);
 
 /* ---- for strategies: contributions and refusals ---- */
+
 enum status plan_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 enum status plan_claim(struct plan *plan, struct strategy **slot, const char *slot_name,
                        struct strategy *me);
@@ -119,8 +148,6 @@ enum status plan_cut_patches(struct plan *plan, int patches);
 
 /* "1, 2, 3, 4, 6, 12": the divisors of n, for messages. */
 const char *plan_divisors(int n, char *buffer, size_t size);
-
-int plan_layers(const struct plan *plan); /* blocks on this rank */
 
 /* ---- kinds of steps, by what they send ---- */
 

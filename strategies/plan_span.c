@@ -5,104 +5,148 @@
 
 #include <string.h>
 
-/* The k-th of n parts of a run of whole token rows, larger parts first. */
-static struct span rows_part(const struct span *span, int columns, int k, int n)
+struct token_run plan_patch(const struct plan *plan, int m)
 {
-    struct span out = {0};
-    for (int r = 0; r < span->n; r++) {
-        int begin;
-        int rows = part_of(span->run[r].count / columns, k, n, &begin);
-        span_push(&out, span->run[r].begin + begin * columns, rows * columns);
-    }
-    return out;
-}
-
-static void append_patch(const struct plan *plan, const int *coord, int patch, struct span *out)
-{
-    struct span span = plan->patch[patch];
     int columns = problem_token_columns(&plan->problem);
-    for (int s = 0; s < plan->n_splits; s++) {
-        int axis = plan->split[s];
-        int n = plan->mesh.size[axis];
-        span = plan->split_rows[axis] ? rows_part(&span, columns, coord[axis], n)
-                                      : span_part(&span, coord[axis], n);
-    }
-    BUG_ON(!span_append(out, &span), "more than %d token runs", SPAN_MAX_RUNS);
+    int begin;
+    int rows = part_of(problem_token_rows(&plan->problem), m, plan->n_patches, &begin);
+    return (struct token_run){begin * columns, rows * columns};
 }
 
-static void append_patches(const struct plan *plan, const int *coord, int patch, struct span *out)
+/* The k-th part of a run of tokens on that axis. */
+static struct token_run cut(const struct plan *plan, int axis, int k, struct token_run run)
 {
-    if (patch != PATCH_ALL) {
-        append_patch(plan, coord, patch, out);
-        return;
-    }
-    for (int m = 0; m < plan->n_patches; m++)
-        append_patch(plan, coord, m, out);
+    int unit = plan->split_rows[axis] ? problem_token_columns(&plan->problem) : 1;
+    int begin;
+    int count = part_of(run.count / unit, k, plan->mesh.size[axis], &begin);
+    return (struct token_run){run.begin + begin * unit, count * unit};
 }
 
-void plan_span(const struct plan *plan, const int *coord, int patch, struct span *out)
+struct token_run plan_share(const struct plan *plan, const int *coord, int m)
 {
-    out->n = 0;
-    append_patches(plan, coord ? coord : plan->coord, patch, out);
+    struct token_run run = plan_patch(plan, m);
+    coord = coord ? coord : plan->coord;
+    for (int s = 0; s < plan->n_splits; s++)
+        run = cut(plan, plan->split[s], coord[plan->split[s]], run);
+    return run;
 }
 
-/* Appends the rows of every rank that differs from `coord` only on the axes in `mask`, outer axes
- * slowest. */
-static void append_over(const struct plan *plan, int *coord, unsigned mask, int axis, int patch,
-                        struct span *out)
+/* Axes whose ranks' rows are taken together. */
+static unsigned axes_of(const struct plan *plan, enum plan_rows of)
+{
+    unsigned stored = plan->attend[ATTN_STORE] ? plan->stored : 0;
+    return of == PLAN_OWN ? 0 : of == PLAN_WIDE ? plan->rejoined : plan->rejoined | stored;
+}
+
+static bool whole_store(const struct plan *plan, enum plan_rows of)
+{
+    return of == PLAN_KEYS && plan->attend[ATTN_STORE];
+}
+
+/* Tokens of `run` for all ranks that differ from `coord` on `axes` only, cut from split s on. Where
+ * no cut of one rank follows, the parts add up to the run. */
+static int count_over(const struct plan *plan, unsigned axes, const int *coord, int s,
+                      struct token_run run)
+{
+    unsigned left = 0;
+    for (int t = s; t < plan->n_splits; t++)
+        left |= 1u << plan->split[t];
+    if ((left & ~axes) == 0)
+        return run.count;
+    int axis = plan->split[s];
+    if (!(axes >> axis & 1))
+        return count_over(plan, axes, coord, s + 1, cut(plan, axis, coord[axis], run));
+    int count = 0;
+    for (int k = 0; k < plan->mesh.size[axis]; k++)
+        count += count_over(plan, axes, coord, s + 1, cut(plan, axis, k, run));
+    return count;
+}
+
+int plan_rows(const struct plan *plan, enum plan_rows of, const int *coord, int patch)
+{
+    int rows = 0;
+    bool all = patch == PATCH_ALL || whole_store(plan, of);
+    coord = coord ? coord : plan->coord;
+    for (int m = all ? 0 : patch; m < (all ? plan->n_patches : patch + 1); m++)
+        rows += count_over(plan, axes_of(plan, of), coord, 0, plan_patch(plan, m));
+    return rows;
+}
+
+int plan_peer_rows(const struct plan *plan, enum plan_rows of, int axis, int peer, int patch)
+{
+    int coord[MESH_MAX_AXES];
+    memcpy(coord, plan->coord, sizeof coord);
+    coord[axis] = peer;
+    return plan_rows(plan, of, coord, patch);
+}
+
+/* ---- run lists ---- */
+
+static void push_patches(const struct plan *plan, const int *coord, int patch, struct span *out)
+{
+    bool all = patch == PATCH_ALL;
+    for (int m = all ? 0 : patch; m < (all ? plan->n_patches : patch + 1); m++) {
+        struct token_run run = plan_share(plan, coord, m);
+        span_push(out, run.begin, run.count);
+    }
+}
+
+/* Every rank that differs from `coord` only on `axes`, outer axes slowest. */
+static void push_over(const struct plan *plan, int *coord, unsigned axes, int axis, int patch,
+                      struct span *out)
 {
     if (axis == plan->mesh.n_axes) {
-        append_patches(plan, coord, patch, out);
+        push_patches(plan, coord, patch, out);
         return;
     }
-    if (!(mask >> axis & 1)) {
-        append_over(plan, coord, mask, axis + 1, patch, out);
+    if (!(axes >> axis & 1)) {
+        push_over(plan, coord, axes, axis + 1, patch, out);
         return;
     }
     int own = coord[axis];
     for (coord[axis] = 0; coord[axis] < plan->mesh.size[axis]; coord[axis]++)
-        append_over(plan, coord, mask, axis + 1, patch, out);
+        push_over(plan, coord, axes, axis + 1, patch, out);
     coord[axis] = own;
-}
-
-void plan_span_wide(const struct plan *plan, const int *coord, int patch, struct span *out)
-{
-    int at[MESH_MAX_AXES];
-    memcpy(at, coord ? coord : plan->coord, sizeof at);
-    out->n = 0;
-    append_over(plan, at, plan->rejoined, 0, patch, out);
 }
 
 /* Stored axes are outside the rejoined ones, so that each stored part's rows lie together: a gather
  * lands in place. */
-static void append_stored(const struct plan *plan, int *coord, int axis, struct span *out)
+static void push_stored(const struct plan *plan, int *coord, int axis, struct span *out)
 {
     if (axis == plan->mesh.n_axes) {
         for (int m = 0; m < plan->n_patches; m++)
-            append_over(plan, coord, plan->rejoined, 0, m, out);
+            push_over(plan, coord, plan->rejoined, 0, m, out);
         return;
     }
     if (!(plan->stored >> axis & 1)) {
-        append_stored(plan, coord, axis + 1, out);
+        push_stored(plan, coord, axis + 1, out);
         return;
     }
     int own = coord[axis];
     for (coord[axis] = 0; coord[axis] < plan->mesh.size[axis]; coord[axis]++)
-        append_stored(plan, coord, axis + 1, out);
+        push_stored(plan, coord, axis + 1, out);
     coord[axis] = own;
 }
 
-void plan_span_keys(const struct plan *plan, const int *coord, int patch, struct span *out)
+enum status plan_span(const struct plan *plan, enum plan_rows of, const int *coord, int patch,
+                      struct arena *arena, struct span *out)
 {
     int at[MESH_MAX_AXES];
-    if (!plan->attend[ATTN_STORE]) {
-        plan_span_wide(plan, coord, patch, out);
-        return;
-    }
+    unsigned axes = axes_of(plan, of);
+    int runs = patch == PATCH_ALL || whole_store(plan, of) ? plan->n_patches : 1;
+    for (int a = 0; a < plan->mesh.n_axes; a++)
+        runs *= axes >> a & 1 ? plan->mesh.size[a] : 1;
+    *out = (struct span){.room = runs};
+    TRY(arena_host(arena, (size_t)runs * sizeof *out->run, (void **)&out->run));
     memcpy(at, coord ? coord : plan->coord, sizeof at);
-    out->n = 0;
-    append_stored(plan, at, 0, out);
+    if (whole_store(plan, of))
+        push_stored(plan, at, 0, out);
+    else
+        push_over(plan, at, axes, 0, patch, out);
+    return ST_OK;
 }
+
+/* ---- the final gather ---- */
 
 int plan_requests(const struct plan *plan, const int *coord, int *begin)
 {
@@ -133,21 +177,13 @@ bool plan_gathers(const struct plan *plan, int axis, bool branches)
 
 int64_t plan_gather_rows(const struct plan *plan, const int *coord, int axis, bool branches)
 {
-    int at[MESH_MAX_AXES];
     int64_t rows = 0;
-    memcpy(at, coord, sizeof at);
-    if (axis == plan->mesh.n_axes) {
-        struct span span;
-        int begin;
-        plan_span(plan, at, PATCH_ALL, &span);
-        int lanes = plan_requests(plan, at, &begin);
-        if (branches && plan->branch_axis < 0)
-            lanes *= problem_branches(&plan->problem);
-        return (int64_t)span_count(&span) * lanes;
-    }
-    if (!plan_gathers(plan, axis, branches))
-        return plan_gather_rows(plan, at, axis + 1, branches);
-    for (at[axis] = 0; at[axis] < plan->mesh.size[axis]; at[axis]++)
-        rows += plan_gather_rows(plan, at, axis + 1, branches);
-    return rows;
+    int begin;
+    unsigned inner = ~0u << axis;
+    for (int m = 0; m < plan->n_patches; m++)
+        rows += count_over(plan, inner, coord, 0, plan_patch(plan, m));
+    rows *=
+        plan->request_axis >= axis ? plan->problem.requests : plan_requests(plan, coord, &begin);
+    bool all_branches = plan->branch_axis < 0 || plan->branch_axis >= axis;
+    return branches && all_branches ? rows * problem_branches(&plan->problem) : rows;
 }

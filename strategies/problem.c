@@ -2,7 +2,7 @@
 /* The problem's defaults, its checks and its arithmetic. */
 #include "strategies/problem.h"
 
-enum { MAX_PIXELS = 65536, MAX_STEPS = 100000, MAX_REQUESTS = 128 };
+enum { MAX_PIXELS = 65536, MAX_STEPS = 100000 };
 
 struct latent_geometry problem_geometry(const struct problem *p)
 {
@@ -51,8 +51,9 @@ enum status problem_check(struct problem *p)
     TRY(check_side("height", p->height, unit));
     if (p->steps < 1 || p->steps > MAX_STEPS)
         return fail(ST_INVALID, "steps: %d; from 1 to %d is legal", p->steps, MAX_STEPS);
-    if (p->requests < 1 || p->requests > MAX_REQUESTS)
-        return fail(ST_INVALID, "requests: %d; from 1 to %d is legal", p->requests, MAX_REQUESTS);
+    if (p->requests < 1 || p->requests > PROBLEM_MAX_REQUESTS)
+        return fail(ST_INVALID, "requests: %d; from 1 to %d is legal", p->requests,
+                    PROBLEM_MAX_REQUESTS);
     return ST_OK;
 }
 

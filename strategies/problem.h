@@ -5,6 +5,8 @@
 
 #include "models/dit.h"
 
+enum { PROBLEM_MAX_REQUESTS = 1024 };
+
 struct problem {
     const struct dit_config *config; /* borrowed */
     int width, height;               /* pixels; multiples of vae_scale * patch */

@@ -5,16 +5,17 @@
  * (Ring Attention, Liu et al. 2023.) Behind a key store the blocks that travel are the stored
  * shares, once for each patch.
  */
-#include "strategies/registry.h"
 #include "strategies/strategy.h"
 
-#include <string.h>
+struct share {
+    struct tensor k, v; /* [B, rows, h, D] */
+};
 
 struct ring {
     struct comm *comm;
     int ranks, rank;
-    int *rows;                    /* [1 + n_patches][ranks] keys in each rank's share */
-    struct tensor k[2], v[2];     /* flat, [B, largest share, h, D] */
+    int *rows;                    /* [ranks] keys in each rank's share, whatever the patch */
+    struct share buffer[2];       /* flat, [B, largest share, h, D] */
     struct tensor block_o;        /* flat, [B, queries, h, D] */
     struct tensor block_lse, lse; /* flat, fp32 [B, queries, h] */
 };
@@ -22,17 +23,7 @@ struct ring {
 static enum status ring_plan(struct strategy *me, struct plan *plan)
 {
     TRY(plan_split_tokens(plan, me->axis, false));
-    return plan_claim(plan, &plan->attend[ATTN_ROTATE], "rotation of keys", me);
-}
-
-static int share_rows(const struct plan *plan, int axis, int rank, int patch)
-{
-    int coord[MESH_MAX_AXES];
-    struct span keys;
-    memcpy(coord, plan->coord, sizeof coord);
-    coord[axis] = rank;
-    plan_span_keys(plan, coord, patch, &keys);
-    return span_count(&keys);
+    return plan_claim(plan, &plan->attend[ATTN_COLLECT], "keys of the other ranks", me);
 }
 
 /* P-1 shifts of a K and a V share; over them I pass on every share but that of my successor. */
@@ -45,13 +36,13 @@ static enum status ring_volume(const struct strategy *me, const struct plan *pla
     uint64_t rows = 0;
     for (int r = 0; r < P; r++)
         if (r != next)
-            rows += (uint64_t)share_rows(plan, me->axis, r, PATCH_ALL);
+            rows += (uint64_t)plan_peer_rows(plan, PLAN_KEYS, me->axis, r, PATCH_ALL);
     struct volume_line whole = {.axis = me->axis, .op = COMM_SEND};
     whole.calls = L * 2 * (uint64_t)(P - 1);
     whole.api_bytes = L * 2 * volume_heads_bytes(plan, (int64_t)rows, plan->heads);
     whole.wire_bytes = whole.api_bytes;
-    volume_add_steps(out, plan, &whole,
-                     plan->attend[ATTN_STORE] ? VOLUME_OF_STORE : VOLUME_OF_ROWS);
+    /* a store's shares go again for each patch; without a store there is one */
+    volume_add_steps(out, plan, &whole, VOLUME_BY_PASS);
     return ST_OK;
 }
 
@@ -59,27 +50,23 @@ static enum status ring_init(struct strategy *me, struct run *run)
 {
     struct ring *ring = me->state;
     const struct plan *plan = run_plan(run);
-    size_t slots = (size_t)plan->n_patches + 1;
     ring->comm = run_comm(run, me->axis, 0);
     ring->ranks = plan->mesh.size[me->axis];
     ring->rank = plan->coord[me->axis];
-    TRY(arena_host(run_arena(run, ARENA_BUFFERS), slots * (size_t)ring->ranks * sizeof *ring->rows,
+    TRY(arena_host(run_arena(run, ARENA_BUFFERS), (size_t)ring->ranks * sizeof *ring->rows,
                    (void **)&ring->rows));
     int most = 0;
-    for (int m = PATCH_ALL; m < plan->n_patches; m++)
-        for (int r = 0; r < ring->ranks; r++) {
-            int rows = share_rows(plan, me->axis, r, m);
-            ring->rows[(m + 1) * ring->ranks + r] = rows;
-            most = rows > most ? rows : most;
-        }
-    struct span queries;
-    plan_span_wide(plan, NULL, PATCH_ALL, &queries);
-    int64_t lse = (int64_t)plan->n_lanes * span_count(&queries) * plan->heads;
+    for (int r = 0; r < ring->ranks; r++) {
+        ring->rows[r] = plan_peer_rows(plan, PLAN_KEYS, me->axis, r, PATCH_ALL);
+        most = ring->rows[r] > most ? ring->rows[r] : most;
+    }
+    int64_t queries = plan_rows(plan, PLAN_WIDE, NULL, PATCH_ALL);
+    int64_t lse = (int64_t)plan->n_lanes * queries * plan->heads;
     int64_t o = lse * plan->problem.config->head_dim;
     int64_t share = (int64_t)plan->n_lanes * most * plan->heads * plan->problem.config->head_dim;
     for (int i = 0; i < 2; i++) {
-        TRY(run_tensor(run, ARENA_BUFFERS, 1, &share, &ring->k[i]));
-        TRY(run_tensor(run, ARENA_BUFFERS, 1, &share, &ring->v[i]));
+        TRY(run_tensor(run, ARENA_BUFFERS, 1, &share, &ring->buffer[i].k));
+        TRY(run_tensor(run, ARENA_BUFFERS, 1, &share, &ring->buffer[i].v));
     }
     TRY(run_tensor(run, ARENA_BUFFERS, 1, &o, &ring->block_o));
     TRY(arena_tensor(run_arena(run, ARENA_BUFFERS), DTYPE_F32, 1, &lse, &ring->block_lse));
@@ -94,38 +81,36 @@ static struct tensor share_view(const struct tensor *flat, const struct tensor *
 }
 
 /* What a share is sent from must be dense: a store is, a slice of the qkv product is not. */
-static enum status make_dense(struct ring *ring, const struct attn_call *call, struct tensor *k,
-                              struct tensor *v)
+static enum status make_dense(struct ring *ring, struct share *share, struct queue *q)
 {
-    struct tensor *from[2] = {k, v};
-    struct tensor *flat[2] = {&ring->k[1], &ring->v[1]};
+    struct tensor *from[2] = {&share->k, &share->v};
+    struct tensor *flat[2] = {&ring->buffer[1].k, &ring->buffer[1].v};
     for (int i = 0; i < 2; i++) {
         if (tensor_contiguous(from[i]))
             continue;
         struct tensor dense = share_view(flat[i], from[i], from[i]->dim[1]);
-        TRY(op_copy(call->queue, &dense, from[i]));
+        TRY(op_copy(q, &dense, from[i]));
         *from[i] = dense;
     }
     return ST_OK;
 }
 
-/* Posts the i-th shift: my block at hand to the successor, the predecessor's into buffer i & 1. */
+/* Posts the i-th shift: my share at hand to the successor, the predecessor's into buffer i & 1. */
 static enum status ring_shift(struct ring *ring, const struct attn_call *call, int i,
-                              const struct tensor *k, const struct tensor *v, struct tensor *next_k,
-                              struct tensor *next_v, struct comm_req *req)
+                              const struct share *at_hand, struct share *next, struct comm_req *req)
 {
     int P = ring->ranks;
     int to = (ring->rank + 1) % P;
     int from = (ring->rank + P - 1) % P;
     int owner = (ring->rank - i - 1 + 2 * P) % P;
-    int rows = ring->rows[(call->patch + 1) * P + owner];
-    *next_k = share_view(&ring->k[i & 1], k, rows);
-    *next_v = share_view(&ring->v[i & 1], v, rows);
+    int rows = ring->rows[owner];
+    next->k = share_view(&ring->buffer[i & 1].k, &at_hand->k, rows);
+    next->v = share_view(&ring->buffer[i & 1].v, &at_hand->v, rows);
     TRY(comm_group_begin(ring->comm));
-    TRY(comm_send(ring->comm, to, k, call->queue, req));
-    TRY(comm_send(ring->comm, to, v, call->queue, req));
-    TRY(comm_recv(ring->comm, from, next_k, call->queue, req));
-    TRY(comm_recv(ring->comm, from, next_v, call->queue, req));
+    TRY(comm_send(ring->comm, to, &at_hand->k, call->queue, req));
+    TRY(comm_send(ring->comm, to, &at_hand->v, call->queue, req));
+    TRY(comm_recv(ring->comm, from, &next->k, call->queue, req));
+    TRY(comm_recv(ring->comm, from, &next->v, call->queue, req));
     return comm_group_end(ring->comm);
 }
 
@@ -136,19 +121,17 @@ static enum status ring_attend(struct strategy *me, const struct attn_call *call
     struct tensor lse = tensor_of(ring->lse.data, ring->lse.dev, DTYPE_F32, 3, lse_dim);
     struct tensor block_lse = tensor_of(ring->block_lse.data, ring->lse.dev, DTYPE_F32, 3, lse_dim);
     struct tensor total = call->o;
-    struct tensor k = call->k;
-    struct tensor v = call->v;
-    TRY(make_dense(ring, call, &k, &v));
+    struct share at_hand = {call->k, call->v};
+    struct share next;
+    TRY(make_dense(ring, &at_hand, call->queue));
     for (int i = 0; i < ring->ranks; i++) {
         struct comm_req req = {0};
-        struct tensor next_k;
-        struct tensor next_v;
         bool more = i + 1 < ring->ranks;
         if (more)
-            TRY(ring_shift(ring, call, i, &k, &v, &next_k, &next_v, &req));
+            TRY(ring_shift(ring, call, i, &at_hand, &next, &req));
         struct attn_call in = *call;
-        in.k = k;
-        in.v = v;
+        in.k = at_hand.k;
+        in.v = at_hand.v;
         in.o = i ? share_view(&ring->block_o, &call->q, call->q.dim[1]) : call->o;
         in.lse = i ? &block_lse : &lse;
         TRY(attn_inner(me, &in)); /* runs while the shift travels */
@@ -157,8 +140,7 @@ static enum status ring_attend(struct strategy *me, const struct attn_call *call
         if (!more)
             break;
         TRY(comm_wait(&req, call->queue));
-        k = next_k;
-        v = next_v;
+        at_hand = next;
     }
     return ST_OK;
 }
@@ -167,7 +149,7 @@ const struct strategy_ops strategy_ring = {
     .name = "ring",
     .summary = "tokens are split; keys and values rotate behind attention",
     .paper = "Ring Attention (2310.01889)",
-    .seam = "attend: rotate",
+    .seam = "attend: collect",
     .bytes = "2(N-1) * A/N * L",
     .memory = "activations / N; weights whole",
     .reorders_sums = true,

@@ -22,11 +22,11 @@ static void copy_plan(const struct plan *from, struct plan *to)
         to->strategy[a].item = &to->spec.item[a];
 }
 
-static enum status row_linear_owned(void *self, int layer, enum dit_site site, struct tensor *y,
-                                    const struct tensor *x, const struct tensor *w, struct queue *q)
+static enum status row_linear_owned(void *self, struct tensor *y, const struct tensor *x,
+                                    const struct tensor *w, struct queue *q)
 {
     struct strategy *owner = self;
-    return owner->ops->row_linear(owner, layer, site, y, x, w, q);
+    return owner->ops->row_linear(owner, y, x, w, q);
 }
 
 static void set_hooks(struct run *run)
@@ -34,7 +34,7 @@ static void set_hooks(struct run *run)
     run->hooks = dit_hooks_serial;
     run->hooks.attend = attn_outer;
     run->hooks.attend_self = run;
-    if (run->plan.row_linear) {
+    if (run->plan.row_linear && run->plan.row_linear->ops->row_linear) {
         run->hooks.row_linear = row_linear_owned;
         run->hooks.row_linear_self = run->plan.row_linear;
     }
@@ -66,7 +66,7 @@ static bool can_capture(const struct run *run)
         return false;
     for (int a = 0; a < run->plan.mesh.n_axes; a++)
         for (int c = 0; c < MESH_CHANNELS; c++)
-            if (!comm_records(mesh_comm(run->mesh, a, c)))
+            if (!comm_captures(mesh_comm(run->mesh, a, c)))
                 return false;
     return true;
 }
@@ -130,20 +130,16 @@ enum status run_drain(struct run *run)
     return comm_drain(mesh_world(run->mesh), run->q);
 }
 
-static enum status begin_loop(struct run *run)
+/* ---- what every strategy is asked ---- */
+
+static enum status begin(struct run *run)
 {
-    mesh_reset_counters(run->mesh);
-    if (run->x.data)
-        TRY(op_copy(run->q, &run->x, &run->start));
-    if (run->hist.data)
-        TRY(op_fill(run->q, &run->hist, 0.0f));
     for (int a = 0; a < run->plan.mesh.n_axes; a++) {
         struct strategy *s = &run->plan.strategy[a];
         if (s->ops->begin)
             TRY(s->ops->begin(s, run));
     }
-    TRY(run_drain(run));
-    return comm_barrier(mesh_world(run->mesh));
+    return ST_OK;
 }
 
 static enum status settle(struct run *run)
@@ -156,12 +152,41 @@ static enum status settle(struct run *run)
     return ST_OK;
 }
 
-/* The default step: the whole sequence through the whole model of this rank. */
-static enum status whole_step(void *self, struct run *run, int i, int patch)
+static enum status finish(struct run *run)
 {
+    for (int a = 0; a < run->plan.mesh.n_axes; a++) {
+        struct strategy *s = &run->plan.strategy[a];
+        if (s->ops->finish)
+            TRY(s->ops->finish(s, run));
+    }
+    return run_drain(run);
+}
+
+/* ---- a loop ---- */
+
+static enum status begin_loop(struct run *run)
+{
+    mesh_reset_counters(run->mesh);
+    if (run->x.data)
+        TRY(op_copy(run->q, &run->x, &run->start));
+    if (run->hist.data)
+        TRY(op_fill(run->q, &run->hist, 0.0f));
+    TRY(begin(run));
+    TRY(run_drain(run));
+    return comm_barrier(mesh_world(run->mesh));
+}
+
+/* The whole sequence, or after the warm-up patch after patch, through the model of this rank. */
+static enum status default_step(void *self, struct run *run, int i, int patch)
+{
+    const struct plan *plan = &run->plan;
     (void)self;
     TRY(run_condition(run));
-    TRY(run_pass(run, i, patch));
+    if (i < plan->warmup || plan->n_patches == 1)
+        TRY(run_pass(run, i, patch));
+    else
+        for (int m = 0; m < plan->n_patches; m++)
+            TRY(run_pass(run, i, m));
     return settle(run);
 }
 
@@ -178,8 +203,8 @@ static enum status do_step(struct run *run, int i)
     struct strategy *schedule = run->plan.schedule;
     set_when(run, i);
     TRY(schedule_step(run, i));
-    if (!schedule)
-        return run_captured(run, whole_step, NULL, i, PATCH_ALL, 0);
+    if (!schedule || !schedule->ops->step)
+        return run_captured(run, default_step, NULL, i, PATCH_ALL, 0);
     TRY(run_captured(run, condition_only, NULL, i, PATCH_ALL, 0));
     return schedule->ops->step(schedule, run, i);
 }
@@ -214,12 +239,7 @@ static enum status do_steps(struct run *run)
         if (run->in.on_step)
             run->in.on_step(run->in.on_step_self, i);
     }
-    for (int a = 0; a < run->plan.mesh.n_axes; a++) {
-        struct strategy *s = &run->plan.strategy[a];
-        if (s->ops->finish)
-            TRY(s->ops->finish(s, run));
-    }
-    return run_drain(run);
+    return finish(run);
 }
 
 /* Names the first step that did not come to its end on the device; the message is kept. */
@@ -289,11 +309,7 @@ static enum status forward(struct run *run, const float *x, const float *timeste
 {
     struct strategy *schedule = run->plan.schedule;
     TRY(forward_input(run, x));
-    for (int a = 0; a < run->plan.mesh.n_axes; a++) {
-        struct strategy *s = &run->plan.strategy[a];
-        if (s->ops->begin)
-            TRY(s->ops->begin(s, run));
-    }
+    TRY(begin(run));
     TRY(comm_barrier(mesh_world(run->mesh)));
     TRY(dit_set_prompt(run->dit, run->in.prompt, run->prompt_row, run->q));
     for (int b = 0; b < run->plan.n_lanes; b++) {
@@ -304,7 +320,7 @@ static enum status forward(struct run *run, const float *x, const float *timeste
         TRY(op_copy(run->q, &to, &from));
     }
     TRY(run_condition(run));
-    if (schedule) {
+    if (schedule && schedule->ops->forward) {
         TRY(schedule->ops->forward(schedule, run));
     } else {
         struct tensor h = run_hidden(run, PATCH_ALL);
@@ -313,12 +329,7 @@ static enum status forward(struct run *run, const float *x, const float *timeste
         TRY(run_blocks(run, 0, PATCH_ALL, &h));
         TRY(run_head(run, 0, PATCH_ALL, &h, &eps));
     }
-    for (int a = 0; a < run->plan.mesh.n_axes; a++) {
-        struct strategy *s = &run->plan.strategy[a];
-        if (s->ops->finish)
-            TRY(s->ops->finish(s, run));
-    }
-    return run_drain(run);
+    return finish(run);
 }
 
 enum status run_forward(struct run *run, const float *x, const float *timestep, float *out)

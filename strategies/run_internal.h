@@ -21,9 +21,9 @@ struct run {
     int n_captures;
     struct capture *capture; /* [n_captures], run_capture.c */
 
-    struct span *span; /* [1 + n_patches] my rows: PATCH_ALL, then each patch */
-    int *rows;         /* [1 + n_patches] */
-    int *row_begin;    /* [1 + n_patches] where a patch's rows begin among all */
+    struct span *span; /* [plan_slots] my rows: PATCH_ALL, then each patch */
+    int *rows;         /* [plan_slots] */
+    int *row_begin;    /* [plan_slots] where a patch's rows begin among all */
     int *prompt_row;   /* [lanes] */
     float *host_noise; /* [draws, R, n, K] own rows of given step noise, or NULL: drawn */
 
@@ -37,14 +37,9 @@ struct run {
         input;         /* [B, n, K] model dtype, what the patch embedding reads; ranks that embed */
     struct tensor h;   /* [B, n, C] */
     struct tensor eps; /* [B, n, Kout]; ranks with the head */
-    struct tensor whole; /* fp32, all latents, for the final gather; ranks with the head */
+    struct tensor whole;        /* fp32, all latents, for the final gather; ranks with the head */
+    struct tensor *gather_part; /* [ranks of the largest axis] of it; ranks with the head */
 };
-
-/* Index into span, rows and row_begin. */
-static inline int run_slot(int patch)
-{
-    return patch == PATCH_ALL ? 0 : patch + 1;
-}
 
 int run_features(const struct run *run, bool all_channels); /* K or Kout */
 

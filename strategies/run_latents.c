@@ -138,21 +138,21 @@ struct scatter {
 static void scatter_block(struct scatter *s, const int *coord)
 {
     const struct plan *plan = s->plan;
-    struct span span;
     int begin;
     int requests = plan_requests(plan, coord, &begin);
     int branches = s->branches && plan->branch_axis < 0 ? problem_branches(&plan->problem) : 1;
     int first = s->branches && plan->branch_axis >= 0 ? coord[plan->branch_axis] : 0;
     size_t image = (size_t)s->channels * (size_t)s->geometry.height * (size_t)s->geometry.width;
     int features = dit_features(plan->problem.config, s->channels);
-    plan_span(plan, coord, PATCH_ALL, &span);
     for (int b = 0; b < branches; b++)
         for (int r = 0; r < requests; r++) {
             size_t row = (size_t)(first + b) * (size_t)plan->problem.requests + (size_t)(begin + r);
-            for (int k = 0; k < span.n; k++)
-                for (int t = 0; t < span.run[k].count; t++, s->from += features)
-                    token_copy(&s->geometry, s->channels, span.run[k].begin + t,
-                               s->out + row * image, (float *)s->from, true);
+            for (int m = 0; m < plan->n_patches; m++) {
+                struct token_run run = plan_share(plan, coord, m);
+                for (int t = 0; t < run.count; t++, s->from += features)
+                    token_copy(&s->geometry, s->channels, run.begin + t, s->out + row * image,
+                               (float *)s->from, true);
+            }
         }
 }
 
@@ -194,10 +194,9 @@ static enum status gather_axes(struct run *run, const struct tensor *mine, bool 
     for (int a = plan->mesh.n_axes - 1; a >= 0; a--) {
         if (!plan_gathers(plan, a, branches) || plan->mesh.size[a] == 1)
             continue;
-        struct tensor part[256];
+        struct tensor *part = run->gather_part;
         struct comm_req req = {0};
         int64_t offset = begin[a];
-        BUG_ON(plan->mesh.size[a] > 256, "gather over %d ranks", plan->mesh.size[a]);
         for (at[a] = 0; at[a] < plan->mesh.size[a]; at[a]++) {
             int64_t count = plan_gather_rows(plan, at, a + 1, branches) * features;
             part[at[a]] = tensor_slice(&run->whole, 0, offset, count);

@@ -25,7 +25,7 @@ enum status run_tensor(struct run *run, enum arena_kind kind, int ndim, const in
 static enum status rows_init(struct run *run)
 {
     const struct plan *plan = &run->plan;
-    size_t slots = (size_t)plan->n_patches + 1;
+    size_t slots = (size_t)plan_slots(plan);
     size_t lanes = (size_t)plan->n_lanes;
     struct arena *arena = run->arena[ARENA_ACTIVATIONS];
     TRY(arena_host(arena, slots * sizeof *run->span, (void **)&run->span));
@@ -34,16 +34,18 @@ static enum status rows_init(struct run *run)
     TRY(arena_host(arena, lanes * sizeof *run->prompt_row, (void **)&run->prompt_row));
     int begin = 0;
     for (int m = PATCH_ALL; m < plan->n_patches; m++) {
-        int slot = run_slot(m);
-        plan_span(plan, NULL, m, &run->span[slot]);
+        int slot = plan_slot(m);
+        TRY(plan_span(plan, PLAN_OWN, NULL, m, arena, &run->span[slot]));
         run->rows[slot] = span_count(&run->span[slot]);
         if (m == PATCH_ALL)
             continue;
         run->row_begin[slot] = begin;
         begin += run->rows[slot];
     }
-    for (int b = 0; b < plan->n_lanes; b++)
-        run->prompt_row[b] = plan->lane[b].branch * plan->problem.requests + plan->lane[b].request;
+    for (int b = 0; b < plan->n_lanes; b++) {
+        struct lane lane = plan_lane(plan, b);
+        run->prompt_row[b] = lane.branch * plan->problem.requests + lane.request;
+    }
     return ST_OK;
 }
 
@@ -71,6 +73,10 @@ static enum status latents_init(struct run *run)
     if (plan->problem.config->sampler.kind == SAMPLER_DDPM)
         TRY(arena_tensor(arena, DTYPE_F32, 3, latent, &run->noise));
     bool branches = plan->problem.all_channels;
+    int most = 1;
+    for (int a = 0; a < plan->mesh.n_axes; a++)
+        most = plan->mesh.size[a] > most ? plan->mesh.size[a] : most;
+    TRY(arena_host(arena, (size_t)most * sizeof *run->gather_part, (void **)&run->gather_part));
     int64_t whole = plan_gather_rows(plan, plan->coord, 0, branches) * run_features(run, branches);
     return arena_tensor(run->arena[ARENA_BUFFERS], DTYPE_F32, 1, &whole, &run->whole);
 }

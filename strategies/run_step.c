@@ -20,19 +20,19 @@ bool run_fresh(const struct run *run, int i)
 
 int run_rows(const struct run *run, int patch)
 {
-    return run->rows[run_slot(patch)];
+    return run->rows[plan_slot(patch)];
 }
 
 /* Rows of a patch of [.., all rows, ..]: a strided view. */
 static struct tensor patch_rows(const struct run *run, const struct tensor *all, int patch)
 {
-    return tensor_slice(all, 1, run->row_begin[run_slot(patch)], run->rows[run_slot(patch)]);
+    return tensor_slice(all, 1, run->row_begin[plan_slot(patch)], run->rows[plan_slot(patch)]);
 }
 
 /* A dense tensor of a patch's rows at the start of a scratch tensor. */
 static struct tensor patch_dense(const struct run *run, const struct tensor *all, int patch)
 {
-    int64_t dim[3] = {all->dim[0], run->rows[run_slot(patch)], all->dim[2]};
+    int64_t dim[3] = {all->dim[0], run->rows[plan_slot(patch)], all->dim[2]};
     return tensor_of(all->data, all->dev, all->dtype, 3, dim);
 }
 
@@ -57,7 +57,7 @@ static struct dit_call call_of(const struct run *run, int i, int patch)
         .step = i,
         .patch = patch,
         .fresh = patch == PATCH_ALL && run_fresh(run, i),
-        .span = &run->span[run_slot(patch)],
+        .span = &run->span[plan_slot(patch)],
         .hooks = &run->hooks,
         .queue = run->q,
     };
@@ -105,7 +105,7 @@ static enum status guidance_pair(struct run *run, const struct tensor *eps, stru
                                  struct tensor *c)
 {
     const struct plan *plan = &run->plan;
-    if (plan->guide)
+    if (plan->guide && plan->guide->ops->guide)
         return plan->guide->ops->guide(plan->guide, run, eps, u, c);
     *u = tensor_slice(eps, 0, 0, plan->requests);
     *c = tensor_slice(eps, 0, plan->requests, plan->requests);

@@ -153,7 +153,8 @@ static enum status take_item(struct cursor *c, struct spec_item *item)
     if (!item->ops)
         return fail(ST_INVALID,
                     "strategy '%.200s': position %d: unknown strategy '%s'%s; legal: %s", c->text,
-                    position(&start), word, strategy_hint(word, hint),
+                    position(&start), word,
+                    *start.at == ' ' ? " (no blanks)" : strategy_hint(word, hint),
                     strategy_names(names, sizeof names));
     if (*c->at != '=')
         return fail(ST_INVALID,
@@ -250,8 +251,9 @@ enum status spec_expand(const struct spec *spec, int heads, struct spec *out)
         for (int k = 0; k < parts.n; k++) {
             if (parts.item[k].degree == 1 && !has_option(&parts.item[k]))
                 continue;
-            BUG_ON(out->n == SPEC_MAX_ITEMS, "more than %d strategies after expansion",
-                   SPEC_MAX_ITEMS);
+            if (out->n == SPEC_MAX_ITEMS)
+                return fail(ST_INVALID, "more than %d strategies, each part of a composite counted",
+                            SPEC_MAX_ITEMS);
             insert_sorted(out, &parts.item[k]);
         }
     }
@@ -315,14 +317,6 @@ int spec_ranks(const struct spec *spec)
     for (int i = 0; i < spec->n && ranks <= 1000000; i++)
         ranks *= spec->item[i].degree;
     return ranks > 1000000 ? 1000001 : (int)ranks;
-}
-
-const struct spec_item *spec_find(const struct spec *spec, const char *name)
-{
-    for (int i = 0; i < spec->n; i++)
-        if (strcmp(spec->item[i].ops->name, name) == 0)
-            return &spec->item[i];
-    return NULL;
 }
 
 const char *spec_composite(const struct spec *spec)

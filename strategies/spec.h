@@ -44,7 +44,7 @@ struct spec {
 enum status spec_parse(const char *text, struct spec *out);
 
 /* Rewrites composites (usp) for a model with `heads` heads and drops degree-1 items that have no
- * option. */
+ * option. ST_UNSUPPORTED: a composite cannot be rewritten so; ST_INVALID: too many items. */
 enum status spec_expand(const struct spec *spec, int heads, struct spec *out);
 
 /* Canonical text ("serial" when empty) into buffer of SPEC_TEXT bytes; returns it. */
@@ -59,9 +59,6 @@ void spec_reference(const struct spec *spec, struct spec *out);
 const char *spec_composite(const struct spec *spec);
 
 int spec_ranks(const struct spec *spec); /* product of degrees */
-
-/* The item of that strategy, or NULL. */
-const struct spec_item *spec_find(const struct spec *spec, const char *name);
 
 /* Option `name` of an item: its first value, or `otherwise` when not given. */
 int spec_option_value(const struct spec_item *item, const char *name, int otherwise);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The table every strategy fills, and the building blocks it may call. A strategy is one file under
- * strategies/ and one line in registry.c; nothing else names it.
+ * strategies/ and one line in registry.c; README.md has the steps.
  */
 #ifndef STRATEGIES_STRATEGY_H
 #define STRATEGIES_STRATEGY_H
 
 #include "strategies/run.h"
 
+/* A slot without "(optional)" must be filled. What owns a slot of the plan says what it does there;
+ * an owner without the function leaves the default in place. */
 struct strategy_ops {
     const char *name;
     const char *summary; /* one line: what is split, what is exchanged, when */
@@ -17,44 +19,49 @@ struct strategy_ops {
     const char *memory;  /* what it divides, for listings */
     bool stale;          /* may use keys of the previous step */
     bool reorders_sums;  /* exact up to the order of sums, not only a move of data */
-    const struct spec_option *options; /* ended by a NULL name; NULL: none */
-    const char *const *parts;          /* composite: the strategies it stands for, ended by NULL */
-    size_t state_size;
+    const struct spec_option *options; /* (optional) ended by a NULL name; NULL: none */
+    const char *const *parts;          /* (optional) of a composite: the strategies it stands for,
+                                          ended by NULL; NULL: a plain strategy */
+    size_t state_size;                 /* bytes of strategy.state */
 
-    /* (optional) composite: appends the items it stands for; NULL: a plain strategy */
+    /* (optional) of a composite: appends the items it stands for, and nothing below is needed, for
+     * they take its place before there is a plan. NULL: a plain strategy */
     enum status (*expand)(const struct spec_item *item, int heads, struct spec *out);
     /* pure: split, claim slots, refuse */
     enum status (*plan)(struct strategy *me, struct plan *plan);
-    /* (optional) pure: bytes this rank sends; NULL: none */
+    /* (optional) pure: bytes this rank sends; not asked at degree 1. NULL: none */
     enum status (*volume)(const struct strategy *me, const struct plan *plan, struct volume *out);
     /* (optional) buffers from the run's arenas; runs over measuring arenas too (then there is no
      * mesh). NULL: nothing */
     enum status (*init)(struct strategy *me, struct run *run);
-    /* (optional) start of a loop; NULL: nothing */
+    /* (optional) start of a loop or of a bare forward. NULL: nothing */
     enum status (*begin)(struct strategy *me, struct run *run);
-    /* (optional) seam A, when it owns an attention level: calls attn_inner, never the backend's
-     * attention */
+    /* (optional) seam A, asked of the owner of an attention level: calls attn_inner, never
+     * op_attention. NULL: the call goes on inwards */
     enum status (*attend)(struct strategy *me, const struct attn_call *call);
-    /* (optional) seam B, when it owns row_linear */
-    enum status (*row_linear)(struct strategy *me, int layer, enum dit_site site, struct tensor *y,
-                              const struct tensor *x, const struct tensor *w, struct queue *q);
-    /* (optional) seam C, when it owns guide: from my branch's eps [R, N, K] to both branches' */
+    /* (optional) seam B, asked of the owner of row_linear. NULL: the plain product */
+    enum status (*row_linear)(struct strategy *me, struct tensor *y, const struct tensor *x,
+                              const struct tensor *w, struct queue *q);
+    /* (optional) seam C, asked of the owner of guide: from my branch's eps [R, N, K] to both
+     * branches'. NULL: both are lanes of this rank */
     enum status (*guide)(struct strategy *me, struct run *run, const struct tensor *mine,
                          struct tensor *eps_u, struct tensor *eps_c);
-    /* (optional) step i of this rank, when it owns the schedule; NULL: run_step_whole */
+    /* (optional) step i of this rank, asked of the owner of the schedule. NULL: one pass over all
+     * tokens, or after the warm-up one over each patch, then every strategy's settle; one graph */
     enum status (*step)(struct strategy *me, struct run *run, int i);
-    /* (optional) before the first loop, when it owns the schedule: what step i computes, without
+    /* (optional) before the first loop, of the owner of the schedule: what step i computes, without
      * transfers of its own. On a device that loads code and chooses algorithms on first use, the
      * first use may wait for all that is pending, and a receive posted ahead would never end. Its
      * results are lost. NULL: no receive is ever posted ahead */
     enum status (*rehearse)(struct strategy *me, struct run *run, int i);
-    /* (optional) one whole synchronous pass of run_forward, when it owns the schedule: the lanes'
-     * latents come by run_embed_input, the result goes to run_eps; NULL: embed, blocks, head */
+    /* (optional) one whole synchronous pass of run_forward, of the owner of the schedule: the
+     * lanes' latents come by run_embed_input, the result goes to run_eps. NULL: embed, blocks, head
+     */
     enum status (*forward)(struct strategy *me, struct run *run);
-    /* (optional) end of each step of the default schedule, and part of its graph: what the step
-     * posted is waited for. NULL: nothing is in flight then */
+    /* (optional) end of each step that the schedule's owner does not make itself, and part of its
+     * graph: what the step posted is waited for. NULL: nothing is in flight then */
     enum status (*settle)(struct strategy *me, struct run *run);
-    /* (optional) end of a loop: nothing in flight remains */
+    /* (optional) end of a loop or of a bare forward: nothing in flight remains. NULL: nothing is */
     enum status (*finish)(struct strategy *me, struct run *run);
 };
 
@@ -68,7 +75,8 @@ int strategy_order(const struct strategy_ops *ops); /* place in the registry */
 /* The next occupied level inside `me`, or plain attention. */
 enum status attn_inner(struct strategy *me, const struct attn_call *call);
 
-/* ---- building blocks of a step; rows of a tensor are plan_span(patch) ---- */
+/* ---- building blocks of a step; rows are those of PLAN_OWN in the patch ---- */
+
 /* h [B, n, C] from the latent rows of the patch, every branch from the same latent. */
 enum status run_embed(struct run *run, int i, int patch, struct tensor *h);
 
@@ -82,7 +90,9 @@ enum status run_head(struct run *run, int i, int patch, const struct tensor *h, 
  * change. */
 enum status run_advance(struct run *run, int i, int patch, const struct tensor *eps);
 
-/* The default step: embed, blocks, head, advance over one patch (or PATCH_ALL) on one rank. */
+/* One pass of one patch (or PATCH_ALL) where this rank has all layers: embed, blocks, head,
+ * advance.
+ */
 enum status run_pass(struct run *run, int i, int patch);
 
 /* Modulation of the step at hand from its timestep; the engine calls it before an own schedule's
@@ -106,10 +116,15 @@ struct comm *run_comm(struct run *run, int axis, int channel); /* NULL while mea
 struct queue *run_queue(struct run *run);
 bool run_fresh(const struct run *run, int i); /* step i must use keys of its own step only */
 
-int run_rows(const struct run *run, int patch);       /* rows of a patch on this rank */
-struct tensor run_latent(struct run *run, int patch); /* x rows, fp32 [R, n, K], strided */
+int run_rows(const struct run *run, int patch); /* rows of a patch on this rank */
+
+/* x rows, fp32 [R, n, K], strided; on ranks with the embedding or the head. */
+struct tensor run_latent(struct run *run, int patch);
+
 struct tensor run_hidden(struct run *run, int patch); /* scratch h [B, n, C], dense */
-struct tensor run_eps(struct run *run, int patch);    /* scratch eps [B, n, Kout], dense */
+
+/* Scratch eps [B, n, Kout], dense; on ranks with the head. */
+struct tensor run_eps(struct run *run, int patch);
 
 /* Tensors in the model's dtype from one of the run's arenas. */
 enum status run_tensor(struct run *run, enum arena_kind kind, int ndim, const int64_t *dim,

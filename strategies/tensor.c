@@ -5,7 +5,6 @@
  * Exact up to the order of sums. Norms, embeddings and cross-attention on text are replicated.
  * (Megatron-LM: Shoeybi et al. 2019.)
  */
-#include "strategies/registry.h"
 #include "strategies/strategy.h"
 
 struct tensor_parallel {
@@ -80,9 +79,6 @@ static enum status tensor_plan(struct strategy *me, struct plan *plan)
         return plan_refuse(
             "tensor=%d does not divide the MLP's width of %d; legal degrees divide it and %d heads",
             n, c->mlp, plan->heads);
-    int chunks = spec_option_value(me->item, "chunks", 1);
-    if (chunks > COMM_REQ_MAX)
-        return plan_refuse("tensor=%d:chunks=%d: legal: 1 to %d", n, chunks, COMM_REQ_MAX);
     plan->shard.part = plan->coord[me->axis];
     plan->shard.parts = n;
     plan->heads /= n;
@@ -95,9 +91,7 @@ static uint64_t pass_calls(const struct strategy *me, const struct plan *plan, i
 {
     const struct dit_config *c = plan->problem.config;
     int64_t parts = plan->shard.parts;
-    struct span span;
-    plan_span(plan, NULL, patch, &span);
-    int64_t rows = (int64_t)plan->n_lanes * span_count(&span);
+    int64_t rows = (int64_t)plan->n_lanes * plan_rows(plan, PLAN_OWN, NULL, patch);
     int64_t chunks = chunk_count(me, plan, rows, dit_channels(c) / parts) +
                      chunk_count(me, plan, rows, c->mlp / parts);
     return (uint64_t)(chunks * plan_layers(plan));
@@ -109,11 +103,10 @@ static enum status tensor_volume(const struct strategy *me, const struct plan *p
                                  struct volume *out)
 {
     uint64_t P = (uint64_t)plan->mesh.size[me->axis];
-    struct span span;
-    plan_span(plan, NULL, PATCH_ALL, &span);
+    int rows = plan_rows(plan, PLAN_OWN, NULL, PATCH_ALL);
     struct volume_line line = {.axis = me->axis, .op = COMM_ALL_REDUCE};
     line.api_bytes = 2 * (uint64_t)plan_layers(plan) *
-                     volume_heads_bytes(plan, span_count(&span), plan->problem.config->heads);
+                     volume_heads_bytes(plan, rows, plan->problem.config->heads);
     line.wire_bytes = line.api_bytes / P * (P - 1) * 2;
     line.when = COMM_WARMUP_STEP;
     line.calls = pass_calls(me, plan, PATCH_ALL);
@@ -139,8 +132,7 @@ static enum status tensor_init(struct strategy *me, struct run *run)
     return run_tensor(run, ARENA_BUFFERS, 1, &count, &tp->scratch);
 }
 
-static enum status tensor_row_linear(struct strategy *me, int layer, enum dit_site site,
-                                     struct tensor *y, const struct tensor *x,
+static enum status tensor_row_linear(struct strategy *me, struct tensor *y, const struct tensor *x,
                                      const struct tensor *w, struct queue *q)
 {
     struct tensor_parallel *tp = me->state;
@@ -148,8 +140,6 @@ static enum status tensor_row_linear(struct strategy *me, int layer, enum dit_si
     struct tensor x_rows = tensor_merge(x, 0); /* [B*N, I/P] */
     struct tensor scratch = tensor_of(tp->scratch.data, y->dev, y->dtype, 2, y_rows.dim);
     int64_t n = chunk_count(me, run_plan(me->run), x_rows.dim[0], x_rows.dim[1]);
-    (void)layer;
-    (void)site;
     for (int64_t i = 0; i < n; i++) {
         struct tensor to = chunk_of(&y_rows, i, n);
         struct tensor from = chunk_of(&x_rows, i, n);

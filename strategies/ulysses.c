@@ -5,15 +5,14 @@
  * al. 2023.)
  */
 #include "kernels/comm/exchange.h"
-#include "strategies/registry.h"
 #include "strategies/strategy.h"
 
 struct ulysses {
     struct comm *comm;
     int ranks, rank;
     int heads;             /* of one rank inside the exchange, h */
-    int *rows;             /* [1 + n_patches][ranks] rows of each rank, before the exchange */
-    struct span *wide;     /* [1 + n_patches] tokens after it */
+    int *rows;             /* [plan_slots][ranks] rows of each rank, before the exchange */
+    struct span *wide;     /* [plan_slots] tokens after it */
     struct tensor flat[4]; /* q, k, v, o after the exchange: room for [B, W, h, D] */
     struct tensor staging; /* flat, parts of other ranks */
 };
@@ -22,7 +21,7 @@ static enum status ulysses_plan(struct strategy *me, struct plan *plan)
 {
     int n = plan->mesh.size[me->axis];
     char legal[200];
-    if (plan->heads % n != 0 || n > EXCHANGE_RANKS)
+    if (plan->heads % n != 0)
         return plan_refuse("ulysses=%d does not divide %d heads; legal degrees: %s", n, plan->heads,
                            plan_divisors(plan->heads, legal, sizeof legal));
     TRY(plan_split_tokens(plan, me->axis, false));
@@ -38,38 +37,28 @@ static enum status ulysses_volume(const struct strategy *me, const struct plan *
 {
     uint64_t P = (uint64_t)plan->mesh.size[me->axis];
     uint64_t L = (uint64_t)plan_layers(plan);
-    struct span mine;
-    struct span wide;
-    plan_span(plan, NULL, PATCH_ALL, &mine);
-    plan_span_wide(plan, NULL, PATCH_ALL, &wide);
-    int n = span_count(&mine);
-    int W = span_count(&wide);
+    int n = plan_rows(plan, PLAN_OWN, NULL, PATCH_ALL);
+    int W = plan_rows(plan, PLAN_WIDE, NULL, PATCH_ALL);
     uint64_t slice = volume_heads_bytes(plan, n, plan->heads); /* my rows, one rank's heads */
     struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_TO_ALL, .calls = 4 * L};
     whole.api_bytes = L * (3 * slice * P + volume_heads_bytes(plan, W, plan->heads));
     whole.wire_bytes = L * (3 * slice * (P - 1) + volume_heads_bytes(plan, W - n, plan->heads));
-    volume_add_steps(out, plan, &whole, VOLUME_OF_ROWS);
+    volume_add_steps(out, plan, &whole, VOLUME_BY_ROWS);
     return ST_OK;
 }
 
 static enum status rows_init(struct ulysses *u, const struct strategy *me, struct run *run)
 {
     const struct plan *plan = run_plan(run);
-    size_t slots = (size_t)plan->n_patches + 1;
+    size_t slots = (size_t)plan_slots(plan);
     struct arena *arena = run_arena(run, ARENA_BUFFERS);
     TRY(arena_host(arena, slots * (size_t)u->ranks * sizeof *u->rows, (void **)&u->rows));
     TRY(arena_host(arena, slots * sizeof *u->wide, (void **)&u->wide));
     for (int m = PATCH_ALL; m < plan->n_patches; m++) {
-        int coord[MESH_MAX_AXES];
-        plan_span_wide(plan, NULL, m, &u->wide[m + 1]);
-        for (int a = 0; a < plan->mesh.n_axes; a++)
-            coord[a] = plan->coord[a];
-        for (int r = 0; r < u->ranks; r++) {
-            struct span span;
-            coord[me->axis] = r;
-            plan_span(plan, coord, m, &span);
-            u->rows[(m + 1) * u->ranks + r] = span_count(&span);
-        }
+        int slot = plan_slot(m);
+        TRY(plan_span(plan, PLAN_WIDE, NULL, m, arena, &u->wide[slot]));
+        for (int r = 0; r < u->ranks; r++)
+            u->rows[slot * u->ranks + r] = plan_peer_rows(plan, PLAN_OWN, me->axis, r, m);
     }
     return ST_OK;
 }
@@ -98,14 +87,15 @@ static struct tensor wide_in(const struct tensor *flat, const struct attn_call *
                              const struct ulysses *u)
 {
     const struct tensor *q = &outer->q;
-    int64_t dim[4] = {q->dim[0], span_count(&u->wide[outer->patch + 1]), u->heads, q->dim[3]};
+    int64_t dim[4] = {q->dim[0], span_count(&u->wide[plan_slot(outer->patch)]), u->heads,
+                      q->dim[3]};
     return tensor_of(flat->data, flat->dev, flat->dtype, 4, dim);
 }
 
 static enum status ulysses_attend(struct strategy *me, const struct attn_call *call)
 {
     struct ulysses *u = me->state;
-    const int *rows = u->rows + (call->patch + 1) * u->ranks;
+    const int *rows = u->rows + plan_slot(call->patch) * u->ranks;
     const struct tensor narrow[3] = {call->q, call->k, call->v};
     struct tensor wide[3];
     struct comm_req req = {0};
@@ -115,7 +105,7 @@ static enum status ulysses_attend(struct strategy *me, const struct attn_call *c
         wide[i] = wide_in(&u->flat[i], call, u);
     TRY(comm_to_heads(u->comm, 3, narrow, wide, rows, &u->staging, call->queue, &req));
     TRY(comm_wait(&req, call->queue));
-    in.span = &u->wide[call->patch + 1];
+    in.span = &u->wide[plan_slot(call->patch)];
     in.q = wide[0];
     in.k = wide[1];
     in.v = wide[2];

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* USP is, by definition, Ring outside and Ulysses inside (USP, 2405.07719): a composite without
  * code of its own at run time. */
-#include "strategies/registry.h"
 #include "strategies/strategy.h"
 
 #include <stdio.h>
@@ -24,17 +23,11 @@ static enum status usp_expand(const struct spec_item *item, int heads, struct sp
     if (item->degree % ulysses != 0)
         return plan_refuse("usp=%d:ulysses=%d: the Ulysses part must divide the degree; legal: %s",
                            item->degree, ulysses, plan_divisors(item->degree, legal, sizeof legal));
-    out->item[out->n++] =
-        (struct spec_item){.ops = &strategy_ring, .degree = item->degree / ulysses};
-    out->item[out->n++] = (struct spec_item){.ops = &strategy_ulysses, .degree = ulysses};
+    const int degree[2] = {item->degree / ulysses, ulysses};
+    for (int i = 0; i < 2; i++)
+        out->item[out->n++] =
+            (struct spec_item){.ops = strategy_find(usp_parts[i]), .degree = degree[i]};
     return ST_OK;
-}
-
-/* Never reached: expansion replaces usp before a plan is made. */
-static enum status usp_plan(struct strategy *me, struct plan *plan)
-{
-    (void)plan;
-    bug(__FILE__, __LINE__, "%s was not expanded", me->ops->name);
 }
 
 const struct strategy_ops strategy_usp = {
@@ -48,5 +41,4 @@ const struct strategy_ops strategy_usp = {
     .options = usp_options,
     .parts = usp_parts,
     .expand = usp_expand,
-    .plan = usp_plan,
 };

@@ -26,11 +26,19 @@ static void handle(int signal, void (*handler)(int))
     sigaction(signal, &action, NULL);
 }
 
+/* nohup: the end of the terminal is not to end us. */
+static bool is_ignored(int signal)
+{
+    struct sigaction now;
+    return sigaction(signal, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 void interrupt_catch(void)
 {
     handle(SIGINT, remember);
     handle(SIGTERM, remember);
-    handle(SIGHUP, remember);
+    if (!is_ignored(SIGHUP))
+        handle(SIGHUP, remember);
 }
 
 int interrupt_signal(void)

@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-/* From now on SIGINT, SIGTERM and SIGHUP are remembered instead of ending the process; waiting
- * calls return EINTR. */
+/* From now on SIGINT, SIGTERM and SIGHUP (unless it is ignored) are remembered instead of ending
+ * the process; waiting calls return EINTR. */
 void interrupt_catch(void);
 
 /* The signal that came, or 0. */

@@ -2,6 +2,7 @@
 /* Strict reading of numbers that a user typed. Not a general scanner. */
 #include "harness/base/number.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -32,6 +33,24 @@ enum status number_int(const char *what, const char *text, int min, int max, int
     if (st == ST_OK)
         *out = (int)value;
     return st;
+}
+
+enum status number_bytes(const char *what, const char *text, int64_t min, int64_t max, int64_t *out)
+{
+    static const char units[] = "KMG";
+    size_t n = strspn(text, "0123456789");
+    const char *unit = text[n] ? strchr(units, toupper((unsigned char)text[n])) : NULL;
+    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+    bool plain = n > 0 && (text[n] == '\0' || (unit && text[n + 1] == '\0'));
+    errno = 0;
+    long long value = plain ? strtoll(text, NULL, 10) : 0;
+    if (!plain || errno || value > max >> shift || value << shift < min)
+        return fail(ST_INVALID,
+                    "%s: found '%.*s', wanted bytes from %" PRId64 " to %" PRId64
+                    ", such as 4096, 64K, 4M or 1G (K = 1024)",
+                    what, SHOWN, text, min, max);
+    *out = (int64_t)value << shift;
+    return ST_OK;
 }
 
 enum status number_real(const char *what, const char *text, double min, double max, double *out)

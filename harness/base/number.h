@@ -15,6 +15,11 @@ enum status number_whole(const char *what, const char *text, int64_t min, int64_
 /* The same as an int. */
 enum status number_int(const char *what, const char *text, int min, int max, int *out);
 
+/* Bytes: a whole number, or one with K, M or G behind it (1024, 1024^2, 1024^3, as nccl-tests reads
+ * sizes; in capitals or not). ST_INVALID. */
+enum status number_bytes(const char *what, const char *text, int64_t min, int64_t max,
+                         int64_t *out);
+
 /* A finite decimal number from min to max; an exponent is fine, hexadecimal is not. ST_INVALID. */
 enum status number_real(const char *what, const char *text, double min, double max, double *out);
 

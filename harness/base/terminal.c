@@ -11,14 +11,14 @@ enum { WIDTH = 80, NARROWEST = 20 }; /* columns; a narrower answer is no answer 
 
 bool terminal_is(void)
 {
-    return isatty(STDERR_FILENO);
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) && term && term[0] && strcmp(term, "dumb") != 0;
 }
 
 bool terminal_colour(void)
 {
     const char *no = getenv("NO_COLOR");
-    const char *term = getenv("TERM");
-    return terminal_is() && !(no && no[0]) && term && strcmp(term, "dumb") != 0;
+    return terminal_is() && !(no && no[0]);
 }
 
 int terminal_width(void)

@@ -5,10 +5,10 @@
 
 #include <stdbool.h>
 
-/* Standard error is a terminal. */
+/* Standard error is a terminal whose cursor moves: TERM is set, and not to dumb. */
 bool terminal_is(void);
 
-/* Standard error is a terminal that understands colours, and NO_COLOR is not set. */
+/* The same, and NO_COLOR is not set. */
 bool terminal_colour(void);
 
 /* Columns of the terminal at standard error; 80 where it does not tell. */

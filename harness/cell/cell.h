@@ -27,7 +27,7 @@ struct cell {
     char backend[CELL_NAME];
     char transport[CELL_NAME];
     char exchange[CELL_NAME]; /* how nccl exchanges heads: auto, nccl, lsa; "": auto */
-    bool graph;               /* record steps as CUDA graphs */
+    bool graph;               /* capture steps as CUDA graphs */
     char strategy[SPEC_TEXT]; /* "": serial */
     int ranks;                /* 0: the product of the degrees */
     int threads;              /* of all ranks together; 0: the cores, or one a rank if more */
@@ -36,32 +36,13 @@ struct cell {
     int warmup_loops, repeats;
     bool check;
     double timeout_s; /* 0: none */
+    bool cache;       /* of one-rank runs: read and written */
 };
 
 enum { CELL_SEED = 1, CELL_MAX_RANKS = 65536 };
 
 /* Nothing given; one warm-up loop, five measured ones, checked. */
 void cell_init(struct cell *cell);
-
-/* An option of a cell, and the member that it sets. */
-struct cell_option {
-    const char *name;     /* as on the command line, without the dashes */
-    const char *argument; /* placeholder in help texts */
-    const char *summary;
-    bool loop;                    /* belongs to LOOP, the measurement; otherwise to CELL */
-    const struct cell_kind *kind; /* how the member is read and written */
-    size_t at, size;              /* of the member in struct cell */
-    double least, most;           /* of numbers */
-    const char *const *legal;     /* of choices; NULL-ended */
-};
-const struct cell_option *cell_option_at(int index); /* NULL past the end */
-
-/* Sets option `name` from a text; `what` names it in messages ("--size", "sizes"). ST_INVALID. */
-enum status cell_set(struct cell *cell, const char *name, const char *what, const char *value);
-
-/* The word of a command line that sets option `o` as it is in the cell: "--size=256x256". *out:
- * allocated; NULL where no value was given. ST_OOM. */
-enum status cell_word(const struct cell *cell, const struct cell_option *o, char **out);
 
 /* "model=... size=WxH steps=... strategy=... ranks=..." in a fixed order: equal for equal cells.
  * buffer of CELL_LINE bytes; returns it. */

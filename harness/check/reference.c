@@ -2,19 +2,15 @@
 /* One-rank runs and their cache. Judges nothing. */
 #include "harness/check/reference.h"
 
-#include "harness/base/folder.h"
+#include "harness/check/reference_cache.h"
 #include "harness/launch/ranks.h"
 #include "kernels/base/hash.h"
 #include "strategies/run.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { HASH_TEXT = 17 };
 
 size_t reference_count(const struct problem *problem)
 {
@@ -76,119 +72,83 @@ static enum status compute(const struct reference *r, const struct spec *spec, f
 
 /* ---- the key ---- */
 
-/* Hash of a file's bytes, folded block by block; 0 where it cannot be read. */
-static uint64_t hash_file(const char *path)
+/* Hash of this program's bytes, folded block by block. ST_IO. */
+static enum status hash_program(uint64_t *hash)
 {
     static const size_t block = 1 << 16;
     char *bytes = malloc(block);
-    FILE *file = bytes ? fopen(path, "rbe") : NULL;
-    uint64_t hash = 0;
+    FILE *file = bytes ? fopen("/proc/self/exe", "rbe") : NULL;
     size_t n;
+    *hash = 0;
     while (file && (n = fread(bytes, 1, block, file)) > 0)
-        hash = hash_bytes(hash, bytes, n);
+        *hash = hash_bytes(*hash, bytes, n);
+    bool read = file && !ferror(file);
     if (file)
         fclose(file);
     free(bytes);
-    return hash;
+    return read ? ST_OK : fail(ST_IO, "this program's own file cannot be read");
 }
 
-/* All that the numbers depend on, as text: the cell without how it is measured, the conditions, the
- * program itself. Allocated. */
+/* All that the numbers depend on, as text, allocated: of the cell, what is not about how it is
+ * measured or spread over ranks. A checkpoint is its hash, wherever it lies. */
 static enum status make_key(const struct reference *r, const struct spec *spec, char **out)
 {
     const struct setup *s = r->setup;
+    const struct cell *c = &s->cell;
     char strategy[SPEC_TEXT];
-    struct record_cell cell = setup_record_cell(s, r->identity);
-    cell.strategy = spec_text(spec, strategy);
-    cell.transport = "local";
-    cell.exchange = "auto";
-    cell.graph = RECORD_YES;
-    cell.ranks = 1;
-    cell.repeats = cell.warmup_loops = cell.threads = 0;
-    char *json;
-    size_t size;
-    TRY(record_cell_write(&cell, &json, &size));
-    uint64_t text = s->cell.text ? hash_file(s->cell.text) : 0;
-    int n = asprintf(out, "%s %.*s text %016" PRIx64 " program %016" PRIx64, RECORD_SCHEMA,
-                     (int)size, json, text, hash_file("/proc/self/exe"));
-    free(json);
+    uint64_t program;
+    uint64_t conditions = 0; // of the tensors of --text, in the file that is open
+    TRY(hash_program(&program));
+    if (s->text)
+        TRY(safetensors_hash(s->text, &conditions));
+    int n =
+        asprintf(out,
+                 "model=%s weights=%s size=%dx%d frames=%d steps=%d guidance=%.17g requests=%d "
+                 "dtype=%s backend=%s strategy=%s seed=%" PRId64 " text_tokens=%d "
+                 "conditions=%016" PRIx64 " program=%016" PRIx64,
+                 s->folder[0] ? "checkpoint" : c->model, r->identity, c->width, c->height,
+                 c->frames, c->steps, c->guidance, c->requests, c->dtype, c->backend,
+                 spec_text(spec, strategy), c->seed, s->problem.text_tokens, conditions, program);
     return n < 0 ? fail(ST_OOM, "key of a one-rank run: no host memory") : ST_OK;
 }
 
 /* ---- the cache ---- */
 
-char *reference_folder(char *buffer, size_t size)
+/* The bytes that were computed with are those of the identity: hashed now, behind all reading, and
+ * the files are still the same. */
+static enum status check_identity(const struct reference *r)
 {
-    const char *own = getenv("DITBENCH_CACHE");
-    const char *cache = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
-    buffer[0] = '\0';
-    if (own && own[0])
-        snprintf(buffer, size, "%s", own);
-    else if (cache && cache[0])
-        snprintf(buffer, size, "%s/ditbench", cache);
-    else if (home && home[0])
-        snprintf(buffer, size, "%s/.cache/ditbench", home);
-    return buffer;
+    const char *identity;
+    TRY(weights_identity(r->weights, &identity));
+    if (strcmp(identity, r->identity) != 0)
+        return fail(ST_INVALID, "%s: its files changed since the checkpoint was hashed",
+                    r->setup->cell.model);
+    return pins_hold(r->pins);
 }
 
-static char *hash_hex(uint64_t hash, char text[HASH_TEXT])
+/* Computes, and keeps what is known to be right of this key. */
+static enum status compute_and_keep(const struct reference *r, const struct spec *spec,
+                                    const char *key, float *out)
 {
-    snprintf(text, HASH_TEXT, "%016" PRIx64, hash);
-    return text;
-}
-
-static bool same_meta(const struct safetensors *file, const char *key, const char *want)
-{
-    const char *found = safetensors_meta(file, key);
-    return found && strcmp(found, want) == 0;
-}
-
-/* True when the entry is this key's and whole. */
-static bool load(const char *path, const char *key, size_t count, float *out)
-{
-    struct safetensors *file;
-    char hash[HASH_TEXT];
-    if (access(path, F_OK) != 0 || safetensors_open(path, &file) != ST_OK)
-        return false;
-    const struct safetensors_entry *e = safetensors_find(file, "latent");
-    bool good = e && e->type == SAFETENSORS_F32 && e->bytes == count * sizeof *out &&
-                same_meta(file, "key", key) &&
-                safetensors_floats(file, e, 0, (int64_t)count, out) == ST_OK &&
-                same_meta(file, "hash", hash_hex(hash_bytes(0, out, count * sizeof *out), hash));
-    safetensors_close(file);
-    return good;
-}
-
-static enum status store(const char *path, const char *key, size_t count, const float *latent)
-{
-    char hash[HASH_TEXT];
-    struct safetensors_item item = {"latent", 1, {(int64_t)count}, latent};
-    const char *const meta[][2] = {
-        {"key", key}, {"hash", hash_hex(hash_bytes(0, latent, count * sizeof *latent), hash)}};
-    TRY(folder_make_above(path));
-    return safetensors_write(path, 1, &item, 2, meta);
+    TRY(compute(r, spec, out));
+    TRY(check_identity(r));
+    if (reference_cache_store(key, reference_count(&r->setup->problem), out) == ST_OK)
+        return ST_OK;
+    fprintf(stderr, "ditbench: the one-rank run is not kept: %s\n", status_message());
+    status_clear();
+    return ST_OK;
 }
 
 enum status reference_latents(const struct reference *reference, const struct spec *spec,
                               float *out)
 {
-    char folder[PATH_MAX / 2];
-    char path[PATH_MAX];
-    char hash[HASH_TEXT];
     char *key;
-    size_t count = reference_count(&reference->setup->problem);
+    if (!reference->setup->cell.cache)
+        return compute(reference, spec, out);
     TRY(make_key(reference, spec, &key));
-    bool cached = reference_folder(folder, sizeof folder)[0] != '\0';
-    snprintf(path, sizeof path, "%s/reference-%s.safetensors", folder,
-             hash_hex(hash_text(0, key), hash));
     enum status st = ST_OK;
-    if (!cached || !load(path, key, count, out)) {
-        status_clear();
-        st = compute(reference, spec, out);
-        if (st == ST_OK && cached && store(path, key, count, out) != ST_OK)
-            fprintf(stderr, "ditbench: the one-rank run is not kept: %s\n", status_message());
-    }
+    if (!reference_cache_load(key, reference_count(&reference->setup->problem), out))
+        st = compute_and_keep(reference, spec, key, out);
     free(key);
     return st;
 }

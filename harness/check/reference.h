@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Final latents of a one-rank run: what a cell is checked against. Computed once for each (problem,
- * specification, conditions, weights, build) and kept in a cache folder: $DITBENCH_CACHE, else
- * $XDG_CACHE_HOME/ditbench, else
- * ~/.cache/ditbench. An entry holds the whole key and a hash of its numbers; what does not match is
- * computed again.
+ * specification, conditions, weights, build) and kept in the cache (reference_cache.h), unless the
+ * cell is without it. What is kept is kept under a hash of the bytes that it was computed from.
  */
 #ifndef HARNESS_CHECK_REFERENCE_H
 #define HARNESS_CHECK_REFERENCE_H
 
-#include "harness/cell/setup.h"
+#include "harness/cell/pins.h"
 
 struct reference {
     const struct setup *setup;
     struct weights *weights;
-    const char *identity; /* of the weights */
+    const char *identity;    /* of the weights, as somebody hashed them; checked where it counts */
+    const struct pins *pins; /* the files behind it */
     const struct prompt *prompt;
     int device;                            /* the GPU that it runs on */
     void (*on_step)(void *self, int step); /* (optional) while it computes */
@@ -22,12 +21,9 @@ struct reference {
 };
 
 /* out [requests, C, h, w]. A cache that cannot be read or written costs a warning on standard
- * error, never the result. */
+ * error, never the result. ST_INVALID: the weights are not, or no more, those of the identity. */
 enum status reference_latents(const struct reference *reference, const struct spec *spec,
                               float *out);
-
-/* The folder of the cache, "" where no variable names one. buffer of `size` bytes; returns it. */
-char *reference_folder(char *buffer, size_t size);
 
 /* Elements of all requests' latents. */
 size_t reference_count(const struct problem *problem);

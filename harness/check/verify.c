@@ -138,7 +138,27 @@ static double choose_tolerance(const struct job *job)
     return job->file->tolerance;
 }
 
-static enum status judge(const struct job *job, const float *out)
+/* A stale step cannot equal a reference: says what would, and what a stale run is compared with. */
+static enum status refuse(const struct job *job, const struct plan *plan, double error)
+{
+    char strategy[SPEC_TEXT];
+    char against[SPEC_TEXT];
+    struct spec one;
+    const struct verify_file *f = job->file;
+    if (plan->exact || f->kind == VERIFY_FORWARD)
+        return fail(ST_WRONG, "relative error %.3g is above the tolerance %g", error,
+                    job->tolerance);
+    spec_reference(&plan->spec, &one);
+    return fail(ST_WRONG,
+                "relative error %.3g is above the tolerance %g: %s cannot equal the reference, for "
+                "after %d synchronous step%s it uses keys of the step before; warmup=%d makes all "
+                "steps synchronous, and `ditbench run` compares the strategy with its own one-rank "
+                "run, %s",
+                error, job->tolerance, spec_text(&plan->spec, strategy), plan->warmup,
+                plan->warmup == 1 ? "" : "s", f->steps, spec_text(&one, against));
+}
+
+static enum status judge(const struct job *job, const struct plan *plan, const float *out)
 {
     const struct verify_file *f = job->file;
     struct latent_geometry g = problem_geometry(&job->setup->problem);
@@ -153,12 +173,22 @@ static enum status judge(const struct job *job, const float *out)
            q.worst % plane / (size_t)g.width, q.worst % (size_t)g.width, job->tolerance,
            pass ? "ok" : "WRONG");
     fflush(stdout);
-    return pass ? ST_OK
-                : fail(ST_WRONG, "relative error %.3g is above the tolerance %g", q.rel_l2,
-                       job->tolerance);
+    return pass ? ST_OK : refuse(job, plan, q.rel_l2);
 }
 
 /* ---- the run ---- */
+
+static void tell(const struct job *job, long done)
+{
+    const struct verify *v = job->verify;
+    if (v->on_progress)
+        v->on_progress(v->on_progress_self, done, job->file->steps);
+}
+
+static void on_step(void *self, int step)
+{
+    tell(self, step + 1);
+}
 
 static enum status compute(const struct job *job, struct run *run, float *out)
 {
@@ -186,13 +216,17 @@ static enum status run_rank(const struct job *job, const struct rank *rank, cons
         .latent = f->latent,
         .step_noise = f->step_noise,
         .graph = job->setup->cell.graph,
+        .on_step = out ? on_step : NULL,
+        .on_step_self = (void *)job,
     };
     struct run *run;
     TRY(run_open(plan, &inputs, rank->dev, rank->world, &run));
     enum status st = compute(job, run, out);
     run_close(run);
     TRY(st);
-    return comm_agree(rank->world, out ? judge(job, out) : ST_OK);
+    if (out)
+        tell(job, f->steps);
+    return comm_agree(rank->world, out ? judge(job, plan, out) : ST_OK);
 }
 
 static enum status on_rank(void *self, const struct rank *rank)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* argp over the tables of commands and cells. Interprets no value. */
 #include "harness/cli/args.h"
+#include "harness/cell/options.h"
 
 #include "kernels/base/suggest.h"
 
@@ -113,12 +114,26 @@ static enum status refuse(const struct parse *p, const char *name, size_t n)
                 p->args->command);
 }
 
+/* "-m", "-model": options here have two dashes. */
+static enum status refuse_short(const struct parse *p, const char *name)
+{
+    size_t n = strcspn(name, "=");
+    const struct argp_option *meant = find_option(p, name, n);
+    if (strncmp(name, "help", n) == 0)
+        return fail(ST_INVALID, "unknown option '-%.60s' (did you mean '--help'?)", name);
+    return fail(ST_INVALID, "unknown option '-%.60s'%s%s%s; options begin with two dashes", name,
+                meant ? " (did you mean '--" : "", meant ? meant->name : "", meant ? "'?)" : "");
+}
+
 static enum status check_names(const struct parse *p, int argc, char **argv)
 {
     static const char *const common[] = {"help", "usage", "version"};
     for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "--", 2) != 0)
+        if (strncmp(argv[i], "--", 2) != 0) {
+            if (argv[i][0] == '-' && argv[i][1] && !strchr("?V", argv[i][1]))
+                return refuse_short(p, argv[i] + 1);
             continue;
+        }
         const char *name = argv[i] + 2;
         size_t n = strcspn(name, "=");
         if (name[0] == '\0')
@@ -141,7 +156,8 @@ enum status args_parse(const struct args *args, int argc, char **argv, struct ce
     struct parse p = {.args = args, .cell = cell, .self = self};
     build_options(&p);
     TRY(check_names(&p, argc, argv));
-    const struct argp argp = {p.option, on_key, args->positional, args->about, NULL, NULL, NULL};
+    const char *positional = args->positional[0] ? args->positional : NULL;
+    const struct argp argp = {p.option, on_key, positional, args->about, NULL, NULL, NULL};
     snprintf(name, sizeof name, "ditbench %s", args->command);
     char *own_name = argv[0];
     argv[0] = name;

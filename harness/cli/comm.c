@@ -21,6 +21,7 @@ struct comm_options {
     struct comm_bench bench;
     int64_t max; /* 0: by the backend */
     int forms;
+    int ranks; /* 0: as many as there are GPUs, or two */
     bool json;
     /* on rank 0 */
     const struct cell *cell;
@@ -28,18 +29,32 @@ struct comm_options {
     json_t *rows; /* with json */
 };
 
-enum { KEY_MIN = 1, KEY_MAX, KEY_FACTOR, KEY_ITERS, KEY_WARMUP, KEY_OP, KEY_GRAPH, KEY_JSON };
-enum { MAX_ITERS = 100000, LOOPS_TIMEOUT_S = 60 };
+enum {
+    KEY_MIN = 1,
+    KEY_MAX,
+    KEY_FACTOR,
+    KEY_ITERS,
+    KEY_WARMUP,
+    KEY_OP,
+    KEY_GRAPH,
+    KEY_RANKS,
+    KEY_JSON
+};
+enum { MAX_ITERS = 100000, MAX_FACTOR = 1 << 20, LOOPS_TIMEOUT_S = 60 };
+
+static const int64_t most_bytes = INT64_C(1) << 40;
 
 static const struct args_option own[] = {
-    {"min", KEY_MIN, "BYTES", "smallest size (1024)"},
-    {"max", KEY_MAX, "BYTES", "largest size (4 MiB on the CPU, 64 MiB on GPUs)"},
-    {"factor", KEY_FACTOR, "F", "from one size to the next (4)"},
-    {"iters", KEY_ITERS, "N", "samples of each (20)"},
-    {"warmup", KEY_WARMUP, "N", "samples before them (5)"},
+    {"min", KEY_MIN, "SIZE", "smallest size (default: 1K); K, M, G are powers of 1024"},
+    {"max", KEY_MAX, "SIZE", "largest size (default: 4M on the CPU, 64M on GPUs)"},
+    {"factor", KEY_FACTOR, "F", "from one size to the next (default: 4)"},
+    {"iters", KEY_ITERS, "N", "samples of each (default: 20)"},
+    {"warmup", KEY_WARMUP, "N", "samples before them (default: 5)"},
     {"op", KEY_OP, "NAME",
      "this one only: all_reduce, all_gather, all_to_all, send, to_heads, to_tokens"},
-    {"graph", KEY_GRAPH, "on|off|both", "as recorded graphs, launched one by one (both)"},
+    {"graph", KEY_GRAPH, "on|off|both",
+     "as captured graphs, one by one, or both (default: both where graphs can be captured)"},
+    {"ranks", KEY_RANKS, "N", "ranks (default: the GPUs that are seen, else 2)"},
     {"json", KEY_JSON, NULL, "JSON on one line"},
     {NULL, 0, NULL, NULL},
 };
@@ -78,11 +93,11 @@ static enum status take(void *self, int key, const char *value)
     struct comm_options *o = self;
     switch (key) {
     case KEY_MIN:
-        return number_whole("--min", value, 1, INT64_C(1) << 40, &o->bench.min);
+        return number_bytes("--min", value, 1, most_bytes, &o->bench.min);
     case KEY_MAX:
-        return number_whole("--max", value, 1, INT64_C(1) << 40, &o->max);
+        return number_bytes("--max", value, 1, most_bytes, &o->max);
     case KEY_FACTOR:
-        return number_int("--factor", value, 2, 1 << 20, &o->bench.factor);
+        return number_int("--factor", value, 2, MAX_FACTOR, &o->bench.factor);
     case KEY_ITERS:
         return number_int("--iters", value, 1, MAX_ITERS, &o->bench.iters);
     case KEY_WARMUP:
@@ -91,6 +106,8 @@ static enum status take(void *self, int key, const char *value)
         return take_op(o, value);
     case KEY_GRAPH:
         return take_graph(o, value);
+    case KEY_RANKS:
+        return number_int("--ranks", value, 1, PROBLEM_MAX_REQUESTS, &o->ranks);
     default:
         o->json = true;
         return ST_OK;
@@ -104,7 +121,7 @@ static void print_head(const struct comm_options *o)
     const struct cell *cell = o->cell;
     printf("# %s over %s, %d ranks, exchange %s; median, p10 and p90 of %d samples, each the mean\n"
            "# of %d operations in a row, on the slowest rank; GB = 1e9 bytes\n"
-           "#%11s %12s %5s %-10s %-6s %10s %10s %10s %8s %8s %7s\n",
+           "#%10s %10s %4s %-10s %-5s %9s %9s %9s %7s %7s %7s\n",
            cell->backend, cell->transport, cell->ranks, cell->exchange, o->bench.iters,
            COMM_BENCH_CHAIN, "size(B)", "count", "type", "op", "graph", "time(us)", "p10", "p90",
            "algbw", "busbw", "#wrong");
@@ -125,7 +142,7 @@ static void on_row(void *self, const struct comm_bench_row *row)
     }
     if (o->printed++ == 0)
         print_head(o);
-    printf("%12lld %12lld %5s %-10s %-6s %10.2f %10.2f %10.2f %8.2f %8.2f %7lld\n",
+    printf("%11lld %10lld %4s %-10s %-5s %9.2f %9.2f %9.2f %7.2f %7.2f %7lld\n",
            (long long)row->bytes, (long long)row->count, dtype, row->op, row->graph ? "on" : "off",
            row->median_us, row->p10_us, row->p90_us, row->algbw, row->busbw, (long long)row->wrong);
     fflush(stdout);
@@ -141,17 +158,17 @@ static enum status print_json(struct comm_options *o, const struct cell *cell)
 
 /* ---- on the ranks ---- */
 
-/* Each rank has an own copy: what it can record is its device's to say. */
+/* Each rank has an own copy: what it can capture is its device's to say. */
 static enum status measure(void *self, const struct rank *rank)
 {
     const struct comm_options *o = self;
     struct comm_bench bench = o->bench;
-    bool records = comm_bench_records(rank);
-    if (!records && (o->forms == FORM_GRAPH || o->forms == FORMS_BOTH))
-        return fail(ST_UNSUPPORTED, "--graph: this backend and transport record no graphs; "
+    bool captures = comm_bench_captures(rank);
+    if (!captures && (o->forms == FORM_GRAPH || o->forms == FORMS_BOTH))
+        return fail(ST_UNSUPPORTED, "--graph: this backend and transport capture no graphs; "
                                     "use --graph off");
     bench.direct = o->forms != FORM_GRAPH;
-    bench.graph = records && o->forms != FORM_DIRECT;
+    bench.graph = captures && o->forms != FORM_DIRECT;
     return comm_bench_run(&bench, rank);
 }
 
@@ -182,9 +199,10 @@ static enum status fill(struct comm_options *o, struct cell *cell, const struct 
 {
     bool gpus = strcmp(cell->backend, "cpu") != 0 && backend_find("cuda") && gpus_count() > 1;
     if (cell->ranks == 0)
-        cell->ranks = place ? place->size : gpus ? gpus_count() : 2;
-    if (cell->ranks > COMM_CASE_RANKS)
-        return fail(ST_INVALID, "--ranks: found %d; at most %d", cell->ranks, COMM_CASE_RANKS);
+        cell->ranks = o->ranks > 0 ? o->ranks : place ? place->size : gpus ? gpus_count() : 2;
+    if (cell->ranks > PROBLEM_MAX_REQUESTS)
+        return fail(ST_INVALID, "%d processes under mpirun; `comm` takes at most %d", cell->ranks,
+                    PROBLEM_MAX_REQUESTS);
     cell->requests = cell->ranks;
     snprintf(cell->model, sizeof cell->model, "dit-tiny");
     if (cell->ranks > 1)
@@ -233,12 +251,13 @@ static enum status run(struct comm_options *o, struct cell *cell, char **argv)
 
 static enum status comm_main(int argc, char **argv)
 {
-    static const char *const only[] = {"backend", "transport", "exchange", "ranks",
+    static const char *const only[] = {"backend", "transport", "exchange",
                                        "threads", "dtype",     NULL};
     static const struct args args = {
         .command = "comm",
         .positional = "",
-        .about = "Times the operations between ranks by size, and checks their results.",
+        .about = "Times the operations between ranks by size, in the columns of nccl-tests, and "
+                 "checks their results: exit status 1 when an element is wrong.",
         .own = own,
         .cell = true,
         .only = only,

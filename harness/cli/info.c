@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ditbench info`: features built in, libraries and their versions, devices. */
+/* `ditbench info`: features built in, libraries and their versions, devices, the cache. */
+#include "harness/base/fold.h"
+#include "harness/base/limits.h"
 #include "harness/base/self.h"
+#include "harness/check/reference_cache.h"
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/host/env.h"
 #include "kernels/backend.h"
+#include "kernels/base/cache.h"
 #include "kernels/comm/comm.h"
 #include "kernels/identity.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,10 +65,11 @@ static json_t *devices(void)
         if (ops->count(&n) != ST_OK)
             n = 0;
         size_t bytes = n > 0 ? available_on(ops, why, sizeof why) : 0;
+        json_t *available = bytes < SIZE_MAX ? json_integer((json_int_t)bytes) : json_null();
         json_array_append_new(out,
-                              json_pack("{s:s, s:i, s:o, s:I, s:s?}", "backend", ops->name,
+                              json_pack("{s:s, s:i, s:o, s:o, s:s?}", "backend", ops->name,
                                         "devices", n, "names", names_of(ops, n), "available_bytes",
-                                        (json_int_t)bytes, "failure", why[0] ? why : NULL));
+                                        available, "failure", why[0] ? why : NULL));
     }
     return out;
 }
@@ -84,38 +90,79 @@ static json_t *libraries(const struct record_map *map)
     return out;
 }
 
+/* folder: null where no variable names one. */
+static json_t *cache_info(void)
+{
+    char folder[PATH_MAX];
+    int entries;
+    uint64_t bytes;
+    reference_cache_count(&entries, &bytes);
+    const char *place = cache_folder(folder, sizeof folder)[0] ? folder : NULL;
+    return json_pack("{s:s?, s:i, s:I}", "folder", place, "one_rank_runs", entries, "bytes",
+                     (json_int_t)bytes);
+}
+
 static json_t *build_info(const struct record_env *env, json_t *seen)
 {
-    return json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:i}", "version",
-                     self_version(), "commit", env->commit, "dirty", env->dirty == RECORD_YES,
-                     "compiler", env->compiler, "flags", env->flags, "features", features(),
-                     "libraries", libraries(&env->libraries), "transports", transports(), "devices",
-                     seen, "host", env->host, "os", env->os, "cpu", env->cpu, "cores", env->cores);
+    char share[PATH_MAX];
+    const char *place = self_share(share) == ST_OK ? share : NULL;
+    status_clear();
+    return json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s?, s:s, s:s, s:s, s:i}",
+                     "version", self_version(), "commit", env->commit, "dirty",
+                     env->dirty == RECORD_YES, "compiler", env->compiler, "flags", env->flags,
+                     "features", features(), "libraries", libraries(&env->libraries), "transports",
+                     transports(), "devices", seen, "cache", cache_info(), "share", place, "host",
+                     env->host, "os", env->os, "cpu", env->cpu, "cores", env->cores);
+}
+
+/* "149906.3 MB available" */
+static char *memory_text(const json_t *item, char *text, size_t size)
+{
+    char limit[LIMITS_TEXT];
+    const json_t *bytes = json_object_get(item, "available_bytes");
+    bool host = strcmp(json_string_value(json_object_get(item, "backend")), "cpu") == 0;
+    if (json_is_integer(bytes))
+        snprintf(text, size, "%.1f MB available%s", 1e-6 * (double)json_integer_value(bytes),
+                 host ? limits_space(limit) : "");
+    else
+        snprintf(text, size, "free memory not known");
+    return text;
 }
 
 /* "cuda: 2 (NVIDIA H200, NVIDIA H200), 149906.3 MB available" */
-static void print_device(const json_t *item)
+static void print_device(const json_t *item, int column)
 {
+    char text[3000];
+    char memory[200];
     size_t i;
     const json_t *name;
     const json_t *names = json_object_get(item, "names");
     const char *failure = json_string_value(json_object_get(item, "failure"));
-    printf("%s: %lld", json_string_value(json_object_get(item, "backend")),
-           (long long)json_integer_value(json_object_get(item, "devices")));
-    json_array_foreach(names, i, name) printf("%s%s", i ? ", " : " (", json_string_value(name));
-    printf("%s, %.1f MB available%s%s\n", json_array_size(names) ? ")" : "",
-           1e-6 * (double)json_integer_value(json_object_get(item, "available_bytes")),
-           failure ? "; " : "", failure ? failure : "");
+    size_t used = (size_t)snprintf(text, sizeof text, "%s: %lld",
+                                   json_string_value(json_object_get(item, "backend")),
+                                   (long long)json_integer_value(json_object_get(item, "devices")));
+    json_array_foreach(names, i, name) if (used < sizeof text) used += (size_t)snprintf(
+        text + used, sizeof text - used, "%s%s", i ? ", " : " (", json_string_value(name));
+    if (used < sizeof text)
+        snprintf(text + used, sizeof text - used, "%s, %s%s%s", json_array_size(names) ? ")" : "",
+                 memory_text(item, memory, sizeof memory), failure ? "; " : "",
+                 failure ? failure : "");
+    fold_print(column, column, text);
 }
 
-static void print_value(const char *key, const json_t *value)
+/* indent: columns before the key */
+static void print_value(const char *key, const json_t *value, int indent)
 {
+    enum { KEY = 15 };
+    if (json_is_object(value) || json_is_array(value))
+        return;
+    printf("%*s%-*s", indent, "", KEY, key);
     if (json_is_string(value))
-        printf("%-14s %s\n", key, json_string_value(value));
+        fold_print(indent + KEY, indent + KEY, json_string_value(value));
     else if (json_is_integer(value))
-        printf("%-14s %lld\n", key, (long long)json_integer_value(value));
-    else if (json_is_boolean(value))
-        printf("%-14s %s\n", key, json_is_true(value) ? "yes" : "no");
+        printf("%lld\n", (long long)json_integer_value(value));
+    else
+        printf("%s\n", json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "none");
 }
 
 /* Two levels are all that there is. */
@@ -128,14 +175,10 @@ static void print_lines(json_t *info)
         const char *inner;
         json_t *item;
         size_t i;
-        print_value(key, value);
+        print_value(key, value, 0);
         if (json_is_object(value)) {
             printf("%s\n", key);
-            json_object_foreach(value, inner, item)
-            {
-                printf("  ");
-                print_value(inner, item);
-            }
+            json_object_foreach(value, inner, item) print_value(inner, item, 2);
         }
         json_array_foreach(value, i, item)
         {
@@ -143,7 +186,7 @@ static void print_lines(json_t *info)
             if (json_is_string(item))
                 printf("%s\n", json_string_value(item));
             else
-                print_device(item);
+                print_device(item, 15);
         }
     }
 }
@@ -168,7 +211,7 @@ static enum status info_run(int argc, char **argv)
     static const struct args args = {
         .command = "info",
         .positional = "",
-        .about = "Shows what this build has and what it sees.",
+        .about = "Shows what this build has, what it sees and what it keeps.",
         .own = own,
         .take = take,
     };

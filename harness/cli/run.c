@@ -6,8 +6,8 @@
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/host/env.h"
-#include "harness/launch/launch.h"
 #include "harness/launch/place.h"
+#include "harness/launch/scratch.h"
 #include "harness/launch/watchdog.h"
 #include "harness/measure/outcome.h"
 #include "harness/measure/worker.h"
@@ -91,15 +91,6 @@ static void drop_log(const char *log, bool fine)
         fprintf(stderr, "ditbench run: what the processes said is in %s\n", log);
 }
 
-static enum status identity_of(const struct setup *setup, char *text, size_t size)
-{
-    struct weights *weights;
-    TRY(setup_weights(setup, &weights));
-    snprintf(text, size, "%s", weights_identity(weights));
-    weights_close(weights);
-    return ST_OK;
-}
-
 /* What is measured is not quite what was asked for. */
 static void note_threads(const struct setup *setup)
 {
@@ -110,16 +101,15 @@ static void note_threads(const struct setup *setup)
                 setup->cell.ranks, setup->cell.threads, setup->threads_asked);
 }
 
-static enum status run_launched(const struct setup *setup, const struct run_options *o, int argc,
-                                char **argv)
+static enum status run_pinned(const struct setup *setup, const struct run_options *o,
+                              const char *identity, const struct pins *pins, int argc, char **argv)
 {
     char log[4096];
-    char identity[64];
     struct progress progress;
     struct record *record = NULL;
     enum status code;
-    TRY(identity_of(setup, identity, sizeof identity));
     TRY(temporary_log(log, sizeof log));
+    scratch_remove_orphans();
     note_threads(setup);
     interrupt_catch();
     progress_start(&progress, 1, 0);
@@ -129,6 +119,7 @@ static enum status run_launched(const struct setup *setup, const struct run_opti
         .argc = argc,
         .argv = argv,
         .identity = identity,
+        .pins = pins,
         .log = log,
         .output = o->output,
         .on_progress = progress_step,
@@ -143,20 +134,24 @@ static enum status run_launched(const struct setup *setup, const struct run_opti
     return st;
 }
 
-/* ---- as one of mpirun's processes ---- */
-
-static void on_phase(void *self, const char *name, bool reporter)
+static enum status run_launched(const struct setup *setup, const struct run_options *o, int argc,
+                                char **argv)
 {
-    (void)self;
-    watchdog_phase(name, reporter);
+    char identity[PINS_IDENTITY];
+    struct pins pins;
+    enum status st = pins_identify(setup, identity, &pins);
+    if (st == ST_OK)
+        st = run_pinned(setup, o, identity, &pins, argc, argv);
+    pins_release(&pins);
+    return st;
 }
 
-static void on_beat(void *self, long done, long total)
+/* ---- as one of mpirun's processes ---- */
+
+static void say_why(enum status st)
 {
-    (void)self;
-    (void)done;
-    (void)total;
-    watchdog_beat();
+    (void)st;
+    fprintf(stderr, "ditbench run: %s\n", status_message());
 }
 
 /* Refusals are the same on every rank, and nobody waits yet. */
@@ -168,12 +163,45 @@ static enum status check_plan(const struct setup *setup)
     return setup_check_build(setup);
 }
 
+/* What rank 0 tells the others about the files of the cell. */
+struct shared {
+    char identity[PINS_IDENTITY];
+    enum status status; /* of hashing them */
+    size_t size;        /* of the text of the pins, which follows */
+};
+
+/* Rank 0 is the driver here: it hashes, and all hold their files to its. *text: allocated. */
+static enum status share_pins(const struct setup *setup, const struct rendezvous *where,
+                              struct shared *out, char **text)
+{
+    *out = (struct shared){.status = ST_OK};
+    *text = NULL;
+    if (where->rank == 0) {
+        struct pins pins;
+        out->status = pins_identify(setup, out->identity, &pins);
+        *text = pins_text(&pins);
+        out->size = *text ? strlen(*text) + 1 : 0;
+        pins_release(&pins);
+    }
+    TRY(rendezvous_broadcast(where, "files", out, sizeof *out));
+    if (out->status != ST_OK)
+        return where->rank == 0 ? out->status
+                                : fail(out->status, "rank 0 could not hash the files");
+    if (where->rank > 0)
+        *text = malloc(out->size + 1);
+    if (!*text)
+        return fail(ST_OOM, "list of files: no host memory");
+    return rendezvous_broadcast(where, "pins", *text, out->size);
+}
+
 /* *agreed: a failure is the same on every rank, and nobody waits for this one. */
 static enum status run_as_rank(const struct setup *setup, const struct run_options *o,
                                const struct outcome_options *options, const struct place *place,
                                bool *agreed)
 {
     struct record *record = NULL;
+    struct shared shared;
+    char *pins;
     enum status st = check_plan(setup);
     if (st != ST_OK) {
         if (place->where.rank > 0)
@@ -186,18 +214,25 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
     if (place->where.rank == 0)
         note_threads(setup);
     double load = env_load();
-    double limit = setup->cell.timeout_s;
-    TRY(watchdog_start(place->where.rank, limit, limit > 0 ? limit : LAUNCH_SILENCE_S));
+    struct watchdog dog =
+        watchdog_limits(place->where.rank, setup->cell.timeout_s, setup->cell.check, 0);
+    dog.end = say_why;
+    TRY(watchdog_start(&dog));
+    st = share_pins(setup, &place->where, &shared, &pins);
+    *agreed = shared.status != ST_OK;
     const struct worker worker = {
         .setup = setup,
         .place = &place->where,
+        .identity = shared.identity,
+        .pins = pins,
         .output = o->output,
-        .on_phase = on_phase,
-        .on_beat = on_beat,
     };
-    st = worker_run(&worker, &record);
-    watchdog_stop();
-    *agreed = st == ST_OK || st == ST_WRONG;
+    if (st == ST_OK) {
+        st = worker_run(&worker, &record);
+        *agreed = st == ST_OK || st == ST_WRONG;
+    }
+    watchdog_phase("leave", true);
+    free(pins);
     if (record) {
         struct outcome_options named = *options;
         named.identity = record->cell.weights;

@@ -6,6 +6,7 @@
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/launch/place.h"
+#include "harness/report/progress.h"
 
 #include <limits.h>
 #include <math.h>
@@ -39,6 +40,32 @@ static enum status take(void *self, int key, const char *value)
     return ST_OK;
 }
 
+/* A line of progress, on the rank that has the result: of several processes only that one begins
+ * it, with its first step. It is gone before the verdict is printed. */
+struct told {
+    struct progress progress;
+    const struct cell *cell;
+    bool begun;
+};
+
+static void begin(struct told *told)
+{
+    progress_start(&told->progress, 1, 0);
+    progress_cell(&told->progress, told->cell->strategy);
+    told->begun = true;
+}
+
+static void on_progress(void *self, long done, long total)
+{
+    struct told *told = self;
+    if (!told->begun)
+        begin(told);
+    if (done < total)
+        progress_step(&told->progress, "measure", done, total);
+    else
+        progress_finish(&told->progress);
+}
+
 /* *processes > 0: nothing was computed, and so many ranks are to be started. */
 static enum status verify_file(const struct cell *cell, const struct verify_options *o,
                                const struct rendezvous *place, bool *agreed, int *processes)
@@ -51,9 +78,19 @@ static enum status verify_file(const struct cell *cell, const struct verify_opti
     TRY(dit_config_load(cell->model, &config, folder, sizeof folder));
     enum status st = verify_file_read(o->reference, &config, &file);
     if (st == ST_OK) {
+        struct told told = {.cell = cell};
         struct verify verify = {
-            .cell = cell, .file = &file, .place = place, .tolerance = o->tolerance};
+            .cell = cell,
+            .file = &file,
+            .place = place,
+            .tolerance = o->tolerance,
+            .on_progress = on_progress,
+            .on_progress_self = &told,
+        };
+        if (!place)
+            begin(&told);
         st = verify_run(&verify);
+        progress_finish(&told.progress);
         *agreed = verify.agreed;
         *processes = verify.processes;
     }

@@ -2,10 +2,13 @@
 /* The hidden command behind `run` and `sweep`: the process, or one of the processes, of a cell, or
  * the one that starts those. Speaks the lines of launch.h on standard output. */
 #include "harness/measure/worker.h"
+#include "harness/base/exit_code.h"
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/host/env.h"
+#include "harness/launch/launch.h"
 #include "harness/launch/place.h"
+#include "harness/launch/watchdog.h"
 #include "harness/measure/outcome.h"
 
 #include <fcntl.h>
@@ -18,13 +21,15 @@
 
 struct worker_options {
     const char *identity;
+    const char *pins;
     const char *output;
 };
 
-enum { KEY_IDENTITY = 1, KEY_OUTPUT };
+enum { KEY_IDENTITY = 1, KEY_PINS, KEY_OUTPUT };
 
 static const struct args_option own[] = {
-    {"identity", KEY_IDENTITY, "TEXT", "of the weights, where it is known already"},
+    {"identity", KEY_IDENTITY, "TEXT", "of the weights"},
+    {"pins", KEY_PINS, "TEXT", "of the files behind it"},
     {"output", KEY_OUTPUT, "FILE", "final latents, safetensors"},
     {NULL, 0, NULL, NULL},
 };
@@ -32,7 +37,7 @@ static const struct args_option own[] = {
 static enum status take(void *self, int key, const char *value)
 {
     struct worker_options *o = self;
-    *(key == KEY_IDENTITY ? &o->identity : &o->output) = value;
+    *(key == KEY_IDENTITY ? &o->identity : key == KEY_PINS ? &o->pins : &o->output) = value;
     return ST_OK;
 }
 
@@ -59,12 +64,11 @@ static void say_line(const char *line, size_t size)
     }
 }
 
-static void on_phase(void *self, const char *name, bool reporter)
+static void on_phase(void *self, const char *name)
 {
     char line[60];
     (void)self;
-    if (reporter)
-        say_line(line, (size_t)snprintf(line, sizeof line, "phase %.40s\n", name));
+    say_line(line, (size_t)snprintf(line, sizeof line, "phase %.40s\n", name));
 }
 
 static void on_beat(void *self, long done, long total)
@@ -93,7 +97,7 @@ static void die(void *self, enum status st)
 {
     (void)self;
     say_failure(st);
-    _exit(ending_exit_code(st));
+    _exit(exit_code_of(st));
 }
 
 static enum status say_record(const struct record *record)
@@ -123,6 +127,7 @@ static enum status work(const struct cell *cell, const struct worker_options *o,
         .setup = setup,
         .place = place_rendezvous(place),
         .identity = o->identity,
+        .pins = o->pins,
         .output = o->output,
         .on_phase = on_phase,
         .on_beat = on_beat,
@@ -164,18 +169,32 @@ static enum place_starter starter_of(const struct cell *cell)
     return strcmp(cell->transport, "nccl") == 0 && cell->ranks > 1 ? PLACE_FORKED : PLACE_ALONE;
 }
 
+/* Ends this process a little later than the launcher would: on a host that is cut off, it cannot.
+ */
+static enum status watch(const struct cell *cell, int rank)
+{
+    struct watchdog dog = watchdog_limits(rank, cell->timeout_s, cell->check, LAUNCH_RANK_GRACE_S);
+    dog.end = say_failure;
+    return watchdog_start(&dog);
+}
+
 static enum status start(struct cell *cell, const struct worker_options *o, char **argv)
 {
     struct place place;
     enum place_starter starter = starter_of(cell);
+    if (starter == PLACE_MPI) /* its start waits for peers already */
+        TRY(watch(cell, rendezvous_mpi_rank()));
     TRY(place_find(starter, &place));
     if (place.starter == PLACE_ALONE && starter == PLACE_MPI)
         return fail(ST_INVALID, "a worker over mpi must be started by mpirun");
     if (place.starter == PLACE_ALONE && starter == PLACE_FORKED)
         return start_ranks(cell->ranks, argv);
+    if (starter != PLACE_MPI)
+        TRY(watch(cell, place.where.rank));
     enum status st = work(cell, o, &place);
     if (place.starter != PLACE_ALONE && st != ST_OK)
         die(NULL, st); /* peers may wait: whoever started this rank ends them when it dies */
+    watchdog_phase("leave", true);
     if (place.starter == PLACE_MPI)
         rendezvous_finish();
     return st;
@@ -192,7 +211,7 @@ static enum status worker_main(int argc, char **argv)
         .loop = true,
         .take = take,
     };
-    struct worker_options o = {NULL, NULL};
+    struct worker_options o = {NULL, NULL, NULL};
     struct cell cell;
     prctl(PR_SET_PDEATHSIG,
           SIGKILL); /* under mpirun the parent is mpirun's, which dies with the sweep */

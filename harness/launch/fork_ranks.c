@@ -2,12 +2,12 @@
 /* Starting, awaiting and ending the ranks of one host. Reads none of their output. */
 #include "harness/launch/fork_ranks.h"
 
+#include "harness/base/limits.h"
+#include "harness/launch/scratch.h"
 #include "kernels/base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,43 +22,12 @@
 
 struct family {
     int n, left;
-    pid_t *pid; /* [n]; 0: has ended */
-    char folder[PATH_MAX];
+    pid_t *pid;               /* [n]; 0: has ended */
+    struct scratch scratch;   /* where they meet */
     sigset_t watched, before; /* signals that are waited for; the mask of before */
     bool interrupted, killed;
     struct fork_ranks_end end;
 };
-
-/* ---- the folder ---- */
-
-static enum status make_folder(char folder[PATH_MAX])
-{
-    const char *const place[] = {getenv("TMPDIR"), "/dev/shm", "/tmp"};
-    for (int i = 0; i < 3; i++) {
-        if (!place[i] || place[i][0] != '/' ||
-            snprintf(folder, PATH_MAX, "%s/ditbench-ranks-XXXXXX", place[i]) >= PATH_MAX)
-            continue;
-        if (mkdtemp(folder))
-            return ST_OK;
-    }
-    return fail(ST_IO,
-                "no folder in which ranks could meet: %s; set TMPDIR to one that takes files",
-                strerror(errno));
-}
-
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *where)
-{
-    (void)info;
-    (void)kind;
-    (void)where;
-    remove(path); /* what is gone already is fine */
-    return 0;
-}
-
-static void remove_folder(const char *folder)
-{
-    nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
 
 /* ---- start ---- */
 
@@ -72,7 +41,7 @@ static void become(const char *const *argv, const struct family *r, int rank, pi
         _exit(1);
     snprintf(place, sizeof place, "%d/%d", rank, r->n);
     setenv(PLACE, place, 1);
-    setenv(FOLDER, r->folder, 1);
+    setenv(FOLDER, r->scratch.path, 1);
     sigprocmask(SIG_SETMASK, &r->before, NULL);
     execvp(argv[0], (char *const *)argv);
     int error = errno;
@@ -86,7 +55,7 @@ static enum status start_rank(const char *const *argv, struct family *r, int ran
     int error = 0;
     pid_t parent = getpid();
     if (pipe2(failure, O_CLOEXEC))
-        return fail(ST_IO, "rank %d: no pipe: %s", rank, strerror(errno));
+        return fail(ST_IO, "rank %d: no pipe: %s%s", rank, strerror(errno), limits_hint(errno));
     fflush(NULL); /* nothing is to be written twice */
     pid_t pid = fork();
     if (pid == 0)
@@ -99,7 +68,8 @@ static enum status start_rank(const char *const *argv, struct family *r, int ran
     while (got < 0 && errno == EINTR);
     close(failure[0]);
     if (pid < 0)
-        return fail(ST_IO, "rank %d of %d: no process: %s", rank, r->n, strerror(why));
+        return fail(ST_IO, "rank %d of %d: no process: %s%s", rank, r->n, strerror(why),
+                    limits_hint(why));
     r->pid[rank] = pid;
     r->left++;
     if (got == (ssize_t)sizeof error)
@@ -160,7 +130,7 @@ static void await(struct family *r)
         bool late = deadline > 0 && now >= deadline;
         if ((r->interrupted || late) && !r->killed) {
             kill_ranks(r);
-            remove_folder(r->folder); /* who killed us may not wait for a slow death */
+            scratch_close(&r->scratch); /* who killed us may not wait for a slow death */
         }
         sleep_for(r, r->killed || deadline == 0 ? 1 : deadline - now);
     }
@@ -180,21 +150,18 @@ static void watch_signals(struct family *r)
 static enum status run(const char *const *argv, struct family *r)
 {
     int dies_by = 0;
-    enum status st = ST_OK;
-    TRY(make_folder(r->folder));
-    watch_signals(r);
     prctl(PR_GET_PDEATHSIG, &dies_by);
     if (dies_by != 0)
         prctl(PR_SET_PDEATHSIG, SIGTERM);
+    enum status st = scratch_open("ranks", &r->scratch);
     for (int i = 0; i < r->n && st == ST_OK; i++)
         st = start_rank(argv, r, i);
     if (st != ST_OK)
         kill_ranks(r);
     await(r);
-    remove_folder(r->folder);
+    scratch_close(&r->scratch);
     if (dies_by != 0)
         prctl(PR_SET_PDEATHSIG, dies_by);
-    sigprocmask(SIG_SETMASK, &r->before, NULL);
     if (st == ST_OK && r->interrupted)
         st = fail(ST_INTERRUPTED, "stopped by a signal");
     return st;
@@ -207,7 +174,9 @@ enum status fork_ranks_run(const char *const *argv, int n, struct fork_ranks_end
     r.pid = calloc((size_t)n, sizeof *r.pid);
     if (!r.pid)
         return fail(ST_OOM, "%d ranks: no host memory", n);
+    watch_signals(&r);
     enum status st = run(argv, &r);
+    sigprocmask(SIG_SETMASK, &r.before, NULL);
     *end = r.end;
     free(r.pid);
     return st;

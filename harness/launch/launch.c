@@ -3,9 +3,11 @@
  * business. */
 #include "harness/launch/launch.h"
 
+#include "harness/base/exit_code.h"
 #include "harness/base/interrupt.h"
+#include "harness/launch/log.h"
 #include "harness/launch/process.h"
-#include "kernels/base/clock.h"
+#include "harness/launch/timeout.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TICK_MS = 100, READ_SIZE = 65536, TAIL_LINES = 5, TAIL_BYTES = 4096 };
+enum { TICK_MS = 100, READ_SIZE = 65536 };
 
 struct watch {
     const struct launch *launch;
@@ -26,12 +28,13 @@ struct watch {
     bool closed; /* the child's output ended */
     char *line;  /* the line being read */
     size_t used, space;
+    char *bytes;   /* [READ_SIZE] */
     bool overlong; /* the rest of this line is dropped */
 
     char phase[40];
     long done, total;
-    double start, heard; /* seconds: of the clock's run, of the last protocol line */
-    bool failed;         /* a fail line came: */
+    struct timeout timeout;
+    bool failed; /* a fail line came: */
     enum status failure;
     char message[LAUNCH_REASON];
     char *record;
@@ -53,7 +56,7 @@ static bool status_of_name(const char *name, enum status *out)
 static bool take_phase(struct watch *w, const char *line)
 {
     if (strcmp(w->phase, "reference") == 0)
-        w->start = clock_seconds();
+        timeout_restart(&w->timeout);
     snprintf(w->phase, sizeof w->phase, "%.39s", line + strlen("phase "));
     w->done = w->total = 0;
     return true;
@@ -118,7 +121,7 @@ static void end_line(struct watch *w)
     w->line[w->used] = '\0';
     bool ours = !w->overlong && strlen(w->line) == w->used && take_line(w, w->line, w->used);
     if (ours) {
-        w->heard = clock_seconds();
+        timeout_heard(&w->timeout);
         if (w->launch->on_progress)
             w->launch->on_progress(w->launch->on_progress_self, w->phase, w->done, w->total);
     } else {
@@ -129,7 +132,7 @@ static void end_line(struct watch *w)
     w->overlong = false;
 }
 
-static enum status take_bytes(struct watch *w, const char *bytes, size_t size)
+static void take_bytes(struct watch *w, const char *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         if (bytes[i] == '\n') {
@@ -150,94 +153,37 @@ static enum status take_bytes(struct watch *w, const char *bytes, size_t size)
         }
         w->line[w->used++] = bytes[i];
     }
-    return ST_OK;
 }
 
 /* Reads what is there; true when something was. */
 static bool read_output(struct watch *w)
 {
-    char bytes[READ_SIZE];
     if (w->closed)
         return false;
-    ssize_t n = read(w->process.out, bytes, sizeof bytes);
+    ssize_t n = read(w->process.out, w->bytes, READ_SIZE);
     if (n == 0)
         w->closed = true;
     if (n <= 0)
         return false;
-    take_bytes(w, bytes, (size_t)n);
+    take_bytes(w, w->bytes, (size_t)n);
     return true;
 }
 
 /* ---- the end ---- */
 
-/* The last bytes of the log, 0-terminated. */
-static void read_tail(const char *path, char text[TAIL_BYTES + 1])
-{
-    text[0] = '\0';
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    off_t end = lseek(fd, 0, SEEK_END);
-    ssize_t n = pread(fd, text, TAIL_BYTES, end > TAIL_BYTES ? end - TAIL_BYTES : 0);
-    text[n > 0 ? n : 0] = '\0';
-    close(fd);
-}
-
-/* Blank, or a ruler of dashes. */
-static bool says_nothing(const char *line)
-{
-    return line[strspn(line, " \t\r-=")] == '\0';
-}
-
-/* Its last lines that say something in one, without control characters. Cuts the text into lines.
- */
-static void last_lines(char *text, char *out, size_t size)
-{
-    const char *line[TAIL_LINES];
-    int n = 0;
-    size_t used = 0;
-    char *rest;
-    for (char *l = strtok_r(text, "\n", &rest); l; l = strtok_r(NULL, "\n", &rest)) {
-        if (says_nothing(l))
-            continue;
-        if (n == TAIL_LINES)
-            memmove(line, line + 1, (TAIL_LINES - 1) * sizeof *line);
-        line[n < TAIL_LINES ? n++ : TAIL_LINES - 1] = l;
-    }
-    out[0] = '\0';
-    for (int i = 0; i < n && used + 1 < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%s", i ? " | " : "", line[i]);
-    for (char *c = out; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = ' ';
-}
-
-/* What mpirun wants before it starts ranks as root or beside each other. */
-static const char *mpirun_hint(const char *text)
-{
-    bool its = strstr(text, "allow-run-as-root") || strstr(text, "not enough slots") ||
-               strstr(text, "ALLOW_RUN_AS_ROOT") || strstr(text, "--oversubscribe");
-    return its ? "; mpirun as root or with more ranks than cores needs OMPI_ALLOW_RUN_AS_ROOT=1 "
-                 "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 in the "
-                 "environment"
-               : "";
-}
-
-/* "first: the log's last lines" */
+/* "first: the gist of the log" */
 static void reason(const struct watch *w, struct launch_end *end, const char *first)
 {
-    char text[TAIL_BYTES + 1];
-    char tail[1200];
-    read_tail(w->launch->log, text);
-    const char *hint = mpirun_hint(text);
-    last_lines(text, tail, sizeof tail);
-    snprintf(end->reason, sizeof end->reason, "%s%s%s%s", first, tail[0] ? ": " : "", tail, hint);
+    char gist[1600];
+    log_gist(w->launch->log, gist, sizeof gist);
+    snprintf(end->reason, sizeof end->reason, "%s%s%s", first,
+             gist[0] == '\0' || gist[0] == ';' ? "" : ": ", gist);
 }
 
 static void end_failed(struct watch *w, struct launch_end *end, int code)
 {
     char first[100];
-    enum status st = code > 1 ? ending_exit_status(code) : ST_COMM; /* there is no record */
+    enum status st = code > 1 ? exit_code_status(code) : ST_COMM; /* there is no record */
     snprintf(first, sizeof first,
              code == 0 ? "it ended without a record" : "it ended with status %d", code);
     if (w->failed)
@@ -254,9 +200,8 @@ static void end_signal(struct watch *w, struct launch_end *end, int number)
 {
     char first[300];
     snprintf(first, sizeof first, "a process died of signal %d (%s)%s%s%s", number,
-             strsignal(number),
-             number == SIGKILL ? "; the kernel sends it when memory runs out" : "",
-             w->phase[0] ? " in phase " : "", w->phase);
+             strsignal(number), w->phase[0] ? " in phase " : "", w->phase,
+             number == SIGKILL ? "; that is how the kernel ends one when memory runs out" : "");
     end->status = ENDING_CRASH;
     end->code = ST_COMM;
     reason(w, end, first);
@@ -269,7 +214,8 @@ static void end_of(struct watch *w, struct launch_end *end)
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     if (WIFSIGNALED(status))
         end_signal(w, end, WTERMSIG(status));
-    else if (code > 128 && code < 128 + NSIG) /* mpirun's way to say that a rank died */
+    else if (code > 128 && code < 128 + NSIG && !log_tells_no_start(w->launch->log))
+        /* mpirun's way to say that a rank died */
         end_signal(w, end, code - 128);
     else if (w->record && !w->failed && code <= 1)
         *end = (struct launch_end){.status = ENDING_OK, .code = ST_OK};
@@ -291,25 +237,10 @@ static void end_timeout(struct watch *w, struct launch_end *end, bool silent, do
     reason(w, end, first);
 }
 
-/* True when a clock ran out; *end says which. */
-static bool timed_out(struct watch *w, struct launch_end *end)
-{
-    double now = clock_seconds();
-    double total = w->launch->timeout_s;
-    double silence = w->launch->silence_s > 0 ? w->launch->silence_s
-                     : total > 0              ? total
-                                              : LAUNCH_SILENCE_S;
-    if (total > 0 && now - w->start > total)
-        end_timeout(w, end, false, total);
-    else if (now - w->heard > silence)
-        end_timeout(w, end, true, silence);
-    else
-        return false;
-    return true;
-}
-
 static void watch_until_end(struct watch *w, struct launch_end *end)
 {
+    bool silent;
+    double limit;
     for (;;) {
         struct pollfd out = {.fd = w->closed ? -1 : w->process.out, .events = POLLIN};
         poll(&out, 1, TICK_MS);
@@ -320,7 +251,8 @@ static void watch_until_end(struct watch *w, struct launch_end *end)
             snprintf(end->reason, sizeof end->reason, "stopped by signal %d", interrupt_signal());
             return;
         }
-        if (timed_out(w, end)) {
+        if (timeout_ran_out(&w->timeout, &silent, &limit)) {
+            end_timeout(w, end, silent, limit);
             process_stop(&w->process, LAUNCH_GRACE_MS);
             return;
         }
@@ -336,15 +268,21 @@ static void watch_until_end(struct watch *w, struct launch_end *end)
 
 enum status launch_run(const struct launch *launch, struct launch_end *end)
 {
-    struct watch w = {.launch = launch, .space = 4096, .start = clock_seconds()};
+    struct watch w = {.launch = launch,
+                      .space = 4096,
+                      .timeout = timeout_start(launch->timeout_s, launch->silence_s)};
     *end = (struct launch_end){.status = ENDING_ERROR};
-    w.heard = w.start;
     w.line = malloc(w.space);
-    if (!w.line)
+    w.bytes = malloc(READ_SIZE);
+    if (!w.line || !w.bytes) {
+        free(w.line);
+        free(w.bytes);
         return fail(ST_OOM, "%s: no host memory to watch it", launch->argv[0]);
+    }
     w.log = open(launch->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
-    enum status st = w.log < 0 ? fail(ST_IO, "%s: %s", launch->log, strerror(errno))
-                               : process_start(launch->argv, w.log, &w.process);
+    enum status st = w.log < 0
+                         ? fail(ST_IO, "%s: %s", launch->log, strerror(errno))
+                         : process_start(launch->argv, launch->environment, w.log, &w.process);
     if (st == ST_OK) {
         watch_until_end(&w, end);
         process_finish(&w.process);
@@ -356,6 +294,7 @@ enum status launch_run(const struct launch *launch, struct launch_end *end)
         close(w.log);
     free(w.record);
     free(w.line);
+    free(w.bytes);
     return st;
 }
 

@@ -4,10 +4,14 @@
  * the cell ended; what a record says beyond that is the caller's.
  *
  * The child speaks lines on its standard output; what is none of these goes to the log, with its
- * standard error: phase NAME            what it does now; leaving the phase "reference" starts the
- * clock again beat DONE TOTAL       it is alive fail STATUS MESSAGE   why it is about to end with a
- * failure; STATUS as status_name() has it record {...}          one line of JSON All times are
- * measured by this process, all children are killed when it dies.
+ * standard error:
+ *
+ * - "phase NAME": what it does now; leaving the phase "reference" starts the clock again.
+ * - "beat DONE TOTAL": it is alive.
+ * - "fail STATUS MESSAGE": why it is about to end with a failure; STATUS as status_name() has it.
+ * - "record {...}": one line of JSON.
+ *
+ * All times are measured by this process, all children are killed when it dies.
  */
 #ifndef HARNESS_LAUNCH_LAUNCH_H
 #define HARNESS_LAUNCH_LAUNCH_H
@@ -15,17 +19,17 @@
 #include "harness/record/record.h"
 
 struct launch {
-    const char *const *argv; /* NULL-ended; argv[0]: a path, or a program in PATH */
-    const char *log;         /* file, replaced */
-    double timeout_s;        /* for the whole, and for the one-rank run before it; 0: none */
-    double silence_s; /* the longest wait for a line; 0: timeout_s, or LAUNCH_SILENCE_S where that
-                         is 0 */
+    const char *const *argv;        /* NULL-ended; argv[0]: a path, or a program in PATH */
+    const char *const *environment; /* (optional) NAME=VALUE that it gets besides; NULL-ended */
+    const char *log;                /* file, replaced */
+    double timeout_s;               /* for the whole, and for the one-rank run before it; 0: none */
+    double silence_s; /* the longest wait for a line; 0: timeout_silence_s(timeout_s) */
     void (*on_progress)(void *self, const char *phase, long done, long total); /* (optional) */
     void *on_progress_self;
 };
 
 enum {
-    LAUNCH_SILENCE_S = 900,
+    LAUNCH_RANK_GRACE_S = 5,    /* so much later a rank that nobody ended ends itself */
     LAUNCH_GRACE_MS = 2000,     /* from SIGTERM to SIGKILL */
     LAUNCH_LINE_MAX = 16 << 20, /* bytes; a longer line is not ours */
     LAUNCH_REASON = 2000,

@@ -2,6 +2,7 @@
 /* One of several, or alone: what commands do about it. */
 #include "harness/launch/place.h"
 
+#include "harness/base/exit_code.h"
 #include "harness/base/self.h"
 #include "harness/record/ending.h"
 
@@ -45,7 +46,7 @@ static enum status status_of(const struct fork_ranks_end *end)
     if (WIFSIGNALED(end->wait_status))
         return fail(ST_COMM, "%s", fork_ranks_text(end, text, sizeof text));
     status_clear();
-    return ending_exit_status(WEXITSTATUS(end->wait_status));
+    return exit_code_status(WEXITSTATUS(end->wait_status));
 }
 
 enum status place_start_ranks(char *const *words, int n, struct fork_ranks_end *end)
@@ -64,7 +65,7 @@ enum status place_leave(const struct place *place, const char *command, enum sta
     if (!agreed) {
         fprintf(stderr, "ditbench %s: rank %d: %s\n", command, place->where.rank, status_message());
         fflush(NULL);
-        _exit(ending_exit_code(st));
+        _exit(exit_code_of(st));
     }
     if (place->where.rank == 0 && st != ST_OK && status_message()[0])
         fprintf(stderr, "ditbench %s: %s\n", command, status_message());

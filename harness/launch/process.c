@@ -5,6 +5,8 @@
  */
 #include "harness/launch/process.h"
 
+#include "harness/base/limits.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,74 +29,86 @@ static void sleep_ms(int ms)
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
 }
 
-/* In the child, up to exec. Only async-signal-safe calls. */
-static void become(const char *const *argv, pid_t parent, int in, int out, int log, int failure)
+/* What the child is made of. */
+struct birth {
+    const char *const *argv, *const *environment;
+    pid_t parent;
+    int in, log;
+    int out[2];     /* the pipe of its output */
+    int failure[2]; /* carries errno where exec fails, and closes by itself where it does not */
+};
+
+/* In the child, up to exec. The process had one thread, or its threads hold no lock of these. */
+static void become(const struct birth *b)
 {
     struct rlimit none = {0, 0};
     sigset_t empty;
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) /* it died before the line above */
+    if (getppid() != b->parent) /* it died before the line above */
         _exit(1);
     setrlimit(RLIMIT_CORE, &none);
     for (int s = 1; s < NSIG; s++)
         signal(s, SIG_DFL);
     sigemptyset(&empty);
     sigprocmask(SIG_SETMASK, &empty, NULL);
-    dup2(in, STDIN_FILENO);
-    dup2(out, STDOUT_FILENO);
-    dup2(log, STDERR_FILENO);
-    execvp(argv[0], (char *const *)argv);
+    for (int i = 0; b->environment && b->environment[i]; i++)
+        putenv((char *)b->environment[i]);
+    dup2(b->in, STDIN_FILENO);
+    dup2(b->out[1], STDOUT_FILENO);
+    dup2(b->log, STDERR_FILENO);
+    execvp(b->argv[0], (char *const *)b->argv);
     int error = errno;
-    ssize_t written = write(failure, &error, sizeof error);
+    ssize_t written = write(b->failure[1], &error, sizeof error);
     _exit(written < 0 ? 126 : 127);
 }
 
-/* out: the pipe of its output; failure: carries errno where exec fails, and closes by itself where
- * it does not. */
-static enum status start_with(const char *const *argv, int in, const int out[2], int log,
-                              const int failure[2], struct process *process)
+static enum status give_birth(struct birth *b, struct process *process)
 {
     int error = 0;
-    pid_t parent = getpid();
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     pid_t pid = fork();
     if (pid < 0)
-        return fail(ST_IO, "%s: no process: %s", argv[0], strerror(errno));
+        return fail(ST_IO, "%s: no process: %s%s", b->argv[0], strerror(errno), limits_hint(errno));
     if (pid == 0)
-        become(argv, parent, in, out[1], log, failure[1]);
+        become(b);
     setpgid(pid, pid); /* the child does it too: whoever is first */
-    close(failure[1]);
+    close(b->failure[1]);
+    b->failure[1] = -1;
     ssize_t got;
     do
-        got = read(failure[0], &error, sizeof error);
+        got = read(b->failure[0], &error, sizeof error);
     while (got < 0 && errno == EINTR);
-    *process = (struct process){.pid = pid, .out = out[0]};
+    *process = (struct process){.pid = pid, .out = b->out[0]};
     if (got != (ssize_t)sizeof error)
         return ST_OK;
     waitpid(pid, NULL, 0);
-    return fail(ST_IO, "%s: cannot be started: %s", argv[0], strerror(error));
+    return fail(ST_IO, "%s: cannot be started: %s%s", b->argv[0], strerror(error),
+                limits_hint(error));
 }
 
-enum status process_start(const char *const *argv, int log, struct process *process)
+enum status process_start(const char *const *argv, const char *const *environment, int log,
+                          struct process *process)
 {
-    int out[2] = {-1, -1};
-    int failure[2] = {-1, -1};
-    int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    enum status st;
-    if (in < 0 || pipe2(out, O_CLOEXEC) || pipe2(failure, O_CLOEXEC)) {
-        st = fail(ST_IO, "%s: no pipe: %s", argv[0], strerror(errno));
-        close(failure[1]);
-    } else {
-        st = start_with(argv, in, out, log, failure, process);
-    }
-    close(in);
-    close(out[1]);
-    close(failure[0]);
+    struct birth b = {.argv = argv,
+                      .environment = environment,
+                      .parent = getpid(),
+                      .in = open("/dev/null", O_RDONLY | O_CLOEXEC),
+                      .log = log,
+                      .out = {-1, -1},
+                      .failure = {-1, -1}};
+    enum status st =
+        b.in < 0 || pipe2(b.out, O_CLOEXEC) || pipe2(b.failure, O_CLOEXEC)
+            ? fail(ST_IO, "%s: no pipe: %s%s", argv[0], strerror(errno), limits_hint(errno))
+            : give_birth(&b, process);
+    close(b.in);
+    close(b.out[1]);
+    close(b.failure[0]);
+    close(b.failure[1]);
     if (st)
-        close(out[0]);
+        close(b.out[0]);
     else
-        fcntl(out[0], F_SETFL, O_NONBLOCK);
+        fcntl(b.out[0], F_SETFL, O_NONBLOCK);
     return st;
 }
 

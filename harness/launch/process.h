@@ -16,8 +16,10 @@ struct process {
 };
 
 /* Its own group, no core file, no input, standard error into `log` (an open descriptor); it is
- * killed when the calling thread dies. ST_IO: the program could not be started. */
-enum status process_start(const char *const *argv, int log, struct process *out);
+ * killed when the calling thread dies. environment: NAME=VALUE that it gets besides, NULL-ended;
+ * may be NULL. ST_IO: the program could not be started. */
+enum status process_start(const char *const *argv, const char *const *environment, int log,
+                          struct process *out);
 
 /* True once it has ended; never waits. */
 bool process_poll(struct process *process);

@@ -2,12 +2,15 @@
 /* Threads, devices and world communicators of the ranks of one process. Computes nothing. */
 #include "harness/launch/ranks.h"
 
+#include "harness/base/limits.h"
 #include "models/span.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { STACK_BYTES = 8 << 20 };
 
 /* Threads begin their job together or not at all: a rank must not wait for one that has no thread
  * or no device. */
@@ -129,12 +132,23 @@ static enum status outcome_of(const struct member *w, int n)
     return fail(cause->outcome, "rank %d: %s", cause->where.rank, cause->message);
 }
 
+/* The stack is as large as is usual, whatever `ulimit -s` says. */
+static int start_thread(struct member *w)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    int error = pthread_create(&w->thread, &attributes, member_main, w);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
 static enum status run_threads(const struct ranks *ranks, struct gate *gate, struct member *w)
 {
     int started = 0;
     int error = 0;
     while (started < ranks->n && !error) {
-        error = pthread_create(&w[started].thread, NULL, member_main, &w[started]);
+        error = start_thread(&w[started]);
         started += !error;
     }
     if (error)
@@ -142,8 +156,8 @@ static enum status run_threads(const struct ranks *ranks, struct gate *gate, str
     for (int i = 0; i < started; i++)
         pthread_join(w[i].thread, NULL);
     if (error)
-        return fail(ST_OOM, "rank %d of %d: no thread: %s; use fewer ranks or more processes",
-                    started, ranks->n, strerror(error));
+        return fail(ST_OOM, "rank %d of %d: no thread: %s; use fewer ranks or more processes%s",
+                    started, ranks->n, strerror(error), limits_hint(error));
     return outcome_of(w, ranks->n);
 }
 

@@ -2,81 +2,102 @@
 /* One thread that looks at the clock ten times a second. */
 #include "harness/launch/watchdog.h"
 
-#include "harness/record/record.h"
+#include "harness/base/exit_code.h"
+#include "harness/base/limits.h"
+#include "harness/launch/timeout.h"
 #include "kernels/base/clock.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+enum { STACK_BYTES = 256 << 10 };
+
 static struct {
     pthread_mutex_t lock;
-    bool running;
-    int rank;
-    double limit_s, silence_s;
+    struct watchdog limits;
     char phase[40];
-    bool reporter;
+    bool computes;
     double since; /* seconds: start of the phase's clock */
     double heard; /* of the last beat or phase */
-} dog = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} dog = {.lock = PTHREAD_MUTEX_INITIALIZER, .phase = "start"};
 
-/* With the lock held. */
+/* With the lock held: no one else moves the clock any more. Does not return. */
 static void bite(const char *what, double limit)
 {
-    fprintf(stderr, "ditbench run: rank %d: %s %g s in phase %s\n", dog.rank, what, limit,
-            dog.phase);
-    _exit(ending_exit_code(ST_TIMEOUT));
+    sigset_t alarms;
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    signal(SIGALRM, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
+    alarm(WATCHDOG_LAST_WORDS_S);
+    fail(ST_TIMEOUT, "rank %d: %s %g s in phase %s", dog.limits.rank, what, limit, dog.phase);
+    dog.limits.end(ST_TIMEOUT);
+    _exit(exit_code_of(ST_TIMEOUT));
 }
 
 static void look(void)
 {
+    const struct watchdog *l = &dog.limits;
     double now = clock_seconds();
-    bool waits = !dog.reporter && strcmp(dog.phase, "measure") != 0;
-    double limit = waits ? 2 * dog.limit_s : dog.limit_s;
+    double limit = !dog.computes && l->reference ? 2 * l->limit_s : l->limit_s;
     if (limit > 0 && now - dog.since > limit)
         bite("not done within", limit);
-    if (dog.reporter && dog.silence_s > 0 && now - dog.heard > dog.silence_s)
-        bite("no step for", dog.silence_s);
+    if (dog.computes && l->silence_s > 0 && now - dog.heard > l->silence_s)
+        bite("no step for", l->silence_s);
 }
 
 static void *watch(void *argument)
 {
-    bool running = true;
     (void)argument;
-    while (running) {
+    for (;;) {
         nanosleep(&(struct timespec){0, 100000000L}, NULL);
         pthread_mutex_lock(&dog.lock);
-        running = dog.running;
-        if (running)
-            look();
+        look();
         pthread_mutex_unlock(&dog.lock);
     }
     return NULL;
 }
 
-enum status watchdog_start(int rank, double limit_s, double silence_s)
+struct watchdog watchdog_limits(int rank, double timeout_s, bool reference, double grace_s)
+{
+    return (struct watchdog){
+        .rank = rank,
+        .limit_s = timeout_s > 0 ? timeout_s + grace_s : 0,
+        .silence_s = timeout_silence_s(timeout_s) + grace_s,
+        .reference = reference,
+    };
+}
+
+enum status watchdog_start(const struct watchdog *watchdog)
 {
     pthread_t thread;
-    dog.running = true;
-    dog.rank = rank;
-    dog.limit_s = limit_s;
-    dog.silence_s = silence_s;
+    BUG_ON(dog.limits.end, "two watchdogs in a process");
+    dog.limits = *watchdog;
+    dog.computes = true;
     dog.since = dog.heard = clock_seconds();
-    int error = pthread_create(&thread, NULL, watch, NULL);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    int error = pthread_create(&thread, &attributes, watch, NULL);
+    pthread_attr_destroy(&attributes);
     if (error)
-        return fail(ST_OOM, "the thread that watches the time: %s", strerror(error));
-    pthread_detach(thread);
+        return fail(ST_OOM, "the thread that watches the time: %s%s", strerror(error),
+                    limits_hint(error));
     return ST_OK;
 }
 
-void watchdog_phase(const char *name, bool reporter)
+void watchdog_phase(const char *name, bool computes)
 {
     pthread_mutex_lock(&dog.lock);
-    bool again = strcmp(dog.phase, "reference") == 0 || (!reporter && strcmp(name, "measure") == 0);
+    bool again = strcmp(dog.phase, "reference") == 0 || (computes && !dog.computes) ||
+                 strcmp(name, "leave") == 0;
     snprintf(dog.phase, sizeof dog.phase, "%s", name);
-    dog.reporter = reporter;
+    dog.computes = computes;
     dog.heard = clock_seconds();
     if (again)
         dog.since = dog.heard;
@@ -87,12 +108,5 @@ void watchdog_beat(void)
 {
     pthread_mutex_lock(&dog.lock);
     dog.heard = clock_seconds();
-    pthread_mutex_unlock(&dog.lock);
-}
-
-void watchdog_stop(void)
-{
-    pthread_mutex_lock(&dog.lock);
-    dog.running = false;
     pthread_mutex_unlock(&dog.lock);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The clock of a process that nobody watches: a rank of `mpirun ditbench run`. When it runs out,
- * the rank says so and dies, and mpirun ends the others. */
+/*
+ * The clock of a rank that nobody may be left to end: one of `mpirun ditbench run`, or a worker on
+ * a host that is cut off from its launcher. When it runs out, the rank says so and dies, and
+ * mpirun, where it still can, ends the others. One for each process.
+ */
 #ifndef HARNESS_LAUNCH_WATCHDOG_H
 #define HARNESS_LAUNCH_WATCHDOG_H
 
@@ -8,17 +11,27 @@
 
 #include <stdbool.h>
 
-/* limit_s: for a phase, 0: none; silence_s: the longest wait for a step on the rank that reports.
- * ST_OOM: no thread. */
-enum status watchdog_start(int rank, double limit_s, double silence_s);
+enum { WATCHDOG_LAST_WORDS_S = 2 }; /* for saying why; a pipe that nobody reads takes for ever */
 
-/* A phase begins. Ranks that wait for another's one-rank run get its time too. */
-void watchdog_phase(const char *name, bool reporter);
+struct watchdog {
+    int rank;
+    double limit_s;              /* of the cell, and again of the one-rank run before it; 0: none */
+    double silence_s;            /* the longest wait for a step where a rank computes; 0: none */
+    bool reference;              /* there is a one-rank run, for which the other ranks wait */
+    void (*end)(enum status st); /* to say why: the error record; then the process ends */
+};
 
-/* A step was done. */
+/* The limits of launch.h for a cell with this time-out (0: none), each longer by grace_s. */
+struct watchdog watchdog_limits(int rank, double timeout_s, bool reference, double grace_s);
+
+/* ST_OOM: no thread. It runs as long as the process. */
+enum status watchdog_start(const struct watchdog *watchdog);
+
+/* A phase begins: "load", "reference", "open", "measure", "leave". computes: this rank has steps to
+ * do in it; otherwise it may wait for another's one-rank run. */
+void watchdog_phase(const char *name, bool computes);
+
+/* A step was done. Without a watchdog this and the above do nothing. */
 void watchdog_beat(void);
-
-/* From here on no clock runs. */
-void watchdog_stop(void);
 
 #endif

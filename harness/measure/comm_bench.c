@@ -4,7 +4,7 @@
 
 #include "harness/base/stats.h"
 #include "harness/measure/comm_case.h"
-#include "kernels/graph.h"
+#include "kernels/device.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +24,9 @@ struct meter {
     int64_t wrong_in_all;
 };
 
-bool comm_bench_records(const struct rank *rank)
+bool comm_bench_captures(const struct rank *rank)
 {
-    return graph_supported(rank->dev) && comm_records(rank->world);
+    return graph_supported(rank->dev) && comm_captures(rank->world);
 }
 
 static enum status post_chain(struct comm_case *c, int length)
@@ -36,8 +36,8 @@ static enum status post_chain(struct comm_case *c, int length)
     return ST_OK;
 }
 
-/* A queue must not stay in a recording, whatever failed. */
-static enum status record(struct comm_case *c, int length, struct graph *out)
+/* A queue must not stay in a capture, whatever failed. */
+static enum status capture(struct comm_case *c, int length, struct graph *out)
 {
     TRY(graph_begin(c->q));
     enum status st = post_chain(c, length);
@@ -49,7 +49,7 @@ static enum status record(struct comm_case *c, int length, struct graph *out)
     snprintf(message, sizeof message, "%s", status_message());
     graph_end(c->q, out);
     graph_release(c->q->dev, out);
-    return fail(st, "while %s was recorded: %s", c->op->name, message);
+    return fail(st, "while %s was captured: %s", c->op->name, message);
 }
 
 static enum status go(struct comm_case *c, const struct graph *graph, int length)
@@ -63,7 +63,7 @@ static enum status check(struct comm_case *c, bool as_graph, int64_t *wrong)
 {
     struct graph graph = {0};
     if (as_graph)
-        TRY(record(c, 1, &graph));
+        TRY(capture(c, 1, &graph));
     enum status st = comm_case_reset(c);
     if (st == ST_OK)
         st = comm_drain(c->comm, c->q); /* nobody sends while a peer still resets */
@@ -111,7 +111,7 @@ static enum status time_it(struct meter *m, struct comm_case *c, bool as_graph)
 {
     struct graph graph = {0};
     if (as_graph)
-        TRY(record(c, COMM_BENCH_CHAIN, &graph));
+        TRY(capture(c, COMM_BENCH_CHAIN, &graph));
     enum status st = sample_all(m, c, &graph);
     graph_release(m->q->dev, &graph);
     return st;
@@ -119,7 +119,8 @@ static enum status time_it(struct meter *m, struct comm_case *c, bool as_graph)
 
 /* ---- a row ---- */
 
-static enum status report(struct meter *m, const struct comm_case *c, bool as_graph, int64_t wrong)
+static enum status tell_row(struct meter *m, const struct comm_case *c, bool as_graph,
+                            int64_t wrong)
 {
     int iters = m->bench->iters;
     struct comm_bench_row row = {
@@ -149,10 +150,10 @@ static enum status measure(struct meter *m, struct comm_case *c, bool as_graph)
     int64_t wrong;
     TRY(check(c, as_graph, &wrong));
     TRY(time_it(m, c, as_graph));
-    return report(m, c, as_graph, wrong);
+    return tell_row(m, c, as_graph, wrong);
 }
 
-/* The first time is not recorded: what a shape or a peer needs is made then. */
+/* The first time is not captured: what a shape or a peer needs is made then. */
 static enum status measure_forms(struct meter *m, struct comm_case *c)
 {
     TRY(comm_case_reset(c));
@@ -227,7 +228,7 @@ static void meter_close(struct meter *m)
 enum status comm_bench_run(const struct comm_bench *bench, const struct rank *rank)
 {
     struct meter m = {.bench = bench, .n = rank->n};
-    BUG_ON(bench->graph && !comm_bench_records(rank), "graphs of what records none");
+    BUG_ON(bench->graph && !comm_bench_captures(rank), "graphs of what captures none");
     TRY(queue_open(rank->dev, &m.q));
     enum status st = comm_split(rank->world, 0, rank->index, "comm", NULL, &m.comm);
     if (st == ST_OK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How long one communication takes, by size: each operation's result is checked, then it is timed
- * on the device, launched one by one or as a recorded graph. Not a cell: no model, no record.
+ * on the device, launched one by one or as a captured graph. Not a cell: no model, no record.
  *
  * A sample is COMM_BENCH_CHAIN operations one after the other, divided by their number; of each
  * sample the slowest rank counts. Bandwidths are nccl-tests': algbw = size / time, busbw = algbw
@@ -29,13 +29,13 @@ struct comm_bench {
     int factor;       /* > 1: from size to size */
     int iters, warmup;
     enum dtype dtype;
-    bool direct, graph; /* which forms; graph: only where comm_bench_records */
+    bool direct, graph; /* which forms; graph: only where comm_bench_captures */
     void (*on_row)(void *self, const struct comm_bench_row *row); /* on rank 0 */
     void *self;
 };
 
-/* This rank's device and transport can record communication. */
-bool comm_bench_records(const struct rank *rank);
+/* This rank's device and transport can capture communication. */
+bool comm_bench_captures(const struct rank *rank);
 
 /* Collective. ST_WRONG, on every rank: an element of some result was wrong. */
 enum status comm_bench_run(const struct comm_bench *bench, const struct rank *rank);

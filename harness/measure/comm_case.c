@@ -2,8 +2,6 @@
 /* The operations of the communication benchmark, with data that is a function of its place. */
 #include "harness/measure/comm_case.h"
 
-#include "kernels/comm/exchange.h"
-
 #include <math.h>
 #include <stdlib.h>
 
@@ -125,11 +123,10 @@ static enum status gather_init(struct comm_case *c)
 
 static enum status gather_post(struct comm_case *c)
 {
-    struct tensor parts[COMM_CASE_RANKS];
     struct comm_req req = {0};
     for (int i = 0; i < c->n; i++)
-        parts[i] = part(c, &c->out, i);
-    TRY(comm_all_gather(c->comm, &c->in, parts, c->q, &req));
+        c->part[i] = part(c, &c->out, i);
+    TRY(comm_all_gather(c->comm, &c->in, c->part, c->q, &req));
     return comm_wait(&req, c->q);
 }
 
@@ -148,8 +145,8 @@ static enum status all_to_all_init(struct comm_case *c)
 
 static enum status all_to_all_post(struct comm_case *c)
 {
-    struct tensor send[COMM_CASE_RANKS];
-    struct tensor recv[COMM_CASE_RANKS];
+    struct tensor *send = c->part;
+    struct tensor *recv = c->part + c->n;
     struct comm_req req = {0};
     for (int i = 0; i < c->n; i++) {
         send[i] = part(c, &c->in, i);
@@ -241,11 +238,10 @@ static enum status to_heads_init(struct comm_case *c)
 
 static enum status to_heads_post(struct comm_case *c)
 {
-    int rows[COMM_CASE_RANKS];
     struct comm_req req = {0};
     for (int r = 0; r < c->n; r++)
-        rows[r] = (int)c->rows;
-    TRY(comm_to_heads(c->comm, 3, c->view, c->wide, rows, &c->scratch, c->q, &req));
+        c->rows_of[r] = (int)c->rows;
+    TRY(comm_to_heads(c->comm, 3, c->view, c->wide, c->rows_of, &c->scratch, c->q, &req));
     return comm_wait(&req, c->q);
 }
 
@@ -274,11 +270,10 @@ static enum status to_tokens_init(struct comm_case *c)
 
 static enum status to_tokens_post(struct comm_case *c)
 {
-    int rows[COMM_CASE_RANKS];
     struct comm_req req = {0};
     for (int r = 0; r < c->n; r++)
-        rows[r] = (int)c->rows;
-    TRY(comm_to_tokens(c->comm, &c->wide[0], &c->view[0], rows, &c->scratch, c->q, &req));
+        c->rows_of[r] = (int)c->rows;
+    TRY(comm_to_tokens(c->comm, &c->wide[0], &c->view[0], c->rows_of, &c->scratch, c->q, &req));
     return comm_wait(&req, c->q);
 }
 
@@ -308,6 +303,10 @@ enum status comm_case_open(const struct comm_case_op *op, struct comm *comm, str
         .n = comm_size(comm),
         .bytes = bytes,
     };
+    c->part = calloc(2 * (size_t)c->n, sizeof *c->part);
+    c->rows_of = calloc((size_t)c->n, sizeof *c->rows_of);
+    if (!c->part || !c->rows_of)
+        return fail(ST_OOM, "%d ranks: no host memory", c->n);
     TRY(arena_open(q->dev, ARENA_BUFFERS, &c->arena));
     TRY(op->init(c));
     return write_data(c);
@@ -317,6 +316,8 @@ void comm_case_close(struct comm_case *c)
 {
     arena_close(c->arena);
     c->arena = NULL;
+    free(c->part);
+    free(c->rows_of);
 }
 
 enum status comm_case_reset(struct comm_case *c)

@@ -11,8 +11,9 @@
 
 #include "kernels/base/arena.h"
 #include "kernels/comm/comm.h"
+#include "kernels/comm/exchange.h"
 
-enum { COMM_CASE_RANKS = 128, COMM_CASE_LANES = 2, COMM_CASE_WIDTH = 72 };
+enum { COMM_CASE_LANES = 2, COMM_CASE_WIDTH = 72 };
 
 struct comm_case;
 
@@ -37,7 +38,9 @@ struct comm_case {
     int64_t bytes, count;  /* what was asked, then what it is */
     struct tensor in, out; /* flat; `in` has the data */
     struct tensor scratch;
+    struct tensor *part; /* [2 n] all_gather and all_to_all: parts of what is sent or received */
     int64_t rows, heads; /* exchange: of one rank */
+    int *rows_of;        /* [n] exchange: the same of every rank */
     struct tensor view[3], wide[3];
 };
 

@@ -2,9 +2,12 @@
 /* A cell's way to its record: plan, memory, processes. Measures nothing itself. */
 #include "harness/measure/outcome.h"
 
+#include "harness/base/limits.h"
 #include "harness/host/env.h"
 #include "harness/host/gpus.h"
+#include "harness/launch/hostfile.h"
 #include "harness/launch/launch.h"
+#include "harness/launch/mpirun.h"
 #include "harness/measure/headroom.h"
 #include "harness/measure/outcome_argv.h"
 #include "kernels/backend.h"
@@ -40,14 +43,19 @@ static enum status predict(const struct setup *s, const struct spec *spec, int r
 /* Bytes of the one-rank run that the check needs; 0 without a check. */
 static enum status predict_reference(const struct setup *s, uint64_t *bytes)
 {
-    struct spec expanded;
-    struct spec against;
     *bytes = 0;
     if (!s->cell.check)
         return ST_OK;
-    TRY(spec_expand(&s->spec, s->config.heads, &expanded));
-    spec_reference(&expanded, &against);
-    return predict(s, &against, 1, 0, bytes);
+    struct spec *spec = calloc(2, sizeof *spec); /* expanded, and what it is checked against */
+    if (!spec)
+        return fail(ST_OOM, "specification: no host memory");
+    enum status st = spec_expand(&s->spec, s->config.heads, &spec[0]);
+    if (st == ST_OK) {
+        spec_reference(&spec[0], &spec[1]);
+        st = predict(s, &spec[1], 1, 0, bytes);
+    }
+    free(spec);
+    return st;
 }
 
 static enum status capacity(const struct setup *s, size_t *bytes)
@@ -62,12 +70,13 @@ static enum status capacity(const struct setup *s, size_t *bytes)
 
 static enum status check_reference(uint64_t reference, uint64_t available)
 {
+    char limit[LIMITS_TEXT];
     if (reference <= available)
         return ST_OK;
     return fail(ST_OOM,
-                "the one-rank run behind the check needs %.1f MB and %.1f MB are available; "
+                "the one-rank run behind the check needs %.1f MB and %.1f MB are available%s; "
                 "--check off does without",
-                1e-6 * (double)reference, 1e-6 * (double)available);
+                1e-6 * (double)reference, 1e-6 * (double)available, limits_space(limit));
 }
 
 /* By what NVML says, since this process must not wake CUDA's driver. The ranks look again, closer,
@@ -79,25 +88,53 @@ static enum status check_gpus(const struct setup *s, const uint64_t *predicted, 
     return gpus_available(0, &available) ? check_reference(reference, available) : ST_OK;
 }
 
+/* "1 rank needs 9.5 MB" */
+static enum status check_ranks(const struct setup *s, int n, uint64_t bytes, uint64_t available)
+{
+    char limit[LIMITS_TEXT];
+    if (bytes <= available)
+        return ST_OK;
+    return fail(ST_OOM,
+                "%d rank%s %.1f MB%s%s and %.1f MB are available%s; use a smaller size or fewer "
+                "requests",
+                n, n == 1 ? " needs" : "s need", 1e-6 * (double)bytes, n == 1 ? "" : " together",
+                n < s->cell.ranks ? " on this host" : "", 1e-6 * (double)available,
+                limits_space(limit));
+}
+
+/* False: the ranks are on several hosts, and nobody knows which of them are here. */
+static bool ranks_here(const struct setup *s, int *begin, int *n)
+{
+    static bool said;
+    *begin = 0;
+    *n = s->cell.ranks;
+    if (!setup_processes(s) || hostfile_ranks_here(s->cell.ranks, begin, n))
+        return true;
+    if (!said)
+        fprintf(stderr, "ditbench: how many ranks mpirun puts on this host is not known, so their "
+                        "memory is not foreseen\n");
+    said = true;
+    return false;
+}
+
 static enum status check_memory(const struct setup *s, const uint64_t *predicted)
 {
     size_t available;
+    int begin;
+    int n;
     uint64_t reference;
     uint64_t sum = 0;
-    for (int r = 0; r < s->cell.ranks; r++)
-        sum += predicted[r];
     TRY(predict_reference(s, &reference));
     if (!backend_on_host(backend_find(s->cell.backend)))
         return check_gpus(s, predicted, reference);
+    if (!ranks_here(s, &begin, &n))
+        return ST_OK;
+    for (int r = begin; r < begin + n; r++)
+        sum += predicted[r];
     TRY(capacity(s, &available));
-    if (sum > available)
-        return fail(ST_OOM,
-                    "%d rank%s %.1f MB together and %.1f MB are available; use a smaller size "
-                    "or fewer "
-                    "requests",
-                    s->cell.ranks, s->cell.ranks == 1 ? " needs" : "s need", 1e-6 * (double)sum,
-                    1e-6 * (double)available);
-    return check_reference(reference, available);
+    TRY(check_ranks(s, n, sum, available));
+    /* it runs where the latent ends, which may be elsewhere */
+    return n < s->cell.ranks ? ST_OK : check_reference(reference, available);
 }
 
 enum status outcome_foresee(const struct setup *setup, uint64_t *predicted)
@@ -105,6 +142,8 @@ enum status outcome_foresee(const struct setup *setup, uint64_t *predicted)
     for (int r = 0; r < setup->cell.ranks; r++)
         TRY(predict(setup, &setup->spec, setup->cell.ranks, r, &predicted[r]));
     TRY(setup_check_build(setup));
+    if (setup_processes(setup))
+        TRY(mpirun_check_limits(setup->cell.ranks));
     return check_memory(setup, predicted);
 }
 
@@ -157,11 +196,27 @@ static enum status failed_record(enum ending status, const char *reason, int ran
     return st;
 }
 
+/* A cell whose files changed under it failed for that, whatever its ranks died of. */
+static void blame_files(const struct pins *pins, struct record *record, enum status *code)
+{
+    char why[4000];
+    bool failed = record->status == ENDING_ERROR || record->status == ENDING_CRASH ||
+                  record->status == ENDING_TIMEOUT;
+    if (!failed || !pins || pins_hold(pins) == ST_OK)
+        return;
+    snprintf(why, sizeof why, "%s", status_message());
+    if (record->reason && strcmp(record->reason, why) != 0)
+        snprintf(why, sizeof why, "%.1900s; %.1900s", status_message(), record->reason);
+    set_failure(record, ENDING_ERROR, why);
+    *code = ST_INVALID;
+}
+
 enum status outcome_failed(const struct setup *setup, const struct outcome_options *options,
                            enum status st, struct record **out)
 {
     *out = NULL;
     TRY(failed_record(ending_of(st), status_message(), 0, NULL, out));
+    blame_files(options->pins, *out, &st);
     outcome_name(setup, options, env_load(), *out);
     return ST_OK;
 }
@@ -183,23 +238,44 @@ static enum status take_record(struct launch_end *end, struct record **out)
 }
 
 static enum status start(const struct setup *s, const struct outcome_options *o,
-                         const uint64_t *predicted, struct record **out, enum status *code)
+                         const char *const *environment, struct launch_end *end)
 {
     struct outcome_argv args;
-    struct launch_end end;
-    enum status st = outcome_argv_build(s, o->identity, o->output, &args);
+    enum status st = outcome_argv_build(s, o, &args);
     if (st == ST_OK) {
         struct launch launch = {
             .argv = args.v,
+            .environment = environment,
             .log = o->log,
             .timeout_s = s->cell.timeout_s,
             .on_progress = o->on_progress,
             .on_progress_self = o->on_progress_self,
         };
-        st = launch_run(&launch, &end);
+        st = launch_run(&launch, end);
     }
     outcome_argv_release(&args);
-    TRY(st);
+    return st;
+}
+
+/* mpirun between us and the ranks, where they are its processes. */
+static enum status start_through(const struct setup *s, const struct outcome_options *o,
+                                 struct launch_end *end)
+{
+    struct mpirun mpirun;
+    if (!setup_processes(s))
+        return start(s, o, NULL, end);
+    TRY(mpirun_init(&mpirun));
+    enum status st = start(s, o, mpirun.environment, end);
+    mpirun_release(&mpirun);
+    return st;
+}
+
+static enum status run_cell(const struct setup *s, const struct outcome_options *o,
+                            const uint64_t *predicted, struct record **out, enum status *code)
+{
+    struct launch_end end;
+    TRY(start_through(s, o, &end));
+    enum status st = ST_OK;
     if (end.status == ENDING_OK)
         st = take_record(&end, out);
     if (st == ST_OK && !*out)
@@ -219,13 +295,17 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
         return fail(ST_OOM, "%d ranks: no host memory", setup->cell.ranks);
     enum status st = ST_OK;
     *code = outcome_foresee(setup, predicted);
+    if (options->pins &&
+        pins_hold(options->pins) != ST_OK) /* what was foreseen is of other files */
+        *code = ST_INVALID;
     if (*code == ST_OK)
-        st = start(setup, options, predicted, out, code);
+        st = run_cell(setup, options, predicted, out, code);
     else
         st = failed_record(ending_of(*code), status_message(),
                            *code == ST_OOM ? setup->cell.ranks : 0, predicted, out);
     free(predicted);
     TRY(st);
+    blame_files(options->pins, *out, code);
     outcome_name(setup, options, load, *out);
     if ((*out)->status == ENDING_WRONG)
         *code = ST_WRONG;

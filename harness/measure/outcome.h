@@ -6,15 +6,16 @@
 #ifndef HARNESS_MEASURE_OUTCOME_H
 #define HARNESS_MEASURE_OUTCOME_H
 
-#include "harness/cell/setup.h"
+#include "harness/cell/pins.h"
 
 struct outcome_options {
     const char *experiment; /* name for the record; "" for a single run */
     int argc;
-    char **argv;          /* the command and its arguments, for the record */
-    const char *identity; /* of the weights; weights_identity() */
-    const char *log;      /* file for what the processes say; removed when all went well */
-    const char *output;   /* safetensors file for the latents, or NULL */
+    char **argv;             /* the command and its arguments, for the record */
+    const char *identity;    /* of the weights; weights_identity() */
+    const struct pins *pins; /* (optional) the files behind it: where one changed, it is an error */
+    const char *log;         /* file for what the processes say; removed when all went well */
+    const char *output;      /* safetensors file for the latents, or NULL */
     void (*on_progress)(void *self, const char *phase, long done, long total); /* (optional) */
     void *on_progress_self;
 };

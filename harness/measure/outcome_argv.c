@@ -3,6 +3,8 @@
 #include "harness/measure/outcome_argv.h"
 
 #include "harness/base/self.h"
+#include "harness/cell/options.h"
+#include "harness/launch/mpirun.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,16 +47,23 @@ static enum status add_cell(struct outcome_argv *a, const struct cell *cell)
 
 static enum status add_mpirun(struct outcome_argv *a, int ranks)
 {
-    char *number;
-    add(a, "mpirun");
-    add(a, "-n");
-    TRY(add_own(a, asprintf(&number, "%d", ranks) < 0 ? NULL : number));
-    add(a, "--bind-to"); /* a rank's threads must not share one core */
-    add(a, "none");
+    const char *words[MPIRUN_WORDS];
+    char number[12];
+    mpirun_words(ranks, number, words);
+    for (int i = 0; words[i]; i++)
+        TRY(add_own(a, strdup(words[i])));
     return ST_OK;
 }
 
-enum status outcome_argv_build(const struct setup *setup, const char *identity, const char *output,
+static enum status add_pins(struct outcome_argv *a, const struct pins *pins)
+{
+    char *text = pins_text(pins);
+    enum status st = text ? add_option(a, "pins", text) : add_own(a, NULL);
+    free(text);
+    return st;
+}
+
+enum status outcome_argv_build(const struct setup *setup, const struct outcome_options *options,
                                struct outcome_argv *out)
 {
     char program[PATH_MAX];
@@ -65,8 +74,10 @@ enum status outcome_argv_build(const struct setup *setup, const char *identity, 
     TRY(add_own(out, strdup(program)));
     add(out, "worker");
     TRY(add_cell(out, &setup->cell));
-    TRY(add_option(out, "identity", identity));
-    return output ? add_option(out, "output", output) : ST_OK;
+    TRY(add_option(out, "identity", options->identity));
+    if (options->pins && options->pins->n > 0)
+        TRY(add_pins(out, options->pins));
+    return options->output ? add_option(out, "output", options->output) : ST_OK;
 }
 
 void outcome_argv_release(struct outcome_argv *argv)

@@ -3,7 +3,7 @@
 #ifndef HARNESS_MEASURE_OUTCOME_ARGV_H
 #define HARNESS_MEASURE_OUTCOME_ARGV_H
 
-#include "harness/cell/setup.h"
+#include "harness/measure/outcome.h"
 
 enum { OUTCOME_ARGS = 64 };
 
@@ -14,9 +14,10 @@ struct outcome_argv {
     int n_text;
 };
 
-/* `PROGRAM worker OPTION...`, behind `mpirun -n RANKS` where ranks are processes. output may be
- * NULL. Texts are borrowed from the setup. Release it whatever the status. ST_OOM, ST_IO. */
-enum status outcome_argv_build(const struct setup *setup, const char *identity, const char *output,
+/* `PROGRAM worker OPTION...`, behind `mpirun -n RANKS` where ranks are processes. Of `options` it
+ * takes identity, pins and output. Texts are borrowed. Release it whatever the status. ST_OOM,
+ * ST_IO. */
+enum status outcome_argv_build(const struct setup *setup, const struct outcome_options *options,
                                struct outcome_argv *out);
 void outcome_argv_release(struct outcome_argv *argv);
 

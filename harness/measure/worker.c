@@ -6,6 +6,7 @@
 #include "harness/check/quality.h"
 #include "harness/check/reference.h"
 #include "harness/launch/ranks.h"
+#include "harness/launch/watchdog.h"
 #include "harness/measure/headroom.h"
 #include "harness/measure/worker_record.h"
 #include "kernels/base/clock.h"
@@ -14,6 +15,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BEAT_MS = 100 }; /* beats come no faster */
 
@@ -22,18 +24,18 @@ struct job {
     const struct worker *worker;
     const struct setup *setup;
     struct weights *weights;
-    const char *identity;
+    struct pins pins; /* the files that this process has open */
     struct prompt *prompt;
     struct spec expanded;
     struct spec against; /* the one-rank run of the check */
     int output;          /* plan_output_rank */
-    bool reporter;       /* it is here */
+    bool keeps;          /* it is here: this process will have the record */
     struct headroom headroom;
-    float *reference; /* [count] latents of `against`; NULL: not checked, or not the reporter */
+    float *reference; /* [count] latents of `against`; NULL: not checked, or not here */
     float *serial;    /* of the serial run; may be the same array */
     struct record *record;
 
-    long done, total; /* steps, on the reporter's rank or in the one-rank run */
+    long done, total; /* steps, on this process' output rank or in the one-rank run */
     double last_beat; /* seconds */
 };
 
@@ -41,8 +43,9 @@ struct job {
 
 static void phase(const struct job *job, const char *name)
 {
-    if (job->worker->on_phase)
-        job->worker->on_phase(job->worker->self, name, job->reporter);
+    watchdog_phase(name, job->keeps || strcmp(name, "measure") == 0);
+    if (job->keeps && job->worker->on_phase)
+        job->worker->on_phase(job->worker->self, name);
 }
 
 static void on_step(void *self, int step)
@@ -51,10 +54,12 @@ static void on_step(void *self, int step)
     double now = clock_seconds();
     (void)step;
     job->done++;
-    if (!job->worker->on_beat || now - job->last_beat < 1e-3 * BEAT_MS)
+    if (now - job->last_beat < 1e-3 * BEAT_MS)
         return;
     job->last_beat = now;
-    job->worker->on_beat(job->worker->self, job->done, job->total);
+    watchdog_beat();
+    if (job->keeps && job->worker->on_beat)
+        job->worker->on_beat(job->worker->self, job->done, job->total);
 }
 
 static void start_beats(struct job *job, long loops)
@@ -72,7 +77,8 @@ static enum status one_rank(struct job *job, const struct spec *spec, float **ou
     struct reference reference = {
         .setup = job->setup,
         .weights = job->weights,
-        .identity = job->identity,
+        .identity = job->worker->identity,
+        .pins = &job->pins,
         .prompt = job->prompt,
         .device = place ? place->rank : 0, /* this rank's own */
         .on_step = on_step,
@@ -92,7 +98,7 @@ static enum status one_rank(struct job *job, const struct spec *spec, float **ou
 static enum status get_references(struct job *job)
 {
     static const struct spec serial = {.n = 0};
-    if (!job->setup->cell.check || !job->reporter)
+    if (!job->setup->cell.check || !job->keeps)
         return ST_OK;
     phase(job, "reference");
     TRY(one_rank(job, &job->against, &job->reference));
@@ -148,9 +154,9 @@ static enum status write_output(const struct job *job, const float *latent)
     return safetensors_write(job->worker->output, 1, &item, 0, NULL);
 }
 
-/* On the reporter: all that a record says about this cell. */
-static enum status report(struct job *job, const struct plan *plan, const void *parts,
-                          const double *step_end_ms, const float *latent)
+/* On the output rank: all that a record says about this cell. */
+static enum status make_record(struct job *job, const struct plan *plan, const void *parts,
+                               const double *step_end_ms, const float *latent)
 {
     const struct cell *cell = &job->setup->cell;
     TRY(record_open(&job->record));
@@ -236,7 +242,7 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
         .sampler = job->setup->sampler,
         .guidance = (float)cell->guidance,
         .seed = (uint64_t)cell->seed,
-        .on_step = output ? on_step : NULL,
+        .on_step = output || job->worker->place ? on_step : NULL,
         .on_step_self = job,
         .graph = cell->graph,
     };
@@ -247,6 +253,11 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
     TRY(comm_agree(rank->world, st));
     TRY(headroom_check(&job->headroom, rank, m->part->predicted));
     TRY(run_open(plan, &inputs, rank->dev, rank->world, &run));
+    st = comm_agree(rank->world, pins_hold(&job->pins)); /* now that all bytes are read */
+    if (st != ST_OK) {
+        run_close(run);
+        return st;
+    }
     if (output)
         start_beats(job, cell->warmup_loops + cell->repeats);
     if (output || job->worker->place)
@@ -257,19 +268,38 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
     run_close(run);
     TRY(st);
     TRY(comm_host_gather(rank->world, m->part, rank_part_size(cell->repeats), m->parts));
-    st = output ? report(job, plan, m->parts, m->step_end_ms, m->latent) : ST_OK;
+    st = output ? make_record(job, plan, m->parts, m->step_end_ms, m->latent) : ST_OK;
     return comm_agree(rank->world, st);
 }
 
-/* What the loops need and, on the reporter, what they are checked against. */
+/* Are the files that are open here those that were hashed? On another host than that, where they
+ * have other numbers, they are hashed again. */
+static enum status check_files(struct job *job)
+{
+    const struct worker *w = job->worker;
+    char host[100] = "this host";
+    bool elsewhere = false;
+    TRY(pins_take(job->setup, job->weights, &job->pins));
+    if (w->pins)
+        TRY(pins_compare(&job->pins, w->pins, &elsewhere));
+    const char *identity;
+    if (!elsewhere)
+        return ST_OK;
+    TRY(weights_identity(job->weights, &identity));
+    if (strcmp(identity, w->identity) == 0)
+        return ST_OK;
+    gethostname(host, sizeof host - 1);
+    return fail(ST_INVALID, "%s: on %s it is not the checkpoint that was hashed",
+                job->setup->cell.model, host);
+}
+
+/* What the loops need and, where the record will be, what they are checked against. */
 static enum status prepare(struct job *job)
 {
     phase(job, "load");
     TRY(setup_weights(job->setup, &job->weights));
     TRY(setup_prompt(job->setup, &job->prompt));
-    if (job->reporter)
-        job->identity =
-            job->worker->identity ? job->worker->identity : weights_identity(job->weights);
+    TRY(check_files(job));
     TRY(get_references(job));
     phase(job, "open");
     return ST_OK;
@@ -283,7 +313,8 @@ static bool prepares_late(const struct job *job)
 }
 
 /* The one-rank run may take longer than a rank waits for another, so ranks that meet in a folder
- * wait for the reporter there, before any of them opens its device. The launcher's clock runs. */
+ * wait there for the output rank, before any of them opens its device. The launcher's clock runs.
+ */
 static enum status prepare_early(struct job *job)
 {
     static const double long_enough = 1e6;
@@ -292,7 +323,8 @@ static enum status prepare_early(struct job *job)
         return ST_OK;
     struct rendezvous place = *job->worker->place;
     char done = 1;
-    place.rank = (place.rank + place.size - job->output) % place.size; /* the reporter is first */
+    place.rank =
+        (place.rank + place.size - job->output) % place.size; /* the output rank is first */
     place.timeout_s = long_enough;
     return rendezvous_broadcast(&place, "prepared", &done, sizeof done);
 }
@@ -321,7 +353,7 @@ static enum status foresee(struct job *job)
     TRY(plan_build(&job->setup->problem, &job->setup->spec, cell->ranks, 0, &plan));
     const struct rendezvous *place = job->worker->place;
     job->output = plan_output_rank(plan);
-    job->reporter = !place || place->rank == job->output;
+    job->keeps = !place || place->rank == job->output;
     job->expanded = plan->spec;
     plan_close(plan);
     spec_reference(&job->expanded, &job->against);
@@ -339,21 +371,29 @@ static enum status run_cell(struct job *job)
     if (st != ST_OK && st != ST_WRONG)
         return st;
     if (job->record)
-        setup_name_record(job->setup, job->identity, job->record);
+        setup_name_record(job->setup, job->worker->identity, job->record);
     return st;
 }
 
 enum status worker_run(const struct worker *worker, struct record **out)
 {
-    struct job job = {.worker = worker, .setup = worker->setup};
-    enum status st = run_cell(&job);
-    *out = st == ST_OK || st == ST_WRONG ? job.record : NULL;
-    if (!*out)
-        record_close(job.record);
-    if (job.serial != job.reference)
-        free(job.serial);
-    free(job.reference);
-    prompt_close(job.prompt);
-    weights_close(job.weights);
+    struct job *job = calloc(1, sizeof *job);
+    *out = NULL;
+    if (!job)
+        return fail(ST_OOM, "worker: no host memory");
+    job->worker = worker;
+    job->setup = worker->setup;
+    enum status st = run_cell(job);
+    if (st == ST_OK || st == ST_WRONG)
+        *out = job->record;
+    else
+        record_close(job->record);
+    if (job->serial != job->reference)
+        free(job->serial);
+    free(job->reference);
+    prompt_close(job->prompt);
+    pins_release(&job->pins);
+    weights_close(job->weights);
+    free(job);
     return st;
 }

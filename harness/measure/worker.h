@@ -6,18 +6,19 @@
 #ifndef HARNESS_MEASURE_WORKER_H
 #define HARNESS_MEASURE_WORKER_H
 
-#include "harness/cell/setup.h"
+#include "harness/cell/pins.h"
 #include "kernels/comm/rendezvous.h"
 
 struct worker {
     const struct setup *setup;
     /* this process' place among those of mpirun or fork_ranks.h; NULL: all ranks are here */
     const struct rendezvous *place;
-    const char *identity; /* of the weights; NULL: to be computed */
+    const char *identity; /* of the weights */
+    const char *pins;     /* pins_text of the files behind it; NULL: none */
     const char *output;   /* safetensors file for the final latents, or NULL */
-    /* (optional) what is done now: "load", "reference" (reporter only), "open", "measure"; from any
-     * thread, one at a time. reporter: this process will have the record */
-    void (*on_phase)(void *self, const char *name, bool reporter);
+    /* (optional) what the process that will have the record does now: "load", "reference", "open",
+     * "measure"; from any thread, one at a time. The watchdog of every process hears it too. */
+    void (*on_phase)(void *self, const char *name);
     /* (optional) steps done of all loops, on the rank that has the result; at times, from its
      * thread */
     void (*on_beat)(void *self, long done, long total);

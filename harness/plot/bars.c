@@ -1,77 +1,97 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bars, one row for each strategy under a heading for each rank count: bytes on the wire, memory.
- */
+ * All in MB (1e6 bytes), and the number at a bar is its length. */
 #include "harness/plot/chart.h"
+
+#include "harness/base/text.h"
 #include "harness/plot/gnuplot.h"
+#include "harness/report/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LABEL_COLUMNS = 56, MAX_AXES = 32 };
+enum { LABEL_COLUMNS = 56, MAX_AXES = 32, MOST_BARS = 100 };
 
-/* Walks the rows of a chart from top to bottom. */
+static const double MB = 1e-6;
+
+/* Walks the bars of a chart from top to bottom. */
 struct bars {
-    const struct plot_rows *rows;
-    int begin, end;
-    int min_ranks; /* rows with fewer ranks are not drawn */
-    int row;       /* current one */
+    const struct plot_group *group;
+    int min_ranks; /* cells with fewer ranks have none */
+    int place;     /* of the current cell */
+    int n;         /* bars so far */
+    int ranks;     /* of the current bar */
     double y;      /* its place; headings take one each, with half a place before them */
-    bool heading;  /* the first row of its rank count */
+    bool heading;  /* the first bar of its rank count */
 };
 
-/* Rows with the same text and ranks as the next one are older runs of it. */
-static bool superseded(const struct bars *b, int row)
+static struct bars bars_of(const struct plot_group *group, int min_ranks)
 {
-    const struct record_cell *c = &b->rows->v[row]->cell;
-    return row + 1 < b->end && b->rows->v[row + 1]->cell.ranks == c->ranks &&
-           strcmp(b->rows->v[row + 1]->cell.strategy, c->strategy) == 0;
+    return (struct bars){.group = group, .min_ranks = min_ranks, .place = -1};
 }
 
-static void bars_begin(struct bars *b, const struct plot_rows *rows, int begin, int end,
-                       int min_ranks)
+/* The next bar's cell; NULL: no further one. */
+static const struct plot_cell *bars_next(struct bars *b)
 {
-    *b = (struct bars){
-        .rows = rows, .begin = begin, .end = end, .min_ranks = min_ranks, .row = begin - 1};
-}
-
-static const struct record *bars_next(struct bars *b)
-{
-    int before = b->row;
-    while (++b->row < b->end) {
-        const struct record *r = b->rows->v[b->row];
-        if (r->cell.ranks < b->min_ranks || superseded(b, b->row))
+    while (++b->place < b->group->n && b->n < MOST_BARS) {
+        const struct plot_cell *c = &b->group->cell[b->place];
+        if (!c->row || c->asked->ranks < b->min_ranks)
             continue;
-        b->heading = b->y == 0 || b->rows->v[before]->cell.ranks != r->cell.ranks;
+        b->heading = b->ranks != c->asked->ranks;
         b->y += 1 + (b->heading ? 1 : 0) + (b->heading && b->y > 0 ? 0.5 : 0);
-        return r;
+        b->ranks = c->asked->ranks;
+        b->n++;
+        return c;
     }
     return NULL;
 }
 
-/* What stands left of the bars: arrays bar[] (strategies) and heading[], with their places. */
-static void put_rows(FILE *out, struct bars b)
+static int label_columns(const struct plot_options *options)
 {
-    char text[PLOT_TITLE];
-    int bars = 0, headings = 0, columns = 0, room = b.end - b.begin;
+    double room = options->width_cm / 2.54 * 96 * 0.5 / 7.2;
+    return options->width_cm > 0 ? (int)fmax(12, fmin(room, LABEL_COLUMNS)) : LABEL_COLUMNS;
+}
+
+/* What stands left of the bars: arrays bar[] (strategies) and heading[], with their places. */
+static void put_rows(struct plot_chart *chart, struct bars b)
+{
+    char text[PLOT_TEXT], way[PLOT_WAY], label[2 * PLOT_TEXT];
+    FILE *out = chart->out;
+    int headings = 0, columns = 0;
     const char *const arrays[] = {"bar", "bar_y", "heading", "heading_y"};
     for (int i = 0; i < 4; i++)
-        fprintf(out, "array %s[%d]\n", arrays[i], room);
-    for (const struct record *r; (r = bars_next(&b));) {
+        fprintf(out, "array %s[%d]\n", arrays[i], MOST_BARS);
+    for (const struct plot_cell *c; (c = bars_next(&b));) {
         if (b.heading) {
-            snprintf(text, sizeof text, "%d rank%s", r->cell.ranks, r->cell.ranks == 1 ? "" : "s");
+            snprintf(text, sizeof text, "%d rank%s", b.ranks, b.ranks == 1 ? "" : "s");
             plot_gnuplot_element(out, "heading", ++headings, text);
             fprintf(out, "heading_y[%d] = %g\n", headings, b.y - 1);
         }
-        plot_short_text(r->cell.strategy, LABEL_COLUMNS, text);
-        plot_gnuplot_element(out, "bar", ++bars, text);
-        fprintf(out, "bar_y[%d] = %g\n", bars, b.y);
-        columns = (int)strlen(text) > columns ? (int)strlen(text) : columns;
+        snprintf(label, sizeof label, "%s%s", c->asked->strategy,
+                 plot_group_way(b.group, c->asked, way));
+        text_shorten(label, label_columns(chart->job->options), sizeof text, text);
+        plot_gnuplot_element(out, "bar", b.n, text);
+        fprintf(out, "bar_y[%d] = %g\n", b.n, b.y);
+        columns = text_columns(text) > columns ? text_columns(text) : columns;
     }
-    plot_gnuplot_number(out, "bars", bars);
+    plot_gnuplot_number(out, "bars", b.n);
     plot_gnuplot_number(out, "headings", headings);
     plot_gnuplot_number(out, "columns", columns);
     plot_gnuplot_number(out, "height_rows", b.y);
+    plot_gnuplot_array(out, "amount", b.n);
+}
+
+static void note_rows(struct plot_chart *chart, struct bars b)
+{
+    int more = 0;
+    for (int i = 0; i < b.group->n; i++)
+        more += b.group->cell[i].row && b.group->cell[i].asked->ranks >= b.min_ranks;
+    while (bars_next(&b))
+        more--;
+    if (more > 0)
+        plot_chart_note(chart, "%d further bars find no room; --strategies chooses others", more);
+    plot_note_left_out(chart, b.group->begin, b.group->end, 0);
 }
 
 /* ---- bytes ---- */
@@ -84,7 +104,7 @@ static double comm_total(const struct record *r, const char *axis /* NULL: all *
         if (!axis || strcmp(c->axis, axis) == 0)
             total += (double)(predicted ? c->predicted_wire_bytes : c->wire_bytes);
     }
-    return total;
+    return total * MB;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -96,13 +116,14 @@ static int compare_names(const void *a, const void *b)
 static int find_axes(struct bars b, const char *axes[MAX_AXES])
 {
     int n = 0;
-    for (const struct record *r; (r = bars_next(&b));) {
-        for (int i = 0; i < r->comm.n && n < MAX_AXES; i++) {
-            bool known = r->comm.v[i].wire_bytes == 0 && r->comm.v[i].predicted_wire_bytes == 0;
+    for (const struct plot_cell *cell; (cell = bars_next(&b));) {
+        const struct record_comms *comm = &cell->row->record->comm;
+        for (int i = 0; i < comm->n && n < MAX_AXES; i++) {
+            bool known = comm->v[i].wire_bytes == 0 && comm->v[i].predicted_wire_bytes == 0;
             for (int k = 0; k < n && !known; k++)
-                known = strcmp(axes[k], r->comm.v[i].axis) == 0;
+                known = strcmp(axes[k], comm->v[i].axis) == 0;
             if (!known)
-                axes[n++] = r->comm.v[i].axis;
+                axes[n++] = comm->v[i].axis;
         }
     }
     qsort(axes, (size_t)n, sizeof *axes, compare_names);
@@ -110,14 +131,13 @@ static int find_axes(struct bars b, const char *axes[MAX_AXES])
 }
 
 /* Segments of a bar: y, from, to, axis; one for each axis, counted or predicted. */
-static void put_segments(FILE *out, struct bars b, int n, const char *const *axes, bool predicted,
-                         double scale)
+static void put_segments(FILE *out, struct bars b, int n, const char *const *axes, bool predicted)
 {
     fprintf(out, "$%s << EOD\n", predicted ? "predicted" : "counted");
-    for (const struct record *r; (r = bars_next(&b));) {
+    for (const struct plot_cell *c; (c = bars_next(&b));) {
         double from = 0;
         for (int i = 0; i < n; i++) {
-            double bytes = comm_total(r, axes[i], predicted) * scale;
+            double bytes = comm_total(c->row->record, axes[i], predicted);
             if (bytes > 0)
                 fprintf(out, "%g %.9g %.9g %d\n", b.y, from, from + bytes, i + 1);
             from += bytes;
@@ -126,83 +146,99 @@ static void put_segments(FILE *out, struct bars b, int n, const char *const *axe
     fputs("EOD\n", out);
 }
 
-enum status plot_bars_bytes(struct plot_job *job, int begin, int end)
+/* The numbers at the bars, and $totals: y, the longer of the two bars. */
+static void put_totals(FILE *out, struct bars b)
+{
+    char counted[TEXT_NUMBER], predicted[TEXT_NUMBER], text[PLOT_TEXT];
+    struct bars again = b;
+    for (const struct plot_cell *c; (c = bars_next(&b));) {
+        double is = comm_total(c->row->record, NULL, false);
+        double wanted = comm_total(c->row->record, NULL, true);
+        text_number(is, counted);
+        text_number(wanted, predicted);
+        if (is == wanted)
+            snprintf(text, sizeof text, "%s MB", counted);
+        else
+            snprintf(text, sizeof text, "%s MB (closed form: %s)", counted, predicted);
+        plot_gnuplot_element(out, "amount", b.n, text);
+    }
+    double longest = 0;
+    fputs("$totals << EOD\n", out);
+    for (const struct plot_cell *c; (c = bars_next(&again));) {
+        double longer =
+            fmax(comm_total(c->row->record, NULL, false), comm_total(c->row->record, NULL, true));
+        fprintf(out, "%g %.9g\n", again.y, longer);
+        longest = fmax(longest, longer);
+    }
+    fputs("EOD\n", out);
+    plot_gnuplot_number(out, "x_high", longest * 1.02);
+}
+
+enum status plot_bars_bytes(struct plot_job *job, const struct plot_group *group)
 {
     const char *axes[MAX_AXES];
     struct plot_chart chart;
-    struct bars b;
-    double largest = 0;
-    bars_begin(&b, &job->rows, begin, end, 2);
+    struct bars b = bars_of(group, 2);
     int n = find_axes(b, axes);
     if (n == 0)
         return ST_OK; // nothing was sent
-    TRY(plot_chart_open(job, "bytes", "Bytes sent in one loop, all ranks", begin, end, true,
+    TRY(plot_chart_open(job, "bytes", "Bytes sent in one loop, all ranks", group->first, true,
                         &chart));
-    put_rows(chart.out, b);
-    for (struct bars all = b; bars_next(&all);)
-        largest = fmax(largest, comm_total(job->rows.v[all.row], NULL, false));
-    struct plot_unit unit = plot_unit_bytes(largest);
-    plot_gnuplot_text(chart.out, "unit", unit.name);
+    put_rows(&chart, b);
     plot_gnuplot_number(chart.out, "axes", n);
     plot_gnuplot_array(chart.out, "axis", n);
     for (int i = 0; i < n; i++)
         plot_gnuplot_element(chart.out, "axis", i + 1, axes[i]);
-    put_segments(chart.out, b, n, axes, false, unit.scale);
-    put_segments(chart.out, b, n, axes, true, unit.scale);
-    fputs("$totals << EOD\n", chart.out);
-    for (const struct record *r; (r = bars_next(&b));)
-        fprintf(chart.out, "%g %.9g %.9g\n", b.y, comm_total(r, NULL, false) * unit.scale,
-                comm_total(r, NULL, true) * unit.scale);
-    fputs("EOD\n", chart.out);
-    return plot_chart_draw(&chart);
+    put_segments(chart.out, b, n, axes, false);
+    put_segments(chart.out, b, n, axes, true);
+    put_totals(chart.out, b);
+    note_rows(&chart, b);
+    return plot_chart_end(&chart, ST_OK);
 }
 
 /* ---- memory ---- */
 
-static double at(const struct record_counts *list, int rank)
+static void put_memory(FILE *out, struct bars b)
 {
-    return rank < list->n ? (double)list->v[rank] : 0;
+    char number[TEXT_NUMBER], text[PLOT_TEXT];
+    struct bars again = b;
+    for (const struct plot_cell *c; (c = bars_next(&b));) {
+        struct memory_share m = memory_fullest(&c->row->record->memory_bytes);
+        snprintf(text, sizeof text, "%s MB", text_number(m.total * MB, number));
+        plot_gnuplot_element(out, "amount", b.n, isnan(m.total) ? "not measured" : text);
+    }
+    double longest = 0, libraries = 0;
+    fputs("# place, weights, activations, key store, buffers, libraries, total, predicted\n", out);
+    fputs("$memory << EOD\n", out);
+    for (const struct plot_cell *c; (c = bars_next(&again));) {
+        struct memory_share m = memory_fullest(&c->row->record->memory_bytes);
+        const double part[] = {m.weights, m.activations, m.kv_store, m.buffers,
+                               m.library, m.total,       m.predicted};
+        fprintf(out, "%g", again.y);
+        for (int i = 0; i < 7; i++)
+            fprintf(out, " %.9g", isnan(part[i]) ? 0 : part[i] * MB);
+        fputc('\n', out);
+        longest = fmax(longest, fmax(m.total, m.predicted) * MB);
+        libraries = fmax(libraries, m.library * MB);
+    }
+    fputs("EOD\n", out);
+    plot_gnuplot_number(out, "x_high", longest * 1.02);
+    plot_gnuplot_number(out, "libraries", libraries);
 }
 
-/* The rank with the highest peak, the lowest of equal ones. */
-static int fullest_rank(const struct record_memory *m)
-{
-    int fullest = 0;
-    for (int i = 1; i < m->peak.n; i++)
-        if (m->peak.v[i] > m->peak.v[fullest])
-            fullest = i;
-    return fullest;
-}
-
-enum status plot_bars_memory(struct plot_job *job, int begin, int end)
+enum status plot_bars_memory(struct plot_job *job, const struct plot_group *group)
 {
     struct plot_chart chart;
-    struct bars b;
-    double largest = 0;
-    bars_begin(&b, &job->rows, begin, end, 1);
-    for (struct bars all = b; bars_next(&all);) {
-        const struct record_memory *m = &job->rows.v[all.row]->memory_bytes;
-        largest = fmax(largest, at(&m->peak, fullest_rank(m)));
-    }
-    if (largest == 0)
-        return ST_OK; // not measured
-    TRY(plot_chart_open(job, "memory", "Memory of the fullest rank", begin, end, true, &chart));
-    put_rows(chart.out, b);
-    struct plot_unit unit = plot_unit_bytes(largest);
-    plot_gnuplot_text(chart.out, "unit", unit.name);
-    fputs("# place, weights, activations, key store, buffers, library, peak, predicted\n",
-          chart.out);
-    fputs("$memory << EOD\n", chart.out);
-    for (const struct record *r; (r = bars_next(&b));) {
-        const struct record_memory *m = &r->memory_bytes;
-        const struct record_counts *part[] = {&m->weights,  &m->activations, &m->kv_store,
-                                              &m->buffers,  &m->library,     &m->peak,
-                                              &m->predicted};
-        fprintf(chart.out, "%g", b.y);
-        for (int i = 0; i < 7; i++)
-            fprintf(chart.out, " %.9g", at(part[i], fullest_rank(m)) * unit.scale);
-        fputc('\n', chart.out);
-    }
-    fputs("EOD\n", chart.out);
-    return plot_chart_draw(&chart);
+    struct bars b = bars_of(group, 1);
+    bool measured = false;
+    for (int i = 0; i < group->n; i++)
+        if (group->cell[i].row)
+            measured |= memory_fullest(&group->cell[i].row->record->memory_bytes).total > 0;
+    if (!measured)
+        return ST_OK;
+    TRY(plot_chart_open(job, "memory", "Memory of the fullest rank", group->first, true, &chart));
+    put_rows(&chart, b);
+    put_memory(chart.out, b);
+    note_rows(&chart, b);
+    return plot_chart_end(&chart, ST_OK);
 }

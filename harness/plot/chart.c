@@ -1,23 +1,84 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The frame that all charts share: names, titles, notes, units. */
+/* The frame that all charts share: names, titles, notes, the legend. */
 #include "harness/plot/chart.h"
+
+#include "harness/base/text.h"
 #include "harness/plot/gnuplot.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
-enum { NOTE_COLUMNS = 130, LEGEND_COLUMNS = 34 };
+enum { NOTE_LINES = 96, HEAD_LINES = 16, LEGEND_COLUMNS = 44 };
+
+/* Pixels of 1/96 inch; a character of a title and of other lines takes this many. */
+static const double PIXELS_PER_CM = 96 / 2.54, TITLE_PX = 9.2, LINE_PX = 5.9;
+
+/* Characters of a line. */
+static int columns_of(const struct plot_options *options, double character, int otherwise)
+{
+    if (options->width_cm <= 0)
+        return otherwise;
+    return (int)fmax(12, (options->width_cm * PIXELS_PER_CM - 32) / character);
+}
+
+/* Adds a text, folded, as elements n + 1 ... of an array. Returns the new n. */
+static int put_folded(FILE *out, const char *array, int n, int most, const char *text, int columns)
+{
+    for (const char *line = text, *next; *line && n < most; line = next) {
+        char copy[4 * PLOT_TEXT];
+        int bytes = text_fold(line, columns, &next);
+        snprintf(copy, sizeof copy, "%.*s", bytes, line);
+        plot_gnuplot_element(out, array, ++n, copy);
+    }
+    return n;
+}
+
+/* ---- opening ---- */
+
+static const char *title_text(const struct plot_options *options, const char *what,
+                              const struct record_cell *cell, bool size, char buffer[PLOT_TEXT])
+{
+    char model[PLOT_TEXT], frames[32] = "";
+    if (options->title)
+        return options->title;
+    text_shorten(plot_text_model(cell->model), 60, sizeof model, model);
+    if (cell->frames > 1)
+        snprintf(frames, sizeof frames, ", %d frames", cell->frames);
+    if (size)
+        snprintf(buffer, PLOT_TEXT, "%s: %s, %d\u00a0×\u00a0%d\u00a0px%s", what, model, cell->width,
+                 cell->height, frames);
+    else
+        snprintf(buffer, PLOT_TEXT, "%s: %s", what, model);
+    return buffer;
+}
+
+static void put_head(struct plot_chart *chart, const char *title, const struct sheet_row *of)
+{
+    const struct plot_options *options = chart->job->options;
+    char text[PLOT_TEXT];
+    fprintf(chart->out, "array title_line[%d]\narray head_line[%d]\narray note[%d]\n", HEAD_LINES,
+            HEAD_LINES, NOTE_LINES);
+    int lines = put_folded(chart->out, "title_line", 0, HEAD_LINES, title,
+                           columns_of(options, TITLE_PX, 84));
+    plot_gnuplot_number(chart->out, "title_lines", lines);
+    lines = put_folded(chart->out, "head_line", 0, HEAD_LINES, plot_text_setting(of, text),
+                       chart->columns);
+    lines = put_folded(chart->out, "head_line", lines, HEAD_LINES, plot_text_machine(of, text),
+                       chart->columns);
+    plot_gnuplot_number(chart->out, "head_lines", lines);
+}
 
 enum status plot_chart_open(struct plot_job *job, const char *template_name, const char *what,
-                            int begin, int end, bool size, struct plot_chart *chart)
+                            const struct sheet_row *of, bool size, struct plot_chart *chart)
 {
-    const struct record *of = job->rows.v[begin];
-    char path[PATH_MAX], text[2 * PLOT_TITLE], model[PLOT_TITLE], machine[PLOT_TITLE];
-    *chart =
-        (struct plot_chart){.job = job, .template_name = template_name, .begin = begin, .end = end};
-    plot_name(&job->rows, of, template_name, size, chart->name);
+    char path[PATH_MAX], text[PLOT_TEXT];
+    *chart = (struct plot_chart){.job = job,
+                                 .template_name = template_name,
+                                 .columns = columns_of(job->options, LINE_PX, 120)};
+    plot_text_name(&job->selection, of, template_name, size, chart->name);
     snprintf(path, sizeof path, "%s/data/%s.gp", job->folder, chart->name);
     chart->out = fopen(path, "we");
     if (!chart->out)
@@ -25,109 +86,88 @@ enum status plot_chart_open(struct plot_job *job, const char *template_name, con
     fprintf(chart->out,
             "# The data of one chart. To draw it again, in the folder above:\n"
             "#   gnuplot -d -e \"format='svg'\" data/%s.gp PLOTS/style.gp PLOTS/%s.gp\n"
-            "# with ditbench's folder plots/ for PLOTS; svg or png.\n",
+            "# with ditbench's folder plots/ for PLOTS; svg, png or pdf.\n",
             chart->name, template_name);
     plot_gnuplot_text(chart->out, "name", chart->name);
-    plot_short_text(plot_model_text(of->cell.model), 40, model);
-    if (size && of->cell.frames > 1)
-        snprintf(text, sizeof text, "%s: %s, %d × %d px, %d frames", what, model, of->cell.width,
-                 of->cell.height, of->cell.frames);
-    else if (size)
-        snprintf(text, sizeof text, "%s: %s, %d × %d px", what, model, of->cell.width,
-                 of->cell.height);
-    else
-        snprintf(text, sizeof text, "%s: %s", what, model);
-    plot_gnuplot_text(chart->out, "title", text);
-    plot_gnuplot_text(chart->out, "subtitle", plot_setting_text(of, text));
-    plot_machine_text(&job->rows, begin, end, machine);
-    plot_gnuplot_text(chart->out, "machine", plot_short_text(machine, NOTE_COLUMNS, text));
-    fputs("array note[64]\n", chart->out);
+    plot_gnuplot_number(chart->out, "wanted_px", job->options->width_cm * PIXELS_PER_CM);
+    put_head(chart, title_text(job->options, what, &of->record->cell, size, text), of);
     return ST_OK;
 }
 
 void plot_chart_note(struct plot_chart *chart, const char *format, ...)
 {
-    char text[2 * PLOT_TITLE], fits[PLOT_TITLE];
+    char text[4 * PLOT_TEXT];
     va_list args;
-    if (chart->notes == 64)
-        return;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    plot_short_text(text, NOTE_COLUMNS, fits);
-    plot_gnuplot_element(chart->out, "note", ++chart->notes, fits);
+    chart->notes = put_folded(chart->out, "note", chart->notes, NOTE_LINES, text, chart->columns);
 }
 
-static int count_curves(int n, const struct plot_point *points)
+/* ---- curves ---- */
+
+/* Counts the curves of one family up to the one that begins at `begin`. */
+static int variant_of(int n, const struct plot_point *points, int begin)
 {
-    int curves = 0;
-    for (int i = 0; i < n; i = plot_points_curve(n, points, i))
-        curves++;
-    return curves;
+    int variant = 0;
+    for (int i = 0; i <= begin; i = plot_points_end(n, points, i))
+        variant += strcmp(points[i].family, points[begin].family) == 0 &&
+                   points[i].published == points[begin].published;
+    return variant;
 }
 
 void plot_chart_legend(FILE *out, int n, const struct plot_point *points)
 {
-    char text[PLOT_TITLE];
-    const char *family = "";
-    int curve = 0, columns = 0, variant = 0;
-    plot_gnuplot_number(out, "curves", count_curves(n, points));
-    plot_gnuplot_array(out, "family", count_curves(n, points));
-    plot_gnuplot_array(out, "label", count_curves(n, points));
-    plot_gnuplot_array(out, "variant", count_curves(n, points));
-    for (int i = 0; i < n; i = plot_points_curve(n, points, i)) {
-        plot_gnuplot_element(out, "family", ++curve, points[i].family.name);
-        plot_short_text(points[i].family.label, LEGEND_COLUMNS, text);
+    static const char *const array[] = {"family", "label", "variant", "hollow"};
+    char text[PLOT_TEXT];
+    int curve = 0, columns = 0;
+    plot_gnuplot_number(out, "curves", plot_points_curves(n, points));
+    for (size_t i = 0; i < sizeof array / sizeof array[0]; i++)
+        plot_gnuplot_array(out, array[i], plot_points_curves(n, points));
+    for (int i = 0; i < n; i = plot_points_end(n, points, i)) {
+        plot_gnuplot_element(out, "family", ++curve, points[i].family);
+        text_shorten(points[i].label, LEGEND_COLUMNS, sizeof text, text);
         plot_gnuplot_element(out, "label", curve, text);
-        variant = strcmp(points[i].family.name, family) == 0 ? variant + 1 : 1;
-        family = points[i].family.name;
-        fprintf(out, "variant[%d] = %d\n", curve, variant);
-        columns = (int)strlen(text) > columns ? (int)strlen(text) : columns;
+        fprintf(out, "variant[%d] = %d\nhollow[%d] = %d\n", curve, variant_of(n, points, i), curve,
+                points[i].published);
+        columns = text_columns(text) > columns ? text_columns(text) : columns;
     }
     plot_gnuplot_number(out, "columns", columns);
 }
 
-void plot_chart_latency(FILE *out, double x, const struct record *row, double scale)
+double plot_chart_unit(FILE *out, double largest_ms)
 {
-    const struct record_latency *t = &row->latency_ms;
-    fprintf(out, "%g %.6g %.6g %.6g 1\n", x, t->median * scale, t->p10 * scale, t->p90 * scale);
+    bool seconds = largest_ms >= 10000;
+    plot_gnuplot_text(out, "unit", seconds ? "s" : "ms");
+    return seconds ? 1e-3 : 1;
 }
 
-enum status plot_chart_draw(struct plot_chart *chart)
+void plot_chart_point(FILE *out, const struct plot_point *point)
+{
+    bool noisy = point->record && record_has_flag(point->record, RECORD_NOISY);
+    fprintf(out, "%g %.6g %.6g %.6g 1 %d %g\n", point->x, point->y, point->low, point->high, noisy,
+            point->aside);
+}
+
+/* ---- drawing ---- */
+
+enum status plot_chart_end(struct plot_chart *chart, enum status st)
 {
     struct plot_job *job = chart->job;
     plot_gnuplot_number(chart->out, "notes", chart->notes);
     bool broken = ferror(chart->out) != 0;
     if (fclose(chart->out) != 0 || broken)
         return fail(ST_IO, "plot: %s/data/%s.gp could not be written", job->folder, chart->name);
-    if (job->gnuplot_missing || !job->share)
-        return ST_OK;
-    enum status st = plot_gnuplot_draw(job->share, chart->template_name, job->folder, chart->name,
-                                       &job->gnuplot_missing);
+    if (st != ST_OK || job->gnuplot_missing)
+        return st;
+    struct plot_drawing drawing = {.share = job->share,
+                                   .template_name = chart->template_name,
+                                   .folder = job->folder,
+                                   .name = chart->name,
+                                   .width_cm = job->options->width_cm};
+    st = plot_gnuplot_draw(&drawing, job->options->formats, &job->gnuplot_missing);
     if (job->gnuplot_missing)
         return ST_OK; // said once, at the end
-    TRY(st);
-    job->charts++;
-    printf("%s/%s.svg\n%s/%s.png\n", job->folder, chart->name, job->folder, chart->name);
-    return ST_OK;
-}
-
-struct plot_unit plot_unit_time(double largest_ms)
-{
-    if (largest_ms >= 10000)
-        return (struct plot_unit){"s", 1e-3};
-    if (largest_ms >= 1)
-        return (struct plot_unit){"ms", 1};
-    return (struct plot_unit){"µs", 1e3};
-}
-
-struct plot_unit plot_unit_bytes(double largest)
-{
-    if (largest >= 10e9)
-        return (struct plot_unit){"GB", 1e-9};
-    if (largest >= 1e6)
-        return (struct plot_unit){"MB", 1e-6};
-    if (largest >= 1e3)
-        return (struct plot_unit){"kB", 1e-3};
-    return (struct plot_unit){"B", 1};
+    job->charts += st == ST_OK;
+    return st;
 }

@@ -5,32 +5,68 @@
 #include "strategies/spec.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static void set(struct plot_family *out, const char *name, const char *label, int place)
+/* "cfg=2,ring=N:x=1" for "cfg=2,ring=4:x=1". Allocated. */
+static char *growing(const char *strategy, const char *way)
 {
-    snprintf(out->name, sizeof out->name, "%s", name);
-    snprintf(out->label, sizeof out->label, "%s", label);
-    out->place = place;
+    char *label = NULL;
+    const char *item = strrchr(strategy, ',') + 1;
+    const char *degree = item + strcspn(item, "=");
+    const char *options = item + strcspn(item, ":");
+    int n = asprintf(&label, "%.*s%s%s%s", (int)(degree - strategy), strategy, *degree ? "=N" : "",
+                     options, way);
+    return n < 0 ? NULL : label;
 }
 
-void plot_family_of(const char *strategy, struct plot_family *out)
+/* "pipefusion patches=8" for "pipefusion" and ":patches=8". Allocated. */
+static char *joined(const char *name, const char *options, const char *way)
+{
+    char *label = NULL;
+    if (asprintf(&label, "%s%s%s", name, options, way) < 0)
+        return NULL;
+    size_t end = strlen(name) + strlen(options);
+    for (size_t i = strlen(name); i < end; i++)
+        if (label[i] == ':')
+            label[i] = ' ';
+    return label;
+}
+
+/* "usp" for ring x ulysses; NULL: a list without a name. */
+static const char *composite_of(const char *strategy)
 {
     struct spec spec;
-    const char *composite = spec_parse(strategy, &spec) == ST_OK ? spec_composite(&spec) : NULL;
-    if (composite) {
-        set(out, composite, composite, 0);
-        return;
-    }
-    if (strchr(strategy, ',')) {
-        set(out, "hybrid", "best hybrid", 1);
-        return;
-    }
+    return spec_parse(strategy, &spec) == ST_OK ? spec_composite(&spec) : NULL;
+}
+
+static void open_list(const char *strategy, bool each, const char *way, struct plot_family *out)
+{
+    const char *composite = composite_of(strategy);
+    snprintf(out->name, sizeof out->name, "%s", composite ? composite : "hybrid");
+    out->place = composite && !each ? 0 : 1;
+    out->several = !each;
+    out->label =
+        each ? growing(strategy, way) : joined(composite ? composite : "best hybrid", "", way);
+}
+
+enum status plot_family_open(const char *strategy, bool each, const char *way,
+                             struct plot_family *out)
+{
     size_t length = strcspn(strategy, "=:");
-    snprintf(out->name, sizeof out->name, "%.*s", (int)length, strategy);
-    out->place = strcmp(out->name, "serial") == 0 ? -1 : 0;
-    const char *options = strchr(strategy, ':');
-    snprintf(out->label, sizeof out->label, "%s%s", out->name, options ? options : "");
-    for (char *colon = out->label; (colon = strchr(colon, ':'));)
-        *colon = ' ';
+    *out = (struct plot_family){0};
+    if (strchr(strategy, ',')) {
+        open_list(strategy, each, way, out);
+    } else {
+        snprintf(out->name, sizeof out->name, "%.*s", (int)length, strategy);
+        out->place = strcmp(out->name, "serial") == 0 ? -1 : 0;
+        out->label = joined(out->name, strategy + strcspn(strategy, ":"), way);
+    }
+    return out->label ? ST_OK : fail(ST_OOM, "plot: no memory for a label");
+}
+
+void plot_family_close(struct plot_family *family)
+{
+    free(family->label);
+    *family = (struct plot_family){0};
 }

@@ -3,6 +3,8 @@
 #include "harness/plot/gnuplot.h"
 
 #include "harness/base/self.h"
+#include "harness/plot/finish.h"
+#include "harness/plot/plot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -152,28 +154,47 @@ static int run_program(const char *folder, char *const *argv, char words[LAST_WO
     return error;
 }
 
-enum status plot_gnuplot_draw(const char *share, const char *template_name, const char *folder,
-                              const char *name, bool *missing)
+static enum status draw(const struct plot_drawing *d, const char *format, bool *missing)
 {
-    char format[][16] = {"format='svg'", "format='png'"};
-    char prelude[PATH_MAX], style[PATH_MAX], chart[PATH_MAX], words[LAST_WORDS];
-    snprintf(prelude, sizeof prelude, "data/%s.gp", name);
-    snprintf(style, sizeof style, "%s/style.gp", share);
-    snprintf(chart, sizeof chart, "%s/%s.gp", share, template_name);
-    *missing = false;
+    char set_format[32], prelude[PATH_MAX], style[PATH_MAX], chart[PATH_MAX], words[LAST_WORDS];
+    snprintf(set_format, sizeof set_format, "format='%s'", format);
+    snprintf(prelude, sizeof prelude, "data/%s.gp", d->name);
+    snprintf(style, sizeof style, "%s/style.gp", d->share);
+    snprintf(chart, sizeof chart, "%s/%s.gp", d->share, d->template_name);
+    char program[] = "gnuplot", no_settings[] = "-d", execute[] = "-e";
+    char *argv[] = {program, no_settings, execute, set_format, prelude, style, chart, NULL};
+    int code = 0, error = run_program(d->folder, argv, words, &code);
+    *missing = error == ENOENT;
+    if (error == ENOENT)
+        return fail(ST_IO, "plot: gnuplot is not installed; apt-get install gnuplot-nox, or make "
+                           "deps");
+    if (error)
+        return fail(ST_IO, "plot: gnuplot cannot be started: %s", strerror(error));
+    if (code != 0)
+        return fail(ST_IO, "plot: gnuplot could not draw %s/%s.%s with %s:\n%s", d->folder, d->name,
+                    format, chart, words);
+    return ST_OK;
+}
+
+enum status plot_gnuplot_draw(const struct plot_drawing *drawing, unsigned formats, bool *missing)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+        enum status (*finish)(const char *path, double width_cm);
+    } format[] = {
+        {PLOT_SVG, "svg", plot_finish_svg},
+        {PLOT_PNG, "png", plot_finish_png},
+        {PLOT_PDF, "pdf", plot_finish_pdf},
+    };
+    char path[2 * PATH_MAX];
     for (size_t i = 0; i < sizeof format / sizeof format[0]; i++) {
-        char program[] = "gnuplot", no_settings[] = "-d", execute[] = "-e";
-        char *argv[] = {program, no_settings, execute, format[i], prelude, style, chart, NULL};
-        int code = 0, error = run_program(folder, argv, words, &code);
-        *missing = error == ENOENT;
-        if (error == ENOENT)
-            return fail(ST_IO, "plot: gnuplot is not installed; apt-get install gnuplot-nox, or "
-                               "make deps");
-        if (error)
-            return fail(ST_IO, "plot: gnuplot cannot be started: %s", strerror(error));
-        if (code != 0)
-            return fail(ST_IO, "plot: gnuplot could not draw %s/%s with %s:\n%s", folder, name,
-                        chart, words);
+        if (!(formats & format[i].bit))
+            continue;
+        TRY(draw(drawing, format[i].name, missing));
+        snprintf(path, sizeof path, "%s/%s.%s", drawing->folder, drawing->name, format[i].name);
+        TRY(format[i].finish(path, drawing->width_cm));
+        printf("%s\n", path);
     }
     return ST_OK;
 }

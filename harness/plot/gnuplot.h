@@ -27,11 +27,17 @@ void plot_gnuplot_text(FILE *out, const char *name, const char *text);
 void plot_gnuplot_array(FILE *out, const char *name, int n);
 void plot_gnuplot_element(FILE *out, const char *name, int i, const char *text);
 
-/*
- * Draws folder/NAME.svg and folder/NAME.png from folder/data/NAME.gp, share/style.gp and
- * share/TEMPLATE.gp. ST_IO: gnuplot is missing (*missing: true), or failed, with its last words.
- */
-enum status plot_gnuplot_draw(const char *share, const char *template_name, const char *folder,
-                              const char *name, bool *missing);
+/* ---- the picture ---- */
+
+struct plot_drawing {
+    const char *share;         /* holds the templates */
+    const char *template_name; /* share/TEMPLATE.gp */
+    const char *folder, *name; /* folder/data/NAME.gp is drawn as folder/NAME.svg, ... */
+    double width_cm;           /* of the picture; 0: what the template makes it */
+};
+
+/* Draws in each of `formats` (PLOT_ bits of plot.h) and prints the files' names. ST_IO: gnuplot is
+ * missing (*missing: true), or failed, with its last words. */
+enum status plot_gnuplot_draw(const struct plot_drawing *drawing, unsigned formats, bool *missing);
 
 #endif

@@ -1,220 +1,143 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Filtering, sorting and grouping rows; sorting points into curves. The texts are in plot_text.c.
- */
+/* Choosing groups by their number of rows, and opening them. */
 #include "harness/plot/select.h"
-#include "harness/host/env.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* ---- order ---- */
+/* ---- which ---- */
 
-static int by_text(const char *a, const char *b)
-{
-    return strcmp(a ? a : "", b ? b : "");
-}
-
-static int by_number(double a, double b)
-{
-    if (isnan(a) || isnan(b))
-        return isnan(a) - isnan(b);
-    return (a > b) - (a < b);
-}
-
-static int by_machine(const struct record_env *a, const struct record_env *b)
-{
-    char x[PLOT_TITLE], y[PLOT_TITLE];
-    int order = by_text(a->host, b->host);
-    return order ? order : strcmp(env_hardware(a, x, sizeof x), env_hardware(b, y, sizeof y));
-}
-
-#define RETURN_UNLESS_EQUAL(order)                                                                 \
-    do {                                                                                           \
-        int order_ = (order);                                                                      \
-        if (order_)                                                                                \
-            return order_;                                                                         \
-    } while (0)
-
-static int by_setting(const struct record *a, const struct record *b)
-{
-    const struct record_cell *x = &a->cell, *y = &b->cell;
-    RETURN_UNLESS_EQUAL(by_text(x->model, y->model));
-    RETURN_UNLESS_EQUAL(by_text(x->weights, y->weights));
-    RETURN_UNLESS_EQUAL(by_number(x->steps, y->steps));
-    RETURN_UNLESS_EQUAL(by_number(x->guidance, y->guidance));
-    RETURN_UNLESS_EQUAL(by_number(x->requests, y->requests));
-    RETURN_UNLESS_EQUAL(by_text(x->dtype, y->dtype));
-    RETURN_UNLESS_EQUAL(by_text(x->backend, y->backend));
-    RETURN_UNLESS_EQUAL(by_text(x->transport, y->transport));
-    RETURN_UNLESS_EQUAL(by_number(x->threads, y->threads));
-    return by_machine(&a->env, &b->env);
-}
-
-static int by_size(const struct record *a, const struct record *b)
-{
-    const struct record_cell *x = &a->cell, *y = &b->cell;
-    RETURN_UNLESS_EQUAL(by_number((double)x->width * x->height * x->frames,
-                                  (double)y->width * y->height * y->frames));
-    RETURN_UNLESS_EQUAL(by_number(x->frames, y->frames));
-    return by_number(x->width, y->width);
-}
-
-struct placed {
-    const struct record *row;
-    int order;
+/* Rows of one setting and size. */
+struct candidate {
+    int begin, end; /* places in the sheet's order */
+    int ok;         /* rows that are ok */
+    bool chosen;
 };
 
-static int by_all(const void *a, const void *b)
+/* Says of all rows that they are not drawn, until a group says otherwise. */
+static struct candidate candidate_of(const struct sheet *sheet, int begin)
 {
-    const struct placed *x = a, *y = b;
-    RETURN_UNLESS_EQUAL(by_setting(x->row, y->row));
-    RETURN_UNLESS_EQUAL(by_size(x->row, y->row));
-    RETURN_UNLESS_EQUAL(by_number(x->row->cell.ranks, y->row->cell.ranks));
-    RETURN_UNLESS_EQUAL(by_text(x->row->cell.strategy, y->row->cell.strategy));
-    return by_number(x->order, y->order);
-}
-
-/* ---- rows ---- */
-
-static bool drawable(const struct record *row)
-{
-    return row->status == ENDING_OK && row->latency_ms.median > 0 && row->cell.ranks > 0;
-}
-
-enum status plot_rows_open(int n, const struct record *const *all, struct plot_rows *out)
-{
-    *out = (struct plot_rows){0};
-    struct placed *sorted = calloc((size_t)n + 1, sizeof *sorted);
-    out->v = calloc((size_t)n + 1, sizeof *out->v);
-    if (!sorted || !out->v) {
-        free(sorted);
-        plot_rows_close(out);
-        return fail(ST_OOM, "plot: a list of %d rows", n);
+    struct candidate c = {.begin = begin, .end = sheet_size_end(sheet, begin)};
+    for (int i = begin; i < c.end; i++) {
+        struct sheet_row *row = sheet->sorted[i];
+        bool ok = row->record->status == ENDING_OK;
+        row->left_out = ok ? "of a further setting (--settings)" : ending_name(row->record->status);
+        c.ok += ok;
     }
-    for (int i = 0; i < n; i++)
-        if (drawable(all[i]))
-            sorted[out->n++] = (struct placed){all[i], i};
-    qsort(sorted, (size_t)out->n, sizeof *sorted, by_all);
-    for (int i = 0; i < out->n; i++)
-        out->v[i] = sorted[i].row;
-    free(sorted);
+    return c;
+}
+
+static int by_rows(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    return x->ok == y->ok ? (x->begin > y->begin) - (x->begin < y->begin)
+                          : (x->ok < y->ok) - (x->ok > y->ok);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+/* Chooses among n candidates; `asked` as in the options. */
+static void choose(int n, struct candidate *c, int asked, struct plot_selection *out)
+{
+    qsort(c, (size_t)n, sizeof *c, by_rows);
+    while (out->groups < n && c[out->groups].ok > 0)
+        out->groups++;
+    int most = asked > 0 ? asked : out->groups > PLOT_SETTINGS ? PLOT_FEW : out->groups;
+    out->chosen = most < out->groups ? most : out->groups;
+    for (int i = 0; i < out->chosen; i++)
+        c[i].chosen = true;
+    qsort(c, (size_t)n, sizeof *c, by_place);
+}
+
+/* ---- groups ---- */
+
+/* Opens the chosen ones among n candidates of one setting. */
+static enum status open_setting(const struct sheet *sheet, int n, const struct candidate *c,
+                                const regex_t *wanted, struct plot_setting *s)
+{
+    *s = (struct plot_setting){
+        .begin = c[0].begin, .end = c[n - 1].end, .of = sheet->sorted[c[0].begin]};
+    s->group = calloc((size_t)n, sizeof *s->group);
+    if (!s->group)
+        return fail(ST_OOM, "plot: %d sizes", n);
+    for (int i = 0; i < n; i++) {
+        if (!c[i].chosen)
+            continue;
+        TRY(plot_group_open(sheet, c[i].begin, c[i].end, wanted, &s->group[s->n++]));
+        if (!s->group[s->n - 1].first)
+            plot_group_close(&s->group[--s->n]);
+    }
     return ST_OK;
 }
 
-void plot_rows_close(struct plot_rows *rows)
+static void close_setting(struct plot_setting *s)
 {
-    free(rows->v);
-    *rows = (struct plot_rows){0};
+    for (int i = 0; i < s->n; i++)
+        plot_group_close(&s->group[i]);
+    free(s->group);
 }
 
-int plot_rows_setting(const struct plot_rows *rows, int begin)
+static enum status open_settings(const struct sheet *sheet, int n, const struct candidate *c,
+                                 const regex_t *wanted, struct plot_selection *out)
 {
-    int end = begin + 1;
-    while (end < rows->n && by_setting(rows->v[begin], rows->v[end]) == 0)
-        end++;
-    return end;
-}
-
-int plot_rows_group(const struct plot_rows *rows, int begin)
-{
-    int end = begin + 1;
-    while (end < rows->n && by_setting(rows->v[begin], rows->v[end]) == 0 &&
-           by_size(rows->v[begin], rows->v[end]) == 0)
-        end++;
-    return end;
-}
-
-const struct record *plot_rows_serial(const struct plot_rows *rows, int begin, int end)
-{
-    const struct record *serial = NULL;
-    for (int i = begin; i < end; i++)
-        if (rows->v[i]->cell.ranks == 1 && strcmp(rows->v[i]->cell.strategy, "serial") == 0)
-            serial = rows->v[i];
-    return serial;
-}
-
-char *plot_rows_left_out(int n, const struct record *const *all, const struct record *of,
-                         char buffer[PLOT_TITLE])
-{
-    int count[ENDINGS] = {0};
-    size_t length = 0;
-    buffer[0] = '\0';
-    for (int i = 0; i < n; i++)
-        if (!drawable(all[i]) && by_setting(all[i], of) == 0 && by_size(all[i], of) == 0)
-            count[all[i]->status]++;
-    for (int s = 0; s < ENDINGS; s++)
-        if (count[s] > 0 && length < PLOT_TITLE)
-            length += (size_t)snprintf(buffer + length, PLOT_TITLE - length, "%s%d %s",
-                                       length ? ", " : "", count[s], ending_name(s));
-    return buffer;
-}
-
-bool plot_rows_gap(int n, const struct record *const *all, const struct record *of,
-                   const char *label, double from, double to)
-{
-    for (int i = 0; i < n; i++) {
-        const struct record *r = all[i];
-        struct plot_family family;
-        if (drawable(r) || r->status == ENDING_UNSUPPORTED || r->cell.ranks <= from ||
-            r->cell.ranks >= to || by_setting(r, of) != 0 || by_size(r, of) != 0)
+    out->setting = calloc((size_t)out->chosen + 1, sizeof *out->setting);
+    if (!out->setting)
+        return fail(ST_OOM, "plot: %d settings", out->chosen);
+    for (int i = 0, end; i < n; i = end) {
+        bool any = false;
+        for (end = i; end < n &&
+                      sheet_by_setting(sheet->sorted[c[i].begin], sheet->sorted[c[end].begin]) == 0;
+             end++)
+            any |= c[end].chosen;
+        if (!any)
             continue;
-        plot_family_of(r->cell.strategy, &family);
-        if (strcmp(family.label, label) == 0)
-            return true;
+        TRY(open_setting(sheet, end - i, c + i, wanted, &out->setting[out->n++]));
+        if (out->setting[out->n - 1].n == 0)
+            close_setting(&out->setting[--out->n]);
     }
-    return false;
+    return ST_OK;
 }
 
-/* ---- points ---- */
-
-static int by_label(const struct plot_point *x, const struct plot_point *y)
+static enum status select_rows(const struct sheet *sheet, int asked, const regex_t *wanted,
+                               struct plot_selection *out)
 {
-    RETURN_UNLESS_EQUAL(by_number(x->family.place, y->family.place));
-    return strverscmp(x->family.label, y->family.label); /* patches=4 before patches=16 */
+    int n = 0;
+    struct candidate *c = calloc((size_t)sheet->n + 1, sizeof *c);
+    if (!c)
+        return fail(ST_OOM, "plot: %d rows", sheet->n);
+    for (int i = 0; i < sheet->n; i = c[n++].end)
+        c[n] = candidate_of(sheet, i);
+    choose(n, c, asked, out);
+    enum status st = open_settings(sheet, n, c, wanted, out);
+    free(c);
+    return st;
 }
 
-static int by_curve(const void *a, const void *b)
+enum status plot_selection_open(struct sheet *sheet, const struct plot_options *options,
+                                struct plot_selection *out)
 {
-    const struct plot_point *x = a, *y = b;
-    RETURN_UNLESS_EQUAL(by_label(x, y));
-    RETURN_UNLESS_EQUAL(by_number(x->x, y->x));
-    RETURN_UNLESS_EQUAL(by_text(x->row->cell.strategy, y->row->cell.strategy));
-    return by_number(x->order, y->order);
-}
-
-static bool same_place(const struct plot_point *x, const struct plot_point *y)
-{
-    return by_label(x, y) == 0 && x->x == y->x;
-}
-
-int plot_points_sort(int n, struct plot_point *points)
-{
-    int kept = 0;
-    qsort(points, (size_t)n, sizeof *points, by_curve);
-    for (int i = 0; i < n; i++) { // the latest of each text
-        bool again =
-            kept > 0 && same_place(&points[kept - 1], &points[i]) &&
-            by_text(points[kept - 1].row->cell.strategy, points[i].row->cell.strategy) == 0;
-        kept += !again;
-        points[kept - 1] = points[i];
+    regex_t wanted;
+    char why[200];
+    *out = (struct plot_selection){0};
+    if (!options->strategies)
+        return select_rows(sheet, options->settings, NULL, out);
+    int error = regcomp(&wanted, options->strategies, REG_EXTENDED | REG_NOSUB);
+    if (error != 0) {
+        regerror(error, &wanted, why, sizeof why);
+        return fail(ST_INVALID, "--strategies '%.200s': %s", options->strategies, why);
     }
-    n = kept;
-    kept = 0;
-    for (int i = 0; i < n; i++) { // the fastest of each place
-        if (kept == 0 || !same_place(&points[kept - 1], &points[i]))
-            points[kept++] = points[i];
-        else if (points[i].row->latency_ms.median < points[kept - 1].row->latency_ms.median)
-            points[kept - 1] = points[i];
-    }
-    return kept;
+    enum status st = select_rows(sheet, options->settings, &wanted, out);
+    regfree(&wanted);
+    return st;
 }
 
-int plot_points_curve(int n, const struct plot_point *points, int begin)
+void plot_selection_close(struct plot_selection *selection)
 {
-    int end = begin + 1;
-    while (end < n && by_label(&points[begin], &points[end]) == 0)
-        end++;
-    return end;
+    for (int i = 0; i < selection->n; i++)
+        close_setting(&selection->setting[i]);
+    free(selection->setting);
+    *selection = (struct plot_selection){0};
 }

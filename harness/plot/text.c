@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names of chart files, titles and captions. */
+#include "harness/plot/text.h"
+
 #include "harness/host/env.h"
-#include "harness/plot/select.h"
-#include "kernels/base/hash.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +21,7 @@ append(char *text, size_t size, const char *format, ...)
     va_end(args);
 }
 
-const char *plot_model_text(const char *model)
+const char *plot_text_model(const char *model)
 {
     const char *at = model + strlen(model);
     while (at > model && at[-1] == '/') // "folder/"
@@ -30,29 +31,7 @@ const char *plot_model_text(const char *model)
     return at;
 }
 
-char *plot_short_text(const char *text, int columns, char buffer[PLOT_TITLE])
-{
-    int half = (columns - 3) / 2, n = 0, seen = 0;
-    const char *tail = text;
-    for (const char *s = text; *s; s++)
-        n += (*s & 0xc0) != 0x80; // UTF-8: all bytes but continuations begin a character
-    if (n <= columns && strlen(text) < PLOT_TITLE)
-        return strcpy(buffer, text);
-    for (const char *s = text; *s; s++) {
-        if ((*s & 0xc0) == 0x80)
-            continue;
-        if (seen++ == half)
-            snprintf(buffer, PLOT_TITLE, "%.*s...", (int)(s - text), text);
-        if (seen > n - half) {
-            tail = s;
-            break;
-        }
-    }
-    append(buffer, PLOT_TITLE, "%s", tail);
-    return buffer;
-}
-
-char *plot_size_text(const struct record_cell *cell, char buffer[PLOT_NAME])
+char *plot_text_size(const struct record_cell *cell, char buffer[PLOT_NAME])
 {
     snprintf(buffer, PLOT_NAME, "%d", cell->width);
     if (cell->height != cell->width)
@@ -62,12 +41,14 @@ char *plot_size_text(const struct record_cell *cell, char buffer[PLOT_NAME])
     return buffer;
 }
 
+/* ---- names ---- */
+
 /* The last part of a path, fit for a file's name: letters, digits, '.', '-' and '_' stay, runs of
  * others become one '_'. At most 48 characters, at least one. */
 static char *slug(const char *path, char buffer[PLOT_NAME])
 {
     size_t n = 0;
-    for (const char *s = plot_model_text(path); *s && *s != '/' && n < 48; s++) {
+    for (const char *s = plot_text_model(path); *s && *s != '/' && n < 48; s++) {
         bool clean = isalnum((unsigned char)*s) || strchr("-_", *s) || (*s == '.' && n > 0);
         if (clean || n == 0 || buffer[n - 1] != '_')
             buffer[n++] = clean ? *s : '_';
@@ -77,109 +58,108 @@ static char *slug(const char *path, char buffer[PLOT_NAME])
 }
 
 /* What a file name says of a setting besides model and size, one part at a time. */
-enum { PARTS = 10 };
-static void part_text(const struct record *r, int part, char buffer[PLOT_NAME])
+enum { PARTS = 11 };
+static void part_text(const struct sheet_row *row, int part, char buffer[PLOT_NAME])
 {
-    const struct record_cell *c = &r->cell;
-    char hardware[PLOT_TITLE];
-    switch (part) {
-    case 0:
+    const struct record_cell *c = &row->record->cell;
+    const struct record_env *env = &row->record->env;
+    const char *const texts[] = {c->dtype, c->backend, c->transport, c->weights,
+                                 row->run, env->host,  env->commit};
+    if (part == 0)
         snprintf(buffer, PLOT_NAME, "%dsteps", c->steps);
-        break;
-    case 1:
+    else if (part == 1)
         snprintf(buffer, PLOT_NAME, "guidance%g", c->guidance);
-        break;
-    case 2:
+    else if (part == 2)
         snprintf(buffer, PLOT_NAME, "%drequests", c->requests);
-        break;
-    case 3:
-        slug(c->dtype, buffer);
-        break;
-    case 4:
-        slug(c->backend, buffer);
-        break;
-    case 5:
-        slug(c->transport, buffer);
-        break;
-    case 6:
-        snprintf(buffer, PLOT_NAME, "%dthreads", c->threads);
-        break;
-    case 7:
-        slug(c->weights, buffer);
-        break;
-    case 8: // the folder, where the last parts of two models are equal
-        snprintf(buffer, PLOT_NAME, "m%06x", (unsigned)(hash_text(0, c->model) & 0xffffff));
-        break;
-    default:
-        env_hardware(&r->env, hardware, sizeof hardware);
-        snprintf(buffer, PLOT_NAME, "h%06x",
-                 (unsigned)(hash_text(hash_text(0, r->env.host ? r->env.host : ""), hardware) &
-                            0xffffff));
-    }
+    else if (part == 3)
+        snprintf(buffer, PLOT_NAME, row->threads ? "%dthreads" : "ranks-threads", row->threads);
+    else
+        slug(texts[part - 4] ? texts[part - 4] : "unknown", buffer);
+    buffer[24] = '\0';
 }
 
-/* Whether two rows whose model has the same slug differ in this part. */
-static bool part_varies(const struct plot_rows *rows, const struct record *of, int part)
+static bool part_differs(const struct sheet_row *a, const struct sheet_row *b, int part)
 {
-    char model[PLOT_NAME], mine[PLOT_NAME], other[PLOT_NAME], text[PLOT_NAME];
-    slug(of->cell.model, model);
-    part_text(of, part, mine);
-    for (int i = 0; i < rows->n; i++) {
-        part_text(rows->v[i], part, text);
-        if (strcmp(text, mine) != 0 && strcmp(slug(rows->v[i]->cell.model, other), model) == 0)
+    char x[PLOT_NAME], y[PLOT_NAME];
+    part_text(a, part, x);
+    part_text(b, part, y);
+    return strcmp(x, y) != 0;
+}
+
+static bool same_slug(const struct sheet_row *a, const struct sheet_row *b)
+{
+    char x[PLOT_NAME], y[PLOT_NAME];
+    return strcmp(slug(a->record->cell.model, x), slug(b->record->cell.model, y)) == 0;
+}
+
+/* Whether some part tells the two settings apart. */
+static bool told_apart(const struct sheet_row *a, const struct sheet_row *b)
+{
+    for (int part = 0; part < PARTS; part++)
+        if (part_differs(a, b, part))
             return true;
-    }
     return false;
 }
 
-char *plot_name(const struct plot_rows *rows, const struct record *of, const char *chart, bool size,
-                char buffer[PLOT_NAME])
+char *plot_text_name(const struct plot_selection *selection, const struct sheet_row *of,
+                     const char *chart, bool size, char buffer[PLOT_NAME])
 {
+    enum { MOST = 150 }; // of a file name's 255
     char text[PLOT_NAME];
-    snprintf(buffer, PLOT_NAME, "%s.%s", chart, slug(of->cell.model, text));
-    if (size)
-        append(buffer, PLOT_NAME, ".%s", plot_size_text(&of->cell, text));
-    for (int part = 0; part < PARTS; part++) {
-        if (!part_varies(rows, of, part))
+    bool differs[PARTS + 1] = {false}; // the last: in something else
+    for (int i = 0; i < selection->n; i++) {
+        const struct sheet_row *other = selection->setting[i].of;
+        if (other->setting == of->setting || !same_slug(other, of))
             continue;
+        for (int part = 0; part < PARTS; part++)
+            differs[part] |= part_differs(other, of, part);
+        differs[PARTS] |= !told_apart(other, of);
+    }
+    snprintf(buffer, PLOT_NAME, "%s.%s", chart, slug(of->record->cell.model, text));
+    if (size)
+        append(buffer, PLOT_NAME, ".%s", plot_text_size(&of->record->cell, text));
+    for (int part = 0; part < PARTS; part++) {
         part_text(of, part, text);
-        append(buffer, PLOT_NAME, ".%.12s", text);
+        if (differs[part])
+            append(buffer, PLOT_NAME, ".%s", text);
     }
+    if (strlen(buffer) > MOST)
+        buffer[MOST] = '\0';
+    if (differs[PARTS] || strlen(buffer) == MOST)
+        append(buffer, PLOT_NAME, ".%08" PRIx32, (uint32_t)of->setting);
     return buffer;
 }
 
-char *plot_setting_text(const struct record *of, char buffer[PLOT_TITLE])
+/* ---- captions ---- */
+
+char *plot_text_setting(const struct sheet_row *of, char buffer[PLOT_TEXT])
 {
-    const struct record_cell *c = &of->cell;
-    snprintf(buffer, PLOT_TITLE, "%d steps, ", c->steps);
+    const struct record_cell *c = &of->record->cell;
+    snprintf(buffer, PLOT_TEXT, "%d step%s, ", c->steps, c->steps == 1 ? "" : "s");
     if (c->guidance > 1)
-        append(buffer, PLOT_TITLE, "guidance %g, ", c->guidance);
+        append(buffer, PLOT_TEXT, "guidance %g, ", c->guidance);
     else
-        append(buffer, PLOT_TITLE, "unguided, ");
-    append(buffer, PLOT_TITLE, "%d request%s, %s, backend %s, transport %s", c->requests,
+        append(buffer, PLOT_TEXT, "unguided, ");
+    append(buffer, PLOT_TEXT, "%d request%s, %s, backend %s, transport %s", c->requests,
            c->requests == 1 ? "" : "s", c->dtype, c->backend, c->transport);
-    if (of->env.gpus.n == 0)
-        append(buffer, PLOT_TITLE, ", %d thread%s in all", c->threads, c->threads == 1 ? "" : "s");
+    if (of->record->env.gpus.n == 0 && of->threads > 0)
+        append(buffer, PLOT_TEXT, ", %d thread%s in all", of->threads, of->threads == 1 ? "" : "s");
+    else if (of->record->env.gpus.n == 0)
+        append(buffer, PLOT_TEXT, ", a thread for each rank");
     return buffer;
 }
 
-char *plot_machine_text(const struct plot_rows *rows, int begin, int end, char buffer[PLOT_TITLE])
+char *plot_text_machine(const struct sheet_row *of, char buffer[PLOT_TEXT])
 {
-    const struct record_env *env = &rows->v[begin]->env;
-    bool several = false, dirty = false;
-    for (int i = begin; i < end; i++) {
-        const char *commit = rows->v[i]->env.commit;
-        several |= strcmp(commit ? commit : "", env->commit ? env->commit : "") != 0;
-        dirty |= rows->v[i]->env.dirty == RECORD_YES;
-    }
-    env_hardware(env, buffer, PLOT_TITLE);
+    const struct record_env *env = &of->record->env;
+    env_hardware(env, buffer, PLOT_TEXT);
     if (env->host)
-        append(buffer, PLOT_TITLE, ", host %.40s", env->host);
-    if (several)
-        append(buffer, PLOT_TITLE, ", several commits");
-    else if (env->commit)
-        append(buffer, PLOT_TITLE, ", commit %.12s", env->commit);
-    if (dirty)
-        append(buffer, PLOT_TITLE, " with local changes");
+        append(buffer, PLOT_TEXT, ", host %.40s", env->host);
+    if (env->commit)
+        append(buffer, PLOT_TEXT, ", commit %.12s", env->commit);
+    if (env->dirty == RECORD_YES)
+        append(buffer, PLOT_TEXT, " with local changes");
+    if (of->run)
+        append(buffer, PLOT_TEXT, ", run %s", of->run);
     return buffer;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of endings, and the one from what functions return to endings and exit codes. */
+/* The table of endings, and which of them a failed function means. */
 #include "harness/record/ending.h"
 
 #include <string.h>
@@ -41,40 +41,22 @@ bool ending_final(enum ending ending)
     return ending_table[ending].final;
 }
 
-/* What each outcome of a function means for a cell and for the program. */
-static const struct {
-    enum ending ending;
-    int exit_code;
-} outcome[] = {
-    [ST_OK] = {ENDING_OK, 0},
-    [ST_INVALID] = {ENDING_ERROR, 2},
-    [ST_UNSUPPORTED] = {ENDING_UNSUPPORTED, 3},
-    [ST_OOM] = {ENDING_OOM, 4},
-    [ST_IO] = {ENDING_ERROR, 2},
-    [ST_DEVICE] = {ENDING_ERROR, 5},
-    [ST_COMM] = {ENDING_ERROR, 5},
-    [ST_TIMEOUT] = {ENDING_TIMEOUT, 5},
-    [ST_WRONG] = {ENDING_WRONG, 1},
-    [ST_INTERRUPTED] = {ENDING_INTERRUPTED, 130},
+/* How a cell ends whose work returned a status. */
+static const enum ending by_status[] = {
+    [ST_OK] = ENDING_OK,
+    [ST_INVALID] = ENDING_ERROR,
+    [ST_UNSUPPORTED] = ENDING_UNSUPPORTED,
+    [ST_OOM] = ENDING_OOM,
+    [ST_IO] = ENDING_ERROR,
+    [ST_DEVICE] = ENDING_ERROR,
+    [ST_COMM] = ENDING_ERROR,
+    [ST_TIMEOUT] = ENDING_TIMEOUT,
+    [ST_WRONG] = ENDING_WRONG,
+    [ST_INTERRUPTED] = ENDING_INTERRUPTED,
 };
 
 enum ending ending_of(enum status st)
 {
-    BUG_ON((size_t)st >= sizeof outcome / sizeof outcome[0], "status %d", (int)st);
-    return outcome[st].ending;
-}
-
-int ending_exit_code(enum status st)
-{
-    BUG_ON((size_t)st >= sizeof outcome / sizeof outcome[0], "status %d", (int)st);
-    return outcome[st].exit_code;
-}
-
-enum status ending_exit_status(int code)
-{
-    static const enum status by_code[] = {ST_OK,          ST_WRONG, ST_INVALID,
-                                          ST_UNSUPPORTED, ST_OOM,   ST_COMM};
-    if (code == ending_exit_code(ST_INTERRUPTED))
-        return ST_INTERRUPTED;
-    return code >= 0 && code <= 5 ? by_code[code] : ST_COMM;
+    BUG_ON((size_t)st >= sizeof by_status / sizeof by_status[0], "status %d", (int)st);
+    return by_status[st];
 }

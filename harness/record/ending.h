@@ -26,11 +26,7 @@ const char *ending_name(enum ending ending); /* "ok", "wrong", ... */
 bool ending_find(const char *name, enum ending *out);
 bool ending_final(enum ending ending);
 
-/* How a cell ends that failed with `st`; and what the program exits with then. */
+/* How a cell ends that failed with `st`. */
 enum ending ending_of(enum status st);
-int ending_exit_code(enum status st);
-
-/* The status of a program of ours that exited with `code`; ST_COMM where none does. */
-enum status ending_exit_status(int code);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "harness/base/folder.h"
 #include "harness/record/kept.h"
+#include "kernels/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,23 +24,6 @@ struct record_file {
 };
 
 /* ---- opening ---- */
-
-/* O_NONBLOCK: never waits on a pipe. */
-static enum status open_regular(const char *path, int flags, int *fd)
-{
-    struct stat info;
-    bool there = stat(path, &info) == 0;
-    if (there && !S_ISREG(info.st_mode))
-        return fail(ST_INVALID, "%s: is no regular file", path);
-    *fd = open(path, flags | O_NONBLOCK | O_CLOEXEC, 0666);
-    if (*fd >= 0 && fstat(*fd, &info) == 0 && S_ISREG(info.st_mode))
-        return ST_OK;
-    int error = errno;
-    if (*fd < 0)
-        return fail(ST_IO, "%s: cannot be opened: %s", path, strerror(error));
-    close(*fd);
-    return fail(ST_INVALID, "%s: is no regular file", path);
-}
 
 /* Does the path name the file that is open? */
 static bool names(const char *path, int fd)
@@ -67,7 +51,7 @@ static enum status open_locked(const char *path, int *fd)
 {
     TRY(folder_make_above(path));
     for (int i = 0; i < 100; i++) {
-        TRY(open_regular(path, O_RDWR | O_APPEND | O_CREAT, fd));
+        TRY(file_open_regular(path, O_RDWR | O_APPEND | O_CREAT, fd, NULL));
         enum status st = lock(path, *fd);
         if (st == ST_OK && names(path, *fd))
             return ST_OK;
@@ -135,7 +119,7 @@ enum status record_file_read(const char *path, struct record_list *out, bool *to
     int fd;
     struct record_tail tail = {0};
     *out = (struct record_list){0};
-    TRY(open_regular(path, O_RDONLY, &fd));
+    TRY(file_open_regular(path, O_RDONLY, &fd, NULL));
     enum status st = read_open(path, fd, out, &tail);
     if (torn)
         *torn = tail.size > 0 && tail.torn;
@@ -241,12 +225,16 @@ static enum status take_again(struct record_file *file, const char *what)
     return st;
 }
 
+/* Somebody may come between any two of these calls: a size that is not what it should be then is
+ * seen by the next look. */
 static enum status store(struct record_file *file, struct record_kept_row *row)
 {
+    off_t expected = file->left.st_size + (off_t)row->size;
     off_t before = lseek(file->fd, 0, SEEK_END);
     row->stored = before >= 0 && write_all(file->fd, row->line, row->size) && fsync(file->fd) == 0;
     int error = errno;
-    fstat(file->fd, &file->left);
+    if (fstat(file->fd, &file->left) != 0 || file->left.st_size != expected)
+        file->left.st_size = -1;
     if (row->stored)
         return ST_OK;
     if (before >= 0 && ftruncate(file->fd, before) != 0)
@@ -257,40 +245,43 @@ static enum status store(struct record_file *file, struct record_kept_row *row)
 
 /* ---- when the file is lost ---- */
 
-/* A new file beside ours, or else where temporary files go; its name in `path`. */
-static int open_spare(const struct record_file *file, char *path, size_t size)
+/* Writes what is not stored to a new file, whose name `path` becomes. */
+static bool write_spare(const struct record_file *file, char *path)
 {
-    const char *folder = getenv("TMPDIR");
-    int fd = -1;
-    int n = snprintf(path, size, "%s.XXXXXX.jsonl", file->path);
-    if (n > 0 && (size_t)n < size)
-        fd = mkostemps(path, 6, O_CLOEXEC);
+    int fd = mkostemps(path, 6, O_CLOEXEC);
+    bool written = fd >= 0;
+    for (int i = 0; i < file->kept.n && written; i++)
+        if (!file->kept.v[i].stored)
+            written = write_all(fd, file->kept.v[i].line, file->kept.v[i].size);
+    written = written && fsync(fd) == 0;
     if (fd >= 0)
-        return fd;
-    snprintf(path, size, "%s/ditbench-rows-XXXXXX.jsonl", folder && folder[0] ? folder : "/tmp");
-    return mkostemps(path, 6, O_CLOEXEC);
+        close(fd);
+    if (fd >= 0 && !written)
+        unlink(path);
+    return written;
 }
 
-/* Keeps what is not stored elsewhere, and says where. Returns st, which was the file's end. */
+/* Keeps what is not stored beside the file, or else where temporary files go, and says where.
+ * Returns st, which was the file's end. */
 static enum status rescue(struct record_file *file, enum status st)
 {
-    char spare[PATH_MAX];
+    char beside[PATH_MAX];
+    char temporary[PATH_MAX];
     char why[2000];
+    const char *folder = getenv("TMPDIR");
+    const char *spare = NULL;
     int rows = record_kept_missing(&file->kept);
     if (rows == 0)
         return st;
     snprintf(why, sizeof why, "%s", status_message());
-    int fd = open_spare(file, spare, sizeof spare);
-    bool kept = fd >= 0;
-    for (int i = 0; i < file->kept.n && kept; i++)
-        if (!file->kept.v[i].stored)
-            kept = write_all(fd, file->kept.v[i].line, file->kept.v[i].size);
-    kept = kept && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    if (fd >= 0 && !kept)
-        unlink(spare);
-    if (kept)
+    snprintf(beside, sizeof beside, "%s.XXXXXX.jsonl", file->path);
+    snprintf(temporary, sizeof temporary, "%s/ditbench-rows-XXXXXX.jsonl",
+             folder && folder[0] ? folder : "/tmp");
+    if (write_spare(file, beside))
+        spare = beside;
+    else if (write_spare(file, temporary))
+        spare = temporary;
+    if (spare)
         return fail(st, "%s; %d row%s that it lacks %s in %s", why, rows, rows == 1 ? "" : "s",
                     rows == 1 ? "is" : "are", spare);
     return fail(st, "%s; %d row%s lost, and will be measured again", why, rows,

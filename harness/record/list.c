@@ -21,18 +21,23 @@ static enum status list_add(struct record_list *list, struct record *record)
 
 void record_list_release(struct record_list *list)
 {
-    for (int i = 0; i < list->n; i++)
-        record_close(list->v[i]);
+    record_pool_close(list->pool);
     free(list->v);
+    free(list->by_id);
     *list = (struct record_list){0};
+}
+
+static int compare_with_id(const void *id, const void *record)
+{
+    return strcmp(id, (*(struct record *const *)record)->id);
 }
 
 const struct record *record_list_find(const struct record_list *list, const char *id)
 {
-    for (int i = 0; i < list->n; i++)
-        if (strcmp(list->v[i]->id, id) == 0)
-            return list->v[i];
-    return NULL;
+    struct record **found = list->n == 0 ? NULL
+                                         : bsearch(id, list->by_id, (size_t)list->n,
+                                                   sizeof *list->by_id, compare_with_id);
+    return found ? *found : NULL;
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -42,32 +47,42 @@ static int compare_ids(const void *a, const void *b)
     return order ? order : (*x > *y) - (*x < *y);
 }
 
-/* Of records with one id, moves the last to the place of the first and drops the others. */
-static enum status keep_last(struct record_list *list)
+/* Of records with one id, moves the last to the place of the first and drops the others. `place`
+ * [n] is room. */
+static void keep_last(struct record_list *list, struct record ***place)
 {
-    if (list->n < 2)
-        return ST_OK;
-    struct record ***place = malloc((size_t)list->n * sizeof *place);
-    if (!place)
-        return fail(ST_OOM, "results: the order of %d records", list->n);
+    int kept = 0;
     for (int i = 0; i < list->n; i++)
         place[i] = &list->v[i];
     qsort(place, (size_t)list->n, sizeof *place, compare_ids);
     for (int i = 0; i + 1 < list->n; i++) {
-        if (strcmp((*place[i])->id, (*place[i + 1])->id) != 0)
-            continue;
-        record_close(*place[i]);
-        *place[i] = *place[i + 1];
-        *place[i + 1] = NULL;
-        place[i + 1] = place[i]; // the place that later ones of this id go to
+        if (strcmp((*place[i])->id, (*place[i + 1])->id) == 0) {
+            *place[i] = *place[i + 1];
+            *place[i + 1] = NULL;
+            place[i + 1] = place[i]; // the place that later ones of this id go to
+        } else {
+            list->by_id[kept++] = *place[i];
+        }
     }
-    free(place);
-    int kept = 0;
+    if (list->n > 0)
+        list->by_id[kept++] = *place[list->n - 1];
+    kept = 0;
     for (int i = 0; i < list->n; i++)
         if (list->v[i])
             list->v[kept++] = list->v[i];
+    list->again = list->n - kept;
     list->n = kept;
-    return ST_OK;
+}
+
+static enum status sort_by_id(struct record_list *list)
+{
+    struct record ***place = malloc(((size_t)list->n + 1) * sizeof *place);
+    list->by_id = malloc(((size_t)list->n + 1) * sizeof *list->by_id);
+    bool room = place && list->by_id;
+    if (room)
+        keep_last(list, place);
+    free(place);
+    return room ? ST_OK : fail(ST_OOM, "results: the order of %d records", list->n);
 }
 
 static bool blank(const char *line, size_t size)
@@ -131,10 +146,8 @@ static enum status take_line(const struct line *line, int number, struct record_
     if (tail->torn)
         return ST_OK;
     TRY(st);
-    st = list_add(out, record);
-    if (st != ST_OK)
-        record_close(record);
-    return st;
+    TRY(record_pool_take(out->pool, record, &record));
+    return list_add(out, record);
 }
 
 enum status record_list_read(FILE *in, struct record_list *out, struct record_tail *tail)
@@ -143,6 +156,7 @@ enum status record_list_read(FILE *in, struct record_list *out, struct record_ta
     enum status st;
     *out = (struct record_list){0};
     *tail = (struct record_tail){0};
+    TRY(record_pool_open(&out->pool));
     for (int number = 1;; number++) {
         st = read_line(in, &line);
         if (st != ST_OK || line.size == 0)
@@ -152,5 +166,5 @@ enum status record_list_read(FILE *in, struct record_list *out, struct record_ta
             break;
     }
     free(line.text);
-    return st ? st : keep_last(out);
+    return st ? st : sort_by_id(out);
 }

@@ -3,7 +3,7 @@
 #ifndef HARNESS_RECORD_LIST_H
 #define HARNESS_RECORD_LIST_H
 
-#include "harness/record/record.h"
+#include "harness/record/pool.h"
 
 #include <stdio.h>
 
@@ -11,7 +11,10 @@ enum { RECORD_LINE_MAX = 64 << 20 }; /* bytes; a longer line is not one of ours 
 
 struct record_list {
     int n;
-    struct record **v;
+    struct record **v;        /* they live in the pool */
+    struct record **by_id;    /* private: the same, sorted */
+    struct record_pool *pool; /* private */
+    int again;                /* earlier rows of ids that came again */
 };
 
 /* What stands behind the last '\n' of a file. */

@@ -7,29 +7,41 @@
 #include <jansson.h>
 #include <limits.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { PATH_SIZE = 160 };
 
+/* A key or a place in a list on the way to the value being read. */
+struct step {
+    const struct step *above;
+    const char *key; /* NULL: index */
+    int index;
+};
+
 struct reader {
     struct record *record; /* owns what is read */
     int line;
-    char path[PATH_SIZE]; /* key being read, "latency_ms.samples[3]"; cut off where too long */
+    const struct step *at; /* NULL: the whole object */
 };
 
 static enum status read_fields(struct reader *r, const struct field *fields, json_t *object,
                                void *base);
 
-/* Appends to the path; returns its old length, which is put back by r->path[length] = 0. */
-static size_t path_push(struct reader *r, const char *key, int index)
+/* "latency_ms.samples[3]" of a step, cut off where too long. Returns path. */
+static char *path_of(const struct step *at, char path[PATH_SIZE])
 {
-    size_t length = strlen(r->path);
-    if (index >= 0)
-        snprintf(r->path + length, PATH_SIZE - length, "[%d]", index);
+    path[0] = '\0';
+    if (!at)
+        return path;
+    path_of(at->above, path);
+    size_t length = strlen(path);
+    if (at->key)
+        snprintf(path + length, PATH_SIZE - length, "%s%s", length ? "." : "", at->key);
     else
-        snprintf(r->path + length, PATH_SIZE - length, "%s%s", length ? "." : "", key);
-    return length;
+        snprintf(path + length, PATH_SIZE - length, "[%d]", at->index);
+    return path;
 }
 
 static const char *json_word(const json_t *value)
@@ -55,16 +67,27 @@ static const char *json_word(const json_t *value)
     }
 }
 
+/* "line 7: cell.steps: ..." */
+static enum status __attribute__((format(printf, 3, 4)))
+refuse(const struct reader *r, enum status st, const char *format, ...)
+{
+    char path[PATH_SIZE], what[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    return fail(st, "line %d: %s: %s", r->line, path_of(r->at, path), what);
+}
+
 static enum status mistyped(const struct reader *r, const json_t *value, const char *wanted)
 {
     if (json_is_integer(value))
-        return fail(ST_INVALID, "line %d: %s: found %" JSON_INTEGER_FORMAT ", wanted %s", r->line,
-                    r->path, json_integer_value(value), wanted);
+        return refuse(r, ST_INVALID, "found %" JSON_INTEGER_FORMAT ", wanted %s",
+                      json_integer_value(value), wanted);
     if (json_is_string(value))
-        return fail(ST_INVALID, "line %d: %s: found \"%.60s\", wanted %s", r->line, r->path,
-                    json_string_value(value), wanted);
-    return fail(ST_INVALID, "line %d: %s: found %s, wanted %s", r->line, r->path, json_word(value),
-                wanted);
+        return refuse(r, ST_INVALID, "found \"%.60s\", wanted %s", json_string_value(value),
+                      wanted);
+    return refuse(r, ST_INVALID, "found %s, wanted %s", json_word(value), wanted);
 }
 
 /* Room in the record for what was counted. */
@@ -72,8 +95,7 @@ static enum status room(struct reader *r, size_t count, size_t size, void **out)
 {
     *out = record_array(r->record, count, size);
     if (count > 0 && !*out)
-        return fail(ST_OOM, "line %d: %s: %zu elements of %zu bytes", r->line, r->path, count,
-                    size);
+        return refuse(r, ST_OOM, "%zu elements of %zu bytes", count, size);
     return ST_OK;
 }
 
@@ -100,7 +122,7 @@ static enum status read_text(struct reader *r, json_t *value, bool nullable, con
         return mistyped(r, value, nullable ? "a text or null" : "a text");
     *out = record_text(r->record, json_string_value(value));
     if (!*out)
-        return fail(ST_OOM, "line %d: %s: no memory for its text", r->line, r->path);
+        return refuse(r, ST_OOM, "no memory for its text");
     return ST_OK;
 }
 
@@ -135,12 +157,13 @@ static enum status read_map(struct reader *r, json_t *object, struct record_map 
     json_object_foreach(object, name, value)
     {
         struct record_pair *pair = &map->v[map->n++];
-        size_t length = path_push(r, name, -1);
+        struct step step = {.above = r->at, .key = name};
+        r->at = &step;
         TRY(read_text(r, value, false, &pair->value));
-        r->path[length] = '\0';
+        r->at = step.above;
         pair->name = record_text(r->record, name);
         if (!pair->name)
-            return fail(ST_OOM, "line %d: %s: no memory for a name", r->line, r->path);
+            return refuse(r, ST_OOM, "no memory for a name");
     }
     return ST_OK;
 }
@@ -194,12 +217,35 @@ static enum status read_list(struct reader *r, const struct field *field, json_t
     for (int i = 0; i < n; i++) {
         char *element = (char *)elements + (size_t)i * field->size;
         json_t *value = json_array_get(array, (size_t)i);
-        size_t length = path_push(r, NULL, i);
+        struct step step = {.above = r->at, .index = i};
+        r->at = &step;
         TRY(field_plain(field->inner) ? read_value(r, field->inner, value, element)
                                       : read_fields(r, field->inner, value, element));
-        r->path[length] = '\0';
+        r->at = step.above;
     }
     return ST_OK;
+}
+
+/* The member `key`. *next: where it is when keys stand in the table's order, as ours do. */
+static json_t *member(json_t *object, const char *key, void **next)
+{
+    if (!*next || strcmp(json_object_iter_key(*next), key) != 0)
+        return json_object_get(object, key);
+    json_t *value = json_object_iter_value(*next);
+    *next = json_object_iter_next(object, *next);
+    return value;
+}
+
+static enum status read_field(struct reader *r, const struct field *f, json_t *value, char *at)
+{
+    if (!value)
+        return refuse(r, ST_INVALID,
+                      "missing; a record holds every key, null where there is no data");
+    if (f->kind == FIELD_OBJECT)
+        return read_fields(r, f->inner, value, at);
+    if (f->kind == FIELD_LIST)
+        return read_list(r, f, value, at);
+    return read_value(r, f, value, at);
 }
 
 static enum status read_fields(struct reader *r, const struct field *fields, json_t *object,
@@ -207,26 +253,15 @@ static enum status read_fields(struct reader *r, const struct field *fields, jso
 {
     if (!json_is_object(object))
         return mistyped(r, object, "an object");
+    void *next = json_object_iter(object);
     for (const struct field *f = fields; f->name; f++) {
-        size_t length = path_push(r, f->name, -1);
-        json_t *value = json_object_get(object, f->name);
-        char *at = (char *)base + f->offset;
-        if (!value && f->later) {
-            r->path[length] = '\0';
+        struct step step = {.above = r->at, .key = f->name};
+        json_t *value = member(object, f->name, &next);
+        if (!value && f->later)
             continue;
-        }
-        if (!value)
-            return fail(ST_INVALID,
-                        "line %d: %s: missing; a record holds every key, null where "
-                        "there is no data",
-                        r->line, r->path);
-        if (f->kind == FIELD_OBJECT)
-            TRY(read_fields(r, f->inner, value, at));
-        else if (f->kind == FIELD_LIST)
-            TRY(read_list(r, f, value, at));
-        else
-            TRY(read_value(r, f, value, at));
-        r->path[length] = '\0';
+        r->at = &step;
+        TRY(read_field(r, f, value, (char *)base + f->offset));
+        r->at = step.above;
     }
     return ST_OK;
 }

@@ -13,8 +13,10 @@
 
 static const double NOISY = 1.25; /* p90 over p10 */
 
+/* Memory that a record hands out from its start; what is large has one of its own. */
 struct record_block {
     struct record_block *next;
+    size_t used, room; /* bytes of data */
     max_align_t data[];
 };
 
@@ -58,25 +60,43 @@ void record_close(struct record *record)
     free(record);
 }
 
+/* Zeroed memory in the newest block, or in a new one. */
+static void *allocate(struct record *record, size_t bytes)
+{
+    enum { ROOM = 4096 };
+    const size_t align = sizeof(max_align_t);
+    struct record_block *block = record->blocks;
+    if (bytes > SIZE_MAX - sizeof *block - align)
+        return NULL;
+    bytes = (bytes + align - 1) / align * align;
+    if (!block || block->room - block->used < bytes) {
+        size_t room = bytes > ROOM ? bytes : ROOM;
+        block = calloc(1, sizeof *block + room);
+        if (!block)
+            return NULL;
+        block->room = room;
+        block->next = record->blocks;
+        record->blocks = block;
+    }
+    char *memory = (char *)block->data + block->used;
+    block->used += bytes;
+    return memory;
+}
+
 /* Room is always a power of two elements, so that grow() can tell a full array by its length. */
 void *record_array(struct record *record, size_t count, size_t size)
 {
     size_t bytes, room = 1;
-    struct record_block *block = NULL;
+    void *memory = NULL;
     if (count == 0)
         return NULL;
     while (room < count && room <= SIZE_MAX / 2)
         room *= 2;
     count = room < count ? count : room; // above the largest power of two nothing fits anyway
-    if (!__builtin_mul_overflow(count, size, &bytes) && bytes <= SIZE_MAX - sizeof *block)
-        block = calloc(1, sizeof *block + bytes);
-    if (!block) {
-        record->out_of_memory = true;
-        return NULL;
-    }
-    block->next = record->blocks;
-    record->blocks = block;
-    return block->data;
+    if (!__builtin_mul_overflow(count, size, &bytes))
+        memory = allocate(record, bytes);
+    record->out_of_memory |= !memory;
+    return memory;
 }
 
 const char *record_text(struct record *record, const char *text)
@@ -84,7 +104,8 @@ const char *record_text(struct record *record, const char *text)
     if (!text)
         return NULL;
     size_t size = strlen(text) + 1;
-    char *copy = record_array(record, size, 1);
+    char *copy = allocate(record, size);
+    record->out_of_memory |= !copy;
     return copy ? memcpy(copy, text, size) : NULL;
 }
 

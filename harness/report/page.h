@@ -4,10 +4,10 @@
 #ifndef HARNESS_REPORT_PAGE_H
 #define HARNESS_REPORT_PAGE_H
 
-#include "harness/report/table.h"
+#include "harness/report/sheet.h"
 
 /* Writes folder/table.csv and folder/table.md; the folder exists. ST_IO. Prints the two names on
  * standard output. */
-enum status page_write(const char *folder, int n, const struct record *const *records);
+enum status page_write(const char *folder, const struct sheet *sheet);
 
 #endif

@@ -2,21 +2,37 @@
 /* A record as `run` shows it. */
 #include "harness/report/run_report.h"
 
+#include "harness/base/fold.h"
+#include "harness/report/memory.h"
 #include "harness/report/table.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* A line of text; a longer one than the console's goes on below. */
+static void __attribute__((format(printf, 1, 2))) print_folded(const char *format, ...)
+{
+    char text[TABLE_CELL];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    fold_print(0, 0, text);
+}
+
 static void print_header(const struct record_cell *c)
 {
-    printf("%s (weights: %s), %dx%d px, %d steps, guidance %g, %d request%s, %s on %s, %d rank%s "
-           "over %s, %d thread%s\n",
-           c->model, c->weights, c->width, c->height, c->steps, c->guidance, c->requests,
-           c->requests == 1 ? "" : "s", c->dtype, c->backend, c->ranks, c->ranks == 1 ? "" : "s",
-           c->transport, c->threads, c->threads == 1 ? "" : "s");
-    printf("strategy: %s\n\n", c->strategy);
+    print_folded("%s (weights: %s), %dx%d px, %d step%s, guidance %g, %d request%s, %s on %s, "
+                 "%d rank%s over %s, %d thread%s",
+                 c->model, c->weights, c->width, c->height, c->steps, c->steps == 1 ? "" : "s",
+                 c->guidance, c->requests, c->requests == 1 ? "" : "s", c->dtype, c->backend,
+                 c->ranks, c->ranks == 1 ? "" : "s", c->transport, c->threads,
+                 c->threads == 1 ? "" : "s");
+    print_folded("strategy: %s", c->strategy);
+    putchar('\n');
 }
 
 static bool same_line(const struct record_comm *a, const struct record_comm *b)
@@ -71,37 +87,48 @@ static void print_bytes(const struct record *record)
                                                             : "DIFFER from the closed form");
 }
 
+static void print_memory(const struct record *record)
+{
+    struct memory_share m = memory_fullest(&record->memory_bytes);
+    if (isnan(m.total))
+        return;
+    putchar('\n');
+    print_folded(
+        "memory of the fullest rank: %.2f MB = weights %.2f + activations %.2f + key store "
+        "%.2f + buffers %.2f + libraries %.2f; without libraries %.2f, by the plan %.2f",
+        m.total / 1e6, m.weights / 1e6, m.activations / 1e6, m.kv_store / 1e6, m.buffers / 1e6,
+        m.library / 1e6, m.own / 1e6, m.predicted / 1e6);
+}
+
 static void print_check(const struct record *record)
 {
     const struct record_check *check = &record->check;
     const struct record_deviation *deviation = &record->deviation;
+    putchar('\n');
     if (!check->against) {
-        printf("\ncheck: off\n");
+        printf("check: off\n");
         return;
     }
-    printf("\ncheck against %s: relative L2 %.3g, largest difference %.3g, tolerance %g: %s\n",
-           check->against, check->rel_l2, check->max_abs, check->tolerance,
-           check->pass == RECORD_YES ? "ok" : "WRONG");
+    print_folded("check against %s: relative L2 %.3g, largest difference %.3g, tolerance %g: %s",
+                 check->against, check->rel_l2, check->max_abs, check->tolerance,
+                 check->pass == RECORD_YES ? "ok" : "WRONG");
     if (deviation->against && strcmp(deviation->against, check->against) != 0)
-        printf("deviation from %s: relative L2 %.3g, largest difference %.3g, PSNR %.1f dB\n",
-               deviation->against, deviation->rel_l2, deviation->max_abs,
-               isfinite(deviation->psnr_db) ? deviation->psnr_db : INFINITY);
+        print_folded("deviation from %s: relative L2 %.3g, largest difference %.3g, PSNR %.1f dB",
+                     deviation->against, deviation->rel_l2, deviation->max_abs,
+                     isfinite(deviation->psnr_db) ? deviation->psnr_db : INFINITY);
 }
 
 enum status run_report_print(const struct record *record)
 {
     char *text;
     print_header(&record->cell);
-    if (record->status != ENDING_OK && record->status != ENDING_WRONG) {
-        printf("%s: %s\n", ending_name(record->status), record->reason ? record->reason : "");
+    if (record->status != ENDING_OK && record->status != ENDING_WRONG)
         return ST_OK;
-    }
     TRY(table_row_text(record, &text));
     fputs(text, stdout);
     free(text);
     print_bytes(record);
+    print_memory(record);
     print_check(record);
-    if (record->status == ENDING_WRONG)
-        printf("\nWRONG: %s\n", record->reason);
     return ST_OK;
 }

@@ -2,84 +2,92 @@
 /* Rows printed through the list of columns: aligned text, CSV, Markdown. */
 #include "harness/report/table.h"
 
+#include "harness/base/fold.h"
+#include "harness/base/text.h"
+#include "harness/report/memory.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what a row is compared with ---- */
+/* ---- one cell ---- */
 
-static bool equal(const char *a, const char *b)
+static double number_of(const struct table_column *column, const struct sheet_row *row)
 {
-    return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
-static bool same_question(const struct record *a, const struct record *b)
-{
-    const struct record_cell *x = &a->cell, *y = &b->cell;
-    return equal(x->model, y->model) && equal(x->weights, y->weights) && x->width == y->width &&
-           x->height == y->height && x->frames == y->frames && x->steps == y->steps &&
-           x->guidance == y->guidance && x->requests == y->requests && equal(x->dtype, y->dtype) &&
-           equal(x->backend, y->backend) && equal(x->transport, y->transport) &&
-           x->threads == y->threads && equal(a->env.host, b->env.host);
-}
-
-void table_rows(int n, const struct record *const *records, struct table_row *rows)
-{
-    for (int i = 0; i < n; i++)
-        rows[i] = (struct table_row){records[i], NAN};
-    for (int s = 0; s < n; s++) {
-        const struct record *serial = records[s];
-        if (serial->status != ENDING_OK || serial->cell.ranks != 1 ||
-            !equal(serial->cell.strategy, "serial"))
-            continue;
-        for (int i = 0; i < n; i++)
-            if (same_question(records[i], serial))
-                rows[i].serial_ms = serial->latency_ms.median;
+    const char *at = (const char *)row->record + column->offset;
+    switch (column->source) {
+    case TABLE_INTS:
+        return *(const int *)at;
+    case TABLE_INDEX:
+        return *(const int *)at < 0 ? NAN : *(const int *)at;
+    case TABLE_NUMBER:
+        return *(const double *)at;
+    case TABLE_MEMORY: {
+        struct memory_share share = memory_fullest(&row->record->memory_bytes);
+        return *(const double *)((const char *)&share + column->offset) / 1e6;
+    }
+    default:
+        return column->value(row);
     }
 }
 
-/* ---- one cell ---- */
+/* Fills `text` with a text column's value. */
+static void copy_text(const struct table_column *column, const struct sheet_row *row, char *text)
+{
+    const char *at = (const char *)row->record + column->offset;
+    const char *value = NULL;
+    text[0] = '\0';
+    if (column->source == TABLE_CALL)
+        column->put(row, text);
+    else if (column->source == TABLE_TEXTS)
+        value = *(const char *const *)at;
+    else if (*(const int *)at != RECORD_UNKNOWN)
+        value = *(const int *)at == RECORD_YES ? "yes" : "no";
+    if (value)
+        snprintf(text, TABLE_CELL, "%s", value);
+}
+
+/* For files: all digits, nothing for no value. */
+static const char *file_text(const struct table_column *column, const struct sheet_row *row,
+                             char *text)
+{
+    if (column->form == TABLE_TEXT) {
+        copy_text(column, row, text);
+        return text;
+    }
+    double value = number_of(column, row);
+    text[0] = '\0';
+    if (!isnan(value))
+        snprintf(text, TABLE_CELL, "%.9g", value);
+    return text;
+}
 
 static void number_text(double value, enum table_form form, char *text)
 {
-    double size = fabs(value);
-    int decimals = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3;
-    if (isnan(value))
-        return;
     if (form == TABLE_COUNT)
         snprintf(text, TABLE_CELL, "%.0f", value);
     else if (form == TABLE_ERROR)
         snprintf(text, TABLE_CELL, value == 0 ? "0" : "%.2e", value);
     else
-        snprintf(text, TABLE_CELL, "%.*f", decimals, value);
-}
-
-/* For files: all digits, nothing for no value. */
-static const char *file_text(const struct table_column *column, const struct table_row *row,
-                             char *text)
-{
-    double value = column->value ? column->value(row) : NAN;
-    text[0] = '\0';
-    if (column->put)
-        column->put(row, text);
-    else if (!isnan(value))
-        snprintf(text, TABLE_CELL, "%.9g", value);
-    return text;
+        text_number(value, text);
 }
 
 /* For people: few digits, no control characters, "-" for no value. */
-static const char *page_text(const struct table_column *column, const struct table_row *row,
+static const char *page_text(const struct table_column *column, const struct sheet_row *row,
                              char *text)
 {
-    text[0] = '\0';
-    if (column->put)
-        column->put(row, text);
-    else
-        number_text(column->value(row), column->form, text);
-    for (char *s = text; *s; s++)
-        if ((unsigned char)*s < ' ' || *s == 0x7f)
-            *s = ' ';
-    return *text ? text : strcpy(text, "-");
+    if (column->form == TABLE_TEXT) {
+        copy_text(column, row, text);
+        for (char *s = text; *s; s++)
+            if ((unsigned char)*s < ' ' || *s == 0x7f)
+                *s = ' ';
+        return *text ? text : strcpy(text, "-");
+    }
+    double value = number_of(column, row);
+    if (isnan(value))
+        return strcpy(text, "-");
+    number_text(value, column->form, text);
+    return text;
 }
 
 /* ---- CSV ---- */
@@ -99,7 +107,7 @@ static void put_csv(FILE *out, const char *text)
     fputc('"', out);
 }
 
-void table_csv(FILE *out, int n, const struct table_row *rows)
+void table_csv(FILE *out, int n, const struct sheet_row *rows)
 {
     char text[TABLE_CELL];
     for (int i = -1; i < n; i++) {
@@ -117,60 +125,103 @@ void table_csv(FILE *out, int n, const struct table_row *rows)
 
 /* ---- aligned text ---- */
 
-/* Characters of a text: UTF-8 bytes that begin one. */
-static int width_of(const char *text)
-{
-    int n = 0;
-    for (; *text; text++)
-        n += (*text & 0xc0) != 0x80;
-    return n;
-}
+enum { MAX_COLUMNS = 96, TEXT_COLUMNS = 34 /* of a console cell */, NOWHERE = -1 };
 
-static void put_aligned(FILE *out, const char *text, int width, bool right)
+static const char *console_text(const struct table_column *column, const struct sheet_row *row,
+                                char *text)
 {
-    int blanks = width - width_of(text);
-    fprintf(out, "%*s%s%*s", right ? blanks : 0, "", text, right ? 0 : blanks, "");
+    char whole[TABLE_CELL];
+    return text_shorten(page_text(column, row, whole), TEXT_COLUMNS, TABLE_CELL, text);
 }
 
 /* Width of a console column: its widest cell or its title. */
-static int column_width(const struct table_column *column, int n, const struct table_row *rows)
+static int column_width(const struct table_column *column, int n, const struct sheet_row *rows)
 {
     char text[TABLE_CELL];
-    int width = width_of(column->title);
+    int width = text_columns(column->title);
     for (int i = 0; i < n; i++) {
-        int wanted = width_of(page_text(column, &rows[i], text));
+        int wanted = text_columns(console_text(column, &rows[i], text));
         width = wanted > width ? wanted : width;
     }
     return width;
 }
 
-enum status table_text(int n, const struct table_row *rows, char **out)
+/* The console's columns, their widths, and the line of a row that each stands on. Lines break at
+ * separators. */
+struct layout {
+    int columns, lines;
+    const struct table_column *column[MAX_COLUMNS];
+    int width[MAX_COLUMNS], line[MAX_COLUMNS];
+};
+
+static bool separates(const struct table_column *column)
 {
-    enum { MAX_COLUMNS = 96 };
-    int width[MAX_COLUMNS];
+    return strcmp(column->title, "|") == 0;
+}
+
+static void fold(struct layout *l)
+{
+    int used = 0;
+    for (int k = 0, end; k < l->columns; k = end) {
+        int wide = 0;
+        for (end = k; end < l->columns && (end == k || !separates(l->column[end])); end++)
+            wide += l->width[end] + 1;
+        if (used > 0 && used + wide - 1 > FOLD_WIDTH) {
+            l->lines++;
+            used = 0;
+        }
+        for (int i = k; i < end; i++)
+            l->line[i] = l->lines;
+        if (used == 0 && separates(l->column[k]))
+            l->line[k] = NOWHERE;
+        used += wide;
+    }
+    l->lines++;
+}
+
+static struct layout layout_of(int n, const struct sheet_row *rows)
+{
+    struct layout l = {0};
+    for (const struct table_column *c = table_columns; c->name; c++) {
+        if (!(c->where & TABLE_CONSOLE))
+            continue;
+        BUG_ON(l.columns == MAX_COLUMNS, "more than %d columns", MAX_COLUMNS);
+        l.column[l.columns] = c;
+        l.width[l.columns++] = column_width(c, n, rows);
+    }
+    fold(&l);
+    return l;
+}
+
+/* One line of a row, or of the header (row NULL). */
+static void put_line(FILE *out, const struct layout *l, int line, const struct sheet_row *row)
+{
     char text[TABLE_CELL];
+    int blanks = line > 0 ? 2 : 0; // before the next text
+    for (int k = 0; k < l->columns; k++) {
+        const struct table_column *c = l->column[k];
+        if (l->line[k] != line)
+            continue;
+        const char *shown = row ? console_text(c, row, text) : c->title;
+        int rest = l->width[k] - text_columns(shown);
+        bool right = c->form != TABLE_TEXT;
+        fprintf(out, "%*s%s", blanks + (right ? rest : 0), "", shown);
+        blanks = 1 + (right ? 0 : rest);
+    }
+    fputc('\n', out);
+}
+
+enum status table_text(int n, const struct sheet_row *rows, char **out)
+{
     size_t size;
+    struct layout l = layout_of(n, rows);
     *out = NULL;
     FILE *f = open_memstream(out, &size);
     if (!f)
         return fail(ST_OOM, "table: no memory for %d rows", n);
-    for (int k = 0; table_columns[k].name; k++) {
-        BUG_ON(k == MAX_COLUMNS, "more than %d columns", MAX_COLUMNS);
-        width[k] = column_width(&table_columns[k], n, rows);
-    }
-    for (int i = -1; i < n; i++) {
-        const char *blank = "";
-        for (int k = 0; table_columns[k].name; k++) {
-            const struct table_column *c = &table_columns[k];
-            if (!(c->where & TABLE_CONSOLE))
-                continue;
-            fputs(blank, f);
-            put_aligned(f, i < 0 ? c->title : page_text(c, &rows[i], text), width[k],
-                        c->form != TABLE_TEXT);
-            blank = " ";
-        }
-        fputc('\n', f);
-    }
+    for (int i = -1; i < n; i++)
+        for (int line = 0; line < l.lines; line++)
+            put_line(f, &l, line, i < 0 ? NULL : &rows[i]);
     if (fclose(f) != 0 || !*out)
         return fail(ST_OOM, "table: no memory for %d rows", n);
     return ST_OK;
@@ -178,8 +229,7 @@ enum status table_text(int n, const struct table_row *rows, char **out)
 
 enum status table_row_text(const struct record *record, char **out)
 {
-    struct table_row row;
-    table_rows(1, &record, &row);
+    struct sheet_row row = {.record = record};
     return table_text(1, &row, out);
 }
 
@@ -201,20 +251,37 @@ void table_markdown_text(FILE *out, const char *text)
     }
 }
 
-void table_markdown(FILE *out, int n, const struct table_row *rows)
+/* Whether a column stands in the Markdown table of these rows. */
+static bool on_page(const struct table_column *column, int n, const struct sheet_row *rows)
 {
+    char first[TABLE_CELL], text[TABLE_CELL];
+    if (!(column->where & TABLE_VARIES) || n == 0)
+        return column->where & TABLE_MARKDOWN;
+    page_text(column, &rows[0], first);
+    for (int i = 1; i < n; i++)
+        if (strcmp(page_text(column, &rows[i], text), first) != 0)
+            return true;
+    return false;
+}
+
+void table_markdown(FILE *out, int n, const struct sheet_row *rows)
+{
+    const struct table_column *column[MAX_COLUMNS];
     char text[TABLE_CELL];
+    int columns = 0;
+    for (const struct table_column *c = table_columns; c->name && columns < MAX_COLUMNS; c++)
+        if (on_page(c, n, rows))
+            column[columns++] = c;
     for (int i = -2; i < n; i++) {
         fputc('|', out);
-        for (const struct table_column *c = table_columns; c->name; c++) {
-            if (!(c->where & TABLE_MARKDOWN))
-                continue;
+        for (int k = 0; k < columns; k++) {
             if (i == -1) {
-                fputs(c->form != TABLE_TEXT ? " ---: |" : " --- |", out);
+                fputs(column[k]->form != TABLE_TEXT ? " ---: |" : " --- |", out);
                 continue;
             }
             fputc(' ', out);
-            table_markdown_text(out, i < 0 ? c->title : page_text(c, &rows[i], text));
+            table_markdown_text(out,
+                                i < 0 ? column[k]->title : page_text(column[k], &rows[i], text));
             fputs(" |", out);
         }
         fputc('\n', out);

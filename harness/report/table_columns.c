@@ -1,68 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The columns: what each takes out of a record. MB is 1e6 bytes, MiB 2^20. Not how they are
- * printed. */
+/* The columns: what each takes out of a record. MB is 1e6 bytes. Not how they are printed. */
 #include "harness/report/table.h"
+
+#include "harness/report/memory.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 
 /* ---- texts ---- */
 
-static void copy(char *text, const char *value)
-{
-    snprintf(text, TABLE_CELL, "%s", value ? value : "");
-}
-
-static const char *answer(int flag)
-{
-    return flag == RECORD_UNKNOWN ? NULL : flag == RECORD_YES ? "yes" : "no";
-}
-
-#define TEXT(name, expression)                                                                     \
-    static void name(const struct table_row *row, char *text)                                      \
-    {                                                                                              \
-        const struct record *r = row->record;                                                      \
-        copy(text, expression);                                                                    \
-    }
-
-TEXT(id, r->id)
-TEXT(experiment, r->experiment)
-TEXT(when, r->time)
-TEXT(model, r->cell.model)
-TEXT(weights, r->cell.weights)
-TEXT(dtype, r->cell.dtype)
-TEXT(backend, r->cell.backend)
-TEXT(transport, r->cell.transport)
-TEXT(strategy, r->cell.strategy)
-TEXT(status, ending_name(r->status))
-TEXT(reason, r->reason)
-TEXT(match, answer(r->comm_match))
-TEXT(against, r->check.against)
-TEXT(pass, answer(r->check.pass))
-TEXT(host, r->env.host)
-TEXT(cpu, r->env.cpu)
-TEXT(commit, r->env.commit)
-TEXT(dirty, answer(r->env.dirty))
-
-static void bar(const struct table_row *row, char *text)
+static void bar(const struct sheet_row *row, char *text)
 {
     (void)row;
-    copy(text, "|");
+    snprintf(text, TABLE_CELL, "|");
 }
 
-static void size(const struct table_row *row, char *text)
+static void run(const struct sheet_row *row, char *text)
+{
+    snprintf(text, TABLE_CELL, "%s", row->run ? row->run : "");
+}
+
+static void left_out(const struct sheet_row *row, char *text)
+{
+    snprintf(text, TABLE_CELL, "%s", row->left_out ? row->left_out : "");
+}
+
+static void size(const struct sheet_row *row, char *text)
 {
     snprintf(text, TABLE_CELL, "%dx%d", row->record->cell.width, row->record->cell.height);
 }
 
 /* A double would lose digits. */
-static void seed(const struct table_row *row, char *text)
+static void seed(const struct sheet_row *row, char *text)
 {
     snprintf(text, TABLE_CELL, "%" PRIu64, row->record->cell.seed);
 }
 
-static void gpus(const struct table_row *row, char *text)
+static void status(const struct sheet_row *row, char *text)
+{
+    snprintf(text, TABLE_CELL, "%s", ending_name(row->record->status));
+}
+
+static void flags(const struct sheet_row *row, char *text)
+{
+    const struct record_texts *list = &row->record->flags;
+    size_t length = 0;
+    for (int i = 0; i < list->n && length < TABLE_CELL; i++)
+        length +=
+            (size_t)snprintf(text + length, TABLE_CELL - length, "%s%s", i ? "," : "", list->v[i]);
+}
+
+static void verdict(const struct sheet_row *row, char *text)
+{
+    const char *name = ending_name(row->record->status);
+    char more[TABLE_CELL] = "";
+    flags(row, more);
+    snprintf(text, TABLE_CELL, "%s%s%s", name, more[0] ? "," : "", more);
+}
+
+static void gpus(const struct sheet_row *row, char *text)
 {
     const struct record_gpus *list = &row->record->env.gpus;
     if (list->n > 0)
@@ -70,6 +66,46 @@ static void gpus(const struct table_row *row, char *text)
 }
 
 /* ---- numbers ---- */
+
+static double samples(const struct sheet_row *row)
+{
+    return row->record->latency_ms.samples.n;
+}
+
+static double ms_per_step(const struct sheet_row *row)
+{
+    return row->record->latency_ms.median / row->record->cell.steps;
+}
+
+static double images_per_s(const struct sheet_row *row)
+{
+    return row->record->cell.requests / row->record->latency_ms.median * 1000;
+}
+
+static double its_per_s(const struct sheet_row *row)
+{
+    return row->record->cell.steps * images_per_s(row);
+}
+
+static double speedup(const struct sheet_row *row)
+{
+    return row->serial ? row->serial->latency_ms.median / row->record->latency_ms.median : NAN;
+}
+
+static double speedup_low(const struct sheet_row *row)
+{
+    return row->serial ? row->serial->latency_ms.p10 / row->record->latency_ms.p90 : NAN;
+}
+
+static double speedup_high(const struct sheet_row *row)
+{
+    return row->serial ? row->serial->latency_ms.p90 / row->record->latency_ms.p10 : NAN;
+}
+
+static double efficiency(const struct sheet_row *row)
+{
+    return 100 * speedup(row) / row->record->cell.ranks;
+}
 
 /* Over all ranks and axes; none where nothing was run. */
 static double comm_mb(const struct record *r, bool predicted)
@@ -80,142 +116,123 @@ static double comm_mb(const struct record *r, bool predicted)
     return total / 1e6;
 }
 
-/* Of the rank that has most. */
-static double mib(const struct record_counts *list)
+static double comm_predicted(const struct sheet_row *row)
 {
-    double most = list->n > 0 ? 0 : NAN;
-    for (int i = 0; i < list->n; i++)
-        most = fmax(most, (double)list->v[i]);
-    return most / 0x1p20;
+    return comm_mb(row->record, true);
 }
 
-#define NUMBER(name, expression)                                                                   \
-    static double name(const struct table_row *row)                                                \
-    {                                                                                              \
-        const struct record *r = row->record;                                                      \
-        return expression;                                                                         \
-    }
+static double comm_counted(const struct sheet_row *row)
+{
+    return comm_mb(row->record, false);
+}
 
-NUMBER(width, r->cell.width)
-NUMBER(height, r->cell.height)
-NUMBER(frames, r->cell.frames)
-NUMBER(steps, r->cell.steps)
-NUMBER(guidance, r->cell.guidance)
-NUMBER(requests, r->cell.requests)
-NUMBER(ranks, r->cell.ranks)
-NUMBER(threads, r->cell.threads)
-NUMBER(warmup_loops, r->cell.warmup_loops)
-NUMBER(repeats, r->cell.repeats)
-NUMBER(samples, r->latency_ms.samples.n)
-NUMBER(median, r->latency_ms.median)
-NUMBER(p10, r->latency_ms.p10)
-NUMBER(p90, r->latency_ms.p90)
-NUMBER(shortest, r->latency_ms.min)
-NUMBER(longest, r->latency_ms.max)
-NUMBER(slowest, r->latency_ms.slowest_rank < 0 ? NAN : r->latency_ms.slowest_rank)
-NUMBER(step_median, r->step_ms.median)
-NUMBER(step_p10, r->step_ms.p10)
-NUMBER(step_p90, r->step_ms.p90)
-NUMBER(steps_per_s, r->cell.steps / r->latency_ms.median * 1000)
-NUMBER(speedup, row->serial_ms / r->latency_ms.median)
-NUMBER(efficiency, 100 * row->serial_ms / r->latency_ms.median / r->cell.ranks)
-NUMBER(comm_predicted, comm_mb(r, true))
-NUMBER(comm_counted, comm_mb(r, false))
-NUMBER(peak, mib(&r->memory_bytes.peak))
-NUMBER(predicted, mib(&r->memory_bytes.predicted))
-NUMBER(weights_mib, mib(&r->memory_bytes.weights))
-NUMBER(activations, mib(&r->memory_bytes.activations))
-NUMBER(kv_store, mib(&r->memory_bytes.kv_store))
-NUMBER(buffers, mib(&r->memory_bytes.buffers))
-NUMBER(library, mib(&r->memory_bytes.library))
-NUMBER(rel_l2, r->check.rel_l2)
-NUMBER(max_abs, r->check.max_abs)
-NUMBER(tolerance, r->check.tolerance)
-NUMBER(deviation_rel_l2, r->deviation.rel_l2)
-NUMBER(deviation_max_abs, r->deviation.max_abs)
-NUMBER(psnr, r->deviation.rel_l2 == 0 ? INFINITY : r->deviation.psnr_db)
-NUMBER(cores, r->env.cores)
+/* Equal latents have an infinite PSNR, which JSON writes as null. */
+static double psnr(const struct sheet_row *row)
+{
+    const struct record_deviation *d = &row->record->deviation;
+    return d->rel_l2 == 0 && isnan(d->psnr_db) ? INFINITY : d->psnr_db;
+}
 
-/* ---- the list ---- */
+/* ---- the columns ---- */
 
 enum {
-    ALL = TABLE_CONSOLE | TABLE_CSV | TABLE_MARKDOWN,
     CONSOLE = TABLE_CONSOLE,
-    SHORT = TABLE_CONSOLE | TABLE_CSV,
-    PAGE = TABLE_MARKDOWN | TABLE_CSV,
     FILE_ONLY = TABLE_CSV,
+    PAGE = TABLE_CSV | TABLE_MARKDOWN,
+    DIFFERS = TABLE_CSV | TABLE_VARIES,
+    ALL = CONSOLE | PAGE,
+    SHORT = TABLE_CONSOLE | TABLE_CSV,
 };
 
-/* clang-format off */
-#define SEPARATOR {"|", "|", TABLE_CONSOLE, TABLE_TEXT, NULL, bar}
+#define AT(source, member) source, offsetof(struct record, member), NULL, NULL
+#define SHARE(member)      TABLE_MEMORY, offsetof(struct memory_share, member), NULL, NULL
+#define VALUE(function)    TABLE_CALL, 0, function, NULL
+#define PUT(function)      TABLE_CALL, 0, NULL, function
+#define SEPARATOR                                                                                  \
+    {                                                                                              \
+        "|", "|", CONSOLE, TABLE_TEXT, PUT(bar)                                                    \
+    }
 
+/* clang-format off */
 const struct table_column table_columns[] = {
-    {"id", "", FILE_ONLY, TABLE_TEXT, NULL, id},
-    {"experiment", "", FILE_ONLY, TABLE_TEXT, NULL, experiment},
-    {"time", "", FILE_ONLY, TABLE_TEXT, NULL, when},
-    {"model", "model", ALL, TABLE_TEXT, NULL, model},
-    {"weights", "", FILE_ONLY, TABLE_TEXT, NULL, weights},
-    {"size", "size", TABLE_CONSOLE | TABLE_MARKDOWN, TABLE_TEXT, NULL, size},
-    {"width_px", "", FILE_ONLY, TABLE_COUNT, width, NULL},
-    {"height_px", "", FILE_ONLY, TABLE_COUNT, height, NULL},
-    {"frames", "", FILE_ONLY, TABLE_COUNT, frames, NULL},
-    {"steps", "steps", ALL, TABLE_COUNT, steps, NULL},
-    {"guidance", "", FILE_ONLY, TABLE_MEASURE, guidance, NULL},
-    {"requests", "requests", PAGE, TABLE_COUNT, requests, NULL},
-    {"dtype", "dtype", ALL, TABLE_TEXT, NULL, dtype},
-    {"backend", "backend", PAGE, TABLE_TEXT, NULL, backend},
-    {"transport", "transport", PAGE, TABLE_TEXT, NULL, transport},
-    {"ranks", "ranks", ALL, TABLE_COUNT, ranks, NULL},
-    {"strategy", "strategy", ALL, TABLE_TEXT, NULL, strategy},
-    {"threads", "", FILE_ONLY, TABLE_COUNT, threads, NULL},
-    {"seed", "", FILE_ONLY, TABLE_TEXT, NULL, seed},
+    {"id", "", FILE_ONLY, TABLE_TEXT, AT(TABLE_TEXTS, id)},
+    {"run", "run", DIFFERS, TABLE_TEXT, PUT(run)},
+    {"experiment", "", FILE_ONLY, TABLE_TEXT, AT(TABLE_TEXTS, experiment)},
+    {"time", "", FILE_ONLY, TABLE_TEXT, AT(TABLE_TEXTS, time)},
+    {"recipe", "", FILE_ONLY, TABLE_TEXT, AT(TABLE_TEXTS, recipe)},
+    {"cohort", "", FILE_ONLY, TABLE_TEXT, AT(TABLE_TEXTS, cohort)},
+    {"model", "model", ALL, TABLE_TEXT, AT(TABLE_TEXTS, cell.model)},
+    {"weights", "weights", DIFFERS, TABLE_TEXT, AT(TABLE_TEXTS, cell.weights)},
+    {"size", "size", TABLE_CONSOLE | TABLE_MARKDOWN, TABLE_TEXT, PUT(size)},
+    {"width_px", "", FILE_ONLY, TABLE_COUNT, AT(TABLE_INTS, cell.width)},
+    {"height_px", "", FILE_ONLY, TABLE_COUNT, AT(TABLE_INTS, cell.height)},
+    {"frames", "frames", DIFFERS, TABLE_COUNT, AT(TABLE_INTS, cell.frames)},
+    {"steps", "steps", ALL, TABLE_COUNT, AT(TABLE_INTS, cell.steps)},
+    {"guidance", "guidance", DIFFERS, TABLE_MEASURE, AT(TABLE_NUMBER, cell.guidance)},
+    {"requests", "requests", PAGE, TABLE_COUNT, AT(TABLE_INTS, cell.requests)},
+    {"dtype", "dtype", ALL, TABLE_TEXT, AT(TABLE_TEXTS, cell.dtype)},
+    {"backend", "backend", PAGE, TABLE_TEXT, AT(TABLE_TEXTS, cell.backend)},
+    {"transport", "transport", PAGE, TABLE_TEXT, AT(TABLE_TEXTS, cell.transport)},
+    {"threads", "threads", DIFFERS, TABLE_COUNT, AT(TABLE_INTS, cell.threads)},
+    {"exchange", "exchange", DIFFERS, TABLE_TEXT, AT(TABLE_TEXTS, cell.exchange)},
+    {"graph", "graph", DIFFERS, TABLE_TEXT, AT(TABLE_FLAG, cell.graph)},
+    {"ranks", "ranks", ALL, TABLE_COUNT, AT(TABLE_INTS, cell.ranks)},
+    {"strategy", "strategy", ALL, TABLE_TEXT, AT(TABLE_TEXTS, cell.strategy)},
+    {"seed", "seed", DIFFERS, TABLE_TEXT, PUT(seed)},
     SEPARATOR,
-    {"warmup_loops", "warm", SHORT, TABLE_COUNT, warmup_loops, NULL},
-    {"repeats", "reps", SHORT, TABLE_COUNT, repeats, NULL},
-    {"samples", "", FILE_ONLY, TABLE_COUNT, samples, NULL},
-    {"status", "status", PAGE, TABLE_TEXT, NULL, status},
+    {"warmup_loops", "warm", SHORT, TABLE_COUNT, AT(TABLE_INTS, cell.warmup_loops)},
+    {"repeats", "reps", SHORT, TABLE_COUNT, AT(TABLE_INTS, cell.repeats)},
+    {"samples", "n", PAGE, TABLE_COUNT, VALUE(samples)},
+    {"status", "status", PAGE, TABLE_TEXT, PUT(status)},
+    {"flags", "flags", PAGE, TABLE_TEXT, PUT(flags)},
     SEPARATOR,
-    {"latency_median_ms", "t_med(ms)", ALL, TABLE_MEASURE, median, NULL},
-    {"latency_p10_ms", "t_p10", ALL, TABLE_MEASURE, p10, NULL},
-    {"latency_p90_ms", "t_p90", ALL, TABLE_MEASURE, p90, NULL},
-    {"latency_min_ms", "", FILE_ONLY, TABLE_MEASURE, shortest, NULL},
-    {"latency_max_ms", "", FILE_ONLY, TABLE_MEASURE, longest, NULL},
-    {"slowest_rank", "", FILE_ONLY, TABLE_COUNT, slowest, NULL},
+    {"latency_median_ms", "t_med(ms)", ALL, TABLE_MEASURE, AT(TABLE_NUMBER, latency_ms.median)},
+    {"latency_p10_ms", "t_p10", ALL, TABLE_MEASURE, AT(TABLE_NUMBER, latency_ms.p10)},
+    {"latency_p90_ms", "t_p90", ALL, TABLE_MEASURE, AT(TABLE_NUMBER, latency_ms.p90)},
+    {"latency_min_ms", "", FILE_ONLY, TABLE_MEASURE, AT(TABLE_NUMBER, latency_ms.min)},
+    {"latency_max_ms", "", FILE_ONLY, TABLE_MEASURE, AT(TABLE_NUMBER, latency_ms.max)},
+    {"slowest_rank", "", FILE_ONLY, TABLE_COUNT, AT(TABLE_INDEX, latency_ms.slowest_rank)},
     SEPARATOR,
-    {"step_median_ms", "step_ms", ALL, TABLE_MEASURE, step_median, NULL},
-    {"step_p10_ms", "", FILE_ONLY, TABLE_MEASURE, step_p10, NULL},
-    {"step_p90_ms", "", FILE_ONLY, TABLE_MEASURE, step_p90, NULL},
-    {"steps_per_s", "it/s", ALL, TABLE_MEASURE, steps_per_s, NULL},
-    {"speedup", "speedup", PAGE, TABLE_MEASURE, speedup, NULL},
-    {"efficiency_percent", "eff%", PAGE, TABLE_MEASURE, efficiency, NULL},
+    {"ms_per_step", "ms/step", ALL, TABLE_MEASURE, VALUE(ms_per_step)},
+    {"step_med_ms", "step_med", ALL, TABLE_MEASURE, AT(TABLE_NUMBER, step_ms.median)},
+    {"step_p10_ms", "", FILE_ONLY, TABLE_MEASURE, AT(TABLE_NUMBER, step_ms.p10)},
+    {"step_p90_ms", "", FILE_ONLY, TABLE_MEASURE, AT(TABLE_NUMBER, step_ms.p90)},
+    {"it_per_s", "it/s", ALL, TABLE_MEASURE, VALUE(its_per_s)},
+    {"img_per_s", "img/s", ALL, TABLE_MEASURE, VALUE(images_per_s)},
+    {"speedup", "speedup", PAGE, TABLE_MEASURE, VALUE(speedup)},
+    {"speedup_low", "", FILE_ONLY, TABLE_MEASURE, VALUE(speedup_low)},
+    {"speedup_high", "", FILE_ONLY, TABLE_MEASURE, VALUE(speedup_high)},
+    {"efficiency_percent", "eff%", PAGE, TABLE_MEASURE, VALUE(efficiency)},
     SEPARATOR,
-    {"comm_predicted_mb", "comm_MB(an)", ALL, TABLE_MEASURE, comm_predicted, NULL},
-    {"comm_counted_mb", "comm_MB(meas)", ALL, TABLE_MEASURE, comm_counted, NULL},
-    {"comm_match", "", FILE_ONLY, TABLE_TEXT, NULL, match},
-    {"memory_peak_mib", "mem_MiB", ALL, TABLE_MEASURE, peak, NULL},
-    {"memory_predicted_mib", "mem_MiB(an)", PAGE, TABLE_MEASURE, predicted, NULL},
-    {"memory_weights_mib", "", FILE_ONLY, TABLE_MEASURE, weights_mib, NULL},
-    {"memory_activations_mib", "", FILE_ONLY, TABLE_MEASURE, activations, NULL},
-    {"memory_kv_store_mib", "", FILE_ONLY, TABLE_MEASURE, kv_store, NULL},
-    {"memory_buffers_mib", "", FILE_ONLY, TABLE_MEASURE, buffers, NULL},
-    {"memory_library_mib", "", FILE_ONLY, TABLE_MEASURE, library, NULL},
+    {"comm_predicted_mb", "comm_MB(an)", ALL, TABLE_MEASURE, VALUE(comm_predicted)},
+    {"comm_counted_mb", "comm_MB(meas)", ALL, TABLE_MEASURE, VALUE(comm_counted)},
+    {"comm_match", "", FILE_ONLY, TABLE_TEXT, AT(TABLE_FLAG, comm_match)},
+    {"memory_total_mb", "mem_MB", ALL, TABLE_MEASURE, SHARE(total)},
+    {"memory_library_mb", "lib_MB", PAGE, TABLE_MEASURE, SHARE(library)},
+    {"memory_own_mb", "own_MB", PAGE, TABLE_MEASURE, SHARE(own)},
+    {"memory_predicted_mb", "own_MB(an)", PAGE, TABLE_MEASURE, SHARE(predicted)},
+    {"memory_weights_mb", "", FILE_ONLY, TABLE_MEASURE, SHARE(weights)},
+    {"memory_activations_mb", "", FILE_ONLY, TABLE_MEASURE, SHARE(activations)},
+    {"memory_kv_store_mb", "", FILE_ONLY, TABLE_MEASURE, SHARE(kv_store)},
+    {"memory_buffers_mb", "", FILE_ONLY, TABLE_MEASURE, SHARE(buffers)},
     SEPARATOR,
-    {"check_against", "", FILE_ONLY, TABLE_TEXT, NULL, against},
-    {"check_rel_l2", "rel_l2", ALL, TABLE_ERROR, rel_l2, NULL},
-    {"check_max_abs", "maxabs", ALL, TABLE_ERROR, max_abs, NULL},
-    {"check_tolerance", "", FILE_ONLY, TABLE_ERROR, tolerance, NULL},
-    {"check_pass", "", FILE_ONLY, TABLE_TEXT, NULL, pass},
-    {"deviation_rel_l2", "", FILE_ONLY, TABLE_ERROR, deviation_rel_l2, NULL},
-    {"deviation_max_abs", "", FILE_ONLY, TABLE_ERROR, deviation_max_abs, NULL},
-    {"deviation_psnr_db", "psnr", ALL, TABLE_MEASURE, psnr, NULL},
-    {"verdict", "verdict", CONSOLE, TABLE_TEXT, NULL, status},
-    {"reason", "", FILE_ONLY, TABLE_TEXT, NULL, reason},
-    {"host", "", FILE_ONLY, TABLE_TEXT, NULL, host},
-    {"cpu", "", FILE_ONLY, TABLE_TEXT, NULL, cpu},
-    {"cores", "", FILE_ONLY, TABLE_COUNT, cores, NULL},
-    {"gpus", "", FILE_ONLY, TABLE_TEXT, NULL, gpus},
-    {"commit", "", FILE_ONLY, TABLE_TEXT, NULL, commit},
-    {"dirty", "", FILE_ONLY, TABLE_TEXT, NULL, dirty},
+    {"check_against", "", FILE_ONLY, TABLE_TEXT, AT(TABLE_TEXTS, check.against)},
+    {"check_rel_l2", "rel_l2", ALL, TABLE_ERROR, AT(TABLE_NUMBER, check.rel_l2)},
+    {"check_max_abs", "maxabs", ALL, TABLE_ERROR, AT(TABLE_NUMBER, check.max_abs)},
+    {"check_tolerance", "", FILE_ONLY, TABLE_ERROR, AT(TABLE_NUMBER, check.tolerance)},
+    {"check_pass", "", FILE_ONLY, TABLE_TEXT, AT(TABLE_FLAG, check.pass)},
+    {"deviation_rel_l2", "", FILE_ONLY, TABLE_ERROR, AT(TABLE_NUMBER, deviation.rel_l2)},
+    {"deviation_max_abs", "", FILE_ONLY, TABLE_ERROR, AT(TABLE_NUMBER, deviation.max_abs)},
+    {"deviation_psnr_db", "psnr", ALL, TABLE_MEASURE, VALUE(psnr)},
+    {"verdict", "verdict", CONSOLE, TABLE_TEXT, PUT(verdict)},
+    {"reason", "", FILE_ONLY, TABLE_TEXT, AT(TABLE_TEXTS, reason)},
+    {"left_out", "", FILE_ONLY, TABLE_TEXT, PUT(left_out)},
+    {"host", "host", DIFFERS, TABLE_TEXT, AT(TABLE_TEXTS, env.host)},
+    {"cpu", "", FILE_ONLY, TABLE_TEXT, AT(TABLE_TEXTS, env.cpu)},
+    {"cores", "", FILE_ONLY, TABLE_COUNT, AT(TABLE_INTS, env.cores)},
+    {"gpus", "", FILE_ONLY, TABLE_TEXT, PUT(gpus)},
+    {"commit", "commit", DIFFERS, TABLE_TEXT, AT(TABLE_TEXTS, env.commit)},
+    {"dirty", "changed", DIFFERS, TABLE_TEXT, AT(TABLE_FLAG, env.dirty)},
     {0},
 };
 /* clang-format on */

@@ -2,11 +2,12 @@
 /* From an experiment file to its cells. Runs and plans nothing. */
 #include "harness/sweep/experiment.h"
 
+#include "harness/cell/options.h"
 #include "harness/sweep/experiment_file.h"
 #include "harness/sweep/experiment_text.h"
+#include "kernels/base/file.h"
 #include "strategies/plan.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,21 +91,17 @@ enum status experiment_open_memory(const char *label, const void *bytes, size_t 
 
 enum status experiment_open(const char *path, struct experiment **out)
 {
+    char *bytes;
+    char why[PATH_MAX + 200];
+    size_t size;
     *out = NULL;
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return fail(ST_IO, "%s: %s; `ditbench list experiments` shows some", path, strerror(errno));
-    char *bytes = malloc(EXPERIMENT_MAX_BYTES + 1);
-    size_t size = bytes ? fread(bytes, 1, EXPERIMENT_MAX_BYTES + 1, file) : 0;
-    enum status st = ST_OK;
-    if (!bytes)
-        st = fail(ST_OOM, "%s: %d bytes of host memory", path, EXPERIMENT_MAX_BYTES + 1);
-    else if (ferror(file))
-        st = fail(ST_IO, "%s: cannot be read: %s", path, strerror(errno));
-    else
-        st = experiment_open_memory(path, bytes, size, out);
+    enum status st = file_read_text(path, EXPERIMENT_MAX_BYTES, &bytes, &size, NULL);
+    if (st != ST_OK) {
+        snprintf(why, sizeof why, "%s", status_message());
+        return fail(st, "%s; `ditbench list experiments` shows some", why);
+    }
+    st = experiment_open_memory(path, bytes, size, out);
     free(bytes);
-    fclose(file);
     return st;
 }
 

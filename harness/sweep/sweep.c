@@ -4,6 +4,7 @@
 
 #include "harness/base/folder.h"
 #include "harness/base/interrupt.h"
+#include "harness/launch/scratch.h"
 #include "harness/measure/outcome.h"
 #include "harness/record/file.h"
 #include "harness/report/progress.h"
@@ -148,30 +149,15 @@ static void tell(struct sweep *s, const struct sweep_entry *e, const struct reco
 /* What others did to the file, if they did something. */
 static void tell_notice(struct sweep *s)
 {
+    char line[PATH_MAX + 600];
     const char *text = record_file_notice(s->file);
-    if (!text)
-        return;
-    progress_finish(&s->progress);
-    fprintf(stderr, "ditbench sweep: %s\n", text);
+    snprintf(line, sizeof line, "ditbench sweep: %s", text ? text : "");
+    if (text)
+        progress_say(&s->progress, line);
 }
 
-static enum status run_setup(struct sweep *s, struct sweep_entry *e, const struct setup *setup)
+static enum status keep(struct sweep *s, const struct sweep_entry *e, struct record *record)
 {
-    char log[PATH_MAX + 32];
-    struct record *record;
-    enum status code;
-    snprintf(log, sizeof log, "%s/%s.log", s->logs, e->id);
-    const struct outcome_options options = {
-        .experiment = experiment_name(s->experiment),
-        .argc = s->options->argc,
-        .argv = s->options->argv,
-        .identity = e->identity,
-        .log = log,
-        .on_progress = progress_step,
-        .on_progress_self = &s->progress,
-    };
-    TRY(folder_make(s->logs)); /* somebody may have removed it */
-    TRY(outcome_run(setup, &options, &record, &code));
     enum status st = record_file_append(s->file, record);
     tell_notice(s);
     if (st == ST_OK)
@@ -180,13 +166,39 @@ static enum status run_setup(struct sweep *s, struct sweep_entry *e, const struc
     return st;
 }
 
-static enum status run_entry(struct sweep *s, struct sweep_entry *e)
+/* setup NULL: the cell was good when the list was made, and is no more: st, whose message says why.
+ */
+static enum status run_setup(struct sweep *s, const struct sweep_entry *e,
+                             const struct setup *setup, enum status st)
+{
+    char log[PATH_MAX + 32];
+    struct record *record;
+    enum status code;
+    const struct setup cell_alone = {.cell = e->cell};
+    snprintf(log, sizeof log, "%s/%s.log", s->logs, e->id);
+    const struct outcome_options options = {
+        .experiment = experiment_name(s->experiment),
+        .argc = s->options->argc,
+        .argv = s->options->argv,
+        .identity = e->identity,
+        .pins = e->pins,
+        .log = log,
+        .on_progress = progress_step,
+        .on_progress_self = &s->progress,
+    };
+    TRY(folder_make(s->logs)); /* somebody may have removed it */
+    TRY(setup ? outcome_run(setup, &options, &record, &code)
+              : outcome_failed(&cell_alone, &options, st, &record));
+    return keep(s, e, record);
+}
+
+static enum status run_entry(struct sweep *s, const struct sweep_entry *e)
 {
     char text[700];
     struct setup *setup;
     progress_cell(&s->progress, describe(&e->cell, text, sizeof text));
-    TRY(setup_open(&e->cell, NULL, &setup));
-    enum status st = run_setup(s, e, setup);
+    enum status st = setup_open(&e->cell, NULL, &setup);
+    st = run_setup(s, e, setup, st);
     setup_close(setup);
     return st;
 }
@@ -194,7 +206,7 @@ static enum status run_entry(struct sweep *s, struct sweep_entry *e)
 static enum status run_entries(struct sweep *s)
 {
     for (int i = 0; i < s->list.n; i++) {
-        struct sweep_entry *e = &s->list.v[i];
+        const struct sweep_entry *e = &s->list.v[i];
         if (e->skip)
             continue;
         if (!interrupt_signal())
@@ -233,6 +245,7 @@ static enum status prepare(struct sweep *s)
     size_t cut = 0;
     int skipped = 0;
     int refused = 0;
+    scratch_remove_orphans(); /* of sweeps that were killed */
     TRY(record_file_repair(s->file, &cut));
     if (cut > 0)
         fprintf(stderr, "ditbench sweep: %s: cut off a torn last line of %zu bytes\n", s->results,
@@ -245,6 +258,7 @@ static enum status prepare(struct sweep *s)
             "%s: %d cells, %d with a row in %s, %d refused by their plan or too large, %d to run\n",
             experiment_name(s->experiment), s->list.n, skipped, s->results, refused,
             s->list.n - skipped - refused);
+    TRY(folder_make(s->logs));
     progress_start(&s->progress, s->list.n, skipped);
     return ST_OK;
 }
@@ -284,9 +298,12 @@ static enum status sweep(struct sweep *s)
 {
     TRY(name_files(s));
     TRY(sweep_list_make(s->experiment, s->options->filter, &s->list));
-    if (s->list.n == 0)
+    if (s->list.n == 0 && s->options->filter)
         return fail(ST_INVALID,
-                    "%s: no cell is left; see its strategies, ranks and exclude, and --filter",
+                    "%s: --filter '%.200s' matches no cell; --dry-run without it shows their texts",
+                    experiment_path(s->experiment), s->options->filter);
+    if (s->list.n == 0)
+        return fail(ST_INVALID, "%s: no cell is left; see its exclude",
                     experiment_path(s->experiment));
     interrupt_catch();
     TRY(check_results(s));

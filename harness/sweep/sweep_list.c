@@ -13,32 +13,34 @@
  * for once. */
 struct sweep_model {
     char name[CELL_MODEL];
-    char *identity;
+    char identity[PINS_IDENTITY];
+    struct pins pins;
 };
 
-static enum status find_identity(struct sweep_list *list, const struct setup *setup,
-                                 const char **out)
+static enum status add_model(struct sweep_list *list, const struct setup *setup)
 {
-    for (int i = 0; i < list->n_models; i++)
-        if (strcmp(list->models[i].name, setup->cell.model) == 0) {
-            *out = list->models[i].identity;
-            return ST_OK;
-        }
-    struct sweep_model *models =
-        realloc(list->models, ((size_t)list->n_models + 1) * sizeof *models);
-    struct weights *weights;
-    if (!models)
+    struct sweep_model **models =
+        realloc(list->models, ((size_t)list->n_models + 1) * sizeof(struct sweep_model *));
+    if (models)
+        list->models = models;
+    struct sweep_model *model = models ? calloc(1, sizeof *model) : NULL;
+    if (!model)
         return fail(ST_OOM, "list of models: no host memory");
-    list->models = models;
-    TRY(setup_weights(setup, &weights));
-    struct sweep_model *model = &models[list->n_models];
+    models[list->n_models++] = model;
     strcpy(model->name, setup->cell.model);
-    model->identity = strdup(weights_identity(weights));
-    weights_close(weights);
-    if (!model->identity)
-        return fail(ST_OOM, "list of models: no host memory");
-    list->n_models++;
-    *out = model->identity;
+    return pins_identify(setup, model->identity, &model->pins);
+}
+
+static enum status find_model(struct sweep_list *list, const struct setup *setup,
+                              struct sweep_entry *entry)
+{
+    int at = 0;
+    while (at < list->n_models && strcmp(list->models[at]->name, setup->cell.model) != 0)
+        at++;
+    if (at == list->n_models)
+        TRY(add_model(list, setup));
+    entry->identity = list->models[at]->identity;
+    entry->pins = &list->models[at]->pins;
     return ST_OK;
 }
 
@@ -50,7 +52,7 @@ static enum status add_cell(struct sweep_list *list, const struct cell *asked,
     struct sweep_entry *entry = &list->v[list->n];
     TRY(setup_open(asked, NULL, &setup));
     entry->cell = setup->cell;
-    enum status st = find_identity(list, setup, &entry->identity);
+    enum status st = find_model(list, setup, entry);
     if (st == ST_OK)
         st = outcome_id(setup, entry->identity, entry->id);
     setup_close(setup);
@@ -135,8 +137,10 @@ enum status sweep_list_make(const struct experiment *experiment, const char *fil
 
 void sweep_list_release(struct sweep_list *list)
 {
-    for (int i = 0; i < list->n_models; i++)
-        free(list->models[i].identity);
+    for (int i = 0; i < list->n_models; i++) {
+        pins_release(&list->models[i]->pins);
+        free(list->models[i]);
+    }
     free(list->models);
     free(list->v);
 }

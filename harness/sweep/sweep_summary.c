@@ -9,28 +9,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+static enum status print_table(int n, const struct record *const *records)
+{
+    struct sheet sheet;
+    char *text = NULL;
+    TRY(sheet_open(n, records, NULL, &sheet));
+    enum status st = table_text(n, sheet.v, &text);
+    if (text)
+        fputs(text, stdout);
+    free(text);
+    sheet_close(&sheet);
+    return st;
+}
+
 enum status sweep_summary_table(const struct sweep_list *list, const struct record_list *all)
 {
-    char *text = NULL;
     int n = 0;
-    enum status st = ST_OK;
     const struct record **chosen = calloc((size_t)list->n + 1, sizeof *chosen);
-    struct table_row *rows = calloc((size_t)list->n + 1, sizeof *rows);
-    if (!chosen || !rows)
-        st = fail(ST_OOM, "table of %d rows: no host memory", list->n);
-    for (int i = 0; st == ST_OK && i < list->n; i++) {
+    if (!chosen)
+        return fail(ST_OOM, "table of %d rows: no host memory", list->n);
+    for (int i = 0; i < list->n; i++) {
         const struct record *row = record_list_find(all, list->v[i].id);
         if (row)
             chosen[n++] = row;
     }
-    if (st == ST_OK && n > 0) {
-        table_rows(n, chosen, rows);
-        st = table_text(n, rows, &text);
-    }
-    if (text)
-        fputs(text, stdout);
-    free(text);
-    free(rows);
+    enum status st = n > 0 ? print_table(n, chosen) : ST_OK;
     free(chosen);
     return st;
 }

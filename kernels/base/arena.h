@@ -27,7 +27,7 @@ enum status arena_open(struct device *dev /* NULL: measuring */, enum arena_kind
                        struct arena **out);
 void arena_close(struct arena *arena);
 
-/* A dense tensor; its contents are undefined (debug builds fill it with a NaN pattern). ST_OOM
+/* A dense tensor; its contents are undefined (debug builds fill it with NaNs on the CPU). ST_OOM
  * names bytes and kind. */
 enum status arena_tensor(struct arena *arena, enum dtype dtype, int ndim, const int64_t *dim,
                          struct tensor *out);
@@ -38,8 +38,8 @@ enum status arena_tensor(struct arena *arena, enum dtype dtype, int ndim, const 
 enum status arena_adopt(struct arena *arena, enum dtype dtype, int ndim, const int64_t *dim,
                         void *data, void (*release)(void *owner), void *owner, struct tensor *out);
 
-/* Plain host memory, zeroed, with the arena's lifetime; counted apart (not in arena_peak). For
- * tables and pointers. */
+/* Plain host memory, zeroed, with the arena's lifetime; not in arena_peak. For tables and
+ * pointers. */
 enum status arena_host(struct arena *arena, size_t bytes, void **out);
 
 bool arena_measuring(const struct arena *arena);

@@ -6,11 +6,10 @@
 #include <string.h>
 
 /*
- * h0   = mix(seed + (size + 1) * PHI)
- * h    = mix(h ^ word) for each word; the last one is padded with zeros (the size tells it from
- * real zeros) mix  = xorshift, multiply, xorshift, multiply, xorshift: a bijection of 64 bits
- * (Stafford's variant 13 of the finaliser of MurmurHash3), so two inputs of one size that differ in
- * one word never collide.
+ * h0 = mix(seed + (size + 1) * PHI), then h = mix(h ^ word) for each word; the last one is padded
+ * with zeros, which the size tells from real ones. mix is a bijection of 64 bits (xorshift,
+ * multiply, xorshift, multiply, xorshift: Stafford's variant 13 of the finaliser of MurmurHash3),
+ * so two inputs of one size that differ in one word never collide.
  */
 #define PHI UINT64_C(0x9e3779b97f4a7c15)
 
@@ -30,16 +29,25 @@ static uint64_t load_word(const unsigned char *bytes, size_t size)
     return word;
 }
 
-uint64_t hash_bytes(uint64_t seed, const void *data, size_t size)
+uint64_t hash_begin(uint64_t seed, uint64_t size)
+{
+    return mix(seed + (size + 1) * PHI);
+}
+
+uint64_t hash_piece(uint64_t hash, const void *data, size_t size)
 {
     const unsigned char *bytes = data;
-    uint64_t h = mix(seed + ((uint64_t)size + 1) * PHI);
     size_t i = 0;
     for (; i + 8 <= size; i += 8)
-        h = mix(h ^ load_word(bytes + i, 8));
+        hash = mix(hash ^ load_word(bytes + i, 8));
     if (i < size)
-        h = mix(h ^ load_word(bytes + i, size - i));
-    return h;
+        hash = mix(hash ^ load_word(bytes + i, size - i));
+    return hash;
+}
+
+uint64_t hash_bytes(uint64_t seed, const void *data, size_t size)
+{
+    return hash_piece(hash_begin(seed, size), data, size);
 }
 
 uint64_t hash_text(uint64_t seed, const char *text)

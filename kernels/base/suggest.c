@@ -61,9 +61,11 @@ const char *suggest_word(const char *typed, const char *const *words)
 {
     const char *best = NULL;
     int length = (int)strlen(typed);
-    int limit = length < 3 ? 1 : length < 6 ? 2 : 3;
+    int limit = length < 4 ? 1 : length < 6 ? 2 : 3;
     for (int i = 0; words[i]; i++) {
         int d = distance(typed, words[i]);
+        if (length < 4 && !same(typed[0], words[i][0])) /* "gpu" is not "cpu" */
+            continue;
         if (d <= limit) {
             limit = d - 1;
             best = words[i];

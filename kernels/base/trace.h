@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Named ranges around operations, communications and steps. Off unless a sink is set; trace_nvtx.c
- * is the one sink so far and the only file that includes NVTX. Callers: the front ends op_*, comm_*
- * and run_* only.
+ * Named ranges around operations, communications and launches of graphs, for whoever sets a sink;
+ * so far only tests do. Callers: the front ends op_*, comm_* and graph_launch. And the layer at
+ * hand, which the model tells.
  */
 #ifndef KERNELS_BASE_TRACE_H
 #define KERNELS_BASE_TRACE_H

@@ -22,8 +22,7 @@ static enum status post_all_to_all(struct comm *comm, const struct tensor *send,
     for (int d = 1; d < comm->size; d++) {
         int to = (comm->rank + d) % comm->size;
         int from = (comm->rank + comm->size - d) % comm->size;
-        TRY(comm_post_recv(comm, from, &recv[from], q, req));
-        TRY(comm_post_send(comm, COMM_ALL_TO_ALL, to, &send[to], q, req));
+        TRY(comm_post_pair(comm, COMM_ALL_TO_ALL, from, &recv[from], to, &send[to], q, req));
     }
     return ST_OK;
 }
@@ -43,8 +42,7 @@ static enum status post_all_gather(struct comm *comm, const struct tensor *mine,
     for (int d = 1; d < comm->size; d++) {
         int to = (comm->rank + d) % comm->size;
         int from = (comm->rank + comm->size - d) % comm->size;
-        TRY(comm_post_recv(comm, from, &part[from], q, req));
-        TRY(comm_post_send(comm, COMM_ALL_GATHER, to, mine, q, req));
+        TRY(comm_post_pair(comm, COMM_ALL_GATHER, from, &part[from], to, mine, q, req));
     }
     return ST_OK;
 }
@@ -77,8 +75,7 @@ static enum status shift(struct comm *comm, const struct tensor *out, const stru
     int next = (comm->rank + 1) % comm->size;
     int before = (comm->rank + comm->size - 1) % comm->size;
     TRY(comm_group_begin(comm));
-    TRY(comm_post_recv(comm, before, in, q, &req));
-    TRY(comm_post_send(comm, COMM_ALL_REDUCE, next, out, q, &req));
+    TRY(comm_post_pair(comm, COMM_ALL_REDUCE, before, in, next, out, q, &req));
     TRY(comm_group_end(comm));
     return comm_wait(&req, q);
 }

@@ -121,6 +121,7 @@ void comm_close(struct comm *comm)
     if (!comm)
         return;
     comm->ops->close(comm->link);
+    comm_post_free(comm);
     free(comm);
 }
 
@@ -140,112 +141,12 @@ void comm_set_when(struct comm *comm, enum comm_when when)
     comm->when = when;
 }
 
-/* ---- counting ---- */
-
-static struct comm_count *count_of(struct comm *comm, enum comm_op op)
-{
-    return comm->counters ? &comm->counters->count[op][comm->when] : NULL;
-}
-
-/* A communicator of one rank moves nothing and counts nothing. */
-void comm_count_call(struct comm *comm, enum comm_op op, uint64_t api_bytes)
-{
-    struct comm_count *count = count_of(comm, op);
-    if (!count || comm->size == 1)
-        return;
-    count->calls++;
-    count->api_bytes += api_bytes;
-}
-
-void comm_count_wire(struct comm *comm, enum comm_op op, uint64_t bytes)
-{
-    struct comm_count *count = count_of(comm, op);
-    if (count && comm->size > 1)
-        count->wire_bytes += bytes;
-}
-
 static uint64_t total_bytes(const struct tensor *t, int n)
 {
     uint64_t bytes = 0;
     for (int i = 0; i < n; i++)
         bytes += tensor_bytes(&t[i]);
     return bytes;
-}
-
-/* ---- posts ---- */
-
-struct tensor comm_flat(const struct tensor *t)
-{
-    int64_t count = tensor_count(t);
-    return tensor_reshape(t, 1, &count);
-}
-
-static void check_req(const struct comm *comm, const struct comm_req *req, const char *label)
-{
-    BUG_ON(req->n > 0 && req->comm != comm, "%s: the request already belongs to %s", label,
-           req->comm->name);
-    BUG_ON(req->n >= COMM_REQ_MAX, "%s: more than %d messages on one request", label, COMM_REQ_MAX);
-}
-
-static void check_message(const struct comm *comm, int peer, const struct tensor *t,
-                          const char *label)
-{
-    BUG_ON(peer < 0 || peer >= comm->size, "%s: peer %d of %d ranks", label, peer, comm->size);
-    BUG_ON(!tensor_contiguous(t), "%s: a tensor with gaps", label);
-}
-
-static void keep(struct comm *comm, struct comm_req *req, void *handle)
-{
-    req->comm = comm;
-    req->handle[req->n++] = handle;
-}
-
-enum status comm_post_send(struct comm *comm, enum comm_op op, int peer, const struct tensor *t,
-                           struct queue *q, struct comm_req *req)
-{
-    check_message(comm, peer, t, comm->label[op]);
-    if (tensor_count(t) == 0)
-        return ST_OK;
-    check_req(comm, req, comm->label[op]);
-    struct tensor flat = comm_flat(t);
-    void *handle;
-    enum status st = comm->ops->send(comm->link, peer, &flat, q, &handle);
-    if (st != ST_OK)
-        return fail_prefix(st, "%s, rank %d of %d, to rank %d", comm->label[op], comm->rank,
-                           comm->size, peer);
-    keep(comm, req, handle);
-    if (peer != comm->rank)
-        comm_count_wire(comm, op, tensor_bytes(t));
-    return ST_OK;
-}
-
-enum status comm_post_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
-                           struct comm_req *req)
-{
-    check_message(comm, peer, t, comm->label[COMM_LABEL_RECV]);
-    if (tensor_count(t) == 0)
-        return ST_OK;
-    check_req(comm, req, comm->label[COMM_LABEL_RECV]);
-    struct tensor flat = comm_flat(t);
-    void *handle;
-    enum status st = comm->ops->recv(comm->link, peer, &flat, q, &handle);
-    if (st != ST_OK)
-        return fail_prefix(st, "%s, rank %d of %d, from rank %d", comm->label[COMM_LABEL_RECV],
-                           comm->rank, comm->size, peer);
-    keep(comm, req, handle);
-    return ST_OK;
-}
-
-/* Takes over the handle of a transport's own collective, whose messages nobody sees: the ring's
- * bytes by formula. */
-static enum status keep_native(struct comm *comm, enum comm_op op, enum status st, void *handle,
-                               uint64_t wire_bytes, struct comm_req *req)
-{
-    if (st != ST_OK)
-        return fail_prefix(st, "%s, rank %d of %d", comm->label[op], comm->rank, comm->size);
-    keep(comm, req, handle);
-    comm_count_wire(comm, op, wire_bytes);
-    return ST_OK;
 }
 
 /* ---- operations ---- */
@@ -286,19 +187,10 @@ enum status comm_all_reduce(struct comm *comm, struct tensor *inout, struct tens
            "%s: the scratch differs from the buffer", label);
     if (comm->size == 1)
         return ST_OK;
-    uint64_t bytes = tensor_bytes(inout);
-    enum status st;
     comm_begin_op(comm, COMM_ALL_REDUCE);
-    comm_count_call(comm, COMM_ALL_REDUCE, bytes);
-    if (comm->ops->all_reduce) {
-        void *handle;
-        check_req(comm, req, label);
-        st = comm->ops->all_reduce(comm->link, inout, q, &handle);
-        uint64_t wire = 2 * (uint64_t)(comm->size - 1) * bytes / (uint64_t)comm->size;
-        st = keep_native(comm, COMM_ALL_REDUCE, st, handle, wire, req);
-    } else {
-        st = collective_all_reduce(comm, inout, scratch, q);
-    }
+    comm_count_call(comm, COMM_ALL_REDUCE, tensor_bytes(inout));
+    enum status st = comm->ops->all_reduce ? comm_post_sum(comm, inout, q, req)
+                                           : collective_all_reduce(comm, inout, scratch, q);
     trace_pop();
     return st;
 }
@@ -354,41 +246,6 @@ enum status comm_exchange_memory(struct comm *comm, size_t bytes, void **out, vo
         return ST_OK;
     *release = comm->ops->exchange_free;
     return comm->ops->exchange_alloc(comm->link, bytes, out, owner);
-}
-
-enum status comm_group_begin(struct comm *comm)
-{
-    return comm->ops->group ? comm->ops->group(comm->link, true) : ST_OK;
-}
-
-enum status comm_group_end(struct comm *comm)
-{
-    return comm->ops->group ? comm->ops->group(comm->link, false) : ST_OK;
-}
-
-/* Every handle is given back, also after a failure; the first failure is the one that is told. */
-enum status comm_wait(struct comm_req *req, struct queue *q)
-{
-    struct comm *comm = req->comm;
-    char message[1024] = "";
-    enum status first = ST_OK;
-    if (req->n == 0)
-        return ST_OK;
-    trace_push(comm->label[COMM_LABEL_WAIT]);
-    for (int i = 0; i < req->n; i++) {
-        enum status st = comm->ops->wait(req->handle[i], q);
-        if (first == ST_OK && st != ST_OK) {
-            first = st;
-            snprintf(message, sizeof(message), "%s", status_message());
-        }
-    }
-    trace_pop();
-    req->n = 0;
-    req->comm = NULL;
-    if (first != ST_OK)
-        return fail(first, "communicator %s, rank %d of %d: %s", comm->name, comm->rank, comm->size,
-                    message);
-    return ST_OK;
 }
 
 /* ---- graphs ---- */

@@ -38,13 +38,11 @@ struct comm_counters {
     struct comm_count count[COMM_OPS][COMM_WHENS];
 };
 
-enum { COMM_REQ_MAX = 256 };
-
-/* A posted operation. Zero-initialised = idle; waiting for an idle one is a no-op. */
+/* A posted operation: any number of messages. Zero-initialised = idle; waiting for an idle one is a
+ * no-op. */
 struct comm_req {
     struct comm *comm;
-    int n;                      /* transport handles in use */
-    void *handle[COMM_REQ_MAX]; /* opaque */
+    struct comm_post *first, *last; /* messages under way, the communicator's; NULL: none */
 };
 
 /* ---- life ---- */
@@ -71,9 +69,10 @@ void comm_set_when(struct comm *comm, enum comm_when when);
 
 /* ---- operations ---- */
 
-/* inout := sum over ranks (fp32 or the model's dtype, accumulated as op_add does), ring algorithm:
- * reduce-scatter, then all-gather, over n parts that differ by at most one element. `scratch`: same
- * shape, contents lost. */
+/* inout := sum over ranks, fp32 or the model's dtype; `scratch`: same shape, contents lost. Where
+ * the transport has no sum of its own, by the ring algorithm, adding as op_add does:
+ * reduce-scatter, then all-gather, over n parts that differ by at most one element. The ring's
+ * bytes are counted in either case. */
 enum status comm_all_reduce(struct comm *comm, struct tensor *inout, struct tensor *scratch,
                             struct queue *q, struct comm_req *req);
 
@@ -93,7 +92,8 @@ enum status comm_send(struct comm *comm, int peer, const struct tensor *t, struc
 enum status comm_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
                       struct comm_req *req);
 
-/* Posts between begin and end progress together (NCCL groups); nothing on other transports. */
+/* Posts between begin and end progress together (NCCL groups, cut where a collective's posts are
+ * more than a group takes); nothing on other transports. */
 enum status comm_group_begin(struct comm *comm);
 enum status comm_group_end(struct comm *comm);
 
@@ -106,10 +106,6 @@ enum status comm_wait(struct comm_req *req, struct queue *q);
 /* Posts and waits on a queue that captures become part of its graph; every rank of the communicator
  * captures the same. False: such a queue must not be handed to this communicator. */
 bool comm_captures(const struct comm *comm);
-static inline bool comm_records(const struct comm *comm) // its name until callers follow
-{
-    return comm_captures(comm);
-}
 
 /* Before graph_end: q waits for whatever the communicator was posted while q captured, so that no
  * work is left outside the graph. */
@@ -122,8 +118,8 @@ enum status comm_join(struct comm *comm, struct queue *q);
  * timeout_s; the message names layer and operation. */
 enum status comm_drain(struct comm *comm, struct queue *q);
 
-/* worst := the largest status of all ranks; the message of the lowest rank that has it becomes
- * every rank's. */
+/* Returns the largest status of all ranks; the message of the lowest rank that has it becomes every
+ * rank's. */
 enum status comm_agree(struct comm *comm, enum status mine);
 
 enum status comm_barrier(struct comm *comm);

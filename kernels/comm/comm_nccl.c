@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CONNECT_PEERS = 1000 }; /* in one group, which takes 2048 operations */
+
 static cudaStream_t stream_of_queue(struct queue *q)
 {
     return cuda_queue_of(q)->stream;
@@ -259,11 +261,15 @@ static enum status connect_peers(struct nccl_link *link)
         return ST_OK;
     TRY(nccl_link_room(link, 2 * n));
     TRY(NCCL(link, group_start()));
-    for (int r = 0; r < link->size; r++) {
-        if (r == link->rank)
-            continue;
-        TRY(NCCL(link, send(link->device + r, 1, ncclInt8, r, link->comm, link->stream)));
-        TRY(NCCL(link, recv(link->device + n + r, 1, ncclInt8, r, link->comm, link->stream)));
+    for (int d = 1; d < link->size; d++) {
+        int to = (link->rank + d) % link->size;
+        int from = (link->rank + link->size - d) % link->size;
+        if (d % CONNECT_PEERS == 0) {
+            TRY(NCCL(link, group_end()));
+            TRY(NCCL(link, group_start()));
+        }
+        TRY(NCCL(link, send(link->device + to, 1, ncclInt8, to, link->comm, link->stream)));
+        TRY(NCCL(link, recv(link->device + n + from, 1, ncclInt8, from, link->comm, link->stream)));
     }
     TRY(NCCL(link, group_end()));
     link->track->label = "connection of all pairs";

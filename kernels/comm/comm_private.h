@@ -10,6 +10,13 @@
 enum { COMM_LABEL_RECV = COMM_OPS, COMM_LABEL_WAIT, COMM_LABELS };
 enum { COMM_LABEL_SIZE = 48 };
 
+/* A message under way, or one of the communicator's spare ones. */
+struct comm_post {
+    struct comm_post *next;  /* of its request, or of the spare ones */
+    struct comm_post *older; /* of all that the communicator has */
+    void *handle;            /* the transport's */
+};
+
 struct comm {
     const struct comm_ops *ops;
     void *link; /* the transport's half */
@@ -17,6 +24,8 @@ struct comm {
     const char *name;               /* borrowed */
     struct comm_counters *counters; /* borrowed, may be NULL */
     enum comm_when when;
+    struct comm_post *posts, *spare; /* all; those of no request */
+    int depth, pairs;                /* of open groups; posted in the outermost */
     char label[COMM_LABELS][COMM_LABEL_SIZE];
 };
 
@@ -29,6 +38,18 @@ enum status comm_post_send(struct comm *comm, enum comm_op op, int peer, const s
                            struct queue *q, struct comm_req *req);
 enum status comm_post_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
                            struct comm_req *req);
+
+/* One step of a collective: a receive and a send. All ranks post the same number of pairs in the
+ * same order, so that a group too long for the transport is cut between the same pairs. */
+enum status comm_post_pair(struct comm *comm, enum comm_op op, int from, const struct tensor *in,
+                           int to, const struct tensor *out, struct queue *q, struct comm_req *req);
+
+/* The transport's own sum (comm_ops.all_reduce), whose messages nobody sees: the ring's bytes by
+ * formula. */
+enum status comm_post_sum(struct comm *comm, struct tensor *inout, struct queue *q,
+                          struct comm_req *req);
+
+void comm_post_free(struct comm *comm); /* at the communicator's end */
 
 /* For a front end of its own file: opens the trace range (trace_pop ends it) and tells the
  * transport what comes; counts one call; counts bytes that a transport's own operation sends. */

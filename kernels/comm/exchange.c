@@ -8,18 +8,14 @@
 
 #include <stdio.h>
 
-enum { MESSAGES = COMM_REQ_MAX / 2 }; /* pairs of a send and a receive between two waits */
-
 /* One exchange as this rank sees it. */
 struct exchange {
     struct comm *comm;
     const int *rows;
-    int begin[EXCHANGE_RANKS + 1]; /* of each rank's rows among all */
-    int64_t lanes, heads, width;   /* B, h, D */
-    int first, packed;             /* ranks whose parts have a place in the staging */
+    int64_t lanes, heads, width; /* B, h, D */
+    int first, packed;           /* ranks whose parts have a place in the staging */
     struct queue *q;
     struct comm_req *req;
-    int posted; /* pairs of messages in the open group */
 };
 
 /* ---- which parts are staged ---- */
@@ -69,10 +65,19 @@ static struct tensor staged_of(const struct exchange *e, const struct tensor *pl
     return tensor_at(place, rank - e->first);
 }
 
+/* Where a rank's rows begin among all; the number of all for the rank past the last. */
+static int first_row(const struct exchange *e, int rank)
+{
+    int row = 0;
+    for (int r = 0; r < rank; r++)
+        row += e->rows[r];
+    return row;
+}
+
 /* A rank's rows of wide [B, W, h, D]. */
 static struct tensor wide_of(const struct exchange *e, const struct tensor *wide, int rank)
 {
-    return tensor_slice(wide, 1, e->begin[rank], e->rows[rank]);
+    return tensor_slice(wide, 1, first_row(e, rank), e->rows[rank]);
 }
 
 /* My own heads of x [B, n, P*h, D]. */
@@ -88,37 +93,7 @@ static enum status copy(const struct exchange *e, struct tensor to, const struct
 
 /* ---- messages ---- */
 
-/* Every rank posts in the same order of (distance, tensor, lane), so that pieces of a group match
- * on all of them. */
-static enum status post_pair(struct exchange *e, int distance, const struct tensor *out,
-                             const struct tensor *in)
-{
-    int n = e->comm->size;
-    int to = (e->comm->rank + distance) % n;
-    int from = (e->comm->rank + n - distance) % n;
-    TRY(comm_post_recv(e->comm, from, in, e->q, e->req));
-    return comm_post_send(e->comm, COMM_ALL_TO_ALL, to, out, e->q, e->req);
-}
-
-/* Sends and receives in one group; an open group is closed after a failure too. */
-static enum status post_lanes(struct exchange *e, int distance, const struct tensor *out,
-                              const struct tensor *in)
-{
-    for (int64_t b = 0; b < e->lanes; b++) {
-        struct tensor lane_out = tensor_at(out, b);
-        struct tensor lane_in = tensor_at(in, b);
-        if (e->posted == MESSAGES) {
-            TRY(comm_group_end(e->comm));
-            TRY(comm_wait(e->req, e->q));
-            TRY(comm_group_begin(e->comm));
-            e->posted = 0;
-        }
-        TRY(post_pair(e, distance, &lane_out, &lane_in));
-        e->posted++;
-    }
-    return ST_OK;
-}
-
+/* Every rank posts in the same order of (distance, tensor, lane). */
 static enum status post_all(struct exchange *e, int n, const struct tensor *place,
                             const struct tensor *wide, bool to_heads)
 {
@@ -130,12 +105,18 @@ static enum status post_all(struct exchange *e, int n, const struct tensor *plac
             struct tensor out = to_heads ? staged_of(e, &place[i], to) : wide_of(e, &wide[i], to);
             struct tensor in =
                 to_heads ? wide_of(e, &wide[i], from) : staged_of(e, &place[i], from);
-            TRY(post_lanes(e, d, &out, &in));
+            for (int64_t b = 0; b < e->lanes; b++) {
+                struct tensor lane_out = tensor_at(&out, b);
+                struct tensor lane_in = tensor_at(&in, b);
+                TRY(comm_post_pair(e->comm, COMM_ALL_TO_ALL, from, &lane_in, to, &lane_out, e->q,
+                                   e->req));
+            }
         }
     }
     return ST_OK;
 }
 
+/* Sends and receives in one group; an open group is closed after a failure too. */
 static enum status post_group(struct exchange *e, int n, const struct tensor *place,
                               const struct tensor *wide, bool to_heads)
 {
@@ -157,10 +138,7 @@ static void begin(struct exchange *e, const struct tensor *narrow, const struct 
 {
     const char *label = e->comm->label[COMM_ALL_TO_ALL];
     int ranks = e->comm->size;
-    BUG_ON(ranks > EXCHANGE_RANKS, "%s: %d ranks exchange; at most %d", label, ranks,
-           EXCHANGE_RANKS);
-    for (int r = 0; r < ranks; r++)
-        e->begin[r + 1] = e->begin[r] + e->rows[r];
+    int all_rows = first_row(e, ranks);
     e->lanes = wide->dim[0];
     e->heads = wide->dim[2];
     e->width = wide->dim[3];
@@ -169,9 +147,9 @@ static void begin(struct exchange *e, const struct tensor *narrow, const struct 
     for (int a = 0; a < 4; a++)
         BUG_ON(narrow->dim[a] != want[a], "%s: axis %d of the narrow tensor is %lld, not %lld",
                label, a, (long long)narrow->dim[a], (long long)want[a]);
-    BUG_ON(!tensor_contiguous(wide) || wide->dim[1] != e->begin[ranks],
+    BUG_ON(!tensor_contiguous(wide) || wide->dim[1] != all_rows,
            "%s: the wide tensor has gaps, or %lld rows and not %d", label, (long long)wide->dim[1],
-           e->begin[ranks]);
+           all_rows);
     BUG_ON(narrow->dtype != wide->dtype || staging->dtype != wide->dtype,
            "%s: tensors of several dtypes", label);
 }
@@ -183,7 +161,8 @@ static enum status offer(struct exchange *e, bool to_heads, int n, const struct 
                          const struct tensor *wide, bool *taken)
 {
     struct comm *comm = e->comm;
-    TRY(comm_offer_exchange(comm, to_heads, n, narrow, wide, e->begin[comm->rank], e->q, taken));
+    TRY(comm_offer_exchange(comm, to_heads, n, narrow, wide, first_row(e, comm->rank), e->q,
+                            taken));
     struct tensor own = wide_of(e, wide, comm->rank);
     uint64_t all = tensor_bytes(to_heads ? narrow : wide);
     if (*taken)

@@ -13,8 +13,7 @@
  *
  * A transport may have a form of its own (comm_ops.exchange). The general one: what goes to other
  * ranks is packed by one copy for each tensor, all messages of all tensors make one group, and
- * those to heads land where they belong; my own part is copied while they travel. Above
- * COMM_REQ_MAX messages the group is cut, and the queue waits for each piece.
+ * those to heads land where they belong; my own part is copied while they travel.
  */
 #ifndef KERNELS_COMM_EXCHANGE_H
 #define KERNELS_COMM_EXCHANGE_H
@@ -22,7 +21,7 @@
 #include "kernels/base/arena.h"
 #include "kernels/comm/comm.h"
 
-enum { EXCHANGE_TENSORS = 3, EXCHANGE_RANKS = 128 };
+enum { EXCHANGE_TENSORS = 3 };
 
 /* Elements of staging that n tensors at once need on that rank; block = B*n*h*D elements. */
 int64_t comm_exchange_staging(int tensors, int ranks, int rank, int64_t block);

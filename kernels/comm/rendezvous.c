@@ -4,6 +4,7 @@
 #include "kernels/comm/rendezvous.h"
 
 #include "kernels/base/clock.h"
+#include "kernels/base/file.h"
 #include "kernels/comm/comm_mpi.h"
 
 #include <errno.h>
@@ -21,11 +22,11 @@ static enum status folder_write(const char *path, const void *value, size_t size
 {
     char aside[PATH_ROOM + 8];
     snprintf(aside, sizeof aside, "%s.new", path);
-    int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    ssize_t written = fd < 0 ? -1 : write(fd, value, size);
+    int fd;
+    TRY(file_open_regular(aside, O_WRONLY | O_CREAT | O_TRUNC, &fd, NULL));
+    ssize_t written = write(fd, value, size);
     int error = errno;
-    if (fd >= 0)
-        close(fd);
+    close(fd);
     if (written != (ssize_t)size)
         return fail(ST_IO, "%s: %zd of %zu bytes written: %s", aside, written, size,
                     strerror(error));
@@ -40,8 +41,7 @@ static enum status folder_read(const struct rendezvous *where, const char *path,
     double left = where->timeout_s > 0 ? where->timeout_s : FOLDER_TIMEOUT_S;
     double end = clock_seconds() + left;
     const struct timespec nap = {.tv_nsec = 2000000};
-    int fd;
-    while ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) {
+    while (access(path, F_OK) != 0) {
         if (errno != ENOENT)
             return fail(ST_IO, "%s: %s", path, strerror(errno));
         if (clock_seconds() > end)
@@ -50,11 +50,11 @@ static enum status folder_read(const struct rendezvous *where, const char *path,
                         where->rank, where->size, path, left);
         nanosleep(&nap, NULL);
     }
-    ssize_t got = read(fd, value, size);
+    int fd;
+    TRY(file_open_regular(path, O_RDONLY, &fd, NULL));
+    enum status st = file_read_at(fd, path, 0, size, value);
     close(fd);
-    if (got != (ssize_t)size)
-        return fail(ST_IO, "%s: found %zd bytes, wanted %zu", path, got, size);
-    return ST_OK;
+    return st;
 }
 
 static enum status folder_broadcast(const struct rendezvous *where, const char *name, void *value,

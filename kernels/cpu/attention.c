@@ -82,12 +82,35 @@ static void attend_tile(const struct tile *t)
     for (int64_t key = 0; key < t->keys; key += ATTENTION_KEYS) {
         int64_t keys = t->keys - key < ATTENTION_KEYS ? t->keys - key : ATTENTION_KEYS;
         bool first = key == 0;
-        linear_product(true, t->rows, keys, t->width, t->scale, t->q, t->q_stride,
-                       t->k + key * t->k_stride, t->k_stride, 0.0f, t->scores, keys);
+        const struct linear_product scores = {
+            .m = t->rows,
+            .n = keys,
+            .k = t->width,
+            .a = t->q,
+            .b = t->k + key * t->k_stride,
+            .c = t->scores,
+            .a_stride = t->q_stride,
+            .b_stride = t->k_stride,
+            .c_stride = keys,
+            .b_transposed = true,
+            .alpha = t->scale,
+        };
+        const struct linear_product sums = {
+            .m = t->rows,
+            .n = t->width,
+            .k = keys,
+            .a = t->scores,
+            .b = t->v + key * t->v_stride,
+            .c = t->o,
+            .a_stride = keys,
+            .b_stride = t->v_stride,
+            .c_stride = t->o_stride,
+            .alpha = 1.0f,
+            .beta = first ? 0.0f : 1.0f,
+        };
+        linear_multiply(&scores);
         soften(t, keys, first);
-        linear_product(false, t->rows, t->width, keys, 1.0f, t->scores, keys,
-                       t->v + key * t->v_stride, t->v_stride, first ? 0.0f : 1.0f, t->o,
-                       t->o_stride);
+        linear_multiply(&sums);
     }
 }
 

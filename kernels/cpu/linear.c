@@ -33,15 +33,14 @@ static int blas_int(int64_t n)
     return (int)n;
 }
 
-void linear_product(bool b_rows_are_columns, int64_t m, int64_t n, int64_t k, float alpha,
-                    const float *a, int64_t a_stride, const float *b, int64_t b_stride, float beta,
-                    float *c, int64_t c_stride)
+void linear_multiply(const struct linear_product *p)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, set_blas_threads);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, b_rows_are_columns ? CblasTrans : CblasNoTrans,
-                blas_int(m), blas_int(n), blas_int(k), alpha, a, blas_int(a_stride), b,
-                blas_int(b_stride), beta, c, blas_int(c_stride));
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, p->b_transposed ? CblasTrans : CblasNoTrans,
+                blas_int(p->m), blas_int(p->n), blas_int(p->k), p->alpha, p->a,
+                blas_int(p->a_stride), p->b, blas_int(p->b_stride), p->beta, p->c,
+                blas_int(p->c_stride));
 }
 
 /* One product of matrices; x [rows, in], w [out, in], y [rows, out]. */
@@ -65,9 +64,20 @@ static void multiply_block(const struct job *job, int64_t row, int64_t rows, int
                            int64_t columns)
 {
     float *y = job->y + row * job->y_stride + column;
-    linear_product(true, rows, columns, job->in, 1.0f, job->x + row * job->x_stride, job->x_stride,
-                   job->w + column * job->w_stride, job->w_stride, job->add ? 1.0f : 0.0f, y,
-                   job->y_stride);
+    linear_multiply(&(struct linear_product){
+        .m = rows,
+        .n = columns,
+        .k = job->in,
+        .a = job->x + row * job->x_stride,
+        .b = job->w + column * job->w_stride,
+        .c = y,
+        .a_stride = job->x_stride,
+        .b_stride = job->w_stride,
+        .c_stride = job->y_stride,
+        .b_transposed = true,
+        .alpha = 1.0f,
+        .beta = job->add ? 1.0f : 0.0f,
+    });
     if (!job->bias && job->act == ACT_NONE)
         return;
     for (int64_t i = 0; i < rows; i++, y += job->y_stride)

@@ -10,10 +10,19 @@ enum status linear_run(struct queue *q, struct tensor *y, const struct tensor *x
 enum status linear_run_add(struct queue *q, struct tensor *h, const struct tensor *x,
                            const struct tensor *w, const struct tensor *bias);
 
-/* c[m,n] = alpha a[m,k] b^T + beta c on the calling thread; b is [n,k] (b_rows_are_columns) or
- * [k,n]. Row strides in elements. With beta 0, c is not read. */
-void linear_product(bool b_rows_are_columns, int64_t m, int64_t n, int64_t k, float alpha,
-                    const float *a, int64_t a_stride, const float *b, int64_t b_stride, float beta,
-                    float *c, int64_t c_stride);
+/* c = alpha a b + beta c; row strides in elements. With beta 0, c is not read. */
+struct linear_product {
+    int64_t m, n, k;
+    const float *a, *b;
+    float *c;         /* [m, n] */
+    int64_t a_stride; /* of [m, k] */
+    int64_t b_stride; /* of [k, n], or [n, k] */
+    int64_t c_stride;
+    bool b_transposed; /* b is [n, k] */
+    float alpha, beta;
+};
+
+/* On the calling thread. */
+void linear_multiply(const struct linear_product *p);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Vectorised arithmetic on dense fp32 rows: the inner loops of every CPU op but the matrix product.
- * No shapes, no threads.
+ * Vectorised arithmetic on dense fp32 rows: the inner loops of attention, norms, activations and
+ * sums. No shapes, no threads.
  *
  * simd_kernels.inc holds the loops once, over vectors of SIMD_WIDTH floats; simd_avx512.c,
  * simd_avx2.c and simd_portable.c compile it for one instruction set each, and a device picks the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table that kernels/backend.c lists where the program is built with CUDA. Nothing else of this
- * folder is seen outside. */
+/* The table that kernels/backend.c lists where the program is built with CUDA. The NCCL transport
+ * sees more of this folder; nobody else does. */
 #ifndef KERNELS_CUDA_BACKEND_CUDA_H
 #define KERNELS_CUDA_BACKEND_CUDA_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An NVIDIA GPU as a device: what the host files of this folder share. Private to kernels/cuda;
+ * An NVIDIA GPU as a device: what the host files of this folder and the NCCL transport share;
  * CUDA's own types are named in comments, so that it is read where there is no CUDA.
  *
  * One thread at a time calls ops of a device; several devices of one process may share a GPU. A

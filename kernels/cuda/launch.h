@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The border between host C and CUDA sources: what launchers need from a queue, and the launchers.
- * Read by both compilers, so plain declarations only. Not an interface for other folders.
+ * Read by both compilers, so plain declarations only. For this folder and the NCCL transport.
  *
  * A launcher has the meaning of the op of its name (kernels/op.h), is asynchronous on the
  * queue, allocates nothing and can be captured into a graph. Tensors were checked by the front end;
- * those that lie on the host never come here.
+ * those in host memory come here as pinned copies only.
  */
 #ifndef KERNELS_CUDA_LAUNCH_H
 #define KERNELS_CUDA_LAUNCH_H

@@ -3,6 +3,9 @@
  */
 #include "kernels/cuda/linear_cache.h"
 
+#include "kernels/base/cache.h"
+#include "kernels/base/file.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,26 +25,17 @@ struct linear_cache {
     struct entry *entry; /* [room] */
 };
 
-/* Creates the folders too; a failure shows when the file is opened. */
+/* Creates the folder and the one above it; a failure shows when the file is opened. */
 static void find_path(struct linear_cache *cache)
 {
-    const char *own = getenv("DITBENCH_CACHE");
-    const char *shared = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
-    char base[900];
     char folder[960];
-    int n = -1;
-    if (own && *own)
-        n = snprintf(folder, sizeof(folder), "%s", own);
-    else if (shared && *shared)
-        n = snprintf(base, sizeof(base), "%s", shared);
-    else if (home && *home)
-        n = snprintf(base, sizeof(base), "%s/.cache", home);
-    if (n < 0 || n >= (int)sizeof(base))
+    char *last = strrchr(cache_folder(folder, sizeof(folder)), '/');
+    if (!folder[0])
         return;
-    if (!(own && *own)) {
-        mkdir(base, 0700);
-        snprintf(folder, sizeof(folder), "%s/ditbench", base);
+    if (last && last != folder) {
+        *last = '\0';
+        mkdir(folder, 0700);
+        *last = '/';
     }
     mkdir(folder, 0755);
     snprintf(cache->path, sizeof(cache->path), "%s/gemm-algorithms", folder);
@@ -94,9 +88,16 @@ static enum status read_file(struct linear_cache *cache)
 {
     char line[LINEAR_CACHE_KEY + LINEAR_CACHE_WORDS * 20];
     enum status st = ST_OK;
-    FILE *file = fopen(cache->path, "re");
-    if (!file)
+    int fd;
+    if (file_open_regular(cache->path, O_RDONLY, &fd, NULL) != ST_OK) { // there need be none
+        status_clear();
         return ST_OK;
+    }
+    FILE *file = fdopen(fd, "r");
+    if (!file) {
+        close(fd);
+        return fail(ST_OOM, "%s: no host memory to read it", cache->path);
+    }
     while (st == ST_OK && fgets(line, sizeof(line), file)) {
         struct entry entry;
         if (parse(line, &entry))
@@ -152,9 +153,11 @@ void linear_cache_add(struct linear_cache *cache, const char *key,
     for (int i = 0; i < LINEAR_CACHE_WORDS; i++)
         n += snprintf(line + n, sizeof(line) - (size_t)n, " %" PRIx64, words[i]);
     line[n++] = '\n';
-    int fd = open(cache->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (fd < 0)
+    int fd;
+    if (file_open_regular(cache->path, O_WRONLY | O_CREAT | O_APPEND, &fd, NULL) != ST_OK) {
+        status_clear();
         return;
+    }
     ssize_t written = write(fd, line, (size_t)n);
     (void)written; // half a line is passed over by the next reader
     close(fd);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A file of the algorithms that timing chose, so that a shape is timed once on a kind of GPU and
- * not in every run: gemm-algorithms in $DITBENCH_CACHE, $XDG_CACHE_HOME/ditbench or
- * ~/.cache/ditbench. Knows nothing of what an algorithm is. Without a folder that can be written it
- * remembers nothing.
+ * not in every run: gemm-algorithms in the cache folder (kernels/base/cache.h). Knows nothing of
+ * what an algorithm is. Without a folder that can be written it remembers nothing.
  */
 #ifndef KERNELS_CUDA_LINEAR_CACHE_H
 #define KERNELS_CUDA_LINEAR_CACHE_H

@@ -31,12 +31,15 @@ __device__ inline int64_t offset(const struct view &v, uint32_t lane, uint32_t r
 
 /* eps_u and noise NULL: none. hist is not read where its coefficient is 0: before the first step it
  * holds nothing. */
+template <typename T> struct operands {
+    float *x, *hist;
+    const T *eps_u, *eps_c;
+    const float *noise, *coef;
+    struct view x_view, hist_view, u_view, c_view, noise_view;
+};
+
 template <typename T>
-static __global__ void advance_elements(const struct walk w, float *x, struct view x_view,
-                                        float *hist, struct view hist_view, const T *eps_u,
-                                        struct view u_view, const T *eps_c, struct view c_view,
-                                        const float *noise, struct view noise_view,
-                                        const float *coef)
+static __global__ void advance_elements(const struct walk w, const struct operands<T> o)
 {
     uint32_t i = blockIdx.x * THREADS + threadIdx.x;
     if (i >= w.count)
@@ -45,12 +48,12 @@ static __global__ void advance_elements(const struct walk w, float *x, struct vi
     uint32_t lane = divide(n, w.rows);
     uint32_t row = n - lane * w.rows.by;
     uint32_t k = i - n * w.features.by;
-    const struct advance_coef c = *reinterpret_cast<const struct advance_coef *>(coef);
-    float *at = x + offset(x_view, lane, row, k);
-    float *old = hist + offset(hist_view, lane, row, k);
-    float m = to_float(eps_c[offset(c_view, lane, row, k)]);
-    if (eps_u) {
-        float u = to_float(eps_u[offset(u_view, lane, row, k)]);
+    const struct advance_coef c = *reinterpret_cast<const struct advance_coef *>(o.coef);
+    float *at = o.x + offset(o.x_view, lane, row, k);
+    float *old = o.hist + offset(o.hist_view, lane, row, k);
+    float m = to_float(o.eps_c[offset(o.c_view, lane, row, k)]);
+    if (o.eps_u) {
+        float u = to_float(o.eps_u[offset(o.u_view, lane, row, k)]);
         m = u + c.guidance * (m - u);
     }
     float x0 = c.x0_x * *at + c.x0_m * m;
@@ -59,8 +62,8 @@ static __global__ void advance_elements(const struct walk w, float *x, struct vi
     float next = c.c_x * *at + c.c_m * m + c.c_x0 * x0;
     if (c.c_hist != 0.0f)
         next += c.c_hist * *old;
-    if (noise)
-        next += c.c_noise * noise[offset(noise_view, lane, row, k)];
+    if (o.noise)
+        next += c.c_noise * o.noise[offset(o.noise_view, lane, row, k)];
     *at = next;
     *old = x0;
 }
@@ -77,11 +80,20 @@ static enum status advance(const struct cuda_target *at, const struct tensor *x,
     w.rows = divisor_of((uint32_t)x->dim[1]);
     w.features = divisor_of((uint32_t)x->dim[2]);
     w.count = (uint32_t)count;
-    advance_elements<T><<<blocks_for(count, THREADS), THREADS, 0, stream_of(at)>>>(
-        w, static_cast<float *>(x->data), view_of(x), static_cast<float *>(hist->data),
-        view_of(hist), eps_u ? static_cast<const T *>(eps_u->data) : NULL, view_of(eps_u),
-        static_cast<const T *>(eps_c->data), view_of(eps_c),
-        noise ? static_cast<const float *>(noise->data) : NULL, view_of(noise), coef);
+    struct operands<T> o = {
+    };
+    o.x = static_cast<float *>(x->data);
+    o.hist = static_cast<float *>(hist->data);
+    o.eps_u = eps_u ? static_cast<const T *>(eps_u->data) : NULL;
+    o.eps_c = static_cast<const T *>(eps_c->data);
+    o.noise = noise ? static_cast<const float *>(noise->data) : NULL;
+    o.coef = coef;
+    o.x_view = view_of(x);
+    o.hist_view = view_of(hist);
+    o.u_view = view_of(eps_u);
+    o.c_view = view_of(eps_c);
+    o.noise_view = view_of(noise);
+    advance_elements<T><<<blocks_for(count, THREADS), THREADS, 0, stream_of(at)>>>(w, o);
     return cuda_launched("advance");
 }
 

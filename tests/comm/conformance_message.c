@@ -27,7 +27,7 @@ enum status case_ring_shift(struct conformance *c)
         TRY(comm_send(c->world, next_of(c), &out, c->q, &req));
         TRY(comm_recv(c->world, before_of(c), &in, c->q, &req));
         TRY(comm_wait(&req, c->q));
-        TRY(expect(req.n == 0, "a request is idle after its wait"));
+        TRY(expect(!req.first, "a request is idle after its wait"));
         TRY(comm_wait(&req, c->q));
         TRY(queue_sync(c->q));
         TRY(conformance_read(c, &in, before_of(c), c->rank));
@@ -127,10 +127,10 @@ enum status case_dtypes(struct conformance *c)
     return ST_OK;
 }
 
-/* A request takes posts up to its limit, messages without elements not counted. */
+/* A request takes any number of posts, messages without elements too. */
 enum status case_many_per_request(struct conformance *c)
 {
-    enum { PAIRS = COMM_REQ_MAX / 2 };
+    enum { PAIRS = 300 };
     struct tensor out[PAIRS];
     struct tensor in[PAIRS];
     struct tensor nothing;
@@ -145,8 +145,8 @@ enum status case_many_per_request(struct conformance *c)
         TRY(comm_send(c->world, next_of(c), &nothing, c->q, &req));
         TRY(comm_recv(c->world, before_of(c), &nothing, c->q, &req));
     }
-    TRY(expect(req.n == 2 * PAIRS, "%d messages on the request", req.n));
     TRY(comm_wait(&req, c->q));
+    TRY(expect(!req.first, "messages stay on the request"));
     TRY(queue_sync(c->q));
     for (int i = 0; i < PAIRS; i++)
         TRY(conformance_read(c, &in[i], before_of(c), i));

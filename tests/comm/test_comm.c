@@ -112,17 +112,6 @@ Test(comm, an_idle_request_is_done)
 }
 
 /* Bugs of the caller end the program. */
-Test(comm, too_many_posts_are_a_bug, .signal = SIGABRT)
-{
-    struct single s;
-    float x = 0;
-    struct comm_req req = {0};
-    single_open(&s);
-    struct tensor t = vector_of(&s, &x, 1);
-    for (int i = 0; i <= COMM_REQ_MAX; i++)
-        comm_send(s.world, 0, &t, s.q, &req);
-}
-
 Test(comm, a_request_of_two_communicators_is_a_bug, .signal = SIGABRT)
 {
     struct single s;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,6 +68,21 @@ Test(rendezvous, folder_without_rank_0_is_a_timeout)
     cr_expect_eq(rendezvous_broadcast(&where, "id", &value, sizeof value), ST_TIMEOUT);
     cr_expect_not_null(strstr(status_message(), "rank 2 of 3"), "%s", status_message());
     cr_expect_not_null(strstr(status_message(), folder), "%s", status_message());
+    clean(folder, "id");
+}
+
+/* Nobody writes into the FIFO, so whoever waits for it never comes back. */
+Test(rendezvous, a_fifo_in_place_of_the_value, .timeout = 10)
+{
+    char folder[] = "/tmp/rendezvous-XXXXXX";
+    char path[300];
+    int value = 0;
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/id", folder);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    struct rendezvous where = {.rank = 1, .size = 2, .folder = folder, .timeout_s = 5};
+    cr_expect_eq(rendezvous_broadcast(&where, "id", &value, sizeof value), ST_INVALID);
+    cr_expect_not_null(strstr(status_message(), "is a FIFO"), "%s", status_message());
     clean(folder, "id");
 }
 

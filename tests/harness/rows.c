@@ -116,6 +116,24 @@ void rows_set_model(struct record *record, const char *model)
     set_id(record);
 }
 
+char *rows_write(const char *folder, const char *name, int n, struct record *const *records)
+{
+    char *path = NULL;
+    BUG_ON(asprintf(&path, "%s/%s", folder, name) < 0, "no memory");
+    FILE *out = fopen(path, "a");
+    BUG_ON(!out, "%s", path);
+    for (int i = 0; i < n; i++) {
+        char *line;
+        size_t size;
+        set_id(records[i]);
+        BUG_ON(record_write(records[i], &line, &size) != ST_OK, "%s", status_message());
+        fwrite(line, 1, size, out);
+        free(line);
+    }
+    fclose(out);
+    return path;
+}
+
 char *rows_folder(void)
 {
     char *folder = strdup("/tmp/ditbench-test-XXXXXX");

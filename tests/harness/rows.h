@@ -20,6 +20,9 @@ struct record *rows_failed(const char *strategy, int ranks, enum ending status, 
 void rows_set_size(struct record *record, int width, int height);
 void rows_set_model(struct record *record, const char *model);
 
+/* Writes n records into folder/name, with their ids anew. The path, allocated. */
+char *rows_write(const char *folder, const char *name, int n, struct record *const *records);
+
 /* A fresh folder under /tmp, allocated; and its removal with everything in it. */
 char *rows_folder(void);
 void rows_folder_remove(char *folder);

@@ -2,6 +2,7 @@
 /* Options of a cell, their text, and what a setup makes of them. */
 #include "harness/base/number.h"
 #include "harness/cell/cell.h"
+#include "harness/cell/options.h"
 #include "harness/cell/setup.h"
 #include "harness/launch/ranks.h"
 #include "harness/measure/outcome_argv.h"
@@ -56,6 +57,19 @@ Test(number, takes_finite_decimals_only)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         cr_assert_eq(number_real("x", bad[i], -1e300, 1e300, &value), ST_INVALID, "'%s'", bad[i]);
     cr_assert_eq(number_real("x", "-0.1", 0, 10, &value), ST_INVALID);
+}
+
+Test(number, bytes_have_units)
+{
+    static const char *const bad[] = {"",    "K",  "1k5", "1.5M", "1T",
+                                      "1KB", "-1", " 1",  "2G",   "9999999999999999999G"};
+    int64_t bytes;
+    cr_assert(number_bytes("--min", "4096", 1, 1 << 30, &bytes) == ST_OK && bytes == 4096);
+    cr_assert(number_bytes("--min", "64K", 1, 1 << 30, &bytes) == ST_OK && bytes == 65536);
+    cr_assert(number_bytes("--min", "3m", 1, 1 << 30, &bytes) == ST_OK && bytes == 3 << 20);
+    cr_assert(number_bytes("--min", "1G", 1, 1 << 30, &bytes) == ST_OK && bytes == 1 << 30);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_eq(number_bytes("--min", bad[i], 1, 1 << 30, &bytes), ST_INVALID, "%s", bad[i]);
 }
 
 Test(cell, sizes_are_a_side_or_two)
@@ -133,8 +147,10 @@ static const char *const samples[][2] = {
     {"warmup-loops", "0"},
     {"repeats", "9"},
     {"check", "off"},
+    {"cache", "off"},
     {"timeout", "2.5"},
     {"graph", "off"},
+    {"cache", "off"},
 };
 
 static const char *sample_of(const char *name)
@@ -371,15 +387,16 @@ static bool has_word(const struct outcome_argv *argv, const char *word)
 Test(setup, processes_are_told_how_to_measure)
 {
     struct cell cell = cell_of("pixart-tiny", "ulysses=2");
+    const struct outcome_options options = {.identity = "synthetic"};
     struct outcome_argv argv;
     struct setup *s;
     cell.timeout_s = 60;
-    cell.graph = false;
+    cell.graph = cell.cache = false;
     strcpy(cell.exchange, "lsa");
     cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK);
-    cr_assert_eq(outcome_argv_build(s, "synthetic", NULL, &argv), ST_OK);
+    cr_assert_eq(outcome_argv_build(s, &options, &argv), ST_OK);
     cr_assert(has_word(&argv, "--timeout=60") && has_word(&argv, "--graph=off") &&
-              has_word(&argv, "--exchange=lsa"));
+              has_word(&argv, "--exchange=lsa") && has_word(&argv, "--cache=off"));
     for (int i = 0; cell_option_at(i); i++) {
         char *word;
         cr_assert_eq(cell_word(&s->cell, cell_option_at(i), &word), ST_OK);

@@ -92,7 +92,7 @@ Test(experiment, names_the_line_of_a_wrong_value)
     refused(HEAD "sizes: [big]\n", "t.yaml:4: sizes:", "big");
     refused(HEAD "dtypes: [fp64]\n", "t.yaml:4: dtypes:", "fp32");
     refused(HEAD "backend: tpu\n", "t.yaml:4: backend:", "cuda");
-    refused(HEAD "requests: [500]\n", "t.yaml:4: requests:", "500");
+    refused(HEAD "requests: [100001]\n", "t.yaml:4: requests:", "100001");
     refused(HEAD "exclude: [\"colour=red\"]\n", "t.yaml:4: exclude:", "colour=red");
     refused("name: t\nmodels: [nobody]\nstrategies: [serial]\n", "t.yaml:2: models:", "nobody");
     refused("name: t\nmodels: [pixart-tiny]\nstrategies: [\"ulyses=2\"]\n",
@@ -215,6 +215,7 @@ Test(experiment, refuses_what_is_no_text)
     cr_assert_eq(experiment_open_memory("t.yaml", large, 100000, &e), ST_INVALID);
     free(large);
     cr_assert_eq(experiment_open("/no/such/file.yaml", &e), ST_IO);
+    cr_assert_eq(experiment_open("/dev/zero", &e), ST_INVALID);
 }
 
 Test(experiment, expands_the_last_axis_fastest)

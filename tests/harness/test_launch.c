@@ -80,8 +80,12 @@ Test(launch, tells_a_crash_by_its_signal)
     ends("echo deep in the loop >&2; kill -SEGV $$", ENDING_CRASH, ST_COMM, "signal 11");
     ends("echo deep in the loop >&2; kill -SEGV $$", ENDING_CRASH, ST_COMM, "deep in the loop");
     ends("kill -ABRT $$", ENDING_CRASH, ST_COMM, "signal 6");
-    ends("kill -KILL $$", ENDING_CRASH, ST_COMM, "memory runs out");
+    ends("echo phase measure; kill -KILL $$", ENDING_CRASH, ST_COMM,
+         "signal 9 (Killed) in phase measure; that is how the kernel ends one when memory runs "
+         "out");
     ends("exit 139", ENDING_CRASH, ST_COMM, "signal 11"); /* as mpirun tells it */
+    ends("echo 2 total processes failed to start >&2; exit 139", ENDING_ERROR, ST_COMM,
+         "status 139");
     ends(RECORD "kill -SEGV $$", ENDING_CRASH, ST_COMM, "signal 11");
 }
 

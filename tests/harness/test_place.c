@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A process' place among its peers, and the program started again as ranks; this test program plays
  * it. */
+#include "harness/base/exit_code.h"
 #include "harness/base/self.h"
 #include "harness/launch/place.h"
 #include "harness/record/ending.h"
@@ -66,10 +67,10 @@ Test(place, exit_codes_become_statuses)
     static const enum status all[] = {ST_OK,  ST_WRONG, ST_INVALID,    ST_UNSUPPORTED,
                                       ST_OOM, ST_COMM,  ST_INTERRUPTED};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        cr_assert_eq(ending_exit_status(ending_exit_code(all[i])), all[i]);
-    cr_assert_eq(ending_exit_status(6), ST_COMM);
-    cr_assert_eq(ending_exit_status(-1), ST_COMM);
-    cr_assert_eq(ending_exit_status(255), ST_COMM);
+        cr_assert_eq(exit_code_status(exit_code_of(all[i])), all[i]);
+    cr_assert_eq(exit_code_status(6), ST_COMM);
+    cr_assert_eq(exit_code_status(-1), ST_COMM);
+    cr_assert_eq(exit_code_status(255), ST_COMM);
 }
 
 Test(place, this_program_is_started_again_with_the_same_words)
@@ -134,7 +135,7 @@ Test(place_mpi, refusals_are_said_once)
         {{"run", "--model=pixart-tiny", "--size=250"}, "240 and 256", 2},
         {{"run", "--model=pixart-tiny", "--transport=local"}, "cannot meet", 2},
         {{"run", "--model=pixart-tiny", "--strategy=ulysses=3"}, "ditbench run: unsupported", 3},
-        {{"comm", "--graph=on"}, "no graphs", 3},
+        {{"comm", "--graph=on"}, "capture no graphs", 3},
         {{"verify", "--model=/no/such/x", "--reference=y"}, "/no/such/x", 2},
     };
     program_needs_mpi();

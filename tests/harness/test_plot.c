@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Charts: which rows are in them, their names, the same bytes each time, and texts that attack
- * gnuplot. */
+/* Whole calls of plot: which files there are, what their numbers are, the same bytes each time, and
+ * texts that attack gnuplot. */
 #include "harness/plot/gnuplot.h"
 #include "harness/plot/plot.h"
-#include "harness/plot/select.h"
-#include "harness/record/file.h"
+#include "harness/plot/text.h"
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
@@ -15,40 +14,17 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- families ---- */
-
-static void family_is(const char *strategy, const char *name, const char *label, int place)
-{
-    struct plot_family f;
-    plot_family_of(strategy, &f);
-    cr_assert_str_eq(f.name, name, "%s: %s", strategy, f.name);
-    cr_assert_str_eq(f.label, label, "%s: %s", strategy, f.label);
-    cr_assert_eq(f.place, place, "%s: %d", strategy, f.place);
-}
-
-Test(plot_family, of_specifications)
-{
-    family_is("serial", "serial", "serial", -1);
-    family_is("ulysses=4", "ulysses", "ulysses", 0);
-    family_is("pipefusion=4:patches=8:warmup=1", "pipefusion", "pipefusion patches=8 warmup=1", 0);
-    family_is("ring=2,ulysses=12", "usp", "usp", 0);
-    family_is("ring=2,ulysses=2,tensor=2", "hybrid", "best hybrid", 1);
-    family_is("cfg=2,ring=2", "hybrid", "best hybrid", 1);
-    family_is("ring=2", "ring", "ring", 0);
-    family_is("", "", "", 0);
-    family_is("later-strategy=3", "later-strategy", "later-strategy", 0);
-}
-
-/* ---- selection ---- */
-
 enum { MAX_ROWS = 16 };
+
+static const struct plot_options defaults;
 
 static struct record *all[MAX_ROWS];
 static int n_all;
 
-static void add(struct record *r)
+static struct record *add(struct record *r)
 {
     all[n_all++] = r;
+    return r;
 }
 
 static void close_all(void)
@@ -57,149 +33,93 @@ static void close_all(void)
         record_close(all[--n_all]);
 }
 
-static const struct record *const *rows(void)
-{
-    return (const struct record *const *)all;
-}
-
-TestSuite(plot_select, .fini = close_all);
+TestSuite(plot_names, .fini = close_all);
 TestSuite(plot, .init = cr_redirect_stdout, .fini = close_all);
 
-Test(plot_select, only_ok_rows_are_drawn_sorted_by_size_and_ranks)
+/* ---- names ---- */
+
+static struct sheet sheet;
+static struct plot_selection selection;
+
+static void select_rows(void)
 {
-    struct plot_rows drawn;
-    char text[PLOT_TITLE];
-    add(rows_ok("ring=2", 2, 50));
-    rows_set_size(all[0], 512, 512);
-    add(rows_ok("ring=10", 10, 20));
-    add(rows_ok("ring=2", 2, 60));
-    add(rows_failed("ring=4", 4, ENDING_OOM, "full"));
-    add(rows_ok("ring=5", 5, 9));
-    all[4]->status = ENDING_WRONG;
-    add(rows_ok("serial", 1, 100));
-    cr_assert_eq(plot_rows_open(n_all, rows(), &drawn), ST_OK);
-    cr_assert_eq(drawn.n, 4);
-    cr_assert_eq(drawn.v[0], all[5]); // 256: 1, 2, 10 ranks; then 512
-    cr_assert_eq(drawn.v[1], all[2]);
-    cr_assert_eq(drawn.v[2], all[1]);
-    cr_assert_eq(drawn.v[3], all[0]);
-    cr_assert_eq(plot_rows_group(&drawn, 0), 3);
-    cr_assert_eq(plot_rows_setting(&drawn, 0), 4);
-    cr_assert_eq(plot_rows_serial(&drawn, 0, 3), all[5]);
-    cr_assert_null(plot_rows_serial(&drawn, 3, 4));
-    cr_assert_str_eq(plot_rows_left_out(n_all, rows(), all[5], text), "1 wrong, 1 oom");
-    cr_assert_str_eq(plot_rows_left_out(n_all, rows(), all[0], text), "");
-    cr_assert(plot_rows_gap(n_all, rows(), all[5], "ring", 2, 10));
-    cr_assert_not(plot_rows_gap(n_all, rows(), all[5], "ring", 5, 10));
-    cr_assert_not(plot_rows_gap(n_all, rows(), all[5], "ulysses", 2, 10));
-    plot_rows_close(&drawn);
+    cr_assert_eq(sheet_open(n_all, (const struct record *const *)all, NULL, &sheet), ST_OK);
+    cr_assert_eq(plot_selection_open(&sheet, &defaults, &selection), ST_OK);
 }
 
-Test(plot_select, other_machines_and_settings_are_other_charts)
+static void close_selection(void)
 {
-    struct plot_rows drawn;
+    plot_selection_close(&selection);
+    sheet_close(&sheet);
+}
+
+static void name_is(int row, bool size, const char *want)
+{
     char name[PLOT_NAME];
+    plot_text_name(&selection, &sheet.v[row], "bytes", size, name);
+    cr_assert_eq(strncmp(name, want, strlen(want)), 0, "%s, wanted %s", name, want);
+}
+
+Test(plot_names, say_what_differs)
+{
     for (int i = 0; i < 4; i++)
         add(rows_ok("serial", 1, 100 + i));
     all[1]->cell.dtype = "bf16";
     all[2]->cell.steps = 50;
-    all[3]->cell.seed = 9; // changes no latency: same chart as row 0
-    cr_assert_eq(plot_rows_open(n_all, rows(), &drawn), ST_OK);
-    int groups = 0;
-    for (int i = 0; i < drawn.n; i = plot_rows_group(&drawn, i))
-        groups++;
-    cr_assert_eq(groups, 3);
-    cr_assert_str_eq(plot_name(&drawn, all[0], "bytes", true, name),
-                     "bytes.pixart-tiny.256.20steps.fp32");
-    cr_assert_str_eq(plot_name(&drawn, all[1], "bytes", true, name),
-                     "bytes.pixart-tiny.256.20steps.bf16");
-    cr_assert_str_eq(plot_name(&drawn, all[2], "bytes", false, name),
-                     "bytes.pixart-tiny.50steps.fp32");
-    plot_rows_close(&drawn);
+    all[3]->env.commit = "fedcba987654";
+    select_rows();
+    name_is(0, true, "bytes.pixart-tiny.256.20steps.fp32.0123456789ab");
+    name_is(1, true, "bytes.pixart-tiny.256.20steps.bf16.0123456789ab");
+    name_is(2, false, "bytes.pixart-tiny.50steps.fp32.0123456789ab");
+    name_is(3, true, "bytes.pixart-tiny.256.20steps.fp32.fedcba987654");
+    close_selection();
 }
 
-Test(plot_select, names_are_clean_for_file_systems)
+Test(plot_names, are_clean_for_file_systems)
 {
-    struct plot_rows drawn;
-    char name[PLOT_NAME];
     add(rows_ok("serial", 1, 10));
     rows_set_model(all[0], "../check points/my `rm -rf` model.v2/");
     rows_set_size(all[0], 256, 384);
-    add(rows_ok("serial", 1, 10));
-    rows_set_model(all[1], "/..");
-    add(rows_ok("serial", 1, 10));
-    rows_set_model(all[2], "");
-    cr_assert_eq(plot_rows_open(n_all, rows(), &drawn), ST_OK);
-    cr_assert_str_eq(plot_name(&drawn, all[0], "bytes", true, name),
-                     "bytes.my_rm_-rf_model.v2.256x384");
-    cr_assert_eq(strncmp(plot_name(&drawn, all[1], "bytes", true, name), "bytes._..256", 12), 0,
-                 "%s", name);
-    cr_assert_eq(strncmp(plot_name(&drawn, all[2], "bytes", true, name), "bytes._.256", 11), 0,
-                 "%s", name);
-    plot_rows_close(&drawn);
+    rows_set_model(add(rows_ok("serial", 1, 10)), "/..");
+    rows_set_model(add(rows_ok("serial", 1, 10)), "");
+    select_rows();
+    name_is(0, true, "bytes.my_rm_-rf_model.v2.256x384");
+    name_is(1, true, "bytes._..256");
+    name_is(2, true, "bytes._.256");
+    close_selection();
 }
 
-/* Two folders with one last part must not write one file. */
-Test(plot_select, models_with_one_name_have_two_files)
+/* Two charts must not write one file: models with one last part, hardware, texts that are cut. */
+Test(plot_names, are_all_different)
 {
-    struct plot_rows drawn;
-    char a[PLOT_NAME], b[PLOT_NAME];
-    add(rows_ok("serial", 1, 10));
+    char name[6][PLOT_NAME];
+    for (int i = 0; i < 6; i++)
+        add(rows_ok("serial", 1, 10));
     rows_set_model(all[0], "x/model");
-    add(rows_ok("serial", 1, 10));
     rows_set_model(all[1], "y/model");
-    cr_assert_eq(plot_rows_open(n_all, rows(), &drawn), ST_OK);
-    cr_assert_str_neq(plot_name(&drawn, all[0], "bytes", true, a),
-                      plot_name(&drawn, all[1], "bytes", true, b));
-    plot_rows_close(&drawn);
-}
-
-Test(plot_select, a_point_is_the_latest_row_of_a_text_and_the_fastest_text)
-{
-    const char *const strategy[] = {"cfg=2,ring=2", "cfg=2,ulysses=2", "cfg=2,ulysses=2",
-                                    "ring=4",       "serial",          "cfg=2,ring=4"};
-    const double median[] = {50, 40, 45, 60, 100, 30};
-    const double ranks[] = {4, 4, 4, 4, 1, 8};
-    struct plot_point points[6];
+    all[2]->env.cpu = "another";
+    all[3]->cell.weights = "one_very_long_text_that_goes_on_and_on_a";
+    all[4]->cell.weights = "one_very_long_text_that_goes_on_and_on_b";
+    select_rows();
     for (int i = 0; i < 6; i++) {
-        add(rows_ok(strategy[i], (int)ranks[i], median[i]));
-        points[i] = (struct plot_point){.x = ranks[i], .row = all[i], .order = i};
-        plot_family_of(strategy[i], &points[i].family);
+        plot_text_name(&selection, &sheet.v[i], "bytes", true, name[i]);
+        for (int k = 0; k < i; k++)
+            cr_assert_str_neq(name[i], name[k]);
     }
-    int n = plot_points_sort(6, points);
-    cr_assert_eq(n, 4); // serial; ring; best hybrid of 4 and of 8
-    cr_assert_eq(points[0].row, all[4]);
-    cr_assert_eq(points[1].row, all[3]);
-    cr_assert_eq(points[2].row, all[2]); // 45 ms, the later run of the faster hybrid
-    cr_assert_eq(points[3].row, all[5]);
-    cr_assert_eq(plot_points_curve(n, points, 2), 4);
-}
-
-Test(plot_select, long_texts_lose_their_middle)
-{
-    char text[PLOT_TITLE];
-    cr_assert_str_eq(plot_short_text("short", 9, text), "short");
-    cr_assert_str_eq(plot_short_text("exactly_9", 9, text), "exactly_9");
-    cr_assert_str_eq(plot_short_text("0123456789", 9, text), "012...789");
-    cr_assert_str_eq(plot_short_text("é1234567€9", 9, text), "é12...7€9"); // whole characters
+    close_selection();
 }
 
 /* ---- whole calls ---- */
 
 static char *write_rows(const char *folder)
 {
-    char *path;
-    struct record_file *file;
-    BUG_ON(asprintf(&path, "%s/rows.jsonl", folder) < 0, "no memory");
-    cr_assert_eq(record_file_open(path, &file), ST_OK);
-    for (int i = 0; i < n_all; i++) {
-        char id[RECORD_ID_SIZE];
-        cr_assert_eq(record_cell_id(&all[i]->cell, id), ST_OK);
-        all[i]->id = record_text(all[i], id);
-        cr_assert_eq(record_file_append(file, all[i]), ST_OK);
-    }
-    record_file_close(file);
-    return path;
+    return rows_write(folder, "rows.jsonl", n_all, all);
+}
+
+static enum status plot_into(const char *folder, const char *path, struct plot_options options)
+{
+    options.folder = folder;
+    return plot_files(&path, 1, &options);
 }
 
 /* Names in a folder, sorted, one a line; data files and folders are left out. */
@@ -251,6 +171,17 @@ static void add_everything(void)
     rows_set_size(all[5], 512, 512);
 }
 
+static void data_holds(const char *folder, const char *chart, const char *text)
+{
+    char name[200];
+    size_t size;
+    snprintf(name, sizeof name, "data/%s.gp", chart);
+    char *data = rows_file_text(folder, name, &size);
+    cr_assert_not_null(data, "%s", name);
+    cr_assert_not_null(strstr(data, text), "no %s in %s", text, data);
+    free(data);
+}
+
 Test(plot, draws_every_chart_that_has_data_and_no_wrong_row, .timeout = 120)
 {
     if (!have_gnuplot())
@@ -259,29 +190,29 @@ Test(plot, draws_every_chart_that_has_data_and_no_wrong_row, .timeout = 120)
     size_t size;
     add_everything();
     char *path = write_rows(folder);
-    cr_assert_eq(plot_files((const char *const *)&path, 1, folder), ST_OK, "%s", status_text());
+    cr_assert_eq(plot_into(folder, path, defaults), ST_OK, "%s", status_text());
     char *names = names_in(folder);
     cr_assert_str_eq(names, all_charts);
+    const char *latency = "latency-vs-ranks.pixart-tiny.256";
+    data_holds(folder, latency, "\n1 100 98 104 1 0 0\n");
+    data_holds(folder, latency, "\n1 100 NaN NaN 0 0 0\n2 60 58.8 62.4 1 0 0\n");
+    data_holds(folder, latency, "\n\n4 30 29.4 31.2 1 0 0\n"); // no line from 1 to 4 ranks
+    data_holds(folder, latency, "'points: median of n = 5 loops; bars: p10 to p90'");
+    data_holds(folder, latency, "'best hybrid: 4 ranks cfg=2,ring=2'");
+    data_holds(folder, latency, "'not drawn: 1 unsupported, 1 wrong (see table.md)'");
+    data_holds(folder, "latency-vs-size.pixart-tiny",
+               "'best hybrid of 4 ranks: 256 px cfg=2,ring=2'");
     char *data = rows_file_text(folder, "data/latency-vs-ranks.pixart-tiny.256.gp", &size);
-    cr_assert_not_null(strstr(data, "1 100 98 104 1\n"), "%s", data);
-    cr_assert_not_null(strstr(data, "1 100 NaN NaN 0\n2 60 58.8 62.4 1\n"), "%s", data);
     cr_assert_null(strstr(data, "31.25"), "a wrong row is drawn");
-    cr_assert_not_null(strstr(data, "'best hybrid of 4 ranks: cfg=2,ring=2'"));
-    cr_assert_not_null(strstr(data, "'not drawn: 1 wrong, 1 unsupported (see table.md)'"));
     free(data);
-    data = rows_file_text(folder, "data/speedup.pixart-tiny.256.gp", &size);
-    cr_assert_not_null(strstr(data, "1 1 NaN NaN 0\n2 1.66667 1.60256 1.70068 1\n"), "%s", data);
-    free(data);
-    data = rows_file_text(folder, "data/bytes.pixart-tiny.256.gp", &size); // 1000 a rank, in kB
-    cr_assert_not_null(strstr(data, "$counted << EOD\n2 0 2 1\n4.5 0 4 1\nEOD\n"), "%s", data);
-    cr_assert_not_null(strstr(data, "$predicted << EOD\n2 0 2 1\n4.5 0 4 1\nEOD\n"), "%s", data);
-    cr_assert_not_null(strstr(data, "$totals << EOD\n2 2 2\n4.5 4 4\nEOD\n"), "%s", data);
-    free(data);
-    data = rows_file_text(folder, "data/memory.pixart-tiny.256.gp", &size); // the fullest rank's
-    cr_assert_not_null(strstr(data, "\n4.5 3 0 0 0 0 4.001 4.001\n"), "%s", data);
-    free(data);
+    data_holds(folder, "bytes.pixart-tiny.256", // 1000 bytes a rank
+               "$counted << EOD\n2 0 0.002 1\n4.5 0 0.004 1\nEOD\n");
+    data_holds(folder, "bytes.pixart-tiny.256",
+               "$predicted << EOD\n2 0 0.002 1\n4.5 0 0.004 1\nEOD\n");
+    data_holds(folder, "bytes.pixart-tiny.256", "$totals << EOD\n2 0.002\n4.5 0.004\nEOD\n");
     char *svg = rows_file_text(folder, "latency-vs-ranks.pixart-tiny.256.svg", &size);
     cr_assert_not_null(strstr(svg, ">best hybrid<"));
+    cr_assert_not_null(strstr(svg, ">ranks (logarithmic)<"));
     cr_assert_eq(strcmp(svg + strlen(svg) - 8, "</svg>\n\n"), 0);
     free(svg);
     char *png = rows_file_text(folder, "latency-vs-ranks.pixart-tiny.256.png", &size);
@@ -292,19 +223,144 @@ Test(plot, draws_every_chart_that_has_data_and_no_wrong_row, .timeout = 120)
     rows_folder_remove(folder);
 }
 
+/* The bar is as long as its number says, libraries and all. */
+Test(plot, a_memory_bar_has_the_length_of_its_number, .timeout = 120)
+{
+    uint64_t library[] = {2000, 2000};
+    char *folder = rows_folder();
+    add(rows_ok("serial", 1, 100));
+    add(rows_ok("ring=2", 2, 60));
+    record_set_counts(all[1], &all[1]->memory_bytes.library, 2, library);
+    char *path = write_rows(folder);
+    plot_into(folder, path, defaults);
+    data_holds(folder, "memory.pixart-tiny.256", "\namount[2] = '0.006 MB'\n");
+    data_holds(folder, "memory.pixart-tiny.256", // weights ... libraries, total, predicted
+               "\n4.5 0.003 0 0 0 0.002 0.006001 0.004001\n");
+    free(path);
+    rows_folder_remove(folder);
+}
+
+/* Between the fastest serial loops over the slowest of the row, and the other way round. */
+Test(plot, the_spread_of_both_runs_is_in_a_speedup, .timeout = 120)
+{
+    char *folder = rows_folder();
+    add(rows_ok("serial", 1, 100)); // 98 to 104
+    add(rows_ok("ring=2", 2, 60));  // 58.8 to 62.4
+    char *path = write_rows(folder);
+    plot_into(folder, path, defaults);
+    data_holds(folder, "speedup.pixart-tiny.256",
+               "\n1 1 NaN NaN 0 0 0\n2 1.66667 1.57051 1.76871 1 0 0\n");
+    data_holds(folder, "speedup.pixart-tiny.256", "x_log = 0\n"); // a factor of 2
+    data_holds(folder, "speedup.pixart-tiny.256", "y_log = 0\n");
+    free(path);
+    rows_folder_remove(folder);
+}
+
+Test(plot, a_noisy_row_is_ringed_and_named, .timeout = 120)
+{
+    char *folder = rows_folder();
+    add(rows_ok("serial", 1, 100));
+    add(rows_ok("ring=2", 2, 60));
+    all[1]->latency_ms.p90 = 80;
+    record_flag(all[1]);
+    char *path = write_rows(folder);
+    plot_into(folder, path, defaults);
+    data_holds(folder, "latency-vs-ranks.pixart-tiny.256", "\n2 60 58.8 80 1 1 0\n");
+    data_holds(folder, "latency-vs-ranks.pixart-tiny.256", "\nnoisy = 1\n");
+    data_holds(folder, "latency-vs-ranks.pixart-tiny.256",
+               "'ringed: noisy (p90 over 1.25 times p10): ring=2'");
+    free(path);
+    rows_folder_remove(folder);
+}
+
+/* ---- several files ---- */
+
+Test(plot, two_files_are_told_apart, .timeout = 120)
+{
+    if (!have_gnuplot())
+        cr_skip_test("gnuplot is not installed");
+    char *folder = rows_folder(), *path[2];
+    size_t size;
+    struct plot_options options = {.folder = folder, .formats = PLOT_SVG};
+    add(rows_ok("serial", 1, 100));
+    add(rows_ok("ring=2", 2, 60));
+    add(rows_ok("ring=2", 2, 30));
+    for (int i = 0; i < 3; i++)
+        all[i]->cell.threads = 8;
+    path[0] = rows_write(folder, "before.jsonl", 2, all);
+    path[1] = rows_write(folder, "after.jsonl", 1, all + 2);
+    cr_assert_eq(plot_files((const char *const *)path, 2, &options), ST_OK, "%s", status_text());
+    data_holds(folder, "latency-vs-ranks.pixart-tiny.256.before", "\n2 60 58.8 62.4 1 0 0\n");
+    data_holds(folder, "latency-vs-ranks.pixart-tiny.256.after", "\n2 30 29.4 31.2 1 0 0\n");
+    data_holds(folder, "latency-vs-ranks.pixart-tiny.256.after", ", run after'");
+    cr_assert_null(rows_file_text(folder, "data/speedup.pixart-tiny.256.after.gp", &size),
+                   "a serial run of another file");
+    char *page = rows_file_text(folder, "table.md", &size);
+    cr_assert_not_null(strstr(page, "| before | pixart-tiny |"), "%s", page);
+    cr_assert_not_null(strstr(page, "| after | pixart-tiny |"), "%s", page);
+    free(page);
+    free(path[0]);
+    free(path[1]);
+    rows_folder_remove(folder);
+}
+
+Test(plot, one_file_twice_is_refused)
+{
+    char *folder = rows_folder(), *again = NULL;
+    add(rows_ok("serial", 1, 100));
+    char *path = write_rows(folder);
+    cr_assert_gt(asprintf(&again, "%s/./rows.jsonl", folder), 0);
+    const char *paths[] = {path, again};
+    cr_assert_eq(plot_files(paths, 2, &(struct plot_options){.folder = folder}), ST_INVALID);
+    cr_assert_not_null(strstr(status_message(), "are one file"), "%s", status_message());
+    free(again);
+    free(path);
+    rows_folder_remove(folder);
+}
+
+Test(plot, what_is_in_no_chart_is_counted, .timeout = 120)
+{
+    char *folder = rows_folder();
+    size_t size;
+    cr_redirect_stderr();
+    add_everything();
+    add(rows_ok("ring=2", 2, 61))->cell.seed = 2;
+    free(rows_write(folder, "rows.jsonl", 1, all)); // and once more, below
+    char *path = write_rows(folder);
+    plot_into(folder, path, defaults);
+    fflush(stderr);
+    cr_assert_stderr_eq_str(
+        "plot: of 7 rows in no chart: 1 superseded by a later run, 1 unsupported, 1 wrong\n"
+        "plot: left out: 1 row of cells that were run again later\n");
+    char *page = rows_file_text(folder, "table.md", &size);
+    cr_assert_not_null(
+        strstr(page, "In no chart: 1 superseded by a later run, 1 unsupported, 1 wrong."), "%s",
+        page);
+    free(page);
+    free(path);
+    rows_folder_remove(folder);
+}
+
+/* ---- the same each time ---- */
+
 Test(plot, the_same_rows_give_the_same_bytes, .timeout = 120)
 {
-    static const char *const name[] = {"table.csv", "table.md", "speedup.pixart-tiny.256.svg",
+    static const char *const name[] = {"table.csv",
+                                       "table.md",
+                                       "speedup.pixart-tiny.256.svg",
                                        "memory.pixart-tiny.256.png",
+                                       "memory.pixart-tiny.256.pdf",
                                        "data/bytes.pixart-tiny.256.gp"};
+    struct plot_options options = {.formats = PLOT_SVG | PLOT_PNG | PLOT_PDF};
     if (!have_gnuplot())
         cr_skip_test("gnuplot is not installed");
     char *folder = rows_folder(), *other = rows_folder();
     add_everything();
     char *path = write_rows(folder);
-    cr_assert_eq(plot_files((const char *const *)&path, 1, folder), ST_OK, "%s", status_text());
-    cr_assert_eq(plot_files((const char *const *)&path, 1, other), ST_OK, "%s", status_text());
-    for (int i = 0; i < 5; i++) {
+    cr_assert_eq(plot_into(folder, path, options), ST_OK, "%s", status_text());
+    sleep(1); // for what holds a time
+    cr_assert_eq(plot_into(other, path, options), ST_OK, "%s", status_text());
+    for (size_t i = 0; i < sizeof name / sizeof name[0]; i++) {
         size_t size_a, size_b;
         char *a = rows_file_text(folder, name[i], &size_a);
         char *b = rows_file_text(other, name[i], &size_b);
@@ -335,7 +391,7 @@ Test(plot, hostile_texts_are_only_texts, .timeout = 120)
     all[0]->env.host = "h'\nsystem('touch hacked')\n";
     all[0]->comm.v[0].axis = "r'`touch hacked`";
     char *path = write_rows(folder);
-    cr_assert_eq(plot_files((const char *const *)&path, 1, folder), ST_OK, "%s", status_text());
+    cr_assert_eq(plot_into(folder, path, defaults), ST_OK, "%s", status_text());
     cr_assert_null(rows_file_text(folder, "hacked", &size));
     char *names = names_in(folder);
     cr_assert_null(strstr(names, "hacked\n"), "%s", names);
@@ -353,7 +409,7 @@ Test(plot, without_gnuplot_the_tables_are_there_and_the_message_helps)
     add(rows_ok("serial", 1, 100));
     char *path = write_rows(folder);
     setenv("PATH", folder, 1);
-    cr_assert_eq(plot_files((const char *const *)&path, 1, folder), ST_IO);
+    cr_assert_eq(plot_into(folder, path, defaults), ST_IO);
     cr_assert_not_null(strstr(status_message(), "apt-get install gnuplot-nox"), "%s",
                        status_message());
     char *names = names_in(folder);
@@ -371,7 +427,7 @@ Test(plot, nothing_to_draw_is_no_error)
     char *folder = rows_folder();
     add(rows_failed("ring=3", 3, ENDING_UNSUPPORTED, "no"));
     char *path = write_rows(folder);
-    cr_assert_eq(plot_files((const char *const *)&path, 1, folder), ST_OK, "%s", status_text());
+    cr_assert_eq(plot_into(folder, path, defaults), ST_OK, "%s", status_text());
     char *names = names_in(folder);
     cr_assert_str_eq(names, "rows.jsonl\ntable.csv\ntable.md\n");
     free(names);
@@ -382,9 +438,9 @@ Test(plot, nothing_to_draw_is_no_error)
 Test(plot, a_missing_file_is_an_io_error)
 {
     const char *path = "/nowhere/rows.jsonl";
-    cr_assert_eq(plot_files(&path, 1, "/tmp"), ST_IO);
+    cr_assert_eq(plot_files(&path, 1, &defaults), ST_IO);
     cr_assert_not_null(strstr(status_message(), path));
-    cr_assert_eq(plot_files(&path, 0, "/tmp"), ST_INVALID);
+    cr_assert_eq(plot_files(&path, 0, &defaults), ST_INVALID);
 }
 
 Test(plot, share_may_be_named_by_the_user)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records: the exact line, equality after a round trip, refusal of everything that is no record. */
+#include "harness/base/exit_code.h"
 #include "harness/record/record.h"
 #include "tests/harness/rows.h"
 
@@ -302,7 +303,7 @@ Test(record, outcomes_map_to_statuses_and_exit_codes)
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         cr_assert_eq(ending_of(table[i].st), table[i].record);
-        cr_assert_eq(ending_exit_code(table[i].st), table[i].code);
+        cr_assert_eq(exit_code_of(table[i].st), table[i].code);
     }
 }
 

@@ -5,13 +5,16 @@
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char *folder, *path;
@@ -371,6 +374,44 @@ Test(record_file, rows_of_others_stay)
     cr_assert_eq(count_rows(path), 3);
     record_file_close(file);
     free(row);
+}
+
+/* Empties, deletes and replaces the file as long as it lives. */
+static void disturb(void)
+{
+    char other[300];
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    snprintf(other, sizeof other, "%s.other", path);
+    for (unsigned seed = 7;; usleep((useconds_t)(rand_r(&seed) % 3000))) {
+        if (rand_r(&seed) % 3 == 0) {
+            int fd = open(other, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+            close(fd);
+            rename(other, path);
+        } else if (rand_r(&seed) % 2) {
+            unlink(path);
+        } else if (truncate(path, 0) != 0) {
+            continue;
+        }
+    }
+}
+
+Test(record_file, whatever_others_do_no_row_is_lost)
+{
+    enum { ROWS = 40 };
+    struct record_file *file = open_with_rows(0);
+    pid_t pid = fork();
+    if (pid == 0)
+        disturb();
+    for (int i = 0; i < ROWS; i++) {
+        char strategy[30];
+        snprintf(strategy, sizeof strategy, "ring=%d", i + 2);
+        cr_assert_eq(append_to(file, rows_ok(strategy, i + 2, 10)), ST_OK, "%s", status_message());
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    cr_assert_eq(record_file_settle(file), ST_OK, "%s", status_message());
+    cr_assert_eq(count_rows(path), ROWS);
+    record_file_close(file);
 }
 
 /* The only spare file beside the results; its rows are counted, then it is removed. */

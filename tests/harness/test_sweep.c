@@ -32,9 +32,9 @@ static struct place place_of(const char *name, const char *text)
     char file[100];
     struct place p;
     snprintf(file, sizeof file, "%s.yaml", name);
-    p.experiment = program_file(file);
+    p.experiment = strdup(program_file(file));
     snprintf(file, sizeof file, "%s.jsonl", name);
-    p.results = program_file(file);
+    p.results = strdup(program_file(file));
     program_write(p.experiment, text);
     unlink(p.results);
     return p;

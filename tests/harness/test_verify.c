@@ -169,6 +169,12 @@ Test(verify, stale_steps_are_judged_all_the_same)
 {
     struct bent b = open_golden("pixart-alpha.sample.safetensors");
     ends(&b, "pixart-alpha", "pipefusion=2:patches=3", 1, "WRONG");
+    b = open_golden("pixart-alpha.sample.safetensors");
+    ends(&b, "pixart-alpha", "pipefusion=2:patches=3", 1,
+         "pipefusion=2:patches=3 cannot equal the reference");
+    b = open_golden("pixart-alpha.sample.safetensors");
+    ends(&b, "pixart-alpha", "pipefusion=2:patches=3", 1,
+         "one-rank run, pipefusion=1:patches=3:warmup=1");
 }
 
 Test(verify, the_command_lines_tolerance_wins)
@@ -241,6 +247,40 @@ Test(verify, step_noise_belongs_to_samplers_that_draw)
     drop(&b, "step_noise");
     drop(&b, "class_labels"); /* integers, which this writer has not */
     ends(&b, "dit-ddpm", "serial", 2, "\"step_noise\": found 0 rows, wanted 19");
+}
+
+/* --text is the conditions of a sample, and nothing else. */
+Test(verify, text_files_are_the_conditions_of_a_sample)
+{
+    struct bent b = open_golden("pixart-alpha.sample.safetensors");
+    char *path = program_file("text.safetensors");
+    const char *argv[] = {program_path(),
+                          "run",
+                          "--model",
+                          GOLDEN "pixart-alpha",
+                          "--text",
+                          path,
+                          "--size=112x144",
+                          "--steps=2",
+                          "--requests=2",
+                          "--repeats=1",
+                          "--threads=2",
+                          "--strategy=cfg=2",
+                          NULL};
+    cr_assert_eq(safetensors_write(path, b.n, b.item, 0, NULL), ST_OK);
+    struct program p = program_command(argv);
+    cr_assert(p.status == 2 && strstr(p.err, "the model has no use for it"), "%d: %s", p.status,
+              p.err);
+    program_release(&p);
+    drop(&b, "latent");
+    drop(&b, "expected");
+    cr_assert_eq(safetensors_write(path, b.n, b.item, 0, NULL), ST_OK);
+    p = program_command(argv);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    program_release(&p);
+    for (int i = 0; i < MAX_ITEMS; i++)
+        free(b.data[i]);
+    safetensors_close(b.file);
 }
 
 Test(verify, unreadable_files_are_status_2)

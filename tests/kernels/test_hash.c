@@ -45,6 +45,17 @@ Test(hash, does_not_care_about_alignment)
     }
 }
 
+Test(hash, pieces_are_the_whole)
+{
+    unsigned char buffer[61];
+    for (int i = 0; i < 61; i++)
+        buffer[i] = (unsigned char)(i * 41);
+    for (size_t cut = 0; cut < 61; cut += 8) {
+        uint64_t hash = hash_piece(hash_begin(3, 61), buffer, cut);
+        cr_assert_eq(hash_piece(hash, buffer + cut, 61 - cut), hash_bytes(3, buffer, 61));
+    }
+}
+
 /* Each input bit flips each output bit in half of the cases: 32 of 64 on average, within 4 sigma.
  */
 Test(hash, one_bit_changes_half_of_the_result)

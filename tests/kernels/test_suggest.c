@@ -23,6 +23,14 @@ Test(suggest, finds_the_word_that_holds_another)
     cr_assert_null(suggest_word("to", words));
 }
 
+Test(suggest, does_not_guess_from_two_letters)
+{
+    static const char *const words[] = {"cpu", "ok", NULL};
+    cr_assert_null(suggest_word("gpu", words));
+    cr_assert_null(suggest_word("foo", words));
+    cr_assert_str_eq(suggest_word("cpi", words), "cpu");
+}
+
 Test(suggest, does_not_mind_case)
 {
     static const char *const words[] = {"flux.1-dev", "flux.1-schnell", NULL};

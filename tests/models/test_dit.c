@@ -18,6 +18,7 @@ struct model {
     struct arena *weights_arena, *activations;
     struct weights *weights;
     struct dit *dit;
+    struct token_run run; /* the one of `all` */
     struct span all;
 };
 
@@ -26,7 +27,8 @@ static void model_open(struct model *m, int lanes, int text_tokens, int width, i
     struct device_options options = {.threads = 1};
     struct dit_shard shard = {
         .layer_end = m->config.layers, .parts = 1, .embed = true, .head = true};
-    m->all = span_of(0, width / m->config.patch * (height / m->config.patch));
+    m->run = (struct token_run){0, width / m->config.patch * (height / m->config.patch)};
+    m->all = (struct span){1, 1, &m->run};
     struct dit_extent extent = {lanes, &m->all, text_tokens, width, height, DTYPE_F32};
     cr_assert_eq(device_open(backend_find("cpu"), &options, &m->dev), ST_OK, "%s", status_text());
     cr_assert_eq(queue_open(m->dev, &m->q), ST_OK);

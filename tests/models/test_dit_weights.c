@@ -37,6 +37,7 @@ struct loaded {
     struct arena *weights_arena, *activations;
     struct weights *weights;
     struct dit *dit;
+    struct token_run run; /* the one of `all` */
     struct span all;
 };
 
@@ -45,7 +46,8 @@ static void load(struct loaded *m, const struct dit_config *config, struct dit_s
 {
     struct device_options options = {.threads = 2};
     int side = config->sample_size / config->patch;
-    m->all = span_of(0, side * side);
+    m->run = (struct token_run){0, side * side};
+    m->all = (struct span){1, 1, &m->run};
     struct dit_extent extent = {1, &m->all, 8, config->sample_size, config->sample_size, dtype};
     cr_assert_eq(device_open(backend_find("cpu"), &options, &m->dev), ST_OK, "%s", status_text());
     cr_assert_eq(queue_open(m->dev, &m->q), ST_OK);

@@ -296,7 +296,8 @@ Test(prompt, refuses_text_that_cannot_be_used)
     expect_refused(&text_model, &im, 2, "\"text\"", "needs it");
     put_text(&im, 2, 1);
     expect_refused(&text_model, &im, 2, "\"text_mask\", row 1", "no real token");
-    expect_refused(&text_model, &im, 3, "\"text\"", "found shape [2, 5, 3], wanted [3, tokens, 3]");
+    expect_refused(&text_model, &im, 3, "\"text\"",
+                   "found shape [2, 5, 3], wanted [3, 1 to 65536, 3]");
 
     im = (struct image){.used = 0};
     put_text(&im, 2, INFINITY);
@@ -311,6 +312,29 @@ Test(prompt, refuses_text_that_cannot_be_used)
     im = (struct image){.used = 0};
     put(&im, "text", "I64", "1,1,3", ones, 24);
     expect_refused(&text_model, &im, 1, "\"text\"", "found type I64, wanted F32, F16 or BF16");
+}
+
+Test(prompt, refuses_more_text_than_a_run_takes)
+{
+    char header[128];
+    size_t bytes = (size_t)(PROMPT_MAX_TOKENS + 1) * D * 2;
+    struct safetensors *file = NULL;
+    struct prompt *prompt = NULL;
+
+    snprintf(header, sizeof(header),
+             "{\"text\":{\"dtype\":\"F16\",\"shape\":[1,%d,%d],\"data_offsets\":[0,%zu]}}",
+             PROMPT_MAX_TOKENS + 1, D, bytes);
+    uint64_t length = strlen(header);
+    unsigned char *image = calloc(8 + length + bytes, 1);
+    memcpy(image, &length, 8);
+    memcpy(image + 8, header, length);
+    cr_assert_eq(safetensors_open_memory("long", image, 8 + length + bytes, &file), ST_OK, "%s",
+                 status_message());
+    cr_assert_eq(prompt_open_file(&text_model, file, 1, 64, 96, false, NULL, &prompt), ST_INVALID);
+    cr_assert_not_null(strstr(status_message(), "found shape [1, 65537, 3], wanted [1, 1 to 65536"),
+                       "%s", status_message());
+    safetensors_close(file);
+    free(image);
 }
 
 Test(prompt, refuses_labels_and_tensors_that_do_not_belong)

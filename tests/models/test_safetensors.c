@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { IMAGE_SIZE = 4096 };
@@ -89,8 +90,11 @@ Test(safetensors, entries_are_as_the_header_says)
     cr_assert(a->type == SAFETENSORS_F16 && a->ndim == 1 && a->dim[0] == 4 && a->bytes == 8);
     cr_assert(b->type == SAFETENSORS_F32 && b->ndim == 2 && b->dim[0] == 2 && b->dim[1] == 3 &&
               b->bytes == 24);
-    cr_assert_eq(((const unsigned char *)a->data)[0], 0);
-    cr_assert_eq(((const unsigned char *)b->data)[0], 8);
+    unsigned char first;
+    cr_assert_eq(safetensors_bytes(file, a, 0, 1, &first), ST_OK);
+    cr_assert_eq(first, 0);
+    cr_assert_eq(safetensors_bytes(file, b, 0, 1, &first), ST_OK);
+    cr_assert_eq(first, 8);
     safetensors_close(file);
 }
 
@@ -267,6 +271,15 @@ Test(safetensors, integers_become_floats_and_other_types_do_not)
     safetensors_close(file);
 }
 
+static uint64_t file_size(const char *path)
+{
+    struct stat info;
+
+    cr_assert_eq(stat(path, &info), 0);
+    return (uint64_t)info.st_size;
+}
+
+/* And what is cut off while it is open is an error, not the end. */
 Test(safetensors, what_is_written_is_read_back)
 {
     char folder[] = "/tmp/ditbench-safetensors-XXXXXX";
@@ -290,7 +303,13 @@ Test(safetensors, what_is_written_is_read_back)
     cr_assert_eq(memcmp(out, data, sizeof(data)), 0);
     cr_assert_eq(safetensors_find(file, "latent")->ndim, 2);
     cr_assert_eq(safetensors_find(file, "s")->ndim, 0);
-    cr_assert_eq((uintptr_t)safetensors_find(file, "latent")->data % 8, 0);
+    cr_assert_eq(safetensors_find(file, "latent")->first % 8, 0);
+    cr_assert_eq(safetensors_stamp(file)->size, file_size(path));
+    cr_assert_eq(truncate(path, (off_t)file_size(path) - 8), 0);
+    cr_assert_eq(safetensors_floats(file, safetensors_find(file, "s"), 0, 1, out), ST_IO);
+    cr_assert(strstr(status_message(), path), "%s", status_message());
+    uint64_t hash = 0;
+    cr_assert_eq(safetensors_hash(file, &hash), ST_IO);
     safetensors_close(file);
     cr_assert_eq(unlink(path), 0);
     cr_assert_eq(rmdir(folder), 0, "a temporary file was left");

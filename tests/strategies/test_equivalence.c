@@ -82,6 +82,25 @@ Test(equivalence, dit_on_8_ranks)
     check_world("dit-tiny", 8);
 }
 
+/* A bare forward is a warm-up step: every hybrid's is the serial one. */
+Test(equivalence, forwards)
+{
+    struct cell_setup setup = cell_setup_of("pixart-tiny");
+    struct cell_result want;
+    setup.forward = true;
+    cr_assert_eq(cell_run(&setup, "serial", 1, &want), ST_OK, "%s", status_text());
+    for (int i = 0; hybrid_at(i); i++) {
+        const char *spec = hybrid_at(i);
+        struct cell_result got;
+        cr_assert_eq(cell_run(&setup, spec, 1, &got), ST_OK, "%s: %s", spec, status_text());
+        cr_expect(
+            near_floats(spec, got.latent, want.latent, (int64_t)want.count, cell_tolerance(spec)),
+            "%s", spec);
+        cell_release(&got);
+    }
+    cell_release(&want);
+}
+
 static void check_pair(const char *spec, const char *reference, double tolerance)
 {
     struct cell_setup setup = cell_setup_of("pixart-tiny");

@@ -20,9 +20,7 @@ static enum status open_with_failure(struct thread_rank *self)
 {
     struct failing *f = self->arg;
     struct cell_result result = {0};
-    struct problem p = cell_problem(&f->setup);
-    struct latent_geometry g = problem_geometry(&p);
-    result.latent = calloc((size_t)(p.requests * g.channels * g.height * g.width), sizeof(float));
+    result.latent = calloc(cell_count(&f->setup), sizeof(float));
     arena_fail_after(self->rank == f->victim ? f->nth : -1);
     f->status[self->rank] = cell_run_rank(&f->setup, f->spec, self->world, self->dev, 1, &result);
     arena_fail_after(-1);
@@ -51,29 +49,22 @@ static void fail_every_allocation(const char *spec)
     cr_expect_lt(f.nth, 2000);
 }
 
-Test(failures, every_allocation_of_ulysses)
+Test(failures, every_allocation_of_each_strategy)
 {
-    fail_every_allocation("ulysses=2");
+    for (int i = 0; strategy_at(i); i++) {
+        const char *spec = hybrid_alone(strategy_at(i), true);
+        cr_assert(spec, "no line of the table is %s alone", strategy_at(i)->name);
+        fail_every_allocation(spec);
+    }
 }
-Test(failures, every_allocation_of_ring)
+
+/* One rank, which is a reference or has options. */
+Test(failures, every_allocation_on_one_rank)
 {
-    fail_every_allocation("ring=2");
-}
-Test(failures, every_allocation_of_tensor_and_cfg)
-{
-    fail_every_allocation("cfg=2,tensor=2");
-}
-Test(failures, every_allocation_of_pipefusion)
-{
-    fail_every_allocation("pipefusion=2:patches=3:warmup=1");
-}
-Test(failures, every_allocation_of_distrifusion)
-{
-    fail_every_allocation("distrifusion=2:warmup=1");
-}
-Test(failures, every_allocation_of_distrifusions_reference)
-{
-    fail_every_allocation("distrifusion=1:patches=2:warmup=1");
+    for (int i = 0; strategy_at(i); i++)
+        if (hybrid_alone(strategy_at(i), false))
+            fail_every_allocation(hybrid_alone(strategy_at(i), false));
+    fail_every_allocation("serial");
 }
 
 static void leave_in_step_two(void *self, int step)
@@ -127,11 +118,11 @@ static void abort_in_loop(const char *spec)
 
 Test(failures, abort_in_the_middle_of_a_loop)
 {
-    abort_in_loop("ulysses=2");
+    for (int i = 0; strategy_at(i); i++)
+        if (strategy_at(i)->volume) /* the others hear of nobody within a loop */
+            abort_in_loop(hybrid_alone(strategy_at(i), true));
     abort_in_loop("ring=3");
-    abort_in_loop("tensor=2");
     abort_in_loop("tensor=2:chunks=3");
-    abort_in_loop("pipefusion=2:patches=3:warmup=1");
-    abort_in_loop("distrifusion=2:warmup=1");
     abort_in_loop("cfg=2,ulysses=2");
+    abort_in_loop("pipefusion=2:patches=3:warmup=1,allgather=2");
 }

@@ -66,6 +66,7 @@ Test(plan, published_volumes_of_pixart_1024)
     uint64_t A = 4096ull * 1152 * 2 * 2; /* one activation of the whole sequence, both lanes */
     cr_expect_eq(wire(&p, "ulysses=8", 3, COMM_STEP), 4 * 7 * A / 8 / 8 * 28);
     cr_expect_eq(wire(&p, "ring=8", 3, COMM_STEP), 2 * 7 * A / 8 * 28);
+    cr_expect_eq(wire(&p, "allgather=8", 3, COMM_STEP), 2 * 7 * A / 8 * 28);
     cr_expect_eq(wire(&p, "tensor=8", 3, COMM_STEP), 2 * 2 * 7 * A / 8 * 28);
     cr_expect_eq(wire(&p, "distrifusion=8", 3, COMM_STEP), 2 * 7 * A / 8 * 28);
     cr_expect_eq(wire(&p, "distrifusion=8", 3, COMM_WARMUP_STEP), 2 * 7 * A / 8 * 28);
@@ -76,9 +77,22 @@ Test(plan, published_volumes_of_pixart_1024)
     cr_expect_eq(wire(&p, "cfg=2", 1, COMM_STEP), 4ull * 128 * 128 * 2);
     cr_expect_eq(wire(&p, "usp=8:ulysses=4", 0, COMM_STEP),
                  (4 * 3 * A / 8 / 4 + 2 * 1 * A / 2 / 4) * 28);
-    /* a ring behind a key store turns the whole store once for each patch */
+    /* hybrids: a ring behind a key store turns the whole store once for each patch, and so it is
+     * gathered; keys divide under tensor; guidance is exchanged by the stage with the head */
     cr_expect_eq(wire(&p, "pipefusion=2:patches=4,ring=2", 0, COMM_STEP),
                  A / 2 + 4 * 2 * A / 2 * 14);
+    cr_expect_eq(wire(&p, "pipefusion=2:patches=4,allgather=2", 0, COMM_STEP),
+                 A / 2 + 4 * 2 * A / 2 * 14);
+    cr_expect_eq(wire(&p, "allgather=4,ulysses=2", 0, COMM_STEP),
+                 (4 * 1 * A / 8 / 2 + 2 * 3 * A / 4 / 2) * 28);
+    cr_expect_eq(wire(&p, "distrifusion=4,tensor=2", 0, COMM_STEP),
+                 (2 * 3 * A / 4 / 2 + 2 * A / 4) * 28);
+    cr_expect_eq(wire(&p, "distrifusion=4,allgather=2", 0, COMM_STEP),
+                 (2 * 3 * A / 4 / 2 + 2 * 1 * A / 2) * 28);
+    cr_expect_eq(wire(&p, "ulysses=2,tensor=2", 0, COMM_STEP),
+                 (4 * 1 * A / 4 / 2 + 2 * A / 2) * 28);
+    cr_expect_eq(wire(&p, "cfg=2,pipefusion=4", 0, COMM_STEP), A / 2);
+    cr_expect_eq(wire(&p, "cfg=2,pipefusion=4", 3, COMM_STEP), 2 * 4ull * 128 * 128 * 2);
     cr_expect_float_eq(wire(&p, "ulysses=8", 0, COMM_STEP) / 1e6, 231.2, 0.05);
     cr_expect_float_eq(wire(&p, "ring=8", 0, COMM_STEP) / 1e6, 924.8, 0.05);
     cr_expect_float_eq(wire(&p, "tensor=8", 0, COMM_STEP) / 1e6, 1849.7, 0.05);
@@ -143,7 +157,6 @@ Test(plan, refusals_name_the_legal_values)
                         .text_tokens = config.text_tokens};
     expect_refused(&p, "ulysses=5", 5, "1, 2, 3, 4, 6, 12");
     expect_refused(&p, "tensor=8", 8, "1, 2, 3, 4, 6, 12");
-    expect_refused(&p, "tensor=2:chunks=257", 2, "1 to 256");
     expect_refused(&p, "ulysses=4,tensor=4", 16, "legal degrees");
     expect_refused(&p, "cfg=4", 4, "1, 2");
     expect_refused(&p, "data=3", 3, "1 to 2");
@@ -155,11 +168,47 @@ Test(plan, refusals_name_the_legal_values)
     expect_refused(&p, "distrifusion=2:patches=3", 2, "patches=2");
     expect_refused(&p, "pipefusion=2,distrifusion=2", 4, "both own the key store");
     expect_refused(&p, "pipefusion=1:patches=2,distrifusion=2", 2, "both own the key store");
+    expect_refused(&p, "allgather=2,ring=2", 4,
+                   "allgather and ring both own the keys of the other ranks; use one of them");
+    expect_refused(&p, "allgather=2,usp=4:ulysses=2", 8, "allgather and ring both own");
+    expect_refused(&p, "allgather=31", 31, "use fewer patches or ranks");
     expect_refused(&p, "pipefusion=2:patches=5,ring=8", 16, "fewer patches or ranks");
     expect_refused(&p, "ulysses=2", 4, "--ranks 2");
     expect_refused(&p, "serial", 2, "--ranks 1");
     p.guided = false;
     expect_refused(&p, "cfg=2", 2, "guidance");
+}
+
+/* Whatever the model and the size allow: no table of the program's is the limit. */
+Test(plan, wide_specifications_are_planned)
+{
+    struct dit_config config = load("pixart-alpha-1024");
+    struct problem p = pixart_1024(&config);
+    static const char *const specs[] = {
+        "ring=1024",        "distrifusion=129",        "pipefusion=2:patches=256,ring=64",
+        "distrifusion=256", "tensor=2:chunks=100000",  "pipefusion=1:patches=200,ulysses=16",
+        "data=1000,ring=4", "distrifusion=64,ring=64",
+    };
+    p.width = p.height = 4096;
+    p.requests = 1000;
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
+        struct spec spec;
+        struct plan *plan;
+        size_t bytes[ARENA_KINDS];
+        cr_assert_eq(spec_parse(specs[i], &spec), ST_OK, "%s", status_text());
+        int ranks = spec_ranks(&spec);
+        cr_assert_eq(plan_build(&p, &spec, ranks, ranks - 1, &plan), ST_OK, "%s: %s", specs[i],
+                     status_text());
+        cr_expect_eq(plan_memory(plan, bytes), ST_OK, "%s: %s", specs[i], status_text());
+        plan_close(plan);
+    }
+    config.heads = 258;
+    config.head_dim = 4;
+    struct spec spec;
+    struct plan *plan;
+    cr_assert_eq(spec_parse("ulysses=129", &spec), ST_OK);
+    cr_expect_eq(plan_build(&p, &spec, 129, 128, &plan), ST_OK, "%s", status_text());
+    plan_close(plan);
 }
 
 static const char *random_spec(uint64_t seed, char *text)
@@ -186,14 +235,13 @@ static const char *random_spec(uint64_t seed, char *text)
 static void count_work(const struct plan *plan, int *work, int layers, int tokens)
 {
     for (int l = 0; l < plan->n_lanes; l++) {
-        int lane = plan->lane[l].branch * plan->problem.requests + plan->lane[l].request;
+        struct lane at = plan_lane(plan, l);
+        int lane = at.branch * plan->problem.requests + at.request;
         for (int layer = plan->shard.layer_begin; layer < plan->shard.layer_end; layer++)
             for (int m = 0; m < plan->n_patches; m++) {
-                struct span span;
-                plan_span(plan, NULL, m, &span);
-                for (int r = 0; r < span.n; r++)
-                    for (int t = 0; t < span.run[r].count; t++)
-                        work[(lane * layers + layer) * tokens + span.run[r].begin + t]++;
+                struct token_run run = plan_share(plan, NULL, m);
+                for (int t = 0; t < run.count; t++)
+                    work[(lane * layers + layer) * tokens + run.begin + t]++;
             }
     }
 }
@@ -260,13 +308,11 @@ Test(plan, patches_are_whole_rows_and_parts_are_even)
         cr_assert_eq(plan_build(&p, &spec, 6, rank, &plan), ST_OK, "%s", status_text());
         cr_expect_eq(plan->shard.layer_end - plan->shard.layer_begin, 4);
         for (int m = 0; m < 4; m++) {
-            struct span span;
             int u = rank % 3;
             int tokens = rows[m] * 7;
-            cr_expect_eq(plan->patch[m].run[0].begin, begin[m]);
-            cr_expect_eq(plan->patch[m].run[0].count, tokens);
-            plan_span(plan, NULL, m, &span);
-            cr_expect_eq(span_count(&span), tokens / 3 + (u < tokens % 3));
+            cr_expect_eq(plan_patch(plan, m).begin, begin[m]);
+            cr_expect_eq(plan_patch(plan, m).count, tokens);
+            cr_expect_eq(plan_rows(plan, PLAN_OWN, NULL, m), tokens / 3 + (u < tokens % 3));
         }
         plan_close(plan);
     }

@@ -24,6 +24,8 @@ Test(spec, canonical_text)
     expect_canonical("pipefusion=1,cfg=1", 12, "serial");
     expect_canonical("tensor=2,ulysses=3,ring=2,cfg=2,data=4", 12,
                      "data=4,cfg=2,ring=2,ulysses=3,tensor=2");
+    expect_canonical("tensor=2,ulysses=3,allgather=2,distrifusion=2,pipefusion=2", 12,
+                     "pipefusion=2,distrifusion=2,allgather=2,ulysses=3,tensor=2");
     expect_canonical("ulysses=2,pipefusion=2:warmup=1:patches=4,cfg=2", 12,
                      "cfg=2,pipefusion=2:patches=4:warmup=1,ulysses=2");
     expect_canonical("pipefusion=1:patches=4:warmup=0", 12, "pipefusion=1:patches=4:warmup=0");
@@ -134,7 +136,9 @@ Test(registry, tables_are_complete_and_names_unique)
 {
     for (int i = 0; strategy_at(i); i++) {
         const struct strategy_ops *s = strategy_at(i);
-        cr_expect(s->name && s->summary && s->paper && s->seam && s->bytes && s->memory && s->plan);
+        cr_expect(s->name && s->summary && s->paper && s->seam && s->bytes && s->memory);
+        cr_expect((s->plan != NULL) != (s->expand != NULL), "%s", s->name);
+        cr_expect((s->parts != NULL) == (s->expand != NULL), "%s", s->name);
         cr_expect_eq(strategy_find(s->name), s);
         cr_expect_eq(strategy_order(s), i);
         for (int k = 0; k < i; k++)

@@ -2,6 +2,7 @@
 /* Runs small cells; what is asserted about them is in the tests. */
 #include "tests/support/cells.h"
 
+#include "kernels/base/rng.h"
 #include "tests/support/near.h"
 #include "tests/support/threads.h"
 
@@ -32,7 +33,17 @@ struct problem cell_problem(const struct cell_setup *setup)
         .guided = true,
         .text_tokens = setup->config.text_tokens,
         .dtype = setup->dtype,
+        .all_channels = setup->forward,
     };
+}
+
+/* The specification of a text, with the test's own strategy. */
+static enum status parse(const struct cell_setup *setup, const char *text, struct spec *out)
+{
+    TRY(spec_parse(text, out));
+    if (setup->own)
+        out->item[out->n++] = *setup->own;
+    return ST_OK;
 }
 
 /* `what` names a line of one side; the other must have it too, unless it is empty. */
@@ -100,6 +111,27 @@ static enum status loop_and_gather(struct run *run, int loops, struct cell_resul
     return st;
 }
 
+/* One bare call on a latent of each lane's own. */
+static enum status forward(struct run *run, uint64_t seed, struct cell_result *out)
+{
+    const struct problem *p = &run_plan(run)->problem;
+    struct latent_geometry g = problem_geometry(p);
+    int rows = p->requests * problem_branches(p);
+    int64_t count = (int64_t)rows * g.channels * g.height * g.width;
+    float *x = malloc((size_t)count * sizeof *x);
+    float *timestep = malloc((size_t)rows * sizeof *timestep);
+    BUG_ON(!x || !timestep, "no memory for %lld latents", (long long)count);
+    rng_uniform(seed, 99, 0, count, x);
+    for (int r = 0; r < rows; r++)
+        timestep[r] = 700.0f - 100.0f * (float)r;
+    enum status st = run_forward(run, x, timestep, out->latent);
+    free(x);
+    free(timestep);
+    out->bytes_match = true; /* closed forms are those of a loop */
+    match_memory(run, out);
+    return st;
+}
+
 static enum status open_inputs(const struct cell_setup *setup, const struct problem *p,
                                struct run_inputs *in)
 {
@@ -109,7 +141,8 @@ static enum status open_inputs(const struct cell_setup *setup, const struct prob
     TRY(prompt_open_synthetic(&setup->config, p->requests, p->guided, p->width, p->height,
                               setup->seed, &prompt));
     in->prompt = prompt;
-    TRY(sampler_open(&setup->config.sampler, p->steps, problem_tokens(p), &sampler));
+    if (!setup->forward)
+        TRY(sampler_open(&setup->config.sampler, p->steps, problem_tokens(p), &sampler));
     in->sampler = sampler;
     in->guidance = 4.0f;
     in->seed = setup->seed;
@@ -125,7 +158,7 @@ enum status cell_run_rank(const struct cell_setup *setup, const char *text, stru
     struct spec spec;
     struct plan *plan = NULL;
     struct run *run = NULL;
-    enum status st = spec_parse(text, &spec);
+    enum status st = parse(setup, text, &spec);
     if (st == ST_OK)
         st = plan_build(&problem, &spec, comm_size(world), comm_rank(world), &plan);
     if (st == ST_OK)
@@ -133,7 +166,7 @@ enum status cell_run_rank(const struct cell_setup *setup, const char *text, stru
     if (st == ST_OK)
         st = run_open(plan, &in, dev, world, &run);
     if (st == ST_OK)
-        st = loop_and_gather(run, loops, out);
+        st = setup->forward ? forward(run, setup->seed, out) : loop_and_gather(run, loops, out);
     run_close(run);
     plan_close(plan);
     prompt_close((struct prompt *)in.prompt);
@@ -157,15 +190,22 @@ static enum status run_cell_rank(struct thread_rank *self)
     return cell_run_rank(t->setup, t->spec, self->world, dev, t->loops, &t->result[self->rank]);
 }
 
+size_t cell_count(const struct cell_setup *setup)
+{
+    struct problem p = cell_problem(setup);
+    struct latent_geometry g = problem_geometry(&p);
+    int images = p.requests * (setup->forward ? problem_branches(&p) : 1);
+    int channels = setup->forward ? setup->config.out_channels : g.channels;
+    return (size_t)images * (size_t)channels * (size_t)g.height * (size_t)g.width;
+}
+
 enum status cell_run(const struct cell_setup *setup, const char *spec, int loops,
                      struct cell_result *out)
 {
     struct cell_result result[THREADS_MAX] = {0};
-    struct problem p = cell_problem(setup);
-    struct latent_geometry g = problem_geometry(&p);
     int ranks = cell_ranks(setup, spec);
     memset(out, 0, sizeof *out);
-    out->count = (size_t)setup->requests * (size_t)g.channels * (size_t)g.height * (size_t)g.width;
+    out->count = cell_count(setup);
     out->latent = malloc(out->count * sizeof *out->latent);
     out->bytes_match = out->memory_match = true;
     for (size_t i = 0; i < out->count; i++)
@@ -192,7 +232,7 @@ void cell_release(struct cell_result *result)
 static void expanded(const struct cell_setup *setup, const char *text, struct spec *out)
 {
     struct spec spec;
-    BUG_ON(spec_parse(text, &spec) != ST_OK, "%s", status_text());
+    BUG_ON(parse(setup, text, &spec) != ST_OK, "%s", status_text());
     BUG_ON(spec_expand(&spec, setup->config.heads, out) != ST_OK, "%s", status_text());
 }
 
@@ -217,7 +257,7 @@ int cell_output_rank(const struct cell_setup *setup, const char *text)
     struct problem problem = cell_problem(setup);
     struct spec spec;
     struct plan *plan;
-    BUG_ON(spec_parse(text, &spec) != ST_OK, "%s", status_text());
+    BUG_ON(parse(setup, text, &spec) != ST_OK, "%s", status_text());
     BUG_ON(plan_build(&problem, &spec, cell_ranks(setup, text), 0, &plan) != ST_OK, "%s",
            status_text());
     int rank = plan_output_rank(plan);
@@ -244,125 +284,4 @@ double cell_tolerance(const char *text)
         if (spec.item[i].ops->reorders_sums)
             return 1e-4;
     return 1e-5;
-}
-
-/* Every world size from 1 to 8, every pair of strategies that may meet, deep hybrids, uneven parts;
- * chunks that divide the rows, that do not, and more of them than rows. */
-static const char *const hybrids[] = {
-    "serial",
-    "pipefusion=1:patches=3:warmup=1",
-    "pipefusion=1:patches=5:warmup=0",
-    "tensor=1:chunks=3",
-    "distrifusion=1:patches=3:warmup=1",
-    /* 2 */
-    "data=2",
-    "cfg=2",
-    "ulysses=2",
-    "ring=2",
-    "usp=2",
-    "usp=2:ulysses=1",
-    "tensor=2",
-    "tensor=2:chunks=4",
-    "tensor=2:chunks=7",
-    "tensor=2:chunks=200",
-    "pipefusion=2",
-    "pipefusion=2:patches=1",
-    "pipefusion=2:patches=4:warmup=2",
-    "pipefusion=2:patches=5:warmup=0",
-    "pipefusion=2:patches=3:warmup=5",
-    "pipefusion=2:patches=2:warmup=9",
-    "pipefusion=2:patches=2:layers=3/5",
-    "distrifusion=2",
-    "distrifusion=2:warmup=0",
-    "distrifusion=2:warmup=2",
-    "distrifusion=2:warmup=5",
-    "ulysses=2,pipefusion=1:patches=3:warmup=1",
-    "ring=2,pipefusion=1:patches=2:warmup=0",
-    "tensor=2,distrifusion=1:patches=2:warmup=1",
-    "tensor=2:chunks=50,distrifusion=1:patches=2:warmup=1",
-    "ulysses=2,distrifusion=1:patches=3:warmup=1",
-    "ring=2,distrifusion=1:patches=3:warmup=0",
-    /* 3 */
-    "ulysses=3",
-    "ring=3",
-    "tensor=3",
-    "tensor=3:chunks=7",
-    "pipefusion=3:patches=4:warmup=1",
-    "distrifusion=3",
-    /* 4 */
-    "ulysses=4",
-    "ring=4",
-    "usp=4:ulysses=2",
-    "tensor=4",
-    "pipefusion=4",
-    "pipefusion=4:patches=2:warmup=1",
-    "distrifusion=4:warmup=1",
-    "cfg=2,ulysses=2",
-    "cfg=2,ring=2",
-    "cfg=2,tensor=2",
-    "cfg=2,data=2",
-    "cfg=2,pipefusion=2:patches=3:warmup=1",
-    "cfg=2,distrifusion=2",
-    "data=2,ulysses=2",
-    "data=2,ring=2",
-    "data=2,tensor=2",
-    "data=2,pipefusion=2:patches=3:warmup=0",
-    "data=2,distrifusion=2",
-    "pipefusion=2:patches=2:warmup=1,ulysses=2",
-    "pipefusion=2:patches=3:warmup=0,ulysses=2",
-    "pipefusion=2:patches=2:warmup=1,ring=2",
-    "pipefusion=2:patches=3:warmup=1,tensor=2",
-    "pipefusion=2:patches=3:warmup=1,tensor=2:chunks=30",
-    "distrifusion=2:warmup=1,ulysses=2",
-    "distrifusion=2:warmup=1,ring=2",
-    "distrifusion=2:warmup=0,tensor=2",
-    "distrifusion=2:warmup=1,tensor=2:chunks=5",
-    "ulysses=2,tensor=2",
-    "ring=2,tensor=2",
-    /* 5 */
-    "ring=5",
-    "pipefusion=5:patches=5:warmup=1",
-    "distrifusion=5",
-    /* 6 */
-    "ulysses=6",
-    "usp=6:ulysses=3",
-    "usp=6:ulysses=2",
-    "tensor=6",
-    "pipefusion=3:patches=3:warmup=1,ulysses=2",
-    "cfg=2,pipefusion=3:patches=5:warmup=1",
-    "distrifusion=3:warmup=1,cfg=2",
-    "ulysses=3,tensor=2",
-    "ring=3,tensor=2:chunks=3",
-    "data=2,ring=3",
-    /* 7 */
-    "ring=7",
-    "pipefusion=7:patches=2:warmup=1",
-    /* 8 */
-    "ring=8",
-    "pipefusion=8:patches=4:warmup=1",
-    "usp=8:ulysses=4",
-    "cfg=2,pipefusion=2:patches=4:warmup=1,ulysses=2",
-    "cfg=2,pipefusion=2:patches=2:warmup=1,ring=2",
-    "cfg=2,pipefusion=2:patches=2:warmup=1,tensor=2",
-    "cfg=2,usp=4:ulysses=2",
-    "cfg=2,ulysses=2,tensor=2",
-    "data=2,cfg=2,ulysses=2",
-    "data=2,cfg=2,pipefusion=2:patches=5:warmup=1",
-    "data=2,cfg=2,distrifusion=2",
-    "pipefusion=2:patches=2:warmup=1,ring=2,ulysses=2",
-    "pipefusion=2:patches=2:warmup=0,ring=2,tensor=2",
-    "pipefusion=2:patches=3:warmup=1,ulysses=2,tensor=2",
-    "pipefusion=4:patches=4:warmup=2,ulysses=2",
-    "distrifusion=2:warmup=1,ring=2,ulysses=2",
-    "distrifusion=2:warmup=1,ulysses=2,tensor=2",
-    "cfg=2,distrifusion=2:warmup=0,ulysses=2",
-    "cfg=2,distrifusion=4:warmup=1",
-    "ring=2,ulysses=2,tensor=2",
-    "data=2,pipefusion=2:patches=2:warmup=1,tensor=2",
-    "pipefusion=2:patches=3:warmup=1,ulysses=2,tensor=2:chunks=6",
-};
-
-const char *hybrid_at(int index)
-{
-    return index >= 0 && index < (int)(sizeof hybrids / sizeof hybrids[0]) ? hybrids[index] : NULL;
 }

@@ -14,6 +14,9 @@ struct cell_setup {
     struct device *const *devices; /* cell_run's, one for each rank; borrowed. NULL: a CPU device of
                                       its own for each */
     bool graph;                    /* run_inputs.graph */
+    bool forward;                  /* one bare transformer call instead of loops */
+    const struct spec_item *own;   /* (optional) a strategy of the test's own, appended to every
+                                      specification; it need not be in the registry */
 };
 
 /* preset: "pixart-tiny" or "dit-tiny". 96 x 80 pixels (6 x 5 tokens), 5 steps, 2 requests; fp32 on
@@ -23,8 +26,9 @@ struct cell_setup cell_setup_of(const char *preset);
 struct problem cell_problem(const struct cell_setup *setup);
 
 struct cell_result {
-    size_t count;  /* floats of the latents */
-    float *latent; /* [requests, C, h, w]; freed by cell_release */
+    size_t count;  /* floats of the latents, cell_count */
+    float *latent; /* [requests, C, h, w], or of a forward [lanes, Cout, h, w]; freed by
+                      cell_release */
     bool bytes_match, memory_match;
     char mismatch[256]; /* what did not match */
 };
@@ -32,6 +36,8 @@ struct cell_result {
 /* One rank of a cell; latents are written by the output rank only. Collective. */
 enum status cell_run_rank(const struct cell_setup *setup, const char *spec, struct comm *world,
                           struct device *dev, int loops, struct cell_result *out);
+
+size_t cell_count(const struct cell_setup *setup);
 
 /* All ranks as threads. */
 enum status cell_run(const struct cell_setup *setup, const char *spec, int loops,
@@ -52,7 +58,10 @@ double cell_distance(const struct cell_result *got, const struct cell_result *wa
 /* 1e-5 where only data moves, 1e-4 where sums are reordered. */
 double cell_tolerance(const char *spec);
 
-/* Every specification that the equivalence tests cover; NULL past the end. */
+/* hybrids.c: every specification that the equivalence tests cover; NULL past the end. */
 const char *hybrid_at(int index);
+
+/* The first of them that is this strategy and no other, on several ranks or on one; NULL: none. */
+const char *hybrid_alone(const struct strategy_ops *ops, bool several);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "kernels/comm/comm.h"
 
-enum { THREADS_MAX = 64 };
+enum { THREADS_MAX = 512 };
 
 struct thread_rank {
     int rank, size;

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Texts in columns: UTF-8, one column a character. Not their escaping. */
+#ifndef HARNESS_BASE_TEXT_H
+#define HARNESS_BASE_TEXT_H
+
+#include <stddef.h>
+
+enum { TEXT_NUMBER = 48 };
+
+/* Characters of a text: the bytes that begin one. */
+int text_columns(const char *text);
+
+/* At most `columns` (at least 5) characters, with "..." for what is left out in the middle. Cut at
+ * `size` bytes. Returns buffer. */
+char *text_shorten(const char *text, int columns, size_t size, char *buffer);
+
+/*
+ * The first line of a text that is folded to `columns` characters: its bytes, and in *next where
+ * the second begins (the text's end: there is none). Lines end at a blank, else behind a comma
+ * or slash, else anywhere.
+ */
+int text_fold(const char *text, int columns, const char **next);
+
+/* A number for people: four digits, or all before the point. TEXT_NUMBER bytes. Returns buffer. */
+char *text_number(double value, char buffer[TEXT_NUMBER]);
+
+#endif

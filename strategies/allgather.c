@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All-gather of keys: tokens are split; before attention every rank gathers the keys and values of
+ * all, and attends over them with its own queries. Exact. (Llama 3, Dubey et al. 2024, 2407.21783,
+ * section 3.3.2; for images vLLM-Omni's all-gather-KV.) Behind a key store the stored shares are
+ * gathered, once for each patch.
+ */
+#include "strategies/strategy.h"
+
+struct allgather {
+    struct comm *comm;
+    int ranks, rank;
+    int *begin;          /* [ranks + 1] rows of each rank among all, whatever the patch */
+    struct tensor k, v;  /* [B, all keys, h, D] */
+    struct tensor *part; /* [ranks] of a gather that is being posted */
+};
+
+static enum status allgather_plan(struct strategy *me, struct plan *plan)
+{
+    TRY(plan_split_tokens(plan, me->axis, false));
+    return plan_claim(plan, &plan->attend[ATTN_COLLECT], "keys of the other ranks", me);
+}
+
+/* My keys and my values to every peer, in each layer and lane. */
+static enum status allgather_volume(const struct strategy *me, const struct plan *plan,
+                                    struct volume *out)
+{
+    uint64_t P = (uint64_t)plan->mesh.size[me->axis];
+    uint64_t L = (uint64_t)plan_layers(plan);
+    int rows = plan_rows(plan, PLAN_KEYS, NULL, PATCH_ALL);
+    struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_GATHER};
+    whole.calls = L * 2 * (uint64_t)plan->n_lanes;
+    whole.api_bytes = L * 2 * volume_heads_bytes(plan, rows, plan->heads);
+    whole.wire_bytes = whole.api_bytes * (P - 1);
+    /* a store's shares go again for each patch; without a store there is one */
+    volume_add_steps(out, plan, &whole, VOLUME_BY_PASS);
+    return ST_OK;
+}
+
+static enum status allgather_init(struct strategy *me, struct run *run)
+{
+    struct allgather *g = me->state;
+    const struct plan *plan = run_plan(run);
+    struct arena *arena = run_arena(run, ARENA_BUFFERS);
+    g->comm = run_comm(run, me->axis, 0);
+    g->ranks = plan->mesh.size[me->axis];
+    g->rank = plan->coord[me->axis];
+    TRY(arena_host(arena, ((size_t)g->ranks + 1) * sizeof *g->begin, (void **)&g->begin));
+    TRY(arena_host(arena, (size_t)g->ranks * sizeof *g->part, (void **)&g->part));
+    for (int r = 0; r < g->ranks; r++)
+        g->begin[r + 1] = g->begin[r] + plan_peer_rows(plan, PLAN_KEYS, me->axis, r, PATCH_ALL);
+    const int64_t dim[4] = {plan->n_lanes, g->begin[g->ranks], plan->heads,
+                            plan->problem.config->head_dim};
+    TRY(run_tensor(run, ARENA_BUFFERS, 4, dim, &g->k));
+    return run_tensor(run, ARENA_BUFFERS, 4, dim, &g->v);
+}
+
+/* My rows go to their place among all, and from there to everybody, lane by lane: a rank's rows of
+ * a lane lie together. */
+static enum status post_gather(struct allgather *g, const struct tensor *mine,
+                               const struct tensor *all, struct queue *q, struct comm_req *req)
+{
+    struct tensor own = tensor_slice(all, 1, g->begin[g->rank], mine->dim[1]);
+    TRY(op_copy(q, &own, mine));
+    for (int64_t b = 0; b < all->dim[0]; b++) {
+        struct tensor lane = tensor_at(all, b);
+        for (int r = 0; r < g->ranks; r++)
+            g->part[r] = tensor_slice(&lane, 0, g->begin[r], g->begin[r + 1] - g->begin[r]);
+        TRY(comm_all_gather(g->comm, &g->part[g->rank], g->part, q, req));
+    }
+    return ST_OK;
+}
+
+static enum status allgather_attend(struct strategy *me, const struct attn_call *call)
+{
+    struct allgather *g = me->state;
+    struct attn_call in = *call;
+    struct comm_req req = {0};
+    in.k = g->k;
+    in.v = g->v;
+    TRY(comm_group_begin(g->comm));
+    TRY(post_gather(g, &call->k, &in.k, call->queue, &req));
+    TRY(post_gather(g, &call->v, &in.v, call->queue, &req));
+    TRY(comm_group_end(g->comm));
+    TRY(comm_wait(&req, call->queue));
+    return attn_inner(me, &in);
+}
+
+const struct strategy_ops strategy_allgather = {
+    .name = "allgather",
+    .summary = "tokens are split; keys and values of all ranks are gathered before attention",
+    .paper = "Llama 3 (2407.21783)",
+    .seam = "attend: collect",
+    .bytes = "2(N-1) * A/N * L",
+    .memory = "activations / N, keys of all tokens for one layer; weights whole",
+    .state_size = sizeof(struct allgather),
+    .plan = allgather_plan,
+    .volume = allgather_volume,
+    .init = allgather_init,
+    .attend = allgather_attend,
+};

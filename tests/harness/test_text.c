@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Texts by characters: shortened, folded; numbers for people. */
+#include "harness/base/text.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static void shortens(const char *text, int columns, const char *want)
+{
+    char buffer[64];
+    cr_assert_str_eq(text_shorten(text, columns, sizeof buffer, buffer), want);
+}
+
+Test(text, long_ones_lose_their_middle)
+{
+    shortens("short", 9, "short");
+    shortens("exactly_9", 9, "exactly_9");
+    shortens("0123456789", 9, "012...789");
+    shortens("0123456789", 8, "01...789");
+    shortens("é1234567€9", 9, "é12...7€9"); // whole characters
+    cr_assert_eq(text_columns("é1€"), 3);
+}
+
+static void folds(const char *text, int columns, const char *want)
+{
+    char all[256] = "";
+    for (const char *line = text, *next; *line; line = next) {
+        int n = text_fold(line, columns, &next);
+        cr_assert(next > line, "no way forward");
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%.*s|", n, line);
+    }
+    cr_assert_str_eq(all, want);
+}
+
+Test(text, lines_end_at_blanks_then_commas_then_anywhere)
+{
+    folds("one two three", 7, "one two|three|");
+    folds("one two three", 8, "one two|three|");
+    folds("one", 7, "one|");
+    folds("", 7, "");
+    folds("cfg=2,ring=2", 8, "cfg=2,|ring=2|");
+    folds("a/path/of/parts", 8, "a/path/|of/parts|");
+    folds("unbroken", 3, "unb|rok|en|");
+    folds("ééé é", 3, "ééé|é|");
+    folds(" a", 1, " |a|");
+}
+
+Test(text, numbers_have_four_digits_or_all_before_the_point)
+{
+    static const struct {
+        double value;
+        const char *want;
+    } row[] = {{0, "0.000"},      {0.2625, "0.263"},  {1.5, "1.500"},         {12.345, "12.35"},
+               {123.45, "123.5"}, {98765.4, "98765"}, {0.000123, "1.23e-04"}, {-2.5, "-2.500"}};
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        char text[TEXT_NUMBER];
+        cr_assert_str_eq(text_number(row[i].value, text), row[i].want);
+    }
+}
