@@ -111,10 +111,10 @@ named(text, unit, logarithmic) = unit eq '' && !logarithmic ? text : \
     text.' ('.unit.(unit ne '' && logarithmic ? ', ' : '').(logarithmic ? 'logarithmic' : '').')'
 
 # Points of one x that would cover each other stand side by side: the data holds how many places each moves. A place is at most
-# 8 pixels, px being the width of the axis, and less where rank counts or the frame are near.
+# 7 pixels, px being the width of the axis, and less where rank counts or the frame are near.
 x_span = "(x_log ? log(x_high / x_low) / log(2) : x_high - x_low)"
 x_room = "(x_log ? log(x_tic[1] / x_low) / log(2) : x_tic[1] - x_low)"
-step(px) = places > 0 ? least(8 * @x_span / px, least(0.45 * x_gap / places, 0.9 * @x_room / places)) : 0
+step(px) = places > 0 ? least(7 * @x_span / px, least(0.45 * x_gap / places, 0.9 * @x_room / places)) : 0
 moved(x, by, px) = by == 0 ? x : x_log ? x * 2 ** (by * step(px)) : x + by * step(px)
 
 # ---- bars: their layout and what stands around them. They want bar_high (pixels a bar), entries and entry_letters of the legend ----

@@ -64,6 +64,9 @@ enum status plot_chart_end(struct plot_chart *chart, enum status st);
 void plot_note_loops(struct plot_chart *chart, int n, const struct plot_point *points,
                      const char *bars);
 
+/* That points stand aside, and the number `places` for the template. */
+void plot_note_places(struct plot_chart *chart, double places);
+
 /* Which rows are noisy, and the number `noisy` for the template. */
 void plot_note_noisy(struct plot_chart *chart, int n, const struct plot_point *points,
                      bool with_size);

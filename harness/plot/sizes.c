@@ -153,7 +153,6 @@ static enum status put_panels(FILE *out, struct sizes *s, const struct plot_axis
         keep_drawn(s, p, m);
     }
     fputs("EOD\n", out);
-    plot_gnuplot_number(out, "places", s->places);
     free(legend);
     return ST_OK;
 }
@@ -182,6 +181,7 @@ static enum status fill(struct plot_chart *chart, const struct plot_setting *set
     plot_points_scale(s->n, s->points, scale);
     put_axes(chart->out, setting, s, &axis);
     TRY(put_panels(chart->out, s, &axis));
+    plot_note_places(chart, s->places);
     int n = s->begin[s->panels];
     plot_note_loops(chart, n, s->drawn, "p10 to p90");
     for (int p = 0; p < s->panels; p++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a line of a results file: refused, or a record that is written and read back
  * unchanged. */
-#include "harness/record/record.h"
+#include "harness/record/list.h"
 #include "harness/report/table.h"
 
 #include <stdlib.h>
@@ -17,6 +17,21 @@ static char *line_of(const struct record *record, size_t *size)
     return line;
 }
 
+/* As a file: its records are packed, and are the same. */
+static void read_list(const char *line, size_t size)
+{
+    struct record_list list;
+    struct record_tail tail;
+    size_t again_size;
+    FILE *in = fmemopen((void *)line, size, "r");
+    BUG_ON(!in || record_list_read(in, &list, &tail) != ST_OK || list.n != 1, "%s", status_text());
+    char *again = line_of(list.v[0], &again_size);
+    BUG_ON(strcmp(line, again) != 0, "packs differently:\n%s%s", line, again);
+    free(again);
+    record_list_release(&list);
+    fclose(in);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct record *record, *copy;
@@ -30,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     BUG_ON(record_read(once, once_size, 1, &copy) != ST_OK, "%s", status_text());
     char *twice = line_of(copy, &twice_size);
     BUG_ON(strcmp(once, twice) != 0, "reads back differently:\n%s%s", once, twice);
+    read_list(once, once_size);
     BUG_ON(record_cell_id(&copy->cell, id) != ST_OK, "%s", status_text());
     record_summarise(copy);
     record_judge(copy);

@@ -138,9 +138,9 @@ Test(cells, exchange_and_graph_are_part_of_a_curve)
     cr_assert_eq(g->n, 3);
     cr_assert_eq(plot_points_of(g, points), 3);
     cr_assert_eq(plot_points_sort(3, points), 3);
-    cr_assert_str_eq(points[0].label, "ulysses, exchange auto, graph off");
-    cr_assert_str_eq(points[1].label, "ulysses, exchange auto, graph on");
-    cr_assert_str_eq(points[2].label, "ulysses, exchange lsa, graph on");
+    cr_assert_str_eq(points[0].label, "ulysses");
+    cr_assert_str_eq(points[1].label, "ulysses, exchange lsa");
+    cr_assert_str_eq(points[2].label, "ulysses, graph off");
 }
 
 Test(cells, strategies_choose_and_make_each_combination_a_curve)
@@ -255,6 +255,9 @@ Test(cells, lines_go_over_no_rank_count_that_nobody_ran)
     add(rows_ok("ulysses=2", 2, 50));
     add(rows_failed("ulysses=3", 3, ENDING_UNSUPPORTED, "16 heads"));
     add(rows_ok("ulysses=4", 4, 50));
+    add(rows_failed("ulysses=5", 5, ENDING_UNSUPPORTED, "16 heads"));
+    add(rows_ok("data=4", 4, 50));
+    add(rows_ok("data=6", 6, 50));
     add(rows_ok("tensor=2", 2, 50));
     add(rows_ok("tensor=4", 4, 50));
     add(rows_ok("tensor=16", 16, 50));
@@ -265,6 +268,7 @@ Test(cells, lines_go_over_no_rank_count_that_nobody_ran)
     cr_assert(plot_group_joins(g, "ring", 3, 4));
     cr_assert_not(plot_group_joins(g, "ring", 4, 8), "6 failed");
     cr_assert(plot_group_joins(g, "ulysses", 2, 4), "3 was refused");
+    cr_assert(plot_group_joins(g, "data", 4, 6), "5 was run by none");
     cr_assert_not(plot_group_joins(g, "tensor", 2, 4), "3 was not tried");
     cr_assert_not(plot_group_joins(g, "tensor", 4, 16), "more than the double");
     cr_assert_not(plot_group_joins(g, "best hybrid", 1, 4));
