@@ -68,9 +68,9 @@ unset key
 # A canvas of w x h pixels of 1/96 inch. A PNG has twice as many each way; a PDF has whole points.
 points(px) = (int(0.75 * px + 0.5) + 0.01) / 72
 canvas(w, h) = format eq 'png' \
-    ? sprintf("set terminal pngcairo noenhanced font 'DejaVu Sans,9' background '#ffffff' rounded size %d,%d fontscale 2 linewidth 2 pointscale 2", 2 * w, 2 * h) \
+    ? sprintf("set terminal pngcairo noenhanced font 'DejaVu Sans,9' background '#ffffff' rounded size %d,%d fontscale 2 linewidth 2 pointscale 2 dashlength 0.6", 2 * w, 2 * h) \
     : format eq 'pdf' \
-    ? sprintf("set terminal pdfcairo noenhanced font 'DejaVu Sans,9' background '#ffffff' rounded size %.5fin,%.5fin fontscale 0.75 linewidth 1", points(w), points(h)) \
+    ? sprintf("set terminal pdfcairo noenhanced font 'DejaVu Sans,9' background '#ffffff' rounded size %.5fin,%.5fin fontscale 0.75 linewidth 1 dashlength 1.2", points(w), points(h)) \
     : sprintf("set terminal svg noenhanced font 'sans-serif,12' background '#ffffff' rounded size %d,%d", w, h)
 title_font = format eq 'svg' ? 'sans-serif Bold,15' : 'DejaVu Sans:Bold,11.5'
 small_font = format eq 'svg' ? 'sans-serif,11' : 'DejaVu Sans,8.25'
@@ -83,7 +83,7 @@ frame(w, h) = canvas(w, h).'; set output name.".".format; '. \
     'do for [i = 1:notes] { set label 40 + i note[i] at screen 16.0 / '.w.', screen (notes_px - line_px * (i - 1) - 4.0) / '.h.' left font small_font textcolor rgb faint }'
 
 # ---- layout: where the legend goes. Beside the picture, unless the width that is wanted leaves that less than `least` pixels ----
-legend_px = 62 + 7.4 * columns
+legend_px = 70 + 7.4 * columns
 legend_line = 18.5
 beside(left, least) = wanted_px == 0 || wanted_px - left - legend_px >= least
 legend_columns(px) = most(1, int((wanted_px - 16) / px))
@@ -97,9 +97,9 @@ entry_x(k) = legend_left + legend_px * ((k - 1) / legend_rows(entries))
 entry_y(k) = legend_top + 9 + legend_line * ((k - 1) % legend_rows(entries))
 sx(px) = px / real(width)
 sy(px) = 1 - px / real(height)
-entry_text = "at screen sx(entry_x(k) + 42), sy(entry_y(k)) left textcolor rgb ink"
-entry_mark = "at screen sx(entry_x(k) + 17), sy(entry_y(k)) point"
-entry_line = "from screen sx(entry_x(k)), sy(entry_y(k)) to screen sx(entry_x(k) + 34), sy(entry_y(k)) nohead"
+entry_text = "at screen sx(entry_x(k) + 50), sy(entry_y(k)) left textcolor rgb ink"
+entry_mark = "at screen sx(entry_x(k) + 21), sy(entry_y(k)) point"
+entry_line = "from screen sx(entry_x(k)), sy(entry_y(k)) to screen sx(entry_x(k) + 42), sy(entry_y(k)) nohead"
 entry_box  = "rect from screen sx(entry_x(k)), sy(entry_y(k) - 5) to screen sx(entry_x(k) + 30), sy(entry_y(k) + 5)"
 curve_entry = "set arrow 1000 + k @entry_line @curve_line; set label 1000 + k label[i] @entry_text; set label 1200 + k '' @entry_mark @curve_point"
 noisy_entry = "set label 1000 + k 'noisy' @entry_text; set label 1200 + k '' @entry_mark @noisy_point"
@@ -116,3 +116,27 @@ x_span = "(x_log ? log(x_high / x_low) / log(2) : x_high - x_low)"
 x_room = "(x_log ? log(x_tic[1] / x_low) / log(2) : x_tic[1] - x_low)"
 step(px) = places > 0 ? least(8 * @x_span / px, least(0.45 * x_gap / places, 0.9 * @x_room / places)) : 0
 moved(x, by, px) = by == 0 ? x : x_log ? x * 2 ** (by * step(px)) : x + by * step(px)
+
+# ---- bars: their layout and what stands around them. They want bar_high (pixels a bar), entries and entry_letters of the legend ----
+# Where strategies would leave the bars no room, they stand above them.
+number_px = 90
+bar_layout = "legend_px = 70 + 7.4 * entry_letters; label_px = 24 + 7.2 * most(columns, 12); \
+    above = wanted_px > 0 && wanted_px - label_px - number_px - 16 < 160; \
+    label_px = above ? 26 : label_px; bar_px = above ? bar_high + 14 : bar_high; \
+    is_beside = !above && beside(label_px + number_px, 200); \
+    plot_px = wanted_px == 0 ? 520 : most(60, wanted_px - label_px - number_px - (is_beside ? legend_px : 16)); \
+    rows = most(height_rows + 1, is_beside ? legend_line * entries / bar_px : 0); \
+    below_px = 58 + legend_h(entries); \
+    width = wanted_px == 0 ? label_px + plot_px + number_px + legend_px : wanted_px; \
+    height = head_px + bar_px * rows + below_px + notes_px; \
+    legend_left = is_beside ? label_px + plot_px + number_px + 10 : 16; \
+    legend_top = is_beside ? head_px : height - notes_px - below_px + 58"
+bar_frame = "set lmargin at screen label_px / width; set rmargin at screen (label_px + plot_px) / width; \
+    set tmargin at screen 1 - real(head_px) / height; set bmargin at screen (notes_px + below_px) / real(height); \
+    set yrange [rows : 0.4]; set grid xtics noytics lt 1 lw 0.8 lc rgb grid; set border 1; unset ytics"
+bar_label_above = "bar[i] at graph 0, first bar_y[i] - 0.36 left offset character 0.2, 0 font small_font textcolor rgb ink"
+bar_label_left = "bar[i] at graph 0, first bar_y[i] right offset character -0.8, 0 textcolor rgb ink"
+bar_heading = "heading[i] at screen 16.0 / width, first heading_y[i] left font title_font textcolor rgb ink"
+bar_top(y) = y - (above ? 0.12 : 0.34)
+bar_end(y) = y + 0.34
+bar_middle(y) = (bar_top(y) + bar_end(y)) / 2

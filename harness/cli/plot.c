@@ -39,7 +39,8 @@ static const struct args_option own[] = {
     {"with", KEY_WITH, "CSV",
      "lays a published figure over the speed-ups; may be given again (results/published/*.csv)"},
     {"settings", KEY_SETTINGS, "N|all",
-     "charts of so many settings, those with most rows (default: all up to 50)"},
+     "charts of so many settings (file, host, commit, model, size, ...), those with most rows; "
+     "default: all, or few where there are over 50"},
     {NULL, 0, NULL, NULL},
 };
 

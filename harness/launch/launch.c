@@ -7,7 +7,7 @@
 #include "harness/base/interrupt.h"
 #include "harness/launch/log.h"
 #include "harness/launch/process.h"
-#include "kernels/base/clock.h"
+#include "harness/launch/timeout.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,8 +34,8 @@ struct watch {
 
     char phase[40];
     long done, total;
-    double start, heard; /* seconds: of the clock's run, of the last protocol line */
-    bool failed;         /* a fail line came: */
+    struct timeout timeout;
+    bool failed; /* a fail line came: */
     enum status failure;
     char message[LAUNCH_REASON];
     char *record;
@@ -57,7 +57,7 @@ static bool status_of_name(const char *name, enum status *out)
 static bool take_phase(struct watch *w, const char *line)
 {
     if (strcmp(w->phase, "reference") == 0)
-        w->start = clock_seconds();
+        timeout_restart(&w->timeout);
     snprintf(w->phase, sizeof w->phase, "%.39s", line + strlen("phase "));
     w->done = w->total = 0;
     return true;
@@ -131,7 +131,7 @@ static void end_line(struct watch *w)
     w->line[w->used] = '\0';
     bool ours = !w->overlong && strlen(w->line) == w->used && take_line(w, w->line, w->used);
     if (ours) {
-        w->heard = clock_seconds();
+        timeout_heard(&w->timeout);
         if (w->launch->on_progress)
             w->launch->on_progress(w->launch->on_progress_self, w->phase, w->done, w->total);
     } else {
@@ -247,28 +247,10 @@ static void end_timeout(struct watch *w, struct launch_end *end, bool silent, do
     reason(w, end, first);
 }
 
-double launch_silence_s(double timeout_s)
-{
-    return timeout_s > 0 ? timeout_s : LAUNCH_SILENCE_S;
-}
-
-/* True when a clock ran out; *end says which. */
-static bool timed_out(struct watch *w, struct launch_end *end)
-{
-    double now = clock_seconds();
-    double total = w->launch->timeout_s;
-    double silence = w->launch->silence_s > 0 ? w->launch->silence_s : launch_silence_s(total);
-    if (total > 0 && now - w->start > total)
-        end_timeout(w, end, false, total);
-    else if (now - w->heard > silence)
-        end_timeout(w, end, true, silence);
-    else
-        return false;
-    return true;
-}
-
 static void watch_until_end(struct watch *w, struct launch_end *end)
 {
+    bool silent;
+    double limit;
     for (;;) {
         struct pollfd out = {.fd = w->closed ? -1 : w->process.out, .events = POLLIN};
         poll(&out, 1, TICK_MS);
@@ -280,7 +262,8 @@ static void watch_until_end(struct watch *w, struct launch_end *end)
             snprintf(end->reason, sizeof end->reason, "stopped by signal %d", interrupt_signal());
             return;
         }
-        if (timed_out(w, end)) {
+        if (timeout_ran_out(&w->timeout, &silent, &limit)) {
+            end_timeout(w, end, silent, limit);
             process_stop(&w->process, LAUNCH_GRACE_MS);
             return;
         }
@@ -296,9 +279,10 @@ static void watch_until_end(struct watch *w, struct launch_end *end)
 
 enum status launch_run(const struct launch *launch, struct launch_end *end)
 {
-    struct watch w = {.launch = launch, .space = 4096, .start = clock_seconds()};
+    struct watch w = {.launch = launch,
+                      .space = 4096,
+                      .timeout = timeout_start(launch->timeout_s, launch->silence_s)};
     *end = (struct launch_end){.status = ENDING_ERROR};
-    w.heard = w.start;
     w.line = malloc(w.space);
     w.bytes = malloc(READ_SIZE);
     if (!w.line || !w.bytes) {

@@ -63,3 +63,10 @@ const char *mpirun_hint(const char *text)
                  "environment"
                : "";
 }
+
+void mpirun_words(int ranks, char number[12], const char *words[MPIRUN_WORDS])
+{
+    snprintf(number, 12, "%d", ranks);
+    const char *const call[MPIRUN_WORDS] = {"mpirun", "-n", number, "--bind-to", "none", NULL};
+    memcpy(words, call, sizeof call);
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open MPI's mpirun: what it is told, where it leaves things, and what it means. Starts none. */
+/* Open MPI's mpirun: how it is called, what it is told, where it leaves things, and what it means.
+ */
 #ifndef HARNESS_LAUNCH_MPIRUN_H
 #define HARNESS_LAUNCH_MPIRUN_H
 
@@ -18,6 +19,12 @@ struct mpirun {
  * eight; what the user has set stays. ST_IO. */
 enum status mpirun_init(struct mpirun *out);
 void mpirun_release(struct mpirun *mpirun);
+
+enum { MPIRUN_WORDS = 6 };
+
+/* `mpirun -n RANKS --bind-to none`, NULL-ended: what stands before a program whose processes are
+ * the ranks, whose threads must not share one core. The words are constants or lie in `number`. */
+void mpirun_words(int ranks, char number[12], const char *words[MPIRUN_WORDS]);
 
 /* ST_INVALID: it hangs or fails with so few open files as it may have with n ranks. */
 enum status mpirun_check_limits(int n);

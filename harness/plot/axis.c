@@ -34,12 +34,13 @@ static int put_digits(struct plot_axis *axis, int digits, const double *digit)
 static void put_ticks(struct plot_axis *axis)
 {
     enum { FEW = 3, MANY = 12 };
-    static const double digits[] = {1, 2, 5, 3, 4, 6, 7, 8, 9};
-    int n = put_digits(axis, 3, digits);
-    if (n < FEW)
-        put_digits(axis, 9, digits);
-    else if (n > MANY)
-        put_digits(axis, 1, digits);
+    static const double coarse[] = {1, 2, 5}, fine[] = {1, 1.5, 2, 3, 5, 7},
+                        finest[] = {1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9};
+    int n = put_digits(axis, 3, coarse);
+    if (n > MANY)
+        put_digits(axis, 1, coarse);
+    else if (n < FEW && put_digits(axis, 6, fine) < FEW)
+        put_digits(axis, 10, finest);
 }
 
 struct plot_axis plot_axis_values(double low, double high, double factor)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LABEL_COLUMNS = 56, MAX_AXES = 32, MOST_BARS = 150 };
+enum { LABEL_COLUMNS = 56, MAX_AXES = 32, MOST_BARS = 100 };
 
 static const double MB = 1e-6;
 
@@ -162,12 +162,16 @@ static void put_totals(FILE *out, struct bars b)
             snprintf(text, sizeof text, "%s MB (closed form: %s)", counted, predicted);
         plot_gnuplot_element(out, "amount", b.n, text);
     }
+    double longest = 0;
     fputs("$totals << EOD\n", out);
-    for (const struct plot_cell *c; (c = bars_next(&again));)
-        fprintf(
-            out, "%g %.9g\n", again.y,
-            fmax(comm_total(c->row->record, NULL, false), comm_total(c->row->record, NULL, true)));
+    for (const struct plot_cell *c; (c = bars_next(&again));) {
+        double longer =
+            fmax(comm_total(c->row->record, NULL, false), comm_total(c->row->record, NULL, true));
+        fprintf(out, "%g %.9g\n", again.y, longer);
+        longest = fmax(longest, longer);
+    }
     fputs("EOD\n", out);
+    plot_gnuplot_number(out, "x_high", longest * 1.02);
 }
 
 enum status plot_bars_bytes(struct plot_job *job, const struct plot_group *group)
@@ -203,6 +207,7 @@ static void put_memory(FILE *out, struct bars b)
         snprintf(text, sizeof text, "%s MB", text_number(m.total * MB, number));
         plot_gnuplot_element(out, "amount", b.n, isnan(m.total) ? "not measured" : text);
     }
+    double longest = 0, libraries = 0;
     fputs("# place, weights, activations, key store, buffers, libraries, total, predicted\n", out);
     fputs("$memory << EOD\n", out);
     for (const struct plot_cell *c; (c = bars_next(&again));) {
@@ -213,8 +218,12 @@ static void put_memory(FILE *out, struct bars b)
         for (int i = 0; i < 7; i++)
             fprintf(out, " %.9g", isnan(part[i]) ? 0 : part[i] * MB);
         fputc('\n', out);
+        longest = fmax(longest, fmax(m.total, m.predicted) * MB);
+        libraries = fmax(libraries, m.library * MB);
     }
     fputs("EOD\n", out);
+    plot_gnuplot_number(out, "x_high", longest * 1.02);
+    plot_gnuplot_number(out, "libraries", libraries);
 }
 
 enum status plot_bars_memory(struct plot_job *job, const struct plot_group *group)

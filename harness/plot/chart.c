@@ -77,7 +77,7 @@ enum status plot_chart_open(struct plot_job *job, const char *template_name, con
     char path[PATH_MAX], text[PLOT_TEXT];
     *chart = (struct plot_chart){.job = job,
                                  .template_name = template_name,
-                                 .columns = columns_of(job->options, LINE_PX, 130)};
+                                 .columns = columns_of(job->options, LINE_PX, 120)};
     plot_text_name(&job->selection, of, template_name, size, chart->name);
     snprintf(path, sizeof path, "%s/data/%s.gp", job->folder, chart->name);
     chart->out = fopen(path, "we");

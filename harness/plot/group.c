@@ -87,6 +87,7 @@ static enum status open_families(struct plot_group *g, bool each)
 struct label {
     const char *text;
     int rows, place; /* place of its first cell */
+    bool serial;
 };
 
 static int by_label(const void *a, const void *b)
@@ -99,16 +100,19 @@ static int by_label(const void *a, const void *b)
 static int by_rows(const void *a, const void *b)
 {
     const struct label *x = a, *y = b;
+    if (x->serial != y->serial)
+        return y->serial - x->serial;
     return x->rows == y->rows ? (x->place > y->place) - (x->place < y->place)
                               : (x->rows < y->rows) - (x->rows > y->rows);
 }
 
-/* Sorts the labels of all cells, those with most rows first. How many. */
+/* Sorts the labels of all cells, the serial run's and those with most rows first. How many. */
 static int count_labels(const struct plot_group *g, struct label *label)
 {
     int n = 0;
     for (int i = 0; i < g->n; i++)
-        label[i] = (struct label){g->cell[i].family.label, g->cell[i].rows, i};
+        label[i] = (struct label){g->cell[i].family.label, g->cell[i].rows, i,
+                                  g->cell[i].family.place < 0};
     qsort(label, (size_t)g->n, sizeof *label, by_label);
     for (int i = 0; i < g->n; i++) {
         if (n > 0 && strcmp(label[n - 1].text, label[i].text) == 0)
@@ -137,7 +141,7 @@ static enum status limit_labels(struct plot_group *g)
         return fail(ST_OOM, "plot: %d labels", g->n);
     int n = count_labels(g, label);
     for (int i = 0; i < g->n && n > PLOT_CURVES; i++)
-        if (g->cell[i].family.place >= 0 && !among(g->cell[i].family.label, PLOT_CURVES, label))
+        if (!among(g->cell[i].family.label, PLOT_CURVES, label))
             leave_out(&g->cell[i], "of a further strategy (--strategies)");
     free(label);
     return ST_OK;

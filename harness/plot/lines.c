@@ -179,19 +179,22 @@ static void put_values(FILE *out, struct curves *curves)
     plot_gnuplot_number(out, "places", plot_points_spread(curves->n, curves->v, &axis, HEIGHT));
 }
 
+/* Ranks on the CPU share its cores. */
 static void note_threads(struct plot_chart *chart, const struct plot_group *group)
 {
     const struct record *of = group->first->record;
-    int most = group->cell[group->n - 1].asked->ranks, threads = of->cell.threads;
+    int most = group->cell[group->n - 1].asked->ranks, threads = group->first->threads;
     if (of->env.gpus.n > 0)
         return;
-    if (most > threads)
-        plot_chart_note(
-            chart, "%d CPU thread%s in all, at least one a rank: more ranks are not more hardware",
-            threads, threads == 1 ? "" : "s");
+    if (most <= threads)
+        plot_chart_note(chart, "all ranks share %d CPU thread%s: more ranks are not more hardware",
+                        threads, threads == 1 ? "" : "s");
     else
-        plot_chart_note(chart, "all ranks share %d CPU threads: more ranks are not more hardware",
-                        threads);
+        plot_chart_note(
+            chart,
+            "each rank has a CPU thread at least, on %d core%s: more ranks are not more "
+            "hardware",
+            of->env.cores, of->env.cores == 1 ? "" : "s");
 }
 
 static void note_published(struct plot_chart *chart, const struct plot_group *group, int points)
@@ -233,13 +236,13 @@ enum status plot_lines_speedup(struct plot_job *job, const struct plot_group *gr
     TRY(curves_open(group, job->published.n, &curves));
     int alone = compare_with_serial(&curves);
     bool compares = false;
+    curves_sort(&curves);
     for (int i = 0; i < curves.n; i++)
         compares |= curves.v[i].x > 1;
     int published =
         plot_published_points(&job->published, &group->first->record->cell, curves.v + curves.n);
     if (curves.n > 0 && (compares || published > 0)) {
-        curves.n += published;
-        curves_sort(&curves);
+        curves.n = plot_points_sort(curves.n + published, curves.v);
         st = plot_chart_open(job, "speedup", "Speed-up over the serial run", group->first, true,
                              &chart);
         if (st == ST_OK)

@@ -7,7 +7,7 @@
 
 /* A list that grows up to its room; then it says how many more there are. */
 struct list {
-    char text[2 * PLOT_TEXT];
+    char text[PLOT_TEXT];
     int more;
 };
 

@@ -161,12 +161,11 @@ static void say_left_out(const struct plot_job *job)
 {
     char text[PLOT_TEXT];
     const struct plot_selection *s = &job->selection;
-    if (s->n < s->settings)
-        fprintf(
-            stderr,
-            "plot: the rows are of %d settings (file, host, commit, model, ...); charts show the "
-            "%d with most rows, --settings %d would show all\n",
-            s->settings, s->n, s->settings);
+    if (s->chosen < s->groups)
+        fprintf(stderr,
+                "plot: the rows are of %d settings (file, host, commit, model, size, ...); charts "
+                "show the %d with most rows, --settings %d would show all\n",
+                s->groups, s->chosen, s->groups);
     if (*sheet_left_out(job->sheet->n, job->sheet->sorted, sizeof text, text))
         fprintf(stderr, "plot: of %d row%s in no chart: %s\n", job->sheet->n,
                 job->sheet->n == 1 ? "" : "s", text);

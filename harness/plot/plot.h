@@ -9,7 +9,7 @@ enum {
     PLOT_SVG = 1,
     PLOT_PNG = 2,
     PLOT_PDF = 4,
-    PLOT_SETTINGS = 50, /* more settings than this are not drawn all unless that is asked for */
+    PLOT_SETTINGS = 50, /* more of file, host, commit, model, size, ... are not drawn all unasked */
     PLOT_FEW = 3,       /* but those with most rows */
 };
 

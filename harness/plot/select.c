@@ -1,111 +1,143 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Choosing settings by their number of rows, and opening their groups. */
+/* Choosing groups by their number of rows, and opening them. */
 #include "harness/plot/select.h"
 
 #include <stdlib.h>
 
-/* ---- which settings ---- */
+/* ---- which ---- */
 
-/* What rows are until a group says otherwise. */
-static void leave_out(struct plot_setting *s, const struct sheet *sheet)
+/* Rows of one setting and size. */
+struct candidate {
+    int begin, end; /* places in the sheet's order */
+    int ok;         /* rows that are ok */
+    bool chosen;
+};
+
+/* Says of all rows that they are not drawn, until a group says otherwise. */
+static struct candidate candidate_of(const struct sheet *sheet, int begin)
 {
-    for (int i = s->begin; i < s->end; i++) {
+    struct candidate c = {.begin = begin, .end = sheet_size_end(sheet, begin)};
+    for (int i = begin; i < c.end; i++) {
         struct sheet_row *row = sheet->sorted[i];
         bool ok = row->record->status == ENDING_OK;
         row->left_out = ok ? "of a further setting (--settings)" : ending_name(row->record->status);
-        s->ok += ok;
+        c.ok += ok;
     }
+    return c;
 }
 
 static int by_rows(const void *a, const void *b)
 {
-    const struct plot_setting *x = a, *y = b;
+    const struct candidate *x = a, *y = b;
     return x->ok == y->ok ? (x->begin > y->begin) - (x->begin < y->begin)
                           : (x->ok < y->ok) - (x->ok > y->ok);
 }
 
 static int by_place(const void *a, const void *b)
 {
-    const struct plot_setting *x = a, *y = b;
+    const struct candidate *x = a, *y = b;
     return (x->begin > y->begin) - (x->begin < y->begin);
 }
 
-/* All settings with a row that is ok; then those that are drawn alone. */
-static enum status choose(struct sheet *sheet, int asked, struct plot_selection *out)
+/* Chooses among n candidates; `asked` as in the options. */
+static void choose(int n, struct candidate *c, int asked, struct plot_selection *out)
 {
-    int room = 0;
-    for (int i = 0; i < sheet->n; i = sheet_setting_end(sheet, i))
-        room++;
-    out->setting = calloc((size_t)room + 1, sizeof *out->setting);
-    if (!out->setting)
-        return fail(ST_OOM, "plot: %d settings", room);
-    for (int i = 0, end; i < sheet->n; i = end) {
-        struct plot_setting *s = &out->setting[out->n];
-        end = sheet_setting_end(sheet, i);
-        *s = (struct plot_setting){.begin = i, .end = end, .of = sheet->sorted[i]};
-        leave_out(s, sheet);
-        out->n += s->ok > 0;
-    }
-    out->settings = out->n;
-    int most = asked > 0 ? asked : out->n > PLOT_SETTINGS ? PLOT_FEW : out->n;
-    qsort(out->setting, (size_t)out->n, sizeof *out->setting, by_rows);
-    out->n = out->n < most ? out->n : most;
-    qsort(out->setting, (size_t)out->n, sizeof *out->setting, by_place);
-    return ST_OK;
+    qsort(c, (size_t)n, sizeof *c, by_rows);
+    while (out->groups < n && c[out->groups].ok > 0)
+        out->groups++;
+    int most = asked > 0 ? asked : out->groups > PLOT_SETTINGS ? PLOT_FEW : out->groups;
+    out->chosen = most < out->groups ? most : out->groups;
+    for (int i = 0; i < out->chosen; i++)
+        c[i].chosen = true;
+    qsort(c, (size_t)n, sizeof *c, by_place);
 }
 
-/* ---- their groups ---- */
+/* ---- groups ---- */
 
-static enum status open_groups(const struct sheet *sheet, const regex_t *wanted,
-                               struct plot_setting *s)
+/* Opens the chosen ones among n candidates of one setting. */
+static enum status open_setting(const struct sheet *sheet, int n, const struct candidate *c,
+                                const regex_t *wanted, struct plot_setting *s)
 {
-    int room = 0;
-    for (int i = s->begin; i < s->end; i = sheet_size_end(sheet, i))
-        room++;
-    s->group = calloc((size_t)room, sizeof *s->group);
+    *s = (struct plot_setting){
+        .begin = c[0].begin, .end = c[n - 1].end, .of = sheet->sorted[c[0].begin]};
+    s->group = calloc((size_t)n, sizeof *s->group);
     if (!s->group)
-        return fail(ST_OOM, "plot: %d sizes", room);
-    for (int i = s->begin, end; i < s->end; i = end) {
-        end = sheet_size_end(sheet, i);
-        TRY(plot_group_open(sheet, i, end, wanted, &s->group[s->n++]));
+        return fail(ST_OOM, "plot: %d sizes", n);
+    for (int i = 0; i < n; i++) {
+        if (!c[i].chosen)
+            continue;
+        TRY(plot_group_open(sheet, c[i].begin, c[i].end, wanted, &s->group[s->n++]));
         if (!s->group[s->n - 1].first)
             plot_group_close(&s->group[--s->n]);
     }
     return ST_OK;
 }
 
-static enum status compile(const char *expression, regex_t *out)
+static void close_setting(struct plot_setting *s)
 {
-    char why[200];
-    int error = regcomp(out, expression, REG_EXTENDED | REG_NOSUB);
-    if (error == 0)
-        return ST_OK;
-    regerror(error, out, why, sizeof why);
-    return fail(ST_INVALID, "--strategies: \"%s\": %s", expression, why);
+    for (int i = 0; i < s->n; i++)
+        plot_group_close(&s->group[i]);
+    free(s->group);
+}
+
+static enum status open_settings(const struct sheet *sheet, int n, const struct candidate *c,
+                                 const regex_t *wanted, struct plot_selection *out)
+{
+    out->setting = calloc((size_t)out->chosen + 1, sizeof *out->setting);
+    if (!out->setting)
+        return fail(ST_OOM, "plot: %d settings", out->chosen);
+    for (int i = 0, end; i < n; i = end) {
+        bool any = false;
+        for (end = i; end < n &&
+                      sheet_by_setting(sheet->sorted[c[i].begin], sheet->sorted[c[end].begin]) == 0;
+             end++)
+            any |= c[end].chosen;
+        if (!any)
+            continue;
+        TRY(open_setting(sheet, end - i, c + i, wanted, &out->setting[out->n++]));
+        if (out->setting[out->n - 1].n == 0)
+            close_setting(&out->setting[--out->n]);
+    }
+    return ST_OK;
+}
+
+static enum status select_rows(const struct sheet *sheet, int asked, const regex_t *wanted,
+                               struct plot_selection *out)
+{
+    int n = 0;
+    struct candidate *c = calloc((size_t)sheet->n + 1, sizeof *c);
+    if (!c)
+        return fail(ST_OOM, "plot: %d rows", sheet->n);
+    for (int i = 0; i < sheet->n; i = c[n++].end)
+        c[n] = candidate_of(sheet, i);
+    choose(n, c, asked, out);
+    enum status st = open_settings(sheet, n, c, wanted, out);
+    free(c);
+    return st;
 }
 
 enum status plot_selection_open(struct sheet *sheet, const struct plot_options *options,
                                 struct plot_selection *out)
 {
     regex_t wanted;
+    char why[200];
     *out = (struct plot_selection){0};
-    if (options->strategies)
-        TRY(compile(options->strategies, &wanted));
-    enum status st = choose(sheet, options->settings, out);
-    for (int i = 0; i < out->n && st == ST_OK; i++)
-        st = open_groups(sheet, options->strategies ? &wanted : NULL, &out->setting[i]);
-    if (options->strategies)
-        regfree(&wanted);
+    if (!options->strategies)
+        return select_rows(sheet, options->settings, NULL, out);
+    int error = regcomp(&wanted, options->strategies, REG_EXTENDED | REG_NOSUB);
+    if (error != 0) {
+        regerror(error, &wanted, why, sizeof why);
+        return fail(ST_INVALID, "--strategies '%.200s': %s", options->strategies, why);
+    }
+    enum status st = select_rows(sheet, options->settings, &wanted, out);
+    regfree(&wanted);
     return st;
 }
 
 void plot_selection_close(struct plot_selection *selection)
 {
-    for (int i = 0; i < selection->n; i++) {
-        for (int k = 0; k < selection->setting[i].n; k++)
-            plot_group_close(&selection->setting[i].group[k]);
-        free(selection->setting[i].group);
-    }
+    for (int i = 0; i < selection->n; i++)
+        close_setting(&selection->setting[i]);
     free(selection->setting);
     *selection = (struct plot_selection){0};
 }

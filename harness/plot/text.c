@@ -72,7 +72,7 @@ static void part_text(const struct sheet_row *row, int part, char buffer[PLOT_NA
     else if (part == 2)
         snprintf(buffer, PLOT_NAME, "%drequests", c->requests);
     else if (part == 3)
-        snprintf(buffer, PLOT_NAME, "%dthreads", c->threads);
+        snprintf(buffer, PLOT_NAME, row->threads ? "%dthreads" : "ranks-threads", row->threads);
     else
         slug(texts[part - 4] ? texts[part - 4] : "unknown", buffer);
     buffer[24] = '\0';
@@ -135,15 +135,17 @@ char *plot_text_name(const struct plot_selection *selection, const struct sheet_
 char *plot_text_setting(const struct sheet_row *of, char buffer[PLOT_TEXT])
 {
     const struct record_cell *c = &of->record->cell;
-    snprintf(buffer, PLOT_TEXT, "%d steps, ", c->steps);
+    snprintf(buffer, PLOT_TEXT, "%d step%s, ", c->steps, c->steps == 1 ? "" : "s");
     if (c->guidance > 1)
         append(buffer, PLOT_TEXT, "guidance %g, ", c->guidance);
     else
         append(buffer, PLOT_TEXT, "unguided, ");
     append(buffer, PLOT_TEXT, "%d request%s, %s, backend %s, transport %s", c->requests,
            c->requests == 1 ? "" : "s", c->dtype, c->backend, c->transport);
-    if (of->record->env.gpus.n == 0)
-        append(buffer, PLOT_TEXT, ", %d thread%s in all", c->threads, c->threads == 1 ? "" : "s");
+    if (of->record->env.gpus.n == 0 && of->threads > 0)
+        append(buffer, PLOT_TEXT, ", %d thread%s in all", of->threads, of->threads == 1 ? "" : "s");
+    else if (of->record->env.gpus.n == 0)
+        append(buffer, PLOT_TEXT, ", a thread for each rank");
     return buffer;
 }
 

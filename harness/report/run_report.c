@@ -2,7 +2,7 @@
 /* A record as `run` shows it. */
 #include "harness/report/run_report.h"
 
-#include "harness/base/text.h"
+#include "harness/base/fold.h"
 #include "harness/report/memory.h"
 #include "harness/report/table.h"
 
@@ -20,19 +20,17 @@ static void __attribute__((format(printf, 1, 2))) print_folded(const char *forma
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    for (const char *line = text, *next; *line; line = next) {
-        int bytes = text_fold(line, TABLE_WIDTH, &next);
-        printf("%.*s\n", bytes, line);
-    }
+    fold_print(0, 0, text);
 }
 
 static void print_header(const struct record_cell *c)
 {
-    print_folded("%s (weights: %s), %dx%d px, %d steps, guidance %g, %d request%s, %s on %s, "
+    print_folded("%s (weights: %s), %dx%d px, %d step%s, guidance %g, %d request%s, %s on %s, "
                  "%d rank%s over %s, %d thread%s",
-                 c->model, c->weights, c->width, c->height, c->steps, c->guidance, c->requests,
-                 c->requests == 1 ? "" : "s", c->dtype, c->backend, c->ranks,
-                 c->ranks == 1 ? "" : "s", c->transport, c->threads, c->threads == 1 ? "" : "s");
+                 c->model, c->weights, c->width, c->height, c->steps, c->steps == 1 ? "" : "s",
+                 c->guidance, c->requests, c->requests == 1 ? "" : "s", c->dtype, c->backend,
+                 c->ranks, c->ranks == 1 ? "" : "s", c->transport, c->threads,
+                 c->threads == 1 ? "" : "s");
     print_folded("strategy: %s", c->strategy);
     putchar('\n');
 }

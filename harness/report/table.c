@@ -2,6 +2,7 @@
 /* Rows printed through the list of columns: aligned text, CSV, Markdown. */
 #include "harness/report/table.h"
 
+#include "harness/base/fold.h"
 #include "harness/base/text.h"
 #include "harness/report/memory.h"
 
@@ -165,7 +166,7 @@ static void fold(struct layout *l)
         int wide = 0;
         for (end = k; end < l->columns && (end == k || !separates(l->column[end])); end++)
             wide += l->width[end] + 1;
-        if (used > 0 && used + wide - 1 > TABLE_WIDTH) {
+        if (used > 0 && used + wide - 1 > FOLD_WIDTH) {
             l->lines++;
             used = 0;
         }

@@ -10,10 +10,7 @@
 
 #include <stdio.h>
 
-enum {
-    TABLE_CELL = 4608, /* bytes; longer texts are cut off */
-    TABLE_WIDTH = 100, /* characters of a console line; wider rows are folded */
-};
+enum { TABLE_CELL = 4608 }; /* bytes; longer texts are cut off */
 
 /* Where a column appears. TABLE_VARIES: in Markdown, but only where rows differ in it. */
 enum { TABLE_CONSOLE = 1, TABLE_CSV = 2, TABLE_MARKDOWN = 4, TABLE_VARIES = 8 };
@@ -53,7 +50,7 @@ extern const struct table_column table_columns[]; /* ended by a NULL name */
 /* RFC 4180: a header and one line for each row. */
 void table_csv(FILE *out, int n, const struct sheet_row *rows);
 
-/* Header and rows in aligned columns. What is wider than TABLE_WIDTH goes on in a line below, the
+/* Header and rows in aligned columns. What is wider than FOLD_WIDTH goes on in a line below, the
  * header too. Allocated, ends in '\n'. ST_OOM. */
 enum status table_text(int n, const struct sheet_row *rows, char **out);
 

@@ -3,6 +3,7 @@
  * and colours that can be seen. */
 #include "harness/plot/plot.h"
 #include "harness/plot/published.h"
+#include "tests/harness/program.h"
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
@@ -123,6 +124,53 @@ Test(figures, every_combination_can_be_drawn)
     rows_folder_remove(folder);
 }
 
+/* ---- the command line ---- */
+
+static void refused(const char *option, const char *value, const char *why)
+{
+    struct program p = program_run("plot", "rows.jsonl", option, value, NULL);
+    cr_assert_eq(p.status, 2, "%s %s: %d", option, value, p.status);
+    cr_assert_not_null(strstr(p.err, why), "%s", p.err);
+    program_release(&p);
+}
+
+Test(figures, options_say_what_is_wrong_with_them)
+{
+    refused("--format", "svg,jpg", "'jpg' is none of svg, png, pdf");
+    refused("--format", "", "empty");
+    refused("--width", "3", "--width");
+    refused("--width", "wide", "--width");
+    refused("--settings", "0", "--settings");
+    refused("--with", "", "empty");
+}
+
+Test(figures, options_reach_the_charts)
+{
+    char *folder = rows_folder(), *out = NULL;
+    size_t size;
+    struct record *row[] = {rows_ok("serial", 1, 100), rows_ok("cfg=2,ring=2", 4, 40)};
+    needs_gnuplot();
+    char *path = rows_write(folder, "rows.jsonl", 2, row);
+    cr_assert_gt(asprintf(&out, "%s/out", folder), 0);
+    struct program p = program_run("plot", path, "--out", out, "--format", "pdf", "--width", "12",
+                                   "--title", "Mine", "--strategies", "cfg", "--with",
+                                   published_file, "--settings", "all", NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    cr_assert_not_null(strstr(p.out, "/out/latency-vs-ranks.pixart-tiny.256.pdf\n"), "%s", p.out);
+    cr_assert_null(strstr(p.out, ".svg"), "%s", p.out);
+    char *data = rows_file_text(out, "data/latency-vs-ranks.pixart-tiny.256.gp", &size);
+    cr_assert_not_null(strstr(data, "title_line[1] = 'Mine'\n"));
+    cr_assert_not_null(strstr(data, "'cfg=2,ring=N'"));
+    cr_assert_not_null(strstr(data, "wanted_px = 453.543307\n"));
+    free(data);
+    program_release(&p);
+    record_close(row[0]);
+    record_close(row[1]);
+    free(path);
+    free(out);
+    rows_folder_remove(folder);
+}
+
 /* ---- published ---- */
 
 Test(figures, a_published_curve_is_hollow_and_relative_to_its_own_gpu)
@@ -140,7 +188,7 @@ Test(figures, a_published_curve_is_hollow_and_relative_to_its_own_gpu)
     cr_assert_null(strstr(data, "\n2 1.96"), "another size: 15.8 s / 8.06 s");
     cr_assert_not_null(strstr(data, "'hollow: published, Pixart-A100-crop panel 1024px"), "%s",
                        data);
-    cr_assert_not_null(strstr(data, "PixArt on A100, NVLink, steps not stated"), "%s", data);
+    cr_assert_not_null(strstr(data, "PixArt on A100, NVLink, steps"), "%s", data);
     cr_assert_not_null(strstr(data, "digitised"), "%s", data);
     free(data);
     rows_folder_remove(folder);

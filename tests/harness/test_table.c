@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables: values of a row, alignment, and texts that would break the format they go into. */
+#include "harness/base/fold.h"
 #include "harness/report/page.h"
 #include "harness/report/table.h"
 #include "tests/harness/rows.h"
@@ -137,7 +138,7 @@ Test(table, a_noisy_row_says_so_in_every_table)
 static void width_at_most_100(const char *text)
 {
     for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
-        cr_assert_leq(strcspn(line, "\n"), TABLE_WIDTH, "%s", text);
+        cr_assert_leq(strcspn(line, "\n"), FOLD_WIDTH, "%s", text);
 }
 
 Test(table, console_rows_are_folded_under_their_titles)
