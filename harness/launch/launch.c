@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -114,6 +115,15 @@ static void to_log(struct watch *w, const char *text, size_t size)
         text += n;
         size -= (size_t)n;
     }
+}
+
+/* The children write to the log's end themselves, wherever that is. */
+static void bound_log(struct watch *w)
+{
+    static const char words[] = "[what was said before this is dropped]\n";
+    struct stat info;
+    if (fstat(w->log, &info) == 0 && info.st_size > LAUNCH_LOG_MAX && ftruncate(w->log, 0) == 0)
+        to_log(w, words, sizeof words - 1);
 }
 
 static void end_line(struct watch *w)
@@ -245,6 +255,7 @@ static void watch_until_end(struct watch *w, struct launch_end *end)
         struct pollfd out = {.fd = w->closed ? -1 : w->process.out, .events = POLLIN};
         poll(&out, 1, TICK_MS);
         bool heard = read_output(w);
+        bound_log(w);
         if (interrupt_signal()) {
             process_stop(&w->process, LAUNCH_GRACE_MS);
             *end = (struct launch_end){.status = ENDING_INTERRUPTED, .code = ST_INTERRUPTED};
