@@ -37,11 +37,12 @@ static bool is_variant_entry(const struct dirent *entry)
     return is_variant(name, STEM, ".safetensors") && !strstr(name, "-of-");
 }
 
-static bool has_file(const char *folder, const char *name)
+static enum status look_for(const char *folder, const char *name, bool *there)
 {
     char path[PATH_MAX];
-    return snprintf(path, sizeof(path), "%s/%s", folder, name) < PATH_MAX &&
-           access(path, F_OK) == 0;
+    *there = false;
+    return snprintf(path, sizeof(path), "%s/%s", folder, name) < PATH_MAX ? file_there(path, there)
+                                                                          : ST_OK;
 }
 
 static enum status choose_variant(const char *folder, char *name, size_t size)
@@ -78,7 +79,9 @@ static enum status choose_file(const char *folder, char *name, size_t size)
 {
     static const char *const plain[] = {INDEX_STEM ".json", SINGLE};
     for (int i = 0; i < 2; i++) {
-        if (has_file(folder, plain[i])) {
+        bool there;
+        TRY(look_for(folder, plain[i], &there));
+        if (there) {
             snprintf(name, size, "%s", plain[i]);
             return ST_OK;
         }
@@ -208,7 +211,9 @@ static enum status hash_description(struct checkpoint_file *d, uint64_t *hash)
 {
     char *text;
     size_t size;
-    if (access(d->path, F_OK) != 0)
+    bool there;
+    TRY(file_there(d->path, &there));
+    if (!there)
         return ST_OK;
     TRY(file_read_text(d->path, DESCRIPTION_LIMIT, &text, &size, &d->stamp));
     *hash = hash_bytes(*hash, text, size);

@@ -4,6 +4,7 @@
 
 #include "kernels/base/suggest.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,8 @@ enum status dit_config_load(const char *name_or_folder, struct dit_config *out, 
             return ST_OK;
         }
     }
+    if (stat(name_or_folder, &info) != 0 && (errno == EACCES || errno == ELOOP || errno == EIO))
+        return fail(ST_IO, "%s: %s", name_or_folder, strerror(errno));
     if (stat(name_or_folder, &info) != 0 || !S_ISDIR(info.st_mode))
         return refuse_name(name_or_folder);
     return dit_config_read(name_or_folder, out, folder_out, size);

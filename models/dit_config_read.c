@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { FILE_LIMIT = 1 << 20 }; /* bytes; diffusers writes less than one KiB */
 
@@ -22,7 +21,7 @@ static enum status read_part(const char *folder, const char *name,
     size_t size;
     if (snprintf(path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
         return fail(ST_INVALID, "%.200s...: the path is too long", folder);
-    *there = access(path, F_OK) == 0;
+    TRY(file_there(path, there));
     if (!*there)
         return ST_OK;
     TRY(file_read_text(path, FILE_LIMIT, &text, &size, stamp));

@@ -10,9 +10,8 @@
 struct allgather {
     struct comm *comm;
     int ranks, rank;
-    bool stored;        /* shares come from a key store, the same for every patch */
-    int *begin;         /* [plan_slots, or 1 where stored][ranks + 1] rows of each rank among all */
-    struct tensor k, v; /* flat, [B, all keys, h, D] */
+    int *begin;          /* [ranks + 1] rows of each rank among all, whatever the patch */
+    struct tensor k, v;  /* [B, all keys, h, D] */
     struct tensor *part; /* [ranks] of a gather that is being posted */
 };
 
@@ -33,8 +32,8 @@ static enum status allgather_volume(const struct strategy *me, const struct plan
     whole.calls = L * 2 * (uint64_t)plan->n_lanes;
     whole.api_bytes = L * 2 * volume_heads_bytes(plan, rows, plan->heads);
     whole.wire_bytes = whole.api_bytes * (P - 1);
-    volume_add_steps(out, plan, &whole,
-                     plan->attend[ATTN_STORE] ? VOLUME_OF_STORE : VOLUME_OF_ROWS);
+    /* a store's shares go again for each patch; without a store there is one */
+    volume_add_steps(out, plan, &whole, VOLUME_BY_PASS);
     return ST_OK;
 }
 
@@ -46,57 +45,42 @@ static enum status allgather_init(struct strategy *me, struct run *run)
     g->comm = run_comm(run, me->axis, 0);
     g->ranks = plan->mesh.size[me->axis];
     g->rank = plan->coord[me->axis];
-    g->stored = plan->attend[ATTN_STORE] != NULL;
-    int slots = g->stored ? 1 : plan_slots(plan);
-    size_t begins = (size_t)slots * ((size_t)g->ranks + 1);
-    TRY(arena_host(arena, begins * sizeof *g->begin, (void **)&g->begin));
+    TRY(arena_host(arena, ((size_t)g->ranks + 1) * sizeof *g->begin, (void **)&g->begin));
     TRY(arena_host(arena, (size_t)g->ranks * sizeof *g->part, (void **)&g->part));
-    for (int s = 0; s < slots; s++) {
-        int *begin = g->begin + s * (g->ranks + 1);
-        for (int r = 0; r < g->ranks; r++)
-            begin[r + 1] = begin[r] + plan_peer_rows(plan, PLAN_KEYS, me->axis, r, s - 1);
-    }
-    /* slot 0 is that of all patches, the largest */
-    int64_t count =
-        (int64_t)plan->n_lanes * g->begin[g->ranks] * plan->heads * plan->problem.config->head_dim;
-    TRY(run_tensor(run, ARENA_BUFFERS, 1, &count, &g->k));
-    return run_tensor(run, ARENA_BUFFERS, 1, &count, &g->v);
+    for (int r = 0; r < g->ranks; r++)
+        g->begin[r + 1] = g->begin[r] + plan_peer_rows(plan, PLAN_KEYS, me->axis, r, PATCH_ALL);
+    const int64_t dim[4] = {plan->n_lanes, g->begin[g->ranks], plan->heads,
+                            plan->problem.config->head_dim};
+    TRY(run_tensor(run, ARENA_BUFFERS, 4, dim, &g->k));
+    return run_tensor(run, ARENA_BUFFERS, 4, dim, &g->v);
 }
 
 /* My rows go to their place among all, and from there to everybody, lane by lane: a rank's rows of
  * a lane lie together. */
-static enum status post_gather(struct allgather *g, const int *begin, const struct tensor *mine,
+static enum status post_gather(struct allgather *g, const struct tensor *mine,
                                const struct tensor *all, struct queue *q, struct comm_req *req)
 {
-    struct tensor own = tensor_slice(all, 1, begin[g->rank], mine->dim[1]);
+    struct tensor own = tensor_slice(all, 1, g->begin[g->rank], mine->dim[1]);
     TRY(op_copy(q, &own, mine));
     for (int64_t b = 0; b < all->dim[0]; b++) {
         struct tensor lane = tensor_at(all, b);
         for (int r = 0; r < g->ranks; r++)
-            g->part[r] = tensor_slice(&lane, 0, begin[r], begin[r + 1] - begin[r]);
+            g->part[r] = tensor_slice(&lane, 0, g->begin[r], g->begin[r + 1] - g->begin[r]);
         TRY(comm_all_gather(g->comm, &g->part[g->rank], g->part, q, req));
     }
     return ST_OK;
 }
 
-/* Room for everybody's rows of a call: dense [B, all, h, D]. */
-static struct tensor all_rows(const struct tensor *flat, const struct tensor *like, int rows)
-{
-    int64_t dim[4] = {like->dim[0], rows, like->dim[2], like->dim[3]};
-    return tensor_of(flat->data, flat->dev, flat->dtype, 4, dim);
-}
-
 static enum status allgather_attend(struct strategy *me, const struct attn_call *call)
 {
     struct allgather *g = me->state;
-    const int *begin = g->begin + (g->stored ? 0 : plan_slot(call->patch)) * (g->ranks + 1);
     struct attn_call in = *call;
     struct comm_req req = {0};
-    in.k = all_rows(&g->k, &call->k, begin[g->ranks]);
-    in.v = all_rows(&g->v, &call->v, begin[g->ranks]);
+    in.k = g->k;
+    in.v = g->v;
     TRY(comm_group_begin(g->comm));
-    TRY(post_gather(g, begin, &call->k, &in.k, call->queue, &req));
-    TRY(post_gather(g, begin, &call->v, &in.v, call->queue, &req));
+    TRY(post_gather(g, &call->k, &in.k, call->queue, &req));
+    TRY(post_gather(g, &call->v, &in.v, call->queue, &req));
     TRY(comm_group_end(g->comm));
     TRY(comm_wait(&req, call->queue));
     return attn_inner(me, &in);

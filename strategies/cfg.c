@@ -33,7 +33,7 @@ static enum status cfg_volume(const struct strategy *me, const struct plan *plan
     struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_GATHER, .calls = 1};
     whole.api_bytes = whole.wire_bytes = bytes;
     if (plan->shard.head)
-        volume_add_steps(out, plan, &whole, VOLUME_OF_ROWS);
+        volume_add_steps(out, plan, &whole, VOLUME_BY_ROWS);
     return ST_OK;
 }
 

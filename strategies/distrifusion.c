@@ -61,7 +61,7 @@ static enum status distrifusion_volume(const struct strategy *me, const struct p
     whole.calls = L * 2 * (uint64_t)plan->n_lanes;
     whole.api_bytes = L * 2 * volume_heads_bytes(plan, rows, plan->heads);
     whole.wire_bytes = whole.api_bytes * (uint64_t)(plan->mesh.size[me->axis] - 1);
-    volume_add_steps(out, plan, &whole, VOLUME_OF_ROWS);
+    volume_add_steps(out, plan, &whole, VOLUME_BY_ROWS);
     struct volume_line last = {.axis = me->axis, .op = COMM_ALL_GATHER, .when = COMM_LAST_STEP};
     if (plan->stale)
         volume_add(out, &last);

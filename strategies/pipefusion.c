@@ -98,7 +98,7 @@ static enum status pipefusion_volume(const struct strategy *me, const struct pla
     whole.api_bytes = whole.wire_bytes =
         plan->shard.head ? latent
                          : volume_heads_bytes(plan, (int64_t)rows, plan->problem.config->heads);
-    volume_add_steps(out, plan, &whole, VOLUME_OF_ROWS);
+    volume_add_steps(out, plan, &whole, VOLUME_BY_ROWS);
     struct volume_line last = {.axis = me->axis, .op = COMM_SEND, .when = COMM_LAST_STEP};
     if (plan->shard.head)
         volume_add(out, &last);

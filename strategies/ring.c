@@ -14,10 +14,9 @@ struct share {
 struct ring {
     struct comm *comm;
     int ranks, rank;
-    bool stored;            /* shares come from a key store, the same for every patch */
-    int *rows;              /* [plan_slots, or 1 where stored][ranks] keys in each rank's share */
-    struct share buffer[2]; /* flat, [B, largest share, h, D] */
-    struct tensor block_o;  /* flat, [B, queries, h, D] */
+    int *rows;                    /* [ranks] keys in each rank's share, whatever the patch */
+    struct share buffer[2];       /* flat, [B, largest share, h, D] */
+    struct tensor block_o;        /* flat, [B, queries, h, D] */
     struct tensor block_lse, lse; /* flat, fp32 [B, queries, h] */
 };
 
@@ -42,8 +41,8 @@ static enum status ring_volume(const struct strategy *me, const struct plan *pla
     whole.calls = L * 2 * (uint64_t)(P - 1);
     whole.api_bytes = L * 2 * volume_heads_bytes(plan, (int64_t)rows, plan->heads);
     whole.wire_bytes = whole.api_bytes;
-    volume_add_steps(out, plan, &whole,
-                     plan->attend[ATTN_STORE] ? VOLUME_OF_STORE : VOLUME_OF_ROWS);
+    /* a store's shares go again for each patch; without a store there is one */
+    volume_add_steps(out, plan, &whole, VOLUME_BY_PASS);
     return ST_OK;
 }
 
@@ -51,20 +50,16 @@ static enum status ring_init(struct strategy *me, struct run *run)
 {
     struct ring *ring = me->state;
     const struct plan *plan = run_plan(run);
-    ring->stored = plan->attend[ATTN_STORE] != NULL;
-    int slots = ring->stored ? 1 : plan_slots(plan);
     ring->comm = run_comm(run, me->axis, 0);
     ring->ranks = plan->mesh.size[me->axis];
     ring->rank = plan->coord[me->axis];
-    TRY(arena_host(run_arena(run, ARENA_BUFFERS),
-                   (size_t)slots * (size_t)ring->ranks * sizeof *ring->rows, (void **)&ring->rows));
+    TRY(arena_host(run_arena(run, ARENA_BUFFERS), (size_t)ring->ranks * sizeof *ring->rows,
+                   (void **)&ring->rows));
     int most = 0;
-    for (int s = 0; s < slots; s++)
-        for (int r = 0; r < ring->ranks; r++) {
-            int rows = plan_peer_rows(plan, PLAN_KEYS, me->axis, r, s - 1);
-            ring->rows[s * ring->ranks + r] = rows;
-            most = rows > most ? rows : most;
-        }
+    for (int r = 0; r < ring->ranks; r++) {
+        ring->rows[r] = plan_peer_rows(plan, PLAN_KEYS, me->axis, r, PATCH_ALL);
+        most = ring->rows[r] > most ? ring->rows[r] : most;
+    }
     int64_t queries = plan_rows(plan, PLAN_WIDE, NULL, PATCH_ALL);
     int64_t lse = (int64_t)plan->n_lanes * queries * plan->heads;
     int64_t o = lse * plan->problem.config->head_dim;
@@ -108,7 +103,7 @@ static enum status ring_shift(struct ring *ring, const struct attn_call *call, i
     int to = (ring->rank + 1) % P;
     int from = (ring->rank + P - 1) % P;
     int owner = (ring->rank - i - 1 + 2 * P) % P;
-    int rows = ring->rows[(ring->stored ? 0 : plan_slot(call->patch)) * P + owner];
+    int rows = ring->rows[owner];
     next->k = share_view(&ring->buffer[i & 1].k, &at_hand->k, rows);
     next->v = share_view(&ring->buffer[i & 1].v, &at_hand->v, rows);
     TRY(comm_group_begin(ring->comm));

@@ -43,7 +43,7 @@ static enum status ulysses_volume(const struct strategy *me, const struct plan *
     struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_TO_ALL, .calls = 4 * L};
     whole.api_bytes = L * (3 * slice * P + volume_heads_bytes(plan, W, plan->heads));
     whole.wire_bytes = L * (3 * slice * (P - 1) + volume_heads_bytes(plan, W - n, plan->heads));
-    volume_add_steps(out, plan, &whole, VOLUME_OF_ROWS);
+    volume_add_steps(out, plan, &whole, VOLUME_BY_ROWS);
     return ST_OK;
 }
 

@@ -43,7 +43,7 @@ void volume_add_steps(struct volume *volume, const struct plan *plan,
         volume_add(volume, &line);
     line.when = COMM_STEP;
     line.calls *= (uint64_t)plan->n_patches;
-    if (pass == VOLUME_OF_STORE) {
+    if (pass == VOLUME_BY_PASS) {
         line.api_bytes *= (uint64_t)plan->n_patches;
         line.wire_bytes *= (uint64_t)plan->n_patches;
     }

@@ -37,9 +37,9 @@ const struct volume_line *volume_find(const struct volume *volume, const struct 
 void volume_add(struct volume *volume, const struct volume_line *line);
 
 /* What a pass through the blocks over one patch sends, against a pass over the whole sequence: its
- * rows' share, so that a step's bytes are the same for any number of patches; or the same again
+ * rows' share, so that a step's bytes are the same for any number of patches; or as much again
  * (keys that come from a store, which is whole for every patch). */
-enum volume_pass { VOLUME_OF_ROWS, VOLUME_OF_STORE };
+enum volume_pass { VOLUME_BY_ROWS, VOLUME_BY_PASS };
 
 /* A line for each kind of step that the loop has, but the last one where that differs. `whole` is
  * what a pass over the whole sequence sends (its `when` is not read): a warm-up step is one such

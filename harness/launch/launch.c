@@ -7,7 +7,7 @@
 #include "harness/base/interrupt.h"
 #include "harness/launch/log.h"
 #include "harness/launch/process.h"
-#include "kernels/base/clock.h"
+#include "harness/launch/timeout.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,8 +34,8 @@ struct watch {
 
     char phase[40];
     long done, total;
-    double start, heard; /* seconds: of the clock's run, of the last protocol line */
-    bool failed;         /* a fail line came: */
+    struct timeout timeout;
+    bool failed; /* a fail line came: */
     enum status failure;
     char message[LAUNCH_REASON];
     char *record;
@@ -56,7 +57,7 @@ static bool status_of_name(const char *name, enum status *out)
 static bool take_phase(struct watch *w, const char *line)
 {
     if (strcmp(w->phase, "reference") == 0)
-        w->start = clock_seconds();
+        timeout_restart(&w->timeout);
     snprintf(w->phase, sizeof w->phase, "%.39s", line + strlen("phase "));
     w->done = w->total = 0;
     return true;
@@ -116,12 +117,21 @@ static void to_log(struct watch *w, const char *text, size_t size)
     }
 }
 
+/* The children write to the log's end themselves, wherever that is. */
+static void bound_log(struct watch *w)
+{
+    static const char words[] = "[what was said before this is dropped]\n";
+    struct stat info;
+    if (fstat(w->log, &info) == 0 && info.st_size > LAUNCH_LOG_MAX && ftruncate(w->log, 0) == 0)
+        to_log(w, words, sizeof words - 1);
+}
+
 static void end_line(struct watch *w)
 {
     w->line[w->used] = '\0';
     bool ours = !w->overlong && strlen(w->line) == w->used && take_line(w, w->line, w->used);
     if (ours) {
-        w->heard = clock_seconds();
+        timeout_heard(&w->timeout);
         if (w->launch->on_progress)
             w->launch->on_progress(w->launch->on_progress_self, w->phase, w->done, w->total);
     } else {
@@ -214,7 +224,8 @@ static void end_of(struct watch *w, struct launch_end *end)
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     if (WIFSIGNALED(status))
         end_signal(w, end, WTERMSIG(status));
-    else if (code > 128 && code < 128 + NSIG) /* mpirun's way to say that a rank died */
+    else if (code > 128 && code < 128 + NSIG && !log_tells_no_start(w->launch->log))
+        /* mpirun's way to say that a rank died */
         end_signal(w, end, code - 128);
     else if (w->record && !w->failed && code <= 1)
         *end = (struct launch_end){.status = ENDING_OK, .code = ST_OK};
@@ -236,39 +247,23 @@ static void end_timeout(struct watch *w, struct launch_end *end, bool silent, do
     reason(w, end, first);
 }
 
-double launch_silence_s(double timeout_s)
-{
-    return timeout_s > 0 ? timeout_s : LAUNCH_SILENCE_S;
-}
-
-/* True when a clock ran out; *end says which. */
-static bool timed_out(struct watch *w, struct launch_end *end)
-{
-    double now = clock_seconds();
-    double total = w->launch->timeout_s;
-    double silence = w->launch->silence_s > 0 ? w->launch->silence_s : launch_silence_s(total);
-    if (total > 0 && now - w->start > total)
-        end_timeout(w, end, false, total);
-    else if (now - w->heard > silence)
-        end_timeout(w, end, true, silence);
-    else
-        return false;
-    return true;
-}
-
 static void watch_until_end(struct watch *w, struct launch_end *end)
 {
+    bool silent;
+    double limit;
     for (;;) {
         struct pollfd out = {.fd = w->closed ? -1 : w->process.out, .events = POLLIN};
         poll(&out, 1, TICK_MS);
         bool heard = read_output(w);
+        bound_log(w);
         if (interrupt_signal()) {
             process_stop(&w->process, LAUNCH_GRACE_MS);
             *end = (struct launch_end){.status = ENDING_INTERRUPTED, .code = ST_INTERRUPTED};
             snprintf(end->reason, sizeof end->reason, "stopped by signal %d", interrupt_signal());
             return;
         }
-        if (timed_out(w, end)) {
+        if (timeout_ran_out(&w->timeout, &silent, &limit)) {
+            end_timeout(w, end, silent, limit);
             process_stop(&w->process, LAUNCH_GRACE_MS);
             return;
         }
@@ -284,9 +279,10 @@ static void watch_until_end(struct watch *w, struct launch_end *end)
 
 enum status launch_run(const struct launch *launch, struct launch_end *end)
 {
-    struct watch w = {.launch = launch, .space = 4096, .start = clock_seconds()};
+    struct watch w = {.launch = launch,
+                      .space = 4096,
+                      .timeout = timeout_start(launch->timeout_s, launch->silence_s)};
     *end = (struct launch_end){.status = ENDING_ERROR};
-    w.heard = w.start;
     w.line = malloc(w.space);
     w.bytes = malloc(READ_SIZE);
     if (!w.line || !w.bytes) {

@@ -23,16 +23,16 @@ struct launch {
     const char *const *environment; /* (optional) NAME=VALUE that it gets besides; NULL-ended */
     const char *log;                /* file, replaced */
     double timeout_s;               /* for the whole, and for the one-rank run before it; 0: none */
-    double silence_s; /* the longest wait for a line; 0: launch_silence_s(timeout_s) */
+    double silence_s; /* the longest wait for a line; 0: timeout_silence_s(timeout_s) */
     void (*on_progress)(void *self, const char *phase, long done, long total); /* (optional) */
     void *on_progress_self;
 };
 
 enum {
-    LAUNCH_SILENCE_S = 900,
     LAUNCH_RANK_GRACE_S = 5,    /* so much later a rank that nobody ended ends itself */
     LAUNCH_GRACE_MS = 2000,     /* from SIGTERM to SIGKILL */
     LAUNCH_LINE_MAX = 16 << 20, /* bytes; a longer line is not ours */
+    LAUNCH_LOG_MAX = 64 << 20,  /* bytes; a longer log begins anew: rows need the disk */
     LAUNCH_REASON = 2000,
 };
 
@@ -43,10 +43,6 @@ struct launch_end {
     char *record;               /* the line's JSON, or NULL; freed by launch_end_release */
     size_t record_size;
 };
-
-/* The longest wait for a sign of life: as long as the cell may take, or LAUNCH_SILENCE_S where that
- * is not limited (0). */
-double launch_silence_s(double timeout_s);
 
 /* ST_IO: nothing could be started (no log, no process). Otherwise *end tells how it went, and no
  * process is left. */

@@ -57,6 +57,12 @@ static bool is_epilogue(const char *line)
            strncmp(line, "mpirun detected that one or more", 32) == 0;
 }
 
+/* "3 total processes failed to start" */
+static bool is_no_start(const char *line)
+{
+    return strstr(line, " total process") && strstr(line, " failed to start");
+}
+
 struct gist {
     const char *line[TAIL_LINES]; /* the last of our own */
     int n;
@@ -103,7 +109,7 @@ static void sort_lines(char *text, struct gist *g)
             epilogue |= is_epilogue(line);
             if (!g->taken && !epilogue)
                 take_mpirun(g, line);
-        } else if (!is_blank(line) && !is_trace(line)) {
+        } else if (!is_blank(line) && !is_trace(line) && !is_no_start(line)) {
             take_own(g, line);
         }
     }
@@ -122,7 +128,7 @@ char *log_gist(const char *path, char *out, size_t size)
     if (g.n == 0)
         used = (size_t)snprintf(out, size, "%s", g.mpirun);
     for (int i = 0; i < g.n && used + 1 < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%s", i ? " | " : "", g.line[i]);
+        used += (size_t)snprintf(out + used, size - used, "%s%.300s", i ? " | " : "", g.line[i]);
     free(text);
     for (char *c = out; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 127)
@@ -130,4 +136,12 @@ char *log_gist(const char *path, char *out, size_t size)
     used = strlen(out);
     snprintf(out + used, size - used, "%s", hint);
     return out;
+}
+
+bool log_tells_no_start(const char *path)
+{
+    char *text = read_tail(path);
+    bool tells = text && is_no_start(text);
+    free(text);
+    return tells;
 }

@@ -3,6 +3,7 @@
 #ifndef HARNESS_LAUNCH_LOG_H
 #define HARNESS_LAUNCH_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -11,5 +12,8 @@
  * hint that mpirun's complaints about root and cores need. "" where there is nothing. Returns out.
  */
 char *log_gist(const char *path, char *out, size_t size);
+
+/* mpirun could not start its processes, whatever its exit status looks like. */
+bool log_tells_no_start(const char *path);
 
 #endif

@@ -12,26 +12,12 @@
 
 /* ---- surroundings ---- */
 
-static void add_unless_set(struct mpirun *m, const char *variable)
-{
-    char name[100];
-    int n = 0;
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(variable, "="), variable);
-    while (m->environment[n])
-        n++;
-    if (!getenv(name))
-        m->environment[n] = variable;
-}
-
 enum status mpirun_init(struct mpirun *out)
 {
     memset(out->environment, 0, sizeof out->environment);
     TRY(scratch_open("mpi", &out->scratch));
     snprintf(out->tmpdir, sizeof out->tmpdir, "TMPDIR=%s", out->scratch.path);
     out->environment[0] = out->tmpdir; /* other hosts keep theirs */
-    add_unless_set(out, "OMPI_MCA_oob_tcp_keepalive_time=20");
-    add_unless_set(out, "OMPI_MCA_oob_tcp_keepalive_intvl=5");
-    add_unless_set(out, "OMPI_MCA_oob_tcp_keepalive_probes=4");
     return ST_OK;
 }
 
@@ -62,4 +48,11 @@ const char *mpirun_hint(const char *text)
                  "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 in the "
                  "environment"
                : "";
+}
+
+void mpirun_words(int ranks, char number[12], const char *words[MPIRUN_WORDS])
+{
+    snprintf(number, 12, "%d", ranks);
+    const char *const call[MPIRUN_WORDS] = {"mpirun", "-n", number, "--bind-to", "none", NULL};
+    memcpy(words, call, sizeof call);
 }

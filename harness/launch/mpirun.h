@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open MPI's mpirun: what it is told, where it leaves things, and what it means. Starts none. */
+/* Open MPI's mpirun: how it is called, what it is told, where it leaves things, and what it means.
+ */
 #ifndef HARNESS_LAUNCH_MPIRUN_H
 #define HARNESS_LAUNCH_MPIRUN_H
 
 #include "harness/launch/scratch.h"
 
-enum { MPIRUN_VARIABLES = 5 };
-
-/* The surroundings of one mpirun. */
+/* The surroundings of one mpirun: its sessions go into a folder of ours. */
 struct mpirun {
     struct scratch scratch;
     char tmpdir[PATH_MAX + 10];
-    const char *environment[MPIRUN_VARIABLES]; /* NAME=VALUE, NULL-ended */
+    const char *environment[2]; /* NAME=VALUE, NULL-ended */
 };
 
-/* Its sessions go into a folder of ours, and daemons notice a dead link within a minute instead of
- * eight; what the user has set stays. ST_IO. */
+/* ST_IO. */
 enum status mpirun_init(struct mpirun *out);
 void mpirun_release(struct mpirun *mpirun);
+
+enum { MPIRUN_WORDS = 6 };
+
+/* `mpirun -n RANKS --bind-to none`, NULL-ended: what stands before a program whose processes are
+ * the ranks, whose threads must not share one core. The words are constants or lie in `number`. */
+void mpirun_words(int ranks, char number[12], const char *words[MPIRUN_WORDS]);
 
 /* ST_INVALID: it hangs or fails with so few open files as it may have with n ranks. */
 enum status mpirun_check_limits(int n);

@@ -4,7 +4,7 @@
 
 #include "harness/base/exit_code.h"
 #include "harness/base/limits.h"
-#include "harness/launch/launch.h"
+#include "harness/launch/timeout.h"
 #include "kernels/base/clock.h"
 
 #include <pthread.h>
@@ -67,7 +67,7 @@ struct watchdog watchdog_limits(int rank, double timeout_s, bool reference, doub
     return (struct watchdog){
         .rank = rank,
         .limit_s = timeout_s > 0 ? timeout_s + grace_s : 0,
-        .silence_s = launch_silence_s(timeout_s) + grace_s,
+        .silence_s = timeout_silence_s(timeout_s) + grace_s,
         .reference = reference,
     };
 }

@@ -4,7 +4,7 @@
 
 #include "harness/base/stats.h"
 #include "harness/measure/comm_case.h"
-#include "kernels/graph.h"
+#include "kernels/device.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 
 #include "harness/base/self.h"
 #include "harness/cell/options.h"
+#include "harness/launch/mpirun.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,12 +47,11 @@ static enum status add_cell(struct outcome_argv *a, const struct cell *cell)
 
 static enum status add_mpirun(struct outcome_argv *a, int ranks)
 {
-    char *number;
-    add(a, "mpirun");
-    add(a, "-n");
-    TRY(add_own(a, asprintf(&number, "%d", ranks) < 0 ? NULL : number));
-    add(a, "--bind-to"); /* a rank's threads must not share one core */
-    add(a, "none");
+    const char *words[MPIRUN_WORDS];
+    char number[12];
+    mpirun_words(ranks, number, words);
+    for (int i = 0; words[i]; i++)
+        TRY(add_own(a, strdup(words[i])));
     return ST_OK;
 }
 

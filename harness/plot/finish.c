@@ -2,6 +2,8 @@
 /* Edits pictures as bytes: an SVG's first attributes, a chunk more in a PNG, a date in a PDF. */
 #include "harness/plot/finish.h"
 
+#include "kernels/base/file.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -9,25 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- files ---- */
 
-/* The whole file with a zero behind its end. Allocated. */
-static enum status read_whole(const char *path, char **out, size_t *size)
-{
-    struct stat is;
-    FILE *in = fopen(path, "re");
-    *out = NULL;
-    if (!in || fstat(fileno(in), &is) != 0 || !(*out = calloc(1, (size_t)is.st_size + 1))) {
-        if (in)
-            fclose(in);
-        return fail(ST_IO, "%s: cannot be read again: %s", path, strerror(errno));
-    }
-    *size = fread(*out, 1, (size_t)is.st_size, in);
-    fclose(in);
-    return ST_OK;
-}
+enum { MOST_BYTES = 256 << 20 }; /* of a chart */
 
 /* Writes `head` bytes of a file, a piece that is put in, and what came from `rest` on. */
 static enum status write_whole(const char *path, const char *data, size_t size, size_t head,
@@ -51,7 +38,7 @@ enum status plot_finish_svg(const char *path, double width_cm)
     int width, height, end = 0;
     if (width_cm <= 0)
         return ST_OK;
-    TRY(read_whole(path, &data, &size));
+    TRY(file_read_text(path, MOST_BYTES, &data, &size, NULL));
     enum status st = ST_OK;
     const char *at = strstr(data, "<svg");
     const char *from = at ? strstr(at, "width=") : NULL;
@@ -92,7 +79,7 @@ enum status plot_finish_png(const char *path, double width_cm)
     unsigned char chunk[21] = {0, 0, 0, 9, 'p', 'H', 'Y', 's'};
     char *data;
     size_t size;
-    TRY(read_whole(path, &data, &size));
+    TRY(file_read_text(path, MOST_BYTES, &data, &size, NULL));
     enum status st = ST_OK;
     if (size > HEADER) {
         double per_metre = 2 * 96 / 0.0254, width = 0;
@@ -118,7 +105,7 @@ enum status plot_finish_pdf(const char *path, double width_cm)
     char *data;
     size_t size;
     (void)width_cm;
-    TRY(read_whole(path, &data, &size));
+    TRY(file_read_text(path, MOST_BYTES, &data, &size, NULL));
     enum status st = ST_OK;
     char *at = memmem(data, size, key, sizeof key - 1);
     if (at && (size_t)(at - data) + sizeof key + sizeof date < size) {

@@ -2,12 +2,14 @@
 /* Reading published figures and relating each of their numbers to its own single GPU. */
 #include "harness/plot/published.h"
 
-#include <errno.h>
+#include "kernels/base/file.h"
+
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 enum field {
     SOURCE,
@@ -215,12 +217,13 @@ static enum status read_lines(FILE *in, struct plot_published *out)
 
 static enum status read_file(const char *path, struct plot_published *out)
 {
-    struct stat is;
-    if (stat(path, &is) == 0 && !S_ISREG(is.st_mode))
-        return fail(ST_INVALID, "%s: is no regular file", path);
-    FILE *in = fopen(path, "re");
-    if (!in)
-        return fail(ST_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    int fd;
+    TRY(file_open_regular(path, O_RDONLY, &fd, NULL));
+    FILE *in = fdopen(fd, "r");
+    if (!in) {
+        close(fd);
+        return fail(ST_OOM, "%s: no host memory", path);
+    }
     enum status st = read_lines(in, out);
     if (st == ST_OK && ferror(in))
         st = fail(ST_IO, "reading failed");

@@ -37,6 +37,15 @@ bool file_same(const struct file_stamp *a, const struct file_stamp *b)
            a->written == b->written && a->changed == b->changed;
 }
 
+enum status file_there(const char *path, bool *there)
+{
+    static const struct file_stamp none;
+    struct file_stamp found;
+    TRY(file_look(path, &found));
+    *there = !file_same(&found, &none);
+    return ST_OK;
+}
+
 static const char *kind_of(mode_t mode)
 {
     return S_ISDIR(mode)    ? "a directory"

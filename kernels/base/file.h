@@ -21,6 +21,10 @@ struct file_stamp {
 /* The stamp of what is at `path` now; all 0 where nothing is. ST_IO: it cannot be told. */
 enum status file_look(const char *path, struct file_stamp *out);
 
+/* *there: something bears that name. ST_IO: it cannot be told, as in a folder that may not be
+ * searched. */
+enum status file_there(const char *path, bool *there);
+
 bool file_same(const struct file_stamp *a, const struct file_stamp *b);
 
 /* open(2) with O_CLOEXEC; the descriptor is the caller's. `stamp` (NULL: not wanted) is that of the

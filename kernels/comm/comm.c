@@ -141,30 +141,6 @@ void comm_set_when(struct comm *comm, enum comm_when when)
     comm->when = when;
 }
 
-/* ---- counting ---- */
-
-static struct comm_count *count_of(struct comm *comm, enum comm_op op)
-{
-    return comm->counters ? &comm->counters->count[op][comm->when] : NULL;
-}
-
-/* A communicator of one rank moves nothing and counts nothing. */
-void comm_count_call(struct comm *comm, enum comm_op op, uint64_t api_bytes)
-{
-    struct comm_count *count = count_of(comm, op);
-    if (!count || comm->size == 1)
-        return;
-    count->calls++;
-    count->api_bytes += api_bytes;
-}
-
-void comm_count_wire(struct comm *comm, enum comm_op op, uint64_t bytes)
-{
-    struct comm_count *count = count_of(comm, op);
-    if (count && comm->size > 1)
-        count->wire_bytes += bytes;
-}
-
 static uint64_t total_bytes(const struct tensor *t, int n)
 {
     uint64_t bytes = 0;

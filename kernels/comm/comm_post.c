@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages under way: posts of a communicator, the groups they are made in, the requests that they
- * belong to. What an operation is made of is not known here. */
+/* Messages under way: posts of a communicator and their bytes, the groups they are made in, the
+ * requests that they belong to. What an operation is made of is not known here. */
 #include "kernels/base/trace.h"
 #include "kernels/comm/comm_private.h"
 
@@ -8,6 +8,32 @@
 #include <stdlib.h>
 
 enum { GROUP_PAIRS = 1000 }; /* NCCL takes 2048 operations in one group */
+
+/* ---- counting ---- */
+
+static struct comm_count *count_of(struct comm *comm, enum comm_op op)
+{
+    return comm->counters ? &comm->counters->count[op][comm->when] : NULL;
+}
+
+/* A communicator of one rank moves nothing and counts nothing. */
+void comm_count_call(struct comm *comm, enum comm_op op, uint64_t api_bytes)
+{
+    struct comm_count *count = count_of(comm, op);
+    if (!count || comm->size == 1)
+        return;
+    count->calls++;
+    count->api_bytes += api_bytes;
+}
+
+void comm_count_wire(struct comm *comm, enum comm_op op, uint64_t bytes)
+{
+    struct comm_count *count = count_of(comm, op);
+    if (count && comm->size > 1)
+        count->wire_bytes += bytes;
+}
+
+/* ---- posts ---- */
 
 struct tensor comm_flat(const struct tensor *t)
 {

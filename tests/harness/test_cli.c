@@ -55,66 +55,6 @@ Test(cli, helps_everywhere)
     program_release(&p);
 }
 
-Test(cli, refuses_what_it_does_not_know)
-{
-    ends(program_run(NULL), 2, "no command");
-    ends(program_run("swep", NULL), 2, "did you mean 'sweep'");
-    ends(program_run("frobnicate", NULL), 2, "--help");
-    ends(program_run("run", "--sizee", "3", NULL), 2, "did you mean '--size'");
-    ends(program_run("plan", "--repeats", "3", NULL), 2, "unknown option '--repeats'");
-    ends(program_run("plan", "--model", NULL), 2, "requires an argument");
-    ends(program_run("plan", "-x", NULL), 2, "two dashes");
-    ends(program_run("plan", "-m", "pixart-tiny", NULL), 2, "did you mean '--model'");
-    ends(program_run("plan", "-h", NULL), 2, "did you mean '--help'");
-    ends(program_run("plan", "--model=pixart-tiny", "--strategy", "cfg=2, ring=2", NULL), 2,
-         "position 7: unknown strategy '' (no blanks)");
-    ends(program_run("plan", "--backend", "gpu", NULL), 2, "found 'gpu'; legal: cpu, cuda");
-    ends(program_run("plan", "pixart-tiny", NULL), 2, "no option");
-    ends(program_run("plan", NULL), 2, "--model");
-    ends(program_run("list", "everything", NULL), 2, "strategies");
-    ends(program_run("plot", NULL), 2, "no file");
-    ends(program_run("sweep", NULL), 2, "no experiment");
-    ends(program_run("sweep", "/no/such.yaml", NULL), 2, "/no/such.yaml");
-    ends(program_run("verify", "--model", "x", NULL), 2, "--reference");
-    ends(program_run("verify", "--model", "x", "--size", "3", "--reference", "y", NULL), 2,
-         "--size");
-}
-
-#define PLAN "plan", "--model", "pixart-tiny"
-
-Test(cli, suggests_the_nearest_name)
-{
-    ends(program_run("plan", "--model", "pixart-tny", NULL), 2, "did you mean 'pixart-tiny'");
-    ends(program_run("run", "--model", "alpha-1024", NULL), 2, "did you mean 'pixart-alpha-1024'");
-    ends(program_run(PLAN, "--strategy", "cfg=2,ulyses=2", NULL), 2, "did you mean 'ulysses'");
-    ends(program_run(PLAN, "--strategy", "pipefusion=2:patchs=2", NULL), 2,
-         "did you mean 'patches'");
-    ends(program_run(PLAN, "--dtype", "bfp16", NULL), 2, "did you mean 'bf16'");
-    ends(program_run(PLAN, "--backend", "cdua", NULL), 2, "did you mean 'cuda'");
-    ends(program_run(PLAN, "--exchange", "ncl", NULL), 2, "did you mean 'nccl'");
-    ends(program_run("comm", "--op", "allreduce", NULL), 2, "did you mean 'all_reduce'");
-    ends(program_run("comm", "--op", "gather", NULL), 2, "did you mean 'all_gather'");
-    ends(program_run("list", "modles", NULL), 2, "did you mean 'models'");
-    ends(program_run("sweep", "quickstart", "--retry", "tiemout", NULL), 2,
-         "did you mean 'timeout'");
-}
-
-Test(cli, refuses_hostile_values)
-{
-    ends(program_run("plan", "--model", "pixart-tiny", "--size", "250", NULL), 2, "240 and 256");
-    ends(program_run("plan", "--model", "pixart-tiny", "--size", "-256", NULL), 2, "--size");
-    ends(program_run("plan", "--model", "pixart-tiny", "--steps", "99999999999999999999", NULL), 2,
-         "--steps");
-    ends(program_run("plan", "--model", "pixart-tiny", "--guidance", "nan", NULL), 2, "--guidance");
-    ends(program_run("plan", "--model", "", NULL), 2, "--model");
-    ends(program_run("plan", "--model", "pixart-tiny", "--frames", "4", NULL), 2, "--frames");
-    ends(program_run("plan", "--model", "pixart-tiny", "--strategy", "ulysses=2,", NULL), 2,
-         "position 11");
-    ends(program_run("plan", "--model", "pixart-tiny", "--text", "/no/such/file", NULL), 2,
-         "/no/such/file");
-    ends(program_run("plan", "--model", "/no/such/folder", NULL), 2, "/no/such/folder");
-}
-
 Test(cli, lists_what_there_is)
 {
     struct program p = program_run("list", "--json", NULL);
@@ -429,27 +369,6 @@ Test(cli, a_dead_worker_is_status_5)
     cr_assert_eq(program_signal_processes("--frames=1 --steps=79", SIGKILL), 1);
     waitpid(pid, &status, 0);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 5, "%d", status);
-}
-
-/* A limit on address space is an answer, at any size: OpenBLAS, left to itself, waits for its
- * buffers for ever. */
-Test(cli, address_space_limits_are_status_4)
-{
-#ifdef __SANITIZE_ADDRESS__
-    cr_skip_test("the address sanitizer needs more address space than any limit here leaves");
-#endif
-    static const int kib[] = {60000, 100000, 300000, 450000};
-    for (size_t i = 0; i < sizeof kib / sizeof kib[0]; i++) {
-        char script[400];
-        snprintf(script, sizeof script,
-                 "ulimit -v %d; exec timeout -k 1 60 '%s' run --model=pixart-tiny --steps=2 "
-                 "--repeats=1 --threads=2",
-                 kib[i], program_path());
-        const char *argv[] = {"/bin/sh", "-c", script, NULL};
-        struct program p = program_command(argv);
-        cr_expect_eq(p.status, 4, "%d KiB: status %d: %s", kib[i], p.status, p.err);
-        program_release(&p);
-    }
 }
 
 /* ---- over MPI ---- */

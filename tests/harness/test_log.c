@@ -48,6 +48,11 @@ Test(log, is_mpiruns_first_word_where_nobody_else_spoke)
             "It was set to a path that could not be found: agent: x");
     gist_is(TRACE ABORTED RULER "mpirun noticed that process rank 1 exited on signal 11.\n" RULER,
             "mpirun noticed that process rank 1 exited on signal 11.");
+    gist_is(RULER
+            "mpirun was unable to launch it as it could not access:\n\nExecutable: ./x\nNode: "
+            "vm\n\nwhile attempting to start process rank 0.\n" RULER
+            "3 total processes failed to start\n",
+            "mpirun was unable to launch it as it could not access: Executable: ./x Node: vm");
     gist_is(ABORTED DETECTED, "");
     gist_is(TRACE, "");
 }
@@ -65,13 +70,18 @@ Test(log, has_the_hint_for_root_and_cores)
 
 Test(log, is_short_whatever_the_log)
 {
-    char got[100];
+    char got[1600];
     char *path = program_file("log");
     char *text = malloc(300001);
     memset(text, 'x', 300000);
     text[300000] = '\0';
     program_write(path, text);
-    cr_assert_eq(strlen(log_gist(path, got, sizeof got)), 99);
+    cr_assert_eq(strlen(log_gist(path, got, sizeof got)), 300);
+    cr_assert_eq(strlen(log_gist(path, got, 100)), 99);
+    strcpy(text + 1000, "\nthe end\n");
+    program_write(path, text);
+    log_gist(path, got, sizeof got);
+    cr_assert_str_eq(got + 300, " | the end");
     free(text);
     cr_assert_str_eq(log_gist("/no/such/log", got, sizeof got), "");
 }

@@ -2,9 +2,11 @@
 /* Checkpoints in folders made by hand: which files are taken, what is refused, what they are told
  * apart by. */
 #include "models/checkpoint.h"
+#include "models/dit_config.h"
 #include "models/weights.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +101,33 @@ static void refused(const char *reason)
 
 #define STEM  "diffusion_pytorch_model"
 #define INDEX STEM ".safetensors.index.json"
+
+/* What may not be looked at is not what is missing: a folder that leads back to itself, and one
+ * whose owner lets nobody in. */
+Test(checkpoint, what_cannot_be_looked_at_is_said, .init = make_root, .fini = remove_root)
+{
+    struct dit_config config;
+    struct weights *w;
+    char folder[100];
+    char inner[300];
+    snprintf(inner, sizeof inner, "%s/transformer", root);
+    cr_assert_eq(symlink("transformer", inner), 0);
+    cr_assert_eq(dit_config_load(root, &config, folder, sizeof folder), ST_IO);
+    cr_assert(strstr(status_message(), strerror(ELOOP)), "%s", status_message());
+    cr_assert_eq(weights_open_safetensors(inner, &w), ST_IO);
+    cr_assert(strstr(status_message(), strerror(ELOOP)), "%s", status_message());
+    drop("transformer");
+    cr_assert_eq(chmod(root, 0), 0);
+    if (geteuid() == 0)
+        cr_assert_eq(seteuid(65534), 0);
+    cr_assert_eq(dit_config_load(root, &config, folder, sizeof folder), ST_IO);
+    cr_assert(strstr(status_message(), strerror(EACCES)), "%s", status_message());
+    cr_assert_eq(weights_open_safetensors(root, &w), ST_IO);
+    cr_assert(strstr(status_message(), strerror(EACCES)), "%s", status_message());
+    if (getuid() == 0)
+        cr_assert_eq(seteuid(0), 0);
+    chmod(root, 0700);
+}
 
 Test(checkpoint, the_right_file_of_a_folder, .init = make_root, .fini = remove_root)
 {

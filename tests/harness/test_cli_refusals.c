@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the program does not take: it says what was found, what is wanted, and what may have been
+ * meant. */
+#include "tests/harness/program.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+TestSuite(cli_refusals, .init = program_limit);
+
+#define SMALL "--model=pixart-tiny", "--size=64", "--steps=3", "--repeats=2", "--threads=2"
+
+static void ends(struct program p, int status, const char *in_err)
+{
+    cr_assert_eq(p.status, status, "status %d, wanted %d: %s", p.status, status, p.err);
+    cr_assert(strstr(p.err, in_err), "%s: not in: %s", in_err, p.err);
+    program_release(&p);
+}
+
+Test(cli_refusals, refuses_what_it_does_not_know)
+{
+    ends(program_run(NULL), 2, "no command");
+    ends(program_run("swep", NULL), 2, "did you mean 'sweep'");
+    ends(program_run("frobnicate", NULL), 2, "--help");
+    ends(program_run("run", "--sizee", "3", NULL), 2, "did you mean '--size'");
+    ends(program_run("plan", "--repeats", "3", NULL), 2, "unknown option '--repeats'");
+    ends(program_run("plan", "--model", NULL), 2, "requires an argument");
+    ends(program_run("plan", "-x", NULL), 2, "two dashes");
+    ends(program_run("plan", "-m", "pixart-tiny", NULL), 2, "did you mean '--model'");
+    ends(program_run("plan", "-h", NULL), 2, "did you mean '--help'");
+    ends(program_run("plan", "--model=pixart-tiny", "--strategy", "cfg=2, ring=2", NULL), 2,
+         "position 7: unknown strategy '' (no blanks)");
+    ends(program_run("plan", "--backend", "gpu", NULL), 2, "found 'gpu'; legal: cpu, cuda");
+    ends(program_run("plan", "pixart-tiny", NULL), 2, "no option");
+    ends(program_run("plan", NULL), 2, "--model");
+    ends(program_run("list", "everything", NULL), 2, "strategies");
+    ends(program_run("plot", NULL), 2, "no file");
+    ends(program_run("sweep", NULL), 2, "no experiment");
+    ends(program_run("sweep", "/no/such.yaml", NULL), 2, "/no/such.yaml");
+    ends(program_run("verify", "--model", "x", NULL), 2, "--reference");
+    ends(program_run("verify", "--model", "x", "--size", "3", "--reference", "y", NULL), 2,
+         "--size");
+}
+
+#define PLAN "plan", "--model", "pixart-tiny"
+
+Test(cli_refusals, suggests_the_nearest_name)
+{
+    ends(program_run("plan", "--model", "pixart-tny", NULL), 2, "did you mean 'pixart-tiny'");
+    ends(program_run("run", "--model", "alpha-1024", NULL), 2, "did you mean 'pixart-alpha-1024'");
+    ends(program_run(PLAN, "--strategy", "cfg=2,ulyses=2", NULL), 2, "did you mean 'ulysses'");
+    ends(program_run(PLAN, "--strategy", "pipefusion=2:patchs=2", NULL), 2,
+         "did you mean 'patches'");
+    ends(program_run(PLAN, "--dtype", "bfp16", NULL), 2, "did you mean 'bf16'");
+    ends(program_run(PLAN, "--backend", "cdua", NULL), 2, "did you mean 'cuda'");
+    ends(program_run(PLAN, "--exchange", "ncl", NULL), 2, "did you mean 'nccl'");
+    ends(program_run("comm", "--op", "allreduce", NULL), 2, "did you mean 'all_reduce'");
+    ends(program_run("comm", "--op", "gather", NULL), 2, "did you mean 'all_gather'");
+    ends(program_run("list", "modles", NULL), 2, "did you mean 'models'");
+    ends(program_run("sweep", "quickstart", "--retry", "tiemout", NULL), 2,
+         "did you mean 'timeout'");
+}
+
+Test(cli_refusals, refuses_hostile_values)
+{
+    ends(program_run("plan", "--model", "pixart-tiny", "--size", "250", NULL), 2, "240 and 256");
+    ends(program_run("plan", "--model", "pixart-tiny", "--size", "-256", NULL), 2, "--size");
+    ends(program_run("plan", "--model", "pixart-tiny", "--steps", "99999999999999999999", NULL), 2,
+         "--steps");
+    ends(program_run("plan", "--model", "pixart-tiny", "--guidance", "nan", NULL), 2, "--guidance");
+    ends(program_run("plan", "--model", "", NULL), 2, "--model");
+    ends(program_run("plan", "--model", "pixart-tiny", "--frames", "4", NULL), 2, "--frames");
+    ends(program_run("plan", "--model", "pixart-tiny", "--strategy", "ulysses=2,", NULL), 2,
+         "position 11");
+    ends(program_run("plan", "--model", "pixart-tiny", "--text", "/no/such/file", NULL), 2,
+         "/no/such/file");
+    ends(program_run("plan", "--model", "/no/such/folder", NULL), 2, "/no/such/folder");
+}
