@@ -162,10 +162,11 @@ static void say_left_out(const struct plot_job *job)
     char text[PLOT_TEXT];
     const struct plot_selection *s = &job->selection;
     if (s->chosen < s->groups)
-        fprintf(stderr,
-                "plot: %d settings (file, host, commit, model, size, ...): charts of the %d with most "
-                "rows;\nplot: --settings %d draws all\n",
-                s->groups, s->chosen, s->groups);
+        fprintf(
+            stderr,
+            "plot: %d settings (file, host, commit, model, size, ...): charts of the %d with most "
+            "rows;\nplot: --settings %d draws all\n",
+            s->groups, s->chosen, s->groups);
     if (*sheet_left_out(job->sheet->n, job->sheet->sorted, sizeof text, text))
         fprintf(stderr, "plot: of %d row%s in no chart: %s\n", job->sheet->n,
                 job->sheet->n == 1 ? "" : "s", text);
