@@ -116,11 +116,12 @@ static enum status fill_latency(struct plot_chart *chart, const struct plot_grou
     plot_points_scale(curves->n, curves->v, scale);
     struct plot_axis axis = {.high = largest(curves) * 1.06};
     plot_gnuplot_number(chart->out, "y_high", axis.high);
-    plot_note_places(chart, plot_points_spread(curves->n, curves->v, &axis, HEIGHT));
+    double places = plot_points_spread(curves->n, curves->v, &axis, HEIGHT);
     TRY(put_ranks(chart->out, curves));
     plot_chart_legend(chart->out, curves->n, curves->v);
     put_curves(chart->out, group, curves, false, scale);
     plot_note_loops(chart, curves->n, curves->v, "p10 to p90");
+    plot_note_places(chart, places);
     plot_note_several(chart, curves->n, curves->v, true);
     plot_note_noisy(chart, curves->n, curves->v, false);
     plot_note_left_out(chart, group->begin, group->end, curves->slower);
@@ -162,8 +163,8 @@ static int compare_with_serial(struct curves *curves)
     return n - kept;
 }
 
-/* The axes of speed-up and efficiency. */
-static void put_values(struct plot_chart *chart, struct curves *curves)
+/* The axes of speed-up and efficiency. Returns the largest place that a point moves aside. */
+static double put_values(FILE *out, struct curves *curves)
 {
     double low = 1, high = 1, best = 1;
     for (int i = 0; i < curves->n; i++) {
@@ -173,9 +174,9 @@ static void put_values(struct plot_chart *chart, struct curves *curves)
         best = fmax(best, p->high / p->x);
     }
     struct plot_axis axis = plot_axis_values(low, high, PLOT_AXIS_LINEAR);
-    plot_axis_put(chart->out, "y", &axis);
-    plot_gnuplot_number(chart->out, "efficiency_high", 100 * best * 1.05);
-    plot_note_places(chart, plot_points_spread(curves->n, curves->v, &axis, HEIGHT));
+    plot_axis_put(out, "y", &axis);
+    plot_gnuplot_number(out, "efficiency_high", 100 * best * 1.05);
+    return plot_points_spread(curves->n, curves->v, &axis, HEIGHT);
 }
 
 /* Ranks on the CPU share its cores. */
@@ -211,11 +212,12 @@ static enum status fill_speedup(struct plot_chart *chart, const struct plot_grou
                                 struct curves *curves, int published, int alone)
 {
     TRY(put_ranks(chart->out, curves));
-    put_values(chart, curves);
+    double places = put_values(chart->out, curves);
     plot_chart_legend(chart->out, curves->n, curves->v);
     put_curves(chart->out, group, curves, true, 1);
     plot_note_loops(chart, curves->n, curves->v,
                     "serial p10 / p90 to serial p90 / p10, the spread of both runs");
+    plot_note_places(chart, places);
     note_threads(chart, group);
     plot_note_several(chart, curves->n, curves->v, true);
     plot_note_noisy(chart, curves->n, curves->v, false);

@@ -181,9 +181,9 @@ static enum status fill(struct plot_chart *chart, const struct plot_setting *set
     plot_points_scale(s->n, s->points, scale);
     put_axes(chart->out, setting, s, &axis);
     TRY(put_panels(chart->out, s, &axis));
-    plot_note_places(chart, s->places);
     int n = s->begin[s->panels];
     plot_note_loops(chart, n, s->drawn, "p10 to p90");
+    plot_note_places(chart, s->places);
     for (int p = 0; p < s->panels; p++)
         plot_note_several(chart, s->begin[p + 1] - s->begin[p], s->drawn + s->begin[p], false);
     plot_note_noisy(chart, n, s->drawn, true);
