@@ -163,8 +163,8 @@ static void say_left_out(const struct plot_job *job)
     const struct plot_selection *s = &job->selection;
     if (s->chosen < s->groups)
         fprintf(stderr,
-                "plot: the rows are of %d settings (file, host, commit, model, size, ...); charts "
-                "show the %d with most rows, --settings %d would show all\n",
+                "plot: %d settings (file, host, commit, model, size, ...): charts of the %d with most "
+                "rows;\nplot: --settings %d draws all\n",
                 s->groups, s->chosen, s->groups);
     if (*sheet_left_out(job->sheet->n, job->sheet->sorted, sizeof text, text))
         fprintf(stderr, "plot: of %d row%s in no chart: %s\n", job->sheet->n,
