@@ -235,6 +235,7 @@ enum status plot_lines_speedup(struct plot_job *job, const struct plot_group *gr
         plot_published_points(&job->published, &group->first->record->cell, curves.v + curves.n);
     if (curves.n > 0 && (compares || published > 0)) {
         curves.n = plot_points_sort(curves.n + published, curves.v);
+        job->published_drawn += published;
         st = plot_chart_open(job, "speedup", "Speed-up over the serial run", group->first, true,
                              &chart);
         if (st == ST_OK)
