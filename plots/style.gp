@@ -34,7 +34,8 @@ dash(f, v)  = f eq 'hybrid' ? (v == 1 ? 2 : 1 + (v - 1) / words(turn_colours) % 
     v % 4 == 1 ? 1 : v % 4 == 2 ? 4 : v % 4 == 3 ? 3 : 5
 
 # Published curves are hollow, thin and dotted.
-filled(f, v)    = f eq 'hybrid' ? int(turn(turn_symbols, v)) : symbol(f)
+# From a family's fifth variant on shades and dashes come again, with other symbols.
+filled(f, v)    = f eq 'hybrid' ? int(turn(turn_symbols, v)) : v > 4 ? int(turn(turn_symbols, 1 + (v - 1) / 4)) : symbol(f)
 mark_of(f, v, h) = !h ? filled(f, v) : symbol(f) > 3 ? symbol(f) - 1 : 14
 dash_of(f, v, h) = h ? 3 : dash(f, v)
 

@@ -16,6 +16,7 @@ struct plot_job {
     const struct sheet *sheet;
     struct plot_selection selection;
     struct plot_published published;
+    int published_drawn;  /* points of it in any chart */
     const char *folder;   /* where charts go; their preludes go to folder/data */
     const char *share;    /* templates */
     bool gnuplot_missing; /* found out at the first chart; the others are then only written as data

@@ -183,18 +183,11 @@ static double put_values(FILE *out, struct curves *curves)
 static void note_threads(struct plot_chart *chart, const struct plot_group *group)
 {
     const struct record *of = group->first->record;
-    int most = group->cell[group->n - 1].asked->ranks, threads = group->first->threads;
-    if (of->env.gpus.n > 0)
-        return;
-    if (most <= threads)
-        plot_chart_note(chart, "all ranks share %d CPU thread%s: more ranks are not more hardware",
-                        threads, threads == 1 ? "" : "s");
-    else
+    if (of->env.gpus.n == 0)
         plot_chart_note(
-            chart,
-            "each rank has a CPU thread at least, on %d core%s: more ranks are not more "
-            "hardware",
-            of->env.cores, of->env.cores == 1 ? "" : "s");
+            chart, "all ranks share %d CPU thread%s on %d core%s: more ranks are not more hardware",
+            of->cell.threads, of->cell.threads == 1 ? "" : "s", of->env.cores,
+            of->env.cores == 1 ? "" : "s");
 }
 
 static void note_published(struct plot_chart *chart, const struct plot_group *group, int points)
@@ -244,6 +237,7 @@ enum status plot_lines_speedup(struct plot_job *job, const struct plot_group *gr
         plot_published_points(&job->published, &group->first->record->cell, curves.v + curves.n);
     if (curves.n > 0 && (compares || published > 0)) {
         curves.n = plot_points_sort(curves.n + published, curves.v);
+        job->published_drawn += published;
         st = plot_chart_open(job, "speedup", "Speed-up over the serial run", group->first, true,
                              &chart);
         if (st == ST_OK)

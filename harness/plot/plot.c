@@ -183,9 +183,15 @@ static enum status plot_sheet(struct plot_job *job, struct sheet *sheet)
     TRY(page_write(job->folder, sheet));
     say_left_out(job);
     if (job->selection.n > 0)
-        return draw_charts(job);
-    fprintf(stderr, "plot: no row is ok, so there is no chart; %s/table.md says why\n",
-            job->folder);
+        TRY(draw_charts(job));
+    else
+        fprintf(stderr, "plot: no row is ok, so there is no chart; %s/table.md says why\n",
+                job->folder);
+    if (job->options->with_n > 0 && job->published_drawn == 0)
+        fprintf(
+            stderr,
+            "plot: --with: no speed-up chart of these rows has a size whose published figures have "
+            "their own single GPU\n");
     return ST_OK;
 }
 

@@ -159,8 +159,8 @@ Test(launch, survives_babble)
 Test(launch, bounds_the_log)
 {
     struct stat info;
-    const char *script = "for i in 1 2 3 4 5; do head -c 30000000 /dev/zero | tr '\\0' 'x' >&2; "
-                         "sleep 0.3; done; echo; echo the end >&2; exit 9";
+    const char *script = "for i in 1 2 3 4 5 6; do head -c 30000000 /dev/zero | tr '\\0' 'x' >&2; "
+                         "sleep 0.3; done; echo >&2; echo the end >&2; exit 9";
     struct launch_end end = launch_script(script, 60, 0);
     cr_assert_eq(end.status, ENDING_ERROR);
     cr_assert(strstr(end.reason, "the end"), "%s", end.reason);
