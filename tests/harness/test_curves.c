@@ -91,11 +91,11 @@ TestSuite(cells, .fini = close_all);
 Test(cells, the_latest_ok_row_of_each_is_drawn_and_the_others_say_why_not)
 {
     add(rows_ok("ring=2", 2, 50));
-    add(rows_ok("ring=2", 2, 60))->cell.seed = 2;
+    add(rows_ok("ring=2", 2, 60))->cell.repeats = 2;
     add(rows_failed("ring=4", 4, ENDING_OOM, "full"));
     add(rows_ok("ring=5", 5, 9))->status = ENDING_WRONG;
     add(rows_ok("serial", 1, 100));
-    add(rows_failed("ring=2", 2, ENDING_TIMEOUT, "slow"))->cell.seed = 3;
+    add(rows_failed("ring=2", 2, ENDING_TIMEOUT, "slow"))->cell.repeats = 3;
     select_rows(&defaults);
     const struct plot_group *g = only_group();
     cr_assert_eq(g->n, 4); // 1, 2, 4, 5 ranks
@@ -115,7 +115,7 @@ Test(cells, other_sizes_are_groups_and_other_settings_charts_of_their_own)
         add(rows_ok("serial", 1, 100 + i));
     all[1]->cell.dtype = "bf16";
     all[2]->cell.steps = 50;
-    all[3]->cell.seed = 9; // changes no latency: same cell as row 0
+    all[3]->cell.repeats = 9; // changes no latency: same cell as row 0
     all[4]->env.commit = "other";
     rows_set_size(all[5], 512, 512);
     select_rows(&defaults);
@@ -212,7 +212,7 @@ Test(cells, more_than_fifty_labels_find_no_room_in_a_chart)
         snprintf(strategy[i], sizeof strategy[i], "s%d=2", i);
         add(rows_ok(strategy[i], 2, 50));
     }
-    add(rows_ok("s59=2", 2, 50))->cell.seed = 9; // the only one with two rows
+    add(rows_ok("s59=2", 2, 50))->cell.repeats = 9; // the only one with two rows
     select_rows(&defaults);
     for (int i = 0; i < only_group()->n; i++)
         drawn += only_group()->cell[i].row != NULL;
