@@ -127,7 +127,7 @@ static void without_blas_threads(char **argv)
     const char *now = getenv(name);
     if ((now && strcmp(now, "1") == 0) || setenv(name, "1", 1) != 0)
         return;
-    execv("/proc/self/exe", argv); /* where this fails, the threads stay: slower, and as right */
+    self_restart(argv); /* where this fails, the threads stay: slower, and as right */
 }
 
 /* No file that is opened later may stand where output goes. One that was closed takes none: a

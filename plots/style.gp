@@ -34,7 +34,8 @@ dash(f, v)  = f eq 'hybrid' ? (v == 1 ? 2 : 1 + (v - 1) / words(turn_colours) % 
     v % 4 == 1 ? 1 : v % 4 == 2 ? 4 : v % 4 == 3 ? 3 : 5
 
 # Published curves are hollow, thin and dotted.
-filled(f, v)    = f eq 'hybrid' ? int(turn(turn_symbols, v)) : symbol(f)
+# From a family's fifth variant on shades and dashes come again, with other symbols.
+filled(f, v)    = f eq 'hybrid' ? int(turn(turn_symbols, v)) : v > 4 ? int(turn(turn_symbols, 1 + (v - 1) / 4)) : symbol(f)
 mark_of(f, v, h) = !h ? filled(f, v) : symbol(f) > 3 ? symbol(f) - 1 : 14
 dash_of(f, v, h) = h ? 3 : dash(f, v)
 
@@ -111,10 +112,10 @@ named(text, unit, logarithmic) = unit eq '' && !logarithmic ? text : \
     text.' ('.unit.(unit ne '' && logarithmic ? ', ' : '').(logarithmic ? 'logarithmic' : '').')'
 
 # Points of one x that would cover each other stand side by side: the data holds how many places each moves. A place is at most
-# 8 pixels, px being the width of the axis, and less where rank counts or the frame are near.
+# 7 pixels, px being the width of the axis, and less where rank counts or the frame are near.
 x_span = "(x_log ? log(x_high / x_low) / log(2) : x_high - x_low)"
 x_room = "(x_log ? log(x_tic[1] / x_low) / log(2) : x_tic[1] - x_low)"
-step(px) = places > 0 ? least(8 * @x_span / px, least(0.45 * x_gap / places, 0.9 * @x_room / places)) : 0
+step(px) = places > 0 ? least(7 * @x_span / px, least(0.45 * x_gap / places, 0.9 * @x_room / places)) : 0
 moved(x, by, px) = by == 0 ? x : x_log ? x * 2 ** (by * step(px)) : x + by * step(px)
 
 # ---- bars: their layout and what stands around them. They want bar_high (pixels a bar), entries and entry_letters of the legend ----

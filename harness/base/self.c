@@ -71,6 +71,11 @@ enum status self_share(char *path)
                 program);
 }
 
+void self_restart(char *const *argv)
+{
+    execv("/proc/self/exe", argv);
+}
+
 const char *self_version(void)
 {
     return "0.1.0";

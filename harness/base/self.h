@@ -18,6 +18,10 @@ enum status self_words(char *const *words, char ***out);
  * bytes. ST_IO where there is none. */
 enum status self_share(char *path);
 
+/* This process becomes the program anew, with these words (argv[0] first) and its environment as it
+ * is now. Returns where that cannot be. */
+void self_restart(char *const *argv);
+
 /* "0.1.0" */
 const char *self_version(void);
 

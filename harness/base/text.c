@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,13 +64,77 @@ int text_fold(const char *text, int columns, const char **next)
     return (int)(cut - text);
 }
 
+/* ---- numbers ---- */
+
+static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
+
+/* printf's "%.*f" where value x 10^decimals is below 10^10 and not near the middle between two
+ * whole numbers. Returns the text's length; 0: not this way. */
+static int quick_fixed(double value, int decimals, char *out)
+{
+    char digits[24];
+    int n = 0, length = 0;
+    long double scaled = (long double)value * powers[decimals];
+    if (!(scaled < 1e10L) || value < 0 || signbit(value))
+        return 0;
+    uint64_t whole = (uint64_t)scaled;
+    long double rest = scaled - whole;
+    if (fabsl(rest - 0.5L) < 1e-4L)
+        return 0;
+    whole += rest > 0.5L;
+    for (; n <= decimals || whole > 0; whole /= 10)
+        digits[n++] = (char)('0' + whole % 10);
+    while (n > 0) {
+        if (n == decimals)
+            out[length++] = '.';
+        out[length++] = digits[--n];
+    }
+    out[length] = '\0';
+    return length;
+}
+
+static void fixed(double value, int decimals, char *buffer)
+{
+    if (quick_fixed(value, decimals, buffer) == 0)
+        snprintf(buffer, TEXT_NUMBER, "%.*f", decimals, value);
+}
+
 char *text_number(double value, char buffer[TEXT_NUMBER])
 {
     double size = fabs(value);
-    int decimals = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3;
     if (size >= 1e15 || (size < 0.001 && size > 0))
         snprintf(buffer, TEXT_NUMBER, "%.2e", value);
     else
-        snprintf(buffer, TEXT_NUMBER, "%.*f", decimals, value);
+        fixed(value, size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3, buffer);
+    return buffer;
+}
+
+char *text_count(double value, char buffer[TEXT_NUMBER])
+{
+    if (fabs(value) < 1e15)
+        fixed(value, 0, buffer);
+    else
+        snprintf(buffer, TEXT_NUMBER, "%.9g", value);
+    return buffer;
+}
+
+char *text_digits(double value, char buffer[TEXT_NUMBER])
+{
+    int decimals = 8, length = 0; // nine digits in all
+    while (decimals > 0 && value >= powers[9 - decimals])
+        decimals--;
+    while (value < 1 && decimals < 12 && value < 1 / powers[decimals - 8])
+        decimals++;
+    if (value == 0 || (value >= 1e-4 && value < 1e9))
+        length = quick_fixed(value, value == 0 ? 0 : decimals, buffer);
+    if (length == 0) {
+        snprintf(buffer, TEXT_NUMBER, "%.9g", value);
+        return buffer;
+    }
+    bool fraction = strchr(buffer, '.');
+    while (fraction && buffer[length - 1] == '0')
+        length--;
+    length -= fraction && buffer[length - 1] == '.';
+    buffer[length] = '\0';
     return buffer;
 }

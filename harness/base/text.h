@@ -21,7 +21,11 @@ char *text_shorten(const char *text, int columns, size_t size, char *buffer);
  */
 int text_fold(const char *text, int columns, const char **next);
 
-/* A number for people: four digits, or all before the point. TEXT_NUMBER bytes. Returns buffer. */
+/* Numbers, each into a buffer of TEXT_NUMBER bytes, which is returned. For people: four digits, or
+ * all before the point; without decimals; as "%.9g" has it. Long tables of them take a quarter of
+ * printf's time. */
 char *text_number(double value, char buffer[TEXT_NUMBER]);
+char *text_count(double value, char buffer[TEXT_NUMBER]);
+char *text_digits(double value, char buffer[TEXT_NUMBER]);
 
 #endif

@@ -222,11 +222,8 @@ static enum status check_backend(const struct cell *cell, enum dtype dtype)
     for (int d = 0; d < DTYPE_COUNT; d++)
         if (supports(ops, cell, (enum dtype)d))
             add_name(dtypes, sizeof dtypes, dtype_name((enum dtype)d));
-    return fail(
-        ST_UNSUPPORTED,
-        "backend %s does not compute in %s; use --dtype %s, or `ditbench plan`, which takes "
-        "every dtype",
-        cell->backend, cell->dtype, dtypes);
+    return fail(ST_UNSUPPORTED, "backend %s does not compute in %s; use --dtype %s", cell->backend,
+                cell->dtype, dtypes);
 }
 
 /* Under mpirun the ranks may lie on several hosts, whose GPUs are not seen here. */

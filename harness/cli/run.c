@@ -214,8 +214,7 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
     if (place->where.rank == 0)
         note_threads(setup);
     double load = env_load();
-    struct watchdog dog =
-        watchdog_limits(place->where.rank, setup->cell.timeout_s, setup->cell.check, 0);
+    struct watchdog dog = watchdog_limits(place->where.rank, setup->cell.timeout_s, 0);
     dog.end = say_why;
     TRY(watchdog_start(&dog));
     st = share_pins(setup, &place->where, &shared, &pins);

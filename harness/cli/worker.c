@@ -173,7 +173,7 @@ static enum place_starter starter_of(const struct cell *cell)
  */
 static enum status watch(const struct cell *cell, int rank)
 {
-    struct watchdog dog = watchdog_limits(rank, cell->timeout_s, cell->check, LAUNCH_RANK_GRACE_S);
+    struct watchdog dog = watchdog_limits(rank, cell->timeout_s, WATCHDOG_GRACE_S);
     dog.end = say_failure;
     return watchdog_start(&dog);
 }

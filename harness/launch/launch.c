@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -114,6 +115,21 @@ static void to_log(struct watch *w, const char *text, size_t size)
         text += n;
         size -= (size_t)n;
     }
+}
+
+/* Keeps the end of a log that grew too long. The children write to its end themselves, wherever
+ * that is. */
+static void bound_log(struct watch *w)
+{
+    static const char words[] = "[what was said before this is dropped]\n";
+    struct stat info;
+    if (fstat(w->log, &info) != 0 || info.st_size <= LAUNCH_LOG_MAX)
+        return;
+    ssize_t n = pread(w->log, w->bytes, READ_SIZE, info.st_size - READ_SIZE);
+    if (ftruncate(w->log, 0) != 0)
+        return;
+    to_log(w, words, sizeof words - 1);
+    to_log(w, w->bytes, n > 0 ? (size_t)n : 0);
 }
 
 static void end_line(struct watch *w)
@@ -245,6 +261,7 @@ static void watch_until_end(struct watch *w, struct launch_end *end)
         struct pollfd out = {.fd = w->closed ? -1 : w->process.out, .events = POLLIN};
         poll(&out, 1, TICK_MS);
         bool heard = read_output(w);
+        bound_log(w);
         if (interrupt_signal()) {
             process_stop(&w->process, LAUNCH_GRACE_MS);
             *end = (struct launch_end){.status = ENDING_INTERRUPTED, .code = ST_INTERRUPTED};
@@ -279,7 +296,7 @@ enum status launch_run(const struct launch *launch, struct launch_end *end)
         free(w.bytes);
         return fail(ST_OOM, "%s: no host memory to watch it", launch->argv[0]);
     }
-    w.log = open(launch->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+    w.log = open(launch->log, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
     enum status st = w.log < 0
                          ? fail(ST_IO, "%s: %s", launch->log, strerror(errno))
                          : process_start(launch->argv, launch->environment, w.log, &w.process);

@@ -29,9 +29,9 @@ struct launch {
 };
 
 enum {
-    LAUNCH_RANK_GRACE_S = 5,    /* so much later a rank that nobody ended ends itself */
     LAUNCH_GRACE_MS = 2000,     /* from SIGTERM to SIGKILL */
     LAUNCH_LINE_MAX = 16 << 20, /* bytes; a longer line is not ours */
+    LAUNCH_LOG_MAX = 64 << 20,  /* bytes; a longer log begins anew: rows need the disk */
     LAUNCH_REASON = 2000,
 };
 

@@ -128,7 +128,7 @@ char *log_gist(const char *path, char *out, size_t size)
     if (g.n == 0)
         used = (size_t)snprintf(out, size, "%s", g.mpirun);
     for (int i = 0; i < g.n && used + 1 < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%s", i ? " | " : "", g.line[i]);
+        used += (size_t)snprintf(out + used, size - used, "%s%.300s", i ? " | " : "", g.line[i]);
     free(text);
     for (char *c = out; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 127)

@@ -12,26 +12,12 @@
 
 /* ---- surroundings ---- */
 
-static void add_unless_set(struct mpirun *m, const char *variable)
-{
-    char name[100];
-    int n = 0;
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(variable, "="), variable);
-    while (m->environment[n])
-        n++;
-    if (!getenv(name))
-        m->environment[n] = variable;
-}
-
 enum status mpirun_init(struct mpirun *out)
 {
     memset(out->environment, 0, sizeof out->environment);
     TRY(scratch_open("mpi", &out->scratch));
     snprintf(out->tmpdir, sizeof out->tmpdir, "TMPDIR=%s", out->scratch.path);
     out->environment[0] = out->tmpdir; /* other hosts keep theirs */
-    add_unless_set(out, "OMPI_MCA_oob_tcp_keepalive_time=20");
-    add_unless_set(out, "OMPI_MCA_oob_tcp_keepalive_intvl=5");
-    add_unless_set(out, "OMPI_MCA_oob_tcp_keepalive_probes=4");
     return ST_OK;
 }
 

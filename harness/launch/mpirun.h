@@ -6,17 +6,14 @@
 
 #include "harness/launch/scratch.h"
 
-enum { MPIRUN_VARIABLES = 5 };
-
-/* The surroundings of one mpirun. */
+/* The surroundings of one mpirun: its sessions go into a folder of ours. */
 struct mpirun {
     struct scratch scratch;
     char tmpdir[PATH_MAX + 10];
-    const char *environment[MPIRUN_VARIABLES]; /* NAME=VALUE, NULL-ended */
+    const char *environment[2]; /* NAME=VALUE, NULL-ended */
 };
 
-/* Its sessions go into a folder of ours, and daemons notice a dead link within a minute instead of
- * eight; what the user has set stays. ST_IO. */
+/* ST_IO. */
 enum status mpirun_init(struct mpirun *out);
 void mpirun_release(struct mpirun *mpirun);
 

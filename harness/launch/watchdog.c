@@ -43,7 +43,7 @@ static void look(void)
 {
     const struct watchdog *l = &dog.limits;
     double now = clock_seconds();
-    double limit = !dog.computes && l->reference ? 2 * l->limit_s : l->limit_s;
+    double limit = dog.computes ? l->limit_s : l->wait_s;
     if (limit > 0 && now - dog.since > limit)
         bite("not done within", limit);
     if (dog.computes && l->silence_s > 0 && now - dog.heard > l->silence_s)
@@ -62,13 +62,13 @@ static void *watch(void *argument)
     return NULL;
 }
 
-struct watchdog watchdog_limits(int rank, double timeout_s, bool reference, double grace_s)
+struct watchdog watchdog_limits(int rank, double timeout_s, double grace_s)
 {
     return (struct watchdog){
         .rank = rank,
         .limit_s = timeout_s > 0 ? timeout_s + grace_s : 0,
+        .wait_s = timeout_s > 0 ? timeout_s + WATCHDOG_GRACE_S : 0,
         .silence_s = timeout_silence_s(timeout_s) + grace_s,
-        .reference = reference,
     };
 }
 

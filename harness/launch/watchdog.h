@@ -11,18 +11,22 @@
 
 #include <stdbool.h>
 
-enum { WATCHDOG_LAST_WORDS_S = 2 }; /* for saying why; a pipe that nobody reads takes for ever */
+enum {
+    WATCHDOG_GRACE_S = 5,      /* so much later than the launcher would, a rank ends itself */
+    WATCHDOG_LAST_WORDS_S = 2, /* for saying why; a pipe that nobody reads takes for ever */
+};
 
 struct watchdog {
     int rank;
     double limit_s;              /* of the cell, and again of the one-rank run before it; 0: none */
+    double wait_s;               /* of a wait for another rank's one-rank run; 0: none */
     double silence_s;            /* the longest wait for a step where a rank computes; 0: none */
-    bool reference;              /* there is a one-rank run, for which the other ranks wait */
     void (*end)(enum status st); /* to say why: the error record; then the process ends */
 };
 
-/* The limits of launch.h for a cell with this time-out (0: none), each longer by grace_s. */
-struct watchdog watchdog_limits(int rank, double timeout_s, bool reference, double grace_s);
+/* The limits of launch.h for a cell with this time-out (0: none), longer by grace_s. A one-rank run
+ * is over by the time-out or ends the cell, so that nobody waits much longer for one. */
+struct watchdog watchdog_limits(int rank, double timeout_s, double grace_s);
 
 /* ST_OOM: no thread. It runs as long as the process. */
 enum status watchdog_start(const struct watchdog *watchdog);

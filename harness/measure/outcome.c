@@ -211,6 +211,23 @@ static void blame_files(const struct pins *pins, struct record *record, enum sta
     *code = ST_INVALID;
 }
 
+/* A wrong result is a strategy's only where the checkpoint still has the bytes that were hashed:
+ * writes through a mapping may move no time. */
+static void blame_bytes(const struct setup *setup, const struct outcome_options *o,
+                        struct record *record)
+{
+    char now[PINS_IDENTITY];
+    struct pins pins;
+    if (record->status != ENDING_WRONG || !o->pins || o->pins->n == 0 ||
+        pins_identify(setup, now, &pins) != ST_OK)
+        return;
+    pins_release(&pins);
+    if (strcmp(now, o->identity) != 0)
+        set_failure(record, ENDING_ERROR,
+                    record_text_format(record, "%s: its bytes changed since they were hashed; %s",
+                                       setup->cell.model, record->reason));
+}
+
 enum status outcome_failed(const struct setup *setup, const struct outcome_options *options,
                            enum status st, struct record **out)
 {
@@ -306,6 +323,9 @@ enum status outcome_run(const struct setup *setup, const struct outcome_options 
     free(predicted);
     TRY(st);
     blame_files(options->pins, *out, code);
+    blame_bytes(setup, options, *out);
+    if ((*out)->status == ENDING_ERROR && *code == ST_OK)
+        *code = ST_INVALID;
     outcome_name(setup, options, load, *out);
     if ((*out)->status == ENDING_WRONG)
         *code = ST_WRONG;

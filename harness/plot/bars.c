@@ -68,8 +68,7 @@ static void put_rows(struct plot_chart *chart, struct bars b)
             plot_gnuplot_element(out, "heading", ++headings, text);
             fprintf(out, "heading_y[%d] = %g\n", headings, b.y - 1);
         }
-        snprintf(label, sizeof label, "%s%s", c->asked->strategy,
-                 plot_group_way(b.group, c->asked, way));
+        snprintf(label, sizeof label, "%s%s", c->asked->strategy, plot_group_way(c->asked, way));
         text_shorten(label, label_columns(chart->job->options), sizeof text, text);
         plot_gnuplot_element(out, "bar", b.n, text);
         fprintf(out, "bar_y[%d] = %g\n", b.n, b.y);

@@ -16,6 +16,7 @@ struct plot_job {
     const struct sheet *sheet;
     struct plot_selection selection;
     struct plot_published published;
+    int published_drawn;  /* points of it in any chart */
     const char *folder;   /* where charts go; their preludes go to folder/data */
     const char *share;    /* templates */
     bool gnuplot_missing; /* found out at the first chart; the others are then only written as data
@@ -63,6 +64,9 @@ enum status plot_chart_end(struct plot_chart *chart, enum status st);
 /* "points: median of 5 loops; bars: ..." */
 void plot_note_loops(struct plot_chart *chart, int n, const struct plot_point *points,
                      const char *bars);
+
+/* That points stand aside, and the number `places` for the template. */
+void plot_note_places(struct plot_chart *chart, double places);
 
 /* Which rows are noisy, and the number `noisy` for the template. */
 void plot_note_noisy(struct plot_chart *chart, int n, const struct plot_point *points,

@@ -58,29 +58,21 @@ static int by_ranks(const void *a, const void *b)
 
 /* ---- labels ---- */
 
-static bool same_way(const struct record_cell *a, const struct record_cell *b)
+char *plot_group_way(const struct record_cell *cell, char buffer[PLOT_WAY])
 {
-    return strcmp(a->exchange, b->exchange) == 0 && a->graph == b->graph;
-}
-
-char *plot_group_way(const struct plot_group *group, const struct record_cell *cell,
-                     char buffer[PLOT_WAY])
-{
-    buffer[0] = '\0';
-    if (group->ways)
-        snprintf(buffer, PLOT_WAY, ", exchange %s, graph %s", cell->exchange,
-                 cell->graph == RECORD_NO ? "off" : "on");
+    bool exchange = strcmp(cell->exchange, "auto") != 0;
+    snprintf(buffer, PLOT_WAY, "%s%s%s", exchange ? ", exchange " : "",
+             exchange ? cell->exchange : "", cell->graph == RECORD_NO ? ", graph off" : "");
     return buffer;
 }
 
 static enum status open_families(struct plot_group *g, bool each)
 {
     char way[PLOT_WAY];
-    for (int i = 1; i < g->n; i++)
-        g->ways |= !same_way(g->cell[i].asked, g->cell[0].asked);
-    for (int i = 0; i < g->n; i++)
-        TRY(plot_family_open(g->cell[i].asked->strategy, each,
-                             plot_group_way(g, g->cell[i].asked, way), &g->cell[i].family));
+    for (int i = 0; i < g->n; i++) {
+        const struct record_cell *c = g->cell[i].asked;
+        TRY(plot_family_open(c->strategy, each, plot_group_way(c, way), &g->cell[i].family));
+    }
     return ST_OK;
 }
 
@@ -202,18 +194,20 @@ static int cell_above(const struct plot_group *group, double ranks)
 
 bool plot_group_joins(const struct plot_group *group, const char *label, double from, double to)
 {
-    bool refused = true; // at the count that is looked at
     if (to > 2 * from)
         return false;
-    for (int i = cell_above(group, from), last = 0; i < group->n; i++) {
-        const struct plot_cell *c = &group->cell[i];
-        if (c->asked->ranks != last && !refused)
+    for (int i = cell_above(group, from), end; i < group->n; i = end) {
+        int ranks = group->cell[i].asked->ranks;
+        bool ran = false, refused = false;
+        if (ranks >= to)
+            break;
+        for (end = i; end < group->n && group->cell[end].asked->ranks == ranks; end++) {
+            ran |= !group->cell[end].refused;
+            refused |=
+                group->cell[end].refused && strcmp(group->cell[end].family.label, label) == 0;
+        }
+        if (ran && !refused)
             return false;
-        if (c->asked->ranks >= to)
-            return true;
-        refused = c->asked->ranks == last && refused;
-        refused |= c->refused && strcmp(c->family.label, label) == 0;
-        last = c->asked->ranks;
     }
-    return refused;
+    return true;
 }

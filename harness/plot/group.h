@@ -28,7 +28,6 @@ struct plot_group {
     int begin, end; /* places of its rows in the sheet's order */
     int n;
     struct plot_cell *cell;        /* those that charts know of, by ranks and strategy */
-    bool ways;                     /* they differ in exchange or graph, and labels name these */
     const struct sheet_row *first; /* of the rows that are drawn; NULL: none is */
 };
 
@@ -41,12 +40,13 @@ enum status plot_group_open(const struct sheet *sheet, int begin, int end, const
                             struct plot_group *out);
 void plot_group_close(struct plot_group *group);
 
-/* ", exchange lsa, graph on" where the group's cells differ in that, else "". Returns buffer. */
-char *plot_group_way(const struct plot_group *group, const struct record_cell *cell,
-                     char buffer[PLOT_WAY]);
+/* ", exchange lsa, graph off": what is not the default of a cell, behind its label. Returns buffer.
+ */
+char *plot_group_way(const struct record_cell *cell, char buffer[PLOT_WAY]);
 
 /* Whether a line of the curve `label` may go from one rank count to the next: at most to its
- * double, and over no other count of the group, but for those where the plan refused it. */
+ * double, and over no other count at which some strategy ran, but for those where this one was
+ * refused. */
 bool plot_group_joins(const struct plot_group *group, const char *label, double from, double to);
 
 #endif

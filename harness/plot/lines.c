@@ -116,12 +116,12 @@ static enum status fill_latency(struct plot_chart *chart, const struct plot_grou
     plot_points_scale(curves->n, curves->v, scale);
     struct plot_axis axis = {.high = largest(curves) * 1.06};
     plot_gnuplot_number(chart->out, "y_high", axis.high);
-    plot_gnuplot_number(chart->out, "places",
-                        plot_points_spread(curves->n, curves->v, &axis, HEIGHT));
+    double places = plot_points_spread(curves->n, curves->v, &axis, HEIGHT);
     TRY(put_ranks(chart->out, curves));
     plot_chart_legend(chart->out, curves->n, curves->v);
     put_curves(chart->out, group, curves, false, scale);
     plot_note_loops(chart, curves->n, curves->v, "p10 to p90");
+    plot_note_places(chart, places);
     plot_note_several(chart, curves->n, curves->v, true);
     plot_note_noisy(chart, curves->n, curves->v, false);
     plot_note_left_out(chart, group->begin, group->end, curves->slower);
@@ -163,8 +163,8 @@ static int compare_with_serial(struct curves *curves)
     return n - kept;
 }
 
-/* The axes of speed-up and efficiency. */
-static void put_values(FILE *out, struct curves *curves)
+/* The axes of speed-up and efficiency. Returns the largest place that a point moves aside. */
+static double put_values(FILE *out, struct curves *curves)
 {
     double low = 1, high = 1, best = 1;
     for (int i = 0; i < curves->n; i++) {
@@ -176,25 +176,18 @@ static void put_values(FILE *out, struct curves *curves)
     struct plot_axis axis = plot_axis_values(low, high, PLOT_AXIS_LINEAR);
     plot_axis_put(out, "y", &axis);
     plot_gnuplot_number(out, "efficiency_high", 100 * best * 1.05);
-    plot_gnuplot_number(out, "places", plot_points_spread(curves->n, curves->v, &axis, HEIGHT));
+    return plot_points_spread(curves->n, curves->v, &axis, HEIGHT);
 }
 
 /* Ranks on the CPU share its cores. */
 static void note_threads(struct plot_chart *chart, const struct plot_group *group)
 {
     const struct record *of = group->first->record;
-    int most = group->cell[group->n - 1].asked->ranks, threads = group->first->threads;
-    if (of->env.gpus.n > 0)
-        return;
-    if (most <= threads)
-        plot_chart_note(chart, "all ranks share %d CPU thread%s: more ranks are not more hardware",
-                        threads, threads == 1 ? "" : "s");
-    else
+    if (of->env.gpus.n == 0)
         plot_chart_note(
-            chart,
-            "each rank has a CPU thread at least, on %d core%s: more ranks are not more "
-            "hardware",
-            of->env.cores, of->env.cores == 1 ? "" : "s");
+            chart, "all ranks share %d CPU thread%s on %d core%s: more ranks are not more hardware",
+            of->cell.threads, of->cell.threads == 1 ? "" : "s", of->env.cores,
+            of->env.cores == 1 ? "" : "s");
 }
 
 static void note_published(struct plot_chart *chart, const struct plot_group *group, int points)
@@ -212,11 +205,12 @@ static enum status fill_speedup(struct plot_chart *chart, const struct plot_grou
                                 struct curves *curves, int published, int alone)
 {
     TRY(put_ranks(chart->out, curves));
-    put_values(chart->out, curves);
+    double places = put_values(chart->out, curves);
     plot_chart_legend(chart->out, curves->n, curves->v);
     put_curves(chart->out, group, curves, true, 1);
     plot_note_loops(chart, curves->n, curves->v,
                     "serial p10 / p90 to serial p90 / p10, the spread of both runs");
+    plot_note_places(chart, places);
     note_threads(chart, group);
     plot_note_several(chart, curves->n, curves->v, true);
     plot_note_noisy(chart, curves->n, curves->v, false);
@@ -243,6 +237,7 @@ enum status plot_lines_speedup(struct plot_job *job, const struct plot_group *gr
         plot_published_points(&job->published, &group->first->record->cell, curves.v + curves.n);
     if (curves.n > 0 && (compares || published > 0)) {
         curves.n = plot_points_sort(curves.n + published, curves.v);
+        job->published_drawn += published;
         st = plot_chart_open(job, "speedup", "Speed-up over the serial run", group->first, true,
                              &chart);
         if (st == ST_OK)

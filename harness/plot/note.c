@@ -51,6 +51,13 @@ void plot_note_loops(struct plot_chart *chart, int n, const struct plot_point *p
         plot_chart_note(chart, "points: median of n = %d to %d loops; bars: %s", least, most, bars);
 }
 
+void plot_note_places(struct plot_chart *chart, double places)
+{
+    fprintf(chart->out, "places = %g\n", places);
+    if (places > 0)
+        plot_chart_note(chart, "points that would cover each other stand side by side");
+}
+
 void plot_note_noisy(struct plot_chart *chart, int n, const struct plot_point *points,
                      bool with_size)
 {

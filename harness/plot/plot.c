@@ -162,10 +162,11 @@ static void say_left_out(const struct plot_job *job)
     char text[PLOT_TEXT];
     const struct plot_selection *s = &job->selection;
     if (s->chosen < s->groups)
-        fprintf(stderr,
-                "plot: the rows are of %d settings (file, host, commit, model, size, ...); charts "
-                "show the %d with most rows, --settings %d would show all\n",
-                s->groups, s->chosen, s->groups);
+        fprintf(
+            stderr,
+            "plot: %d settings (file, host, commit, model, size, ...): charts of the %d with most "
+            "rows;\nplot: --settings %d draws all\n",
+            s->groups, s->chosen, s->groups);
     if (*sheet_left_out(job->sheet->n, job->sheet->sorted, sizeof text, text))
         fprintf(stderr, "plot: of %d row%s in no chart: %s\n", job->sheet->n,
                 job->sheet->n == 1 ? "" : "s", text);
@@ -182,9 +183,15 @@ static enum status plot_sheet(struct plot_job *job, struct sheet *sheet)
     TRY(page_write(job->folder, sheet));
     say_left_out(job);
     if (job->selection.n > 0)
-        return draw_charts(job);
-    fprintf(stderr, "plot: no row is ok, so there is no chart; %s/table.md says why\n",
-            job->folder);
+        TRY(draw_charts(job));
+    else
+        fprintf(stderr, "plot: no row is ok, so there is no chart; %s/table.md says why\n",
+                job->folder);
+    if (job->options->with_n > 0 && job->published_drawn == 0)
+        fprintf(
+            stderr,
+            "plot: --with: no speed-up chart of these rows has a size whose published figures have "
+            "their own single GPU\n");
     return ST_OK;
 }
 

@@ -73,14 +73,14 @@ int plot_points_sort(int n, struct plot_point *points)
 
 enum { SYMBOL = 9 }; /* its height in pixels */
 
-static int by_x_and_low(const void *a, const void *b)
+/* By x; the serial run first, then as in the legend, so that a curve keeps its side. */
+static int by_x(const void *a, const void *b)
 {
     const struct plot_point *x = *(struct plot_point *const *)a,
                             *y = *(struct plot_point *const *)b;
     int order = by_number(x->x, y->x);
-    if (order == 0)
-        order = (y->place < 0) - (x->place < 0); // the serial run first
-    return order ? order : by_number(fmin(x->low, x->y), fmin(y->low, y->y));
+    order = order ? order : (y->place < 0) - (x->place < 0);
+    return order ? order : (x > y) - (x < y);
 }
 
 /* Whether two symbols with their bars touch on an axis of so many pixels. */
@@ -114,7 +114,7 @@ double plot_points_spread(int n, struct plot_point *points, const struct plot_ax
     for (int i = 0; sorted && i < n; i++)
         sorted[i] = &points[i];
     if (sorted)
-        qsort(sorted, (size_t)n, sizeof *sorted, by_x_and_low);
+        qsort(sorted, (size_t)n, sizeof *sorted, by_x);
     for (int i = 0, begin = 0; sorted && i < n; i++) {
         begin = sorted[i]->x == sorted[begin]->x ? begin : i;
         largest = fmax(largest, place(sorted + begin, i - begin, axis, pixels));

@@ -4,6 +4,7 @@
 
 #include "kernels/base/file.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
@@ -74,21 +75,24 @@ void plot_published_close(struct plot_published *published)
 
 /* ---- config ---- */
 
-/* "cfg2", "pp8" and what names a single GPU. */
+/* A word that says no more than how many ranks: one with a number at its end ("pp8"), but for those
+ * of a variant
+ * ("warmup1"), or what names a single GPU. */
 static bool is_degree(const char *word, size_t length)
 {
-    static const char *const names[] = {"cfg", "ulysses", "ring", "pp", "tp", "sp", "patch"};
+    static const char *const variants[] = {"warmup", "patches"};
     static const char *const single[] = {"1", "GPU", "1gpu", "original"};
+    size_t letters = 0;
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
         if (strlen(single[i]) == length && strncmp(word, single[i], length) == 0)
             return true;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        size_t n = strlen(names[i]);
-        if (length > n && strncmp(word, names[i], n) == 0 &&
-            strspn(word + n, "0123456789") >= length - n)
-            return true;
-    }
-    return false;
+    while (letters < length && isalpha((unsigned char)word[letters]))
+        letters++;
+    for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++)
+        if (strlen(variants[i]) == letters && strncmp(word, variants[i], letters) == 0)
+            return false;
+    return letters > 0 && letters < length &&
+           strspn(word + letters, "0123456789") >= length - letters;
 }
 
 /* Splits config into `way` and `remark`, both with room for all of it. */

@@ -153,7 +153,6 @@ static enum status put_panels(FILE *out, struct sizes *s, const struct plot_axis
         keep_drawn(s, p, m);
     }
     fputs("EOD\n", out);
-    plot_gnuplot_number(out, "places", s->places);
     free(legend);
     return ST_OK;
 }
@@ -184,6 +183,7 @@ static enum status fill(struct plot_chart *chart, const struct plot_setting *set
     TRY(put_panels(chart->out, s, &axis));
     int n = s->begin[s->panels];
     plot_note_loops(chart, n, s->drawn, "p10 to p90");
+    plot_note_places(chart, s->places);
     for (int p = 0; p < s->panels; p++)
         plot_note_several(chart, s->begin[p + 1] - s->begin[p], s->drawn + s->begin[p], false);
     plot_note_noisy(chart, n, s->drawn, true);

@@ -58,7 +58,7 @@ static char *slug(const char *path, char buffer[PLOT_NAME])
 }
 
 /* What a file name says of a setting besides model and size, one part at a time. */
-enum { PARTS = 11 };
+enum { PARTS = 13 };
 static void part_text(const struct sheet_row *row, int part, char buffer[PLOT_NAME])
 {
     const struct record_cell *c = &row->record->cell;
@@ -72,9 +72,13 @@ static void part_text(const struct sheet_row *row, int part, char buffer[PLOT_NA
     else if (part == 2)
         snprintf(buffer, PLOT_NAME, "%drequests", c->requests);
     else if (part == 3)
-        snprintf(buffer, PLOT_NAME, row->threads ? "%dthreads" : "ranks-threads", row->threads);
+        snprintf(buffer, PLOT_NAME, "%dthreads", c->threads);
+    else if (part == 4)
+        snprintf(buffer, PLOT_NAME, "seed%" PRIu64, c->seed);
+    else if (part == 5)
+        snprintf(buffer, PLOT_NAME, "%s", env->dirty == RECORD_YES ? "changed" : "clean");
     else
-        slug(texts[part - 4] ? texts[part - 4] : "unknown", buffer);
+        slug(texts[part - 6] ? texts[part - 6] : "unknown", buffer);
     buffer[24] = '\0';
 }
 
@@ -142,10 +146,8 @@ char *plot_text_setting(const struct sheet_row *of, char buffer[PLOT_TEXT])
         append(buffer, PLOT_TEXT, "unguided, ");
     append(buffer, PLOT_TEXT, "%d request%s, %s, backend %s, transport %s", c->requests,
            c->requests == 1 ? "" : "s", c->dtype, c->backend, c->transport);
-    if (of->record->env.gpus.n == 0 && of->threads > 0)
-        append(buffer, PLOT_TEXT, ", %d thread%s in all", of->threads, of->threads == 1 ? "" : "s");
-    else if (of->record->env.gpus.n == 0)
-        append(buffer, PLOT_TEXT, ", a thread for each rank");
+    if (of->record->env.gpus.n == 0)
+        append(buffer, PLOT_TEXT, ", %d thread%s in all", c->threads, c->threads == 1 ? "" : "s");
     return buffer;
 }
 

@@ -93,31 +93,61 @@ static bool blank(const char *line, size_t size)
     return true;
 }
 
-/* A line as it grows; kept from line to line. */
-struct line {
+/* Lines of a file, one after the other, as they lie in a window of it. */
+struct lines {
+    FILE *in;
     char *text;
-    size_t size, room;
+    size_t room, begin, end; /* text holds what was read in begin..end-1 */
+    size_t searched;         /* from begin on, without a '\n' */
 };
 
-/* Reads up to and with the next '\n'. size 0: the end. Stops above RECORD_LINE_MAX bytes. */
-static enum status read_line(FILE *in, struct line *line)
+struct line {
+    const char *text;
+    size_t size;
+};
+
+/* Reads on behind what is there, which moves to the window's start; the window grows when full. */
+static enum status read_on(struct lines *l)
 {
-    int c;
-    line->size = 0;
-    while (line->size <= RECORD_LINE_MAX && (c = getc_unlocked(in)) != EOF) {
-        if (line->size == line->room) {
-            size_t room = line->room ? 2 * line->room : 4096;
-            char *text = realloc(line->text, room);
-            if (!text)
-                return fail(ST_OOM, "a line of %zu bytes", room);
-            line->text = text;
-            line->room = room;
-        }
-        line->text[line->size++] = (char)c;
-        if (c == '\n')
+    if (l->begin > 0)
+        memmove(l->text, l->text + l->begin, l->end - l->begin);
+    l->end -= l->begin;
+    l->begin = 0;
+    if (l->end == l->room) {
+        size_t room = l->room ? 2 * l->room : 1 << 16;
+        char *text = realloc(l->text, room);
+        if (!text)
+            return fail(ST_OOM, "a line of %zu bytes", room);
+        l->text = text;
+        l->room = room;
+    }
+    l->end += fread(l->text + l->end, 1, l->room - l->end, l->in);
+    return ferror(l->in) ? fail(ST_IO, "reading failed: %s", strerror(errno)) : ST_OK;
+}
+
+/* The next line up to and with its '\n', valid until the next call. size 0: the end. Stops above
+ * RECORD_LINE_MAX bytes. */
+static enum status next_line(struct lines *l, struct line *line)
+{
+    const char *newline = NULL;
+    l->searched = 0;
+    while (!newline) {
+        size_t have = l->end - l->begin;
+        if (have > l->searched)
+            newline = memchr(l->text + l->begin + l->searched, '\n', have - l->searched);
+        l->searched = have;
+        if (newline || have > RECORD_LINE_MAX)
+            break;
+        TRY(read_on(l));
+        if (l->end - l->begin == have) // the end of the file
             break;
     }
-    return ferror(in) ? fail(ST_IO, "reading failed: %s", strerror(errno)) : ST_OK;
+    line->text = l->text + l->begin;
+    line->size = newline ? (size_t)(newline - line->text) + 1 : l->end - l->begin;
+    if (!newline && line->size > RECORD_LINE_MAX)
+        line->size = RECORD_LINE_MAX + 1;
+    l->begin += line->size;
+    return ST_OK;
 }
 
 /* Is a last line without its end, which is no record, one of ours that was torn? Any is, behind a
@@ -152,19 +182,20 @@ static enum status take_line(const struct line *line, int number, struct record_
 
 enum status record_list_read(FILE *in, struct record_list *out, struct record_tail *tail)
 {
+    struct lines lines = {.in = in};
     struct line line = {0};
     enum status st;
     *out = (struct record_list){0};
     *tail = (struct record_tail){0};
     TRY(record_pool_open(&out->pool));
     for (int number = 1;; number++) {
-        st = read_line(in, &line);
+        st = next_line(&lines, &line);
         if (st != ST_OK || line.size == 0)
             break;
         st = take_line(&line, number, out, tail);
         if (st != ST_OK)
             break;
     }
-    free(line.text);
+    free(lines.text);
     return st ? st : sort_by_id(out);
 }

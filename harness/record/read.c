@@ -2,6 +2,7 @@
 /* A record from one line of JSON that anybody may have written: every value is checked against the
  * field table. */
 #include "harness/record/fields.h"
+#include "harness/record/scan.h"
 
 #include <ctype.h>
 #include <jansson.h>
@@ -277,17 +278,15 @@ static bool is_id(const char *text)
 
 /* What rows of older builds lack and follows from the rest: an id that covers the whole cell,
  * flags, recipe and cohort. */
-static enum status complete(struct record *record, const json_t *root)
+static enum status complete(struct record *record, const struct scan *found)
 {
-    const json_t *cell = json_object_get(root, "cell");
     const char *id = record->id, *recipe = record->recipe, *cohort = record->cohort;
-    bool whole = json_object_get(cell, "exchange") && json_object_get(cell, "graph");
-    if (!json_object_get(root, "flags"))
+    if (!found->flags)
         record_flag(record);
-    if (whole && recipe && cohort)
+    if (found->whole_cell && recipe && cohort)
         return ST_OK;
     TRY(record_identify(record));
-    record->id = whole ? id : record->id;
+    record->id = found->whole_cell ? id : record->id;
     record->recipe = recipe ? recipe : record->recipe;
     record->cohort = cohort ? cohort : record->cohort;
     return ST_OK;
@@ -306,28 +305,46 @@ static enum status read_root(struct reader *r, json_t *root)
     if (!is_id(r->record->id))
         return fail(ST_INVALID, "line %d: id: found \"%.60s\", wanted 16 hex digits in lower case",
                     r->line, r->record->id);
-    return complete(r->record, root);
+    const json_t *cell = json_object_get(root, "cell");
+    struct scan found = {.whole_cell =
+                             json_object_get(cell, "exchange") && json_object_get(cell, "graph"),
+                         .flags = json_object_get(root, "flags")};
+    return complete(r->record, &found);
 }
 
-enum status record_read(const char *line, size_t size, int line_number, struct record **out)
+/* Reads any JSON, and says what is wrong with it. */
+static enum status read_json(const char *line, size_t size, int line_number, struct record *record)
 {
     json_error_t error;
-    *out = NULL;
-    while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r'))
-        size--;
     json_t *root = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error);
     if (!root)
         return fail(ST_INVALID, "line %d: not JSON: %s (column %d)", line_number, error.text,
                     error.column);
-    struct reader r = {.line = line_number};
-    enum status st = record_open(&r.record);
-    if (st == ST_OK)
-        st = read_root(&r, root);
+    struct reader r = {.record = record, .line = line_number};
+    enum status st = read_root(&r, root);
     json_decref(root);
-    if (st == ST_OK) {
-        *out = r.record;
-        return ST_OK;
+    return st;
+}
+
+enum status record_read(const char *line, size_t size, int line_number, struct record **out)
+{
+    struct scan found;
+    struct record *record;
+    *out = NULL;
+    while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r'))
+        size--;
+    TRY(record_open(&record));
+    enum status st;
+    if (scan_record(line, size, record, &found) && is_id(record->id)) {
+        st = complete(record, &found);
+    } else {
+        record_close(record);
+        TRY(record_open(&record));
+        st = read_json(line, size, line_number, record);
     }
-    record_close(r.record);
+    if (st == ST_OK)
+        *out = record;
+    else
+        record_close(record);
     return st;
 }

@@ -114,7 +114,7 @@ static void print_holds(const json_t *ranks)
         const json_t *memory = json_object_get(rank, "memory_bytes");
         if (i == SHOWN_RANKS)
             break;
-        printf("%4lld  %-*s %3lld-%-3lld %5lld  %-8s %-*s%9.1f%9.1f%9.1f%9.1f%9.1f\n",
+        printf("%4lld  %-*s %3lld-%-3lld %5lld  %-8s %-*s %8.1f %8.1f %8.1f %8.1f %8.1f\n",
                number_at(rank, "rank"), wide,
                coords_text(json_object_get(rank, "coords"), false, true, coords),
                item_at(layers, 0), item_at(layers, 1) - 1, number_at(rank, "heads"),

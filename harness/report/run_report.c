@@ -115,7 +115,7 @@ static void print_check(const struct record *record)
     if (deviation->against && strcmp(deviation->against, check->against) != 0)
         print_folded("deviation from %s: relative L2 %.3g, largest difference %.3g, PSNR %.1f dB",
                      deviation->against, deviation->rel_l2, deviation->max_abs,
-                     isfinite(deviation->psnr_db) ? deviation->psnr_db : INFINITY);
+                     deviation->rel_l2 == 0 ? INFINITY : deviation->psnr_db);
 }
 
 enum status run_report_print(const struct record *record)

@@ -45,7 +45,8 @@ int sheet_by_setting(const struct sheet_row *a, const struct sheet_row *b)
     RETURN_UNLESS_EQUAL(by_text(x->dtype, y->dtype));
     RETURN_UNLESS_EQUAL(by_text(x->backend, y->backend));
     RETURN_UNLESS_EQUAL(by_text(x->transport, y->transport));
-    RETURN_UNLESS_EQUAL(by_number(a->threads, b->threads));
+    RETURN_UNLESS_EQUAL(by_number(x->threads, y->threads));
+    RETURN_UNLESS_EQUAL(by_number((double)x->seed, (double)y->seed));
     RETURN_UNLESS_EQUAL(by_text(a->run, b->run));
     RETURN_UNLESS_EQUAL(by_text(on->host, with->host));
     RETURN_UNLESS_EQUAL(by_text(on->commit, with->commit));
@@ -149,14 +150,14 @@ static uint64_t hash_number(uint64_t seed, double value)
     return hash_bytes(seed, &same, sizeof same);
 }
 
-/* Of all but the threads. */
 static uint64_t hash_of(const struct sheet_row *row)
 {
     const struct record_cell *c = &row->record->cell;
     const struct record_env *env = &row->record->env;
     char hardware[256];
     env_hardware(env, hardware, sizeof hardware);
-    const double numbers[] = {c->steps, c->guidance, c->requests, env->dirty};
+    const double numbers[] = {c->steps,   c->guidance,     c->requests,
+                              c->threads, (double)c->seed, env->dirty};
     const char *const texts[] = {c->model, c->weights, c->dtype,    c->backend, c->transport,
                                  row->run, env->host,  env->commit, hardware};
     uint64_t hash = 0;
@@ -165,66 +166,6 @@ static uint64_t hash_of(const struct sheet_row *row)
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         hash = hash_text(hash, texts[i] ? texts[i] : "");
     return hash;
-}
-
-static int by_hash(const void *a, const void *b)
-{
-    const struct sheet_row *x = *(struct sheet_row *const *)a, *y = *(struct sheet_row *const *)b;
-    return x->setting == y->setting ? 0 : x->setting < y->setting ? -1 : 1;
-}
-
-static int by_int(const void *a, const void *b)
-{
-    return by_number(*(const int *)a, *(const int *)b);
-}
-
-/* The largest of n rising numbers that is not above `most`; 0: none. */
-static int largest_within(int n, const int *number, int most)
-{
-    int low = 0, high = n;
-    while (low < high) {
-        int middle = low + (high - low) / 2;
-        if (number[middle] > most)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low > 0 ? number[low - 1] : 0;
-}
-
-/* Of n rows that share all but the threads. A row with as many threads as ranks does not say what
- * was asked for: that may have been any smaller number. The others of its setting do. */
-static void find_threads(int n, struct sheet_row *const *row, int *asked)
-{
-    int known = 0;
-    for (int i = 0; i < n; i++)
-        if (row[i]->record->cell.threads != row[i]->record->cell.ranks)
-            asked[known++] = row[i]->record->cell.threads;
-    qsort(asked, (size_t)known, sizeof *asked, by_int);
-    for (int i = 0; i < n; i++) {
-        const struct record_cell *c = &row[i]->record->cell;
-        row[i]->threads =
-            c->threads != c->ranks ? c->threads : largest_within(known, asked, c->ranks);
-    }
-}
-
-/* Fills threads, and adds them to the hashes. */
-static enum status settle_threads(struct sheet *sheet)
-{
-    int *room = calloc((size_t)sheet->n + 1, sizeof *room);
-    if (!room)
-        return fail(ST_OOM, "no memory to sort %d rows", sheet->n);
-    qsort(sheet->sorted, (size_t)sheet->n, sizeof *sheet->sorted, by_hash);
-    for (int begin = 0, end; begin < sheet->n; begin = end) {
-        for (end = begin + 1; end < sheet->n; end++)
-            if (sheet->sorted[end]->setting != sheet->sorted[begin]->setting)
-                break;
-        find_threads(end - begin, sheet->sorted + begin, room);
-    }
-    free(room);
-    for (int i = 0; i < sheet->n; i++)
-        sheet->v[i].setting = hash_number(sheet->v[i].setting, sheet->v[i].threads);
-    return ST_OK;
 }
 
 static bool is_serial(const struct record *r)
@@ -269,11 +210,6 @@ enum status sheet_open(int n, const struct record *const *records, const char *c
         out->v[i] = (struct sheet_row){.record = records[i], .run = runs ? runs[i] : NULL};
         out->v[i].setting = hash_of(&out->v[i]);
         out->sorted[i] = &out->v[i];
-    }
-    enum status st = settle_threads(out);
-    if (st != ST_OK) {
-        sheet_close(out);
-        return st;
     }
     qsort(out->sorted, (size_t)n, sizeof *out->sorted, by_all);
     find_serials(out);

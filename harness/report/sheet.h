@@ -15,8 +15,7 @@ struct sheet_row {
     const struct record *serial; /* latest ok serial run of the same file, machine, build, setting,
                                     size, exchange and graph; NULL: there is none */
     const char *left_out;        /* static: why it is in no chart; NULL: it is in one */
-    int threads;      /* CPU threads of all ranks that were asked for, or 0: one a rank */
-    uint64_t setting; /* private: hash of what sheet_by_setting compares */
+    uint64_t setting;            /* private: hash of what sheet_by_setting compares */
 };
 
 /* All texts and records are borrowed. */

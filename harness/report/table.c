@@ -31,45 +31,42 @@ static double number_of(const struct table_column *column, const struct sheet_ro
     }
 }
 
-/* Fills `text` with a text column's value. */
-static void copy_text(const struct table_column *column, const struct sheet_row *row, char *text)
+/* A text column's value; "" for none. In the record, or put into `text`. */
+static const char *text_of(const struct table_column *column, const struct sheet_row *row,
+                           char *text)
 {
     const char *at = (const char *)row->record + column->offset;
     const char *value = NULL;
-    text[0] = '\0';
-    if (column->source == TABLE_CALL)
+    if (column->source == TABLE_CALL) {
+        text[0] = '\0';
         column->put(row, text);
-    else if (column->source == TABLE_TEXTS)
+        return text;
+    }
+    if (column->source == TABLE_TEXTS)
         value = *(const char *const *)at;
     else if (*(const int *)at != RECORD_UNKNOWN)
         value = *(const int *)at == RECORD_YES ? "yes" : "no";
-    if (value)
-        snprintf(text, TABLE_CELL, "%s", value);
+    return value ? value : "";
 }
 
 /* For files: all digits, nothing for no value. */
 static const char *file_text(const struct table_column *column, const struct sheet_row *row,
                              char *text)
 {
-    if (column->form == TABLE_TEXT) {
-        copy_text(column, row, text);
-        return text;
-    }
+    if (column->form == TABLE_TEXT)
+        return text_of(column, row, text);
     double value = number_of(column, row);
-    text[0] = '\0';
-    if (!isnan(value))
-        snprintf(text, TABLE_CELL, "%.9g", value);
-    return text;
+    return isnan(value) ? "" : text_digits(value, text);
 }
 
-static void number_text(double value, enum table_form form, char *text)
+static const char *number_text(double value, enum table_form form, char *text)
 {
     if (form == TABLE_COUNT)
-        snprintf(text, TABLE_CELL, "%.0f", value);
-    else if (form == TABLE_ERROR)
-        snprintf(text, TABLE_CELL, value == 0 ? "0" : "%.2e", value);
-    else
-        text_number(value, text);
+        return text_count(value, text);
+    if (form == TABLE_MEASURE)
+        return text_number(value, text);
+    snprintf(text, TEXT_NUMBER, value == 0 ? "0" : "%.2e", value);
+    return text;
 }
 
 /* For people: few digits, no control characters, "-" for no value. */
@@ -77,17 +74,15 @@ static const char *page_text(const struct table_column *column, const struct she
                              char *text)
 {
     if (column->form == TABLE_TEXT) {
-        copy_text(column, row, text);
-        for (char *s = text; *s; s++)
-            if ((unsigned char)*s < ' ' || *s == 0x7f)
-                *s = ' ';
-        return *text ? text : strcpy(text, "-");
+        char room[TABLE_CELL];
+        size_t n = 0;
+        for (const char *c = text_of(column, row, room); *c && n < TABLE_CELL - 1; c++)
+            text[n++] = (unsigned char)*c < ' ' || *c == 0x7f ? ' ' : *c;
+        text[n] = '\0';
+        return n > 0 ? text : "-";
     }
     double value = number_of(column, row);
-    if (isnan(value))
-        return strcpy(text, "-");
-    number_text(value, column->form, text);
-    return text;
+    return isnan(value) ? "-" : number_text(value, column->form, text);
 }
 
 /* ---- CSV ---- */
@@ -254,12 +249,11 @@ void table_markdown_text(FILE *out, const char *text)
 /* Whether a column stands in the Markdown table of these rows. */
 static bool on_page(const struct table_column *column, int n, const struct sheet_row *rows)
 {
-    char first[TABLE_CELL], text[TABLE_CELL];
+    char room[2][TABLE_CELL];
     if (!(column->where & TABLE_VARIES) || n == 0)
         return column->where & TABLE_MARKDOWN;
-    page_text(column, &rows[0], first);
     for (int i = 1; i < n; i++)
-        if (strcmp(page_text(column, &rows[i], text), first) != 0)
+        if (strcmp(file_text(column, &rows[i], room[0]), file_text(column, &rows[0], room[1])) != 0)
             return true;
     return false;
 }

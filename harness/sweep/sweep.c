@@ -254,10 +254,11 @@ static enum status prepare(struct sweep *s)
     for (int i = 0; i < s->list.n && !interrupt_signal(); i++)
         refused += !s->list.v[i].skip && foresee(&s->list.v[i].cell) != ST_OK;
     status_clear();
-    fprintf(stderr,
-            "%s: %d cells, %d with a row in %s, %d refused by their plan or too large, %d to run\n",
-            experiment_name(s->experiment), s->list.n, skipped, s->results, refused,
-            s->list.n - skipped - refused);
+    fprintf(
+        stderr,
+        "%s: %d cell%s, %d with a row in %s, %d refused by their plan or too large, %d to run\n",
+        experiment_name(s->experiment), s->list.n, s->list.n == 1 ? "" : "s", skipped, s->results,
+        refused, s->list.n - skipped - refused);
     TRY(folder_make(s->logs));
     progress_start(&s->progress, s->list.n, skipped);
     return ST_OK;

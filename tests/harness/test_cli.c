@@ -371,27 +371,6 @@ Test(cli, a_dead_worker_is_status_5)
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 5, "%d", status);
 }
 
-/* A limit on address space is an answer, at any size: OpenBLAS, left to itself, waits for its
- * buffers for ever. */
-Test(cli, address_space_limits_are_status_4)
-{
-#ifdef __SANITIZE_ADDRESS__
-    cr_skip_test("the address sanitizer needs more address space than any limit here leaves");
-#endif
-    static const int kib[] = {60000, 100000, 300000, 450000};
-    for (size_t i = 0; i < sizeof kib / sizeof kib[0]; i++) {
-        char script[400];
-        snprintf(script, sizeof script,
-                 "ulimit -v %d; exec timeout -k 1 60 '%s' run --model=pixart-tiny --steps=2 "
-                 "--repeats=1 --threads=2",
-                 kib[i], program_path());
-        const char *argv[] = {"/bin/sh", "-c", script, NULL};
-        struct program p = program_command(argv);
-        cr_expect_eq(p.status, 4, "%d KiB: status %d: %s", kib[i], p.status, p.err);
-        program_release(&p);
-    }
-}
-
 /* ---- over MPI ---- */
 
 #define HYBRID "--strategy=cfg=2,ulysses=2"

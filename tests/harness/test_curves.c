@@ -91,11 +91,11 @@ TestSuite(cells, .fini = close_all);
 Test(cells, the_latest_ok_row_of_each_is_drawn_and_the_others_say_why_not)
 {
     add(rows_ok("ring=2", 2, 50));
-    add(rows_ok("ring=2", 2, 60))->cell.seed = 2;
+    add(rows_ok("ring=2", 2, 60))->cell.repeats = 2;
     add(rows_failed("ring=4", 4, ENDING_OOM, "full"));
     add(rows_ok("ring=5", 5, 9))->status = ENDING_WRONG;
     add(rows_ok("serial", 1, 100));
-    add(rows_failed("ring=2", 2, ENDING_TIMEOUT, "slow"))->cell.seed = 3;
+    add(rows_failed("ring=2", 2, ENDING_TIMEOUT, "slow"))->cell.repeats = 3;
     select_rows(&defaults);
     const struct plot_group *g = only_group();
     cr_assert_eq(g->n, 4); // 1, 2, 4, 5 ranks
@@ -115,7 +115,7 @@ Test(cells, other_sizes_are_groups_and_other_settings_charts_of_their_own)
         add(rows_ok("serial", 1, 100 + i));
     all[1]->cell.dtype = "bf16";
     all[2]->cell.steps = 50;
-    all[3]->cell.seed = 9; // changes no latency: same cell as row 0
+    all[3]->cell.repeats = 9; // changes no latency: same cell as row 0
     all[4]->env.commit = "other";
     rows_set_size(all[5], 512, 512);
     select_rows(&defaults);
@@ -138,9 +138,9 @@ Test(cells, exchange_and_graph_are_part_of_a_curve)
     cr_assert_eq(g->n, 3);
     cr_assert_eq(plot_points_of(g, points), 3);
     cr_assert_eq(plot_points_sort(3, points), 3);
-    cr_assert_str_eq(points[0].label, "ulysses, exchange auto, graph off");
-    cr_assert_str_eq(points[1].label, "ulysses, exchange auto, graph on");
-    cr_assert_str_eq(points[2].label, "ulysses, exchange lsa, graph on");
+    cr_assert_str_eq(points[0].label, "ulysses");
+    cr_assert_str_eq(points[1].label, "ulysses, exchange lsa");
+    cr_assert_str_eq(points[2].label, "ulysses, graph off");
 }
 
 Test(cells, strategies_choose_and_make_each_combination_a_curve)
@@ -212,7 +212,7 @@ Test(cells, more_than_fifty_labels_find_no_room_in_a_chart)
         snprintf(strategy[i], sizeof strategy[i], "s%d=2", i);
         add(rows_ok(strategy[i], 2, 50));
     }
-    add(rows_ok("s59=2", 2, 50))->cell.seed = 9; // the only one with two rows
+    add(rows_ok("s59=2", 2, 50))->cell.repeats = 9; // the only one with two rows
     select_rows(&defaults);
     for (int i = 0; i < only_group()->n; i++)
         drawn += only_group()->cell[i].row != NULL;
@@ -255,6 +255,9 @@ Test(cells, lines_go_over_no_rank_count_that_nobody_ran)
     add(rows_ok("ulysses=2", 2, 50));
     add(rows_failed("ulysses=3", 3, ENDING_UNSUPPORTED, "16 heads"));
     add(rows_ok("ulysses=4", 4, 50));
+    add(rows_failed("ulysses=5", 5, ENDING_UNSUPPORTED, "16 heads"));
+    add(rows_ok("data=4", 4, 50));
+    add(rows_ok("data=6", 6, 50));
     add(rows_ok("tensor=2", 2, 50));
     add(rows_ok("tensor=4", 4, 50));
     add(rows_ok("tensor=16", 16, 50));
@@ -265,6 +268,7 @@ Test(cells, lines_go_over_no_rank_count_that_nobody_ran)
     cr_assert(plot_group_joins(g, "ring", 3, 4));
     cr_assert_not(plot_group_joins(g, "ring", 4, 8), "6 failed");
     cr_assert(plot_group_joins(g, "ulysses", 2, 4), "3 was refused");
+    cr_assert(plot_group_joins(g, "data", 4, 6), "5 was run by none");
     cr_assert_not(plot_group_joins(g, "tensor", 2, 4), "3 was not tried");
     cr_assert_not(plot_group_joins(g, "tensor", 4, 16), "more than the double");
     cr_assert_not(plot_group_joins(g, "best hybrid", 1, 4));

@@ -3,7 +3,7 @@
  * A host whose network goes while a cell runs on it: two network namespaces play two hosts, and the
  * daemon of the second is nobody's child here, so that only its ranks themselves can end them.
  */
-#include "harness/launch/launch.h"
+#include "harness/launch/watchdog.h"
 #include "kernels/base/clock.h"
 #include "tests/harness/program.h"
 
@@ -115,7 +115,7 @@ Test(cut_off_mpi, no_rank_outlives_its_time)
     double cut = clock_seconds();
     bool ended = await_file(folder, "code", TIMEOUT_S + SLACK_S);
     bool gone = false;
-    while (!gone && clock_seconds() - cut < TIMEOUT_S + LAUNCH_RANK_GRACE_S + SLACK_S) {
+    while (!gone && clock_seconds() - cut < TIMEOUT_S + WATCHDOG_GRACE_S + SLACK_S) {
         gone = program_count_processes(RANKS) == 0;
         usleep(50000);
     }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 TestSuite(launch, .init = program_limit);
@@ -152,6 +153,27 @@ Test(launch, survives_babble)
     struct launch_end end = launch_script(script, 30, 0);
     cr_assert_eq(end.status, ENDING_OK, "%s", end.reason);
     cr_assert_str_eq(end.record, "{\"a\": 1}");
+    launch_end_release(&end);
+}
+
+Test(launch, bounds_the_log)
+{
+    struct stat info;
+    const char *script = "for i in 1 2 3 4 5 6; do head -c 30000000 /dev/zero | tr '\\0' 'x' >&2; "
+                         "sleep 0.3; done; echo >&2; echo the end >&2; exit 9";
+    struct launch_end end = launch_script(script, 60, 0);
+    cr_assert_eq(end.status, ENDING_ERROR);
+    cr_assert(strstr(end.reason, "the end"), "%s", end.reason);
+    cr_assert(stat(program_file("log"), &info) == 0 && info.st_size < LAUNCH_LOG_MAX + 30000000,
+              "%lld bytes", (long long)info.st_size);
+    launch_end_release(&end);
+}
+
+Test(launch, a_worker_may_close_its_output)
+{
+    ends("exec >&-; exit 0", ENDING_ERROR, ST_COMM, "without a record");
+    struct launch_end end = launch_script("exec >&- 2>&-; sleep 1000", 0.5, 0);
+    cr_assert_eq(end.status, ENDING_TIMEOUT, "%s", end.reason);
     launch_end_release(&end);
 }
 

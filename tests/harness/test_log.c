@@ -70,13 +70,18 @@ Test(log, has_the_hint_for_root_and_cores)
 
 Test(log, is_short_whatever_the_log)
 {
-    char got[100];
+    char got[1600];
     char *path = program_file("log");
     char *text = malloc(300001);
     memset(text, 'x', 300000);
     text[300000] = '\0';
     program_write(path, text);
-    cr_assert_eq(strlen(log_gist(path, got, sizeof got)), 99);
+    cr_assert_eq(strlen(log_gist(path, got, sizeof got)), 300);
+    cr_assert_eq(strlen(log_gist(path, got, 100)), 99);
+    strcpy(text + 1000, "\nthe end\n");
+    program_write(path, text);
+    log_gist(path, got, sizeof got);
+    cr_assert_str_eq(got + 300, " | the end");
     free(text);
     cr_assert_str_eq(log_gist("/no/such/log", got, sizeof got), "");
 }

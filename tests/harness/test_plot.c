@@ -324,7 +324,7 @@ Test(plot, what_is_in_no_chart_is_counted, .timeout = 120)
     size_t size;
     cr_redirect_stderr();
     add_everything();
-    add(rows_ok("ring=2", 2, 61))->cell.seed = 2;
+    add(rows_ok("ring=2", 2, 61))->cell.repeats = 9;
     free(rows_write(folder, "rows.jsonl", 1, all)); // and once more, below
     char *path = write_rows(folder);
     plot_into(folder, path, defaults);

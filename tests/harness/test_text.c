@@ -3,6 +3,8 @@
 #include "harness/base/text.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,5 +58,45 @@ Test(text, numbers_have_four_digits_or_all_before_the_point)
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         char text[TEXT_NUMBER];
         cr_assert_str_eq(text_number(row[i].value, text), row[i].want);
+    }
+}
+
+/* The quick ways say what printf says. */
+Test(text, numbers_are_as_printf_writes_them)
+{
+    uint64_t random = 1;
+    for (int i = 0; i < 200000; i++) {
+        char quick[TEXT_NUMBER], slow[64];
+        random = random * 6364136223846793005 + 1442695040888963407;
+        double value = (double)(random >> 11) / (double)(UINT64_C(1) << 53);
+        value *= pow(10, (int)(random % 22) - 8);
+        value = i % 3 == 0 ? round(value) : i % 7 == 0 ? round(8 * value) / 8 : value;
+        snprintf(slow, sizeof slow, "%.9g", value);
+        cr_assert_str_eq(text_digits(value, quick), slow);
+        if (value < 1e15) {
+            snprintf(slow, sizeof slow, "%.0f", value);
+            cr_assert_str_eq(text_count(value, quick), slow);
+        }
+    }
+    static const double edge[] = {0,
+                                  -0.0,
+                                  1,
+                                  10,
+                                  99999999.95,
+                                  999999999.5,
+                                  1e9,
+                                  1e-4,
+                                  9.9999e-5,
+                                  9.99999999949,
+                                  9.9999999995,
+                                  0.5,
+                                  2.5,
+                                  1e300,
+                                  INFINITY,
+                                  -3.25};
+    for (size_t i = 0; i < sizeof edge / sizeof edge[0]; i++) {
+        char quick[TEXT_NUMBER], slow[64];
+        snprintf(slow, sizeof slow, "%.9g", edge[i]);
+        cr_assert_str_eq(text_digits(edge[i], quick), slow);
     }
 }
