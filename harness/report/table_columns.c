@@ -107,6 +107,22 @@ static double efficiency(const struct sheet_row *row)
     return 100 * speedup(row) / row->record->cell.ranks;
 }
 
+static double load(const struct sheet_row *row, int i)
+{
+    const struct record_numbers *list = &row->record->env.load;
+    return i < list->n ? list->v[i] : NAN;
+}
+
+static double load_begin(const struct sheet_row *row)
+{
+    return load(row, 0);
+}
+
+static double load_end(const struct sheet_row *row)
+{
+    return load(row, 1);
+}
+
 /* Over all ranks and axes; none where nothing was run. */
 static double comm_mb(const struct record *r, bool predicted)
 {
@@ -230,6 +246,8 @@ const struct table_column table_columns[] = {
     {"host", "host", DIFFERS, TABLE_TEXT, AT(TABLE_TEXTS, env.host)},
     {"cpu", "", FILE_ONLY, TABLE_TEXT, AT(TABLE_TEXTS, env.cpu)},
     {"cores", "", FILE_ONLY, TABLE_COUNT, AT(TABLE_INTS, env.cores)},
+    {"load_begin", "", FILE_ONLY, TABLE_MEASURE, VALUE(load_begin)},
+    {"load_end", "", FILE_ONLY, TABLE_MEASURE, VALUE(load_end)},
     {"gpus", "", FILE_ONLY, TABLE_TEXT, PUT(gpus)},
     {"commit", "commit", DIFFERS, TABLE_TEXT, AT(TABLE_TEXTS, env.commit)},
     {"dirty", "changed", DIFFERS, TABLE_TEXT, AT(TABLE_FLAG, env.dirty)},
