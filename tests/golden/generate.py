@@ -21,7 +21,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-PINS = {"torch": "2.9.1", "diffusers": "0.35.2", "numpy": "2.4.6", "safetensors": "0.8.0"}
+PINS = {"torch": "2.11.0", "diffusers": "0.42.1", "numpy": "2.4.6", "safetensors": "0.8.0"}
 if wrong := [name for name, pin in PINS.items() if version(name).split("+")[0] != pin]:
     sys.exit(f"{', '.join(wrong)}: other versions than the pinned ones; remedy: "
              f"pip install {' '.join(f'{n}=={p}' for n, p in PINS.items())}")
