@@ -172,7 +172,8 @@ def vary(family, seed):
     draw = random.Random(f"{family}-{seed}")
     if "kind" in shape:
         vary_any(shape, draw)
-        {"sd3": vary_sd3, "flux": vary_flux, "hunyuandit": vary_hunyuandit, "latte": vary_latte}[shape["kind"]](shape, draw)
+        kinds = {"sd3": vary_sd3, "flux": vary_flux, "hunyuandit": vary_hunyuandit, "latte": vary_latte}
+        kinds[shape["kind"]](shape, draw)
         return shape
     widths = [(h, d) for h in (4, 6, 8, 12, 16) for d in (4, 8, 12, 16, 24) if h * d <= 192 and h * d % 12 == 0]
     shape["heads"], shape["head_dim"] = draw.choice(widths)
