@@ -17,9 +17,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import diffusers  # noqa: E402
 import numpy  # noqa: E402
 import torch  # noqa: E402
-from diffusers import (DDPMScheduler, DiTTransformer2DModel, FlowMatchEulerDiscreteScheduler,  # noqa: E402
-                       FluxTransformer2DModel, HunyuanDiT2DModel, LatteTransformer3DModel, PixArtTransformer2DModel,
-                       SD3Transformer2DModel)
+from diffusers import (DDIMScheduler, DDPMScheduler, DiTTransformer2DModel, DPMSolverMultistepScheduler,  # noqa: E402
+                       FlowMatchEulerDiscreteScheduler, FluxTransformer2DModel, HunyuanDiT2DModel,
+                       LatteTransformer3DModel, PixArtTransformer2DModel, SD3Transformer2DModel)
 from diffusers.models import embeddings  # noqa: E402
 from diffusers.schedulers import scheduling_ddpm  # noqa: E402
 
@@ -27,6 +27,56 @@ diffusers.logging.set_verbosity_error()
 diffusers.logging.disable_progress_bar()
 
 VAE_SCALE = 8
+LINEAR = {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "linear"}
+HUNYUAN = {"beta_start": 0.00085, "beta_end": 0.018, "beta_schedule": "scaled_linear", "clip_sample": False,
+           "prediction_type": "v_prediction", "steps_offset": 1}
+
+# Models as they were published, by ditbench's names: shape, and how they are run (guidance, steps, pixels of a side).
+PUBLISHED = {
+    "pixart-alpha-1024": {
+        "model": PixArtTransformer2DModel, "heads": 16, "head_dim": 72, "layers": 28, "patch": 2, "out_channels": 8,
+        "sample_size": 128, "text": (120, 4096), "masked": True, "bias": True, "norm_eps": 1e-6, "classes": 0,
+        "micro": True, "interpolation": None, "guidance": 4.5, "steps": 20, "size": 1024,
+        "sampler": (DPMSolverMultistepScheduler, LINEAR)},
+    "sd3-medium": {
+        "kind": "sd3", "heads": 24, "head_dim": 64, "layers": 24, "patch": 2, "channels": 16, "sample_size": 128,
+        "max_size": 192, "table": "computed", "dual": 0, "qk_norm": None, "text": (333, 4096), "pooled": 2048,
+        "guidance": 7.0, "steps": 20, "size": 1024, "sampler": (FlowMatchEulerDiscreteScheduler, {"shift": 3.0})},
+    "sd3.5-medium": {
+        "kind": "sd3", "heads": 24, "head_dim": 64, "layers": 24, "patch": 2, "channels": 16, "sample_size": 128,
+        "max_size": 384, "table": "computed", "dual": 13, "qk_norm": "rms_norm", "text": (333, 4096), "pooled": 2048,
+        "guidance": 7.0, "steps": 20, "size": 1024, "sampler": (FlowMatchEulerDiscreteScheduler, {"shift": 3.0})},
+    "sd3.5-large": {
+        "kind": "sd3", "heads": 38, "head_dim": 64, "layers": 38, "patch": 2, "channels": 16, "sample_size": 128,
+        "max_size": 192, "table": "computed", "dual": 0, "qk_norm": "rms_norm", "text": (333, 4096), "pooled": 2048,
+        "guidance": 3.5, "steps": 20, "size": 1024, "sampler": (FlowMatchEulerDiscreteScheduler, {"shift": 3.0})},
+    "flux.1-dev": {
+        "kind": "flux", "heads": 24, "head_dim": 128, "layers": 19, "single": 38, "patch": 2, "channels": 16,
+        "axes": (16, 56, 56), "guidance_embeds": True, "text": (512, 4096), "pooled": 768, "guidance": 3.5,
+        "steps": 28, "size": 1024,
+        "sampler": (FlowMatchEulerDiscreteScheduler, {"shift": 3.0, "use_dynamic_shifting": True})},
+    "hunyuandit-v1.2": {
+        "kind": "hunyuandit", "heads": 16, "head_dim": 88, "layers": 40, "patch": 2, "sample_size": 128,
+        "mlp_ratio": 4.3637, "text": (77, 1024), "text_2": (256, 2048), "pooled": 1024, "masked": True,
+        "guidance": 5.0, "steps": 20, "size": 1024, "sampler": (DDPMScheduler, HUNYUAN)},
+    "latte-1": {
+        "kind": "latte", "heads": 16, "head_dim": 72, "layers": 28, "patch": 2, "out_channels": 8, "sample_size": 64,
+        "frames": 16, "video_length": 16, "text": (120, 4096), "bias": True, "norm_eps": 1e-6, "guidance": 7.5,
+        "steps": 20, "size": 512, "sampler": (DDIMScheduler, {**LINEAR, "clip_sample": False})},
+}
+TINY = {  # what is changed in a published shape for a rehearsal
+    None: {"text": (13, 40), "sample_size": 16},
+    "sd3": {"text": (13, 40), "pooled": 24, "channels": 4, "sample_size": 16, "max_size": 24},
+    "flux": {"text": (13, 40), "pooled": 24, "channels": 4, "head_dim": 8, "axes": (2, 2, 4), "single": 4, "layers": 2},
+    "hunyuandit": {"text": (7, 36), "text_2": (10, 24), "pooled": 20, "mlp_ratio": 4.25},
+    "latte": {"text": (11, 24), "sample_size": 16, "frames": 4, "video_length": 4, "layers": 2},
+}
+
+
+def tiny(shape):
+    """The shape for a machine without a GPU: at most a few hundred thousand parameters, 96 pixels, four steps."""
+    small = {"heads": 12, "head_dim": 4, "layers": 4, "size": 96, "steps": 4}
+    return {**shape, **small, **TINY[shape.get("kind")]} | ({"dual": 2} if shape.get("dual") else {})
 
 
 # ---- files ----
@@ -478,13 +528,15 @@ def distance(got, want):
 
 def with_guidance(kind, found, rows, guidance):
     """The conditions of a loop: a transformer that embeds the guidance takes it as an input."""
-    return {**found, "guidance_in": torch.full((rows,), float(guidance))} if kind.embeds_guidance else found
+    if not kind.embeds_guidance:
+        return found
+    return {**found, "guidance_in": torch.full((rows,), float(guidance), device=found["text"].device)}
 
 
 @torch.no_grad()
-def denoise(kind, scheduler, latent, found, steps, guidance, draw, predict):
+def denoise(kind, scheduler, latent, found, steps, guidance, draw, predict, keep=None):
     """The pipeline's loop with predict(x, t, same) as transformer, where x has a row for every row of the conditions;
-    returns the last latent and the noise that it had from draw(shape)."""
+    returns the last latent and the noise that it had from draw(shape). keep: the type that x is rounded to."""
     guided = kind.guided(guidance)
     kind.set_timesteps(scheduler, steps, latent)
     same = kind.prepare(latent, with_guidance(kind, found, len(latent), guidance))
@@ -496,5 +548,6 @@ def denoise(kind, scheduler, latent, found, steps, guidance, draw, predict):
             negative, positive = output.chunk(2)
             output = negative + guidance * (positive - negative)
         x, noise = advance(scheduler, output, t, x, draw)
+        x = x.to(keep or x.dtype)
         drawn += [noise] if noise is not None else []
     return kind.unpack(x, latent), drawn

@@ -27,14 +27,11 @@ import families  # noqa: E402
 import torch  # noqa: E402
 from diffusers import (DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler,  # noqa: E402
                        FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel, Transformer2DModel)
-from families import advance, generator_of, kind_of, shift_of, write_safetensors  # noqa: E402
+from families import HUNYUAN, LINEAR, advance, generator_of, kind_of, shift_of, write_safetensors  # noqa: E402
 
 SOURCE = f"diffusers {PINS['diffusers']}, torch {PINS['torch']}, CPU, fp32"
 TOLERANCE = {"forward": "2e-5", "sample": "1e-4"}  # ten times what rounding needs; the exact GELU is over it
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-LINEAR = {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "linear"}
-HUNYUAN = {"beta_start": 0.00085, "beta_end": 0.018, "beta_schedule": "scaled_linear", "clip_sample": False,
-           "prediction_type": "v_prediction", "steps_offset": 1}
 
 # Widths are small; the eps of the norms is large on purpose, so that a wrong or misplaced one is seen.
 # tokens: rows and columns of the sample; forward_tokens: of the forward call. Rows have odd counts.
