@@ -12,33 +12,26 @@ outputs. The same arguments write the same bytes. See README.md for the formats.
 
 import argparse
 import copy
-import json
-import os
 import random
-import shutil
-import struct
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
-PINS = {"torch": "2.9.1", "diffusers": "0.35.2", "numpy": "2.4.6", "safetensors": "0.8.0"}
+PINS = {"torch": "2.11.0", "diffusers": "0.42.1", "numpy": "2.4.6", "safetensors": "0.8.0"}
 if wrong := [name for name, pin in PINS.items() if version(name).split("+")[0] != pin]:
     sys.exit(f"{', '.join(wrong)}: other versions than the pinned ones; remedy: "
              f"pip install {' '.join(f'{n}=={p}' for n, p in PINS.items())}")
+sys.dont_write_bytecode = True
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-
-import diffusers  # noqa: E402
+import families  # noqa: E402
 import torch  # noqa: E402
-from diffusers import (DDIMScheduler, DDPMScheduler, DiTTransformer2DModel,  # noqa: E402
-                       DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler,
-                       PixArtTransformer2DModel, Transformer2DModel)
+from diffusers import (DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler,  # noqa: E402
+                       FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel, Transformer2DModel)
+from families import HUNYUAN, LINEAR, advance, generator_of, kind_of, shift_of, write_safetensors  # noqa: E402
 
 SOURCE = f"diffusers {PINS['diffusers']}, torch {PINS['torch']}, CPU, fp32"
-VAE_SCALE = 8
 TOLERANCE = {"forward": "2e-5", "sample": "1e-4"}  # ten times what rounding needs; the exact GELU is over it
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-LINEAR = {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "linear"}
 
 # Widths are small; the eps of the norms is large on purpose, so that a wrong or misplaced one is seen.
 # tokens: rows and columns of the sample; forward_tokens: of the forward call. Rows have odd counts.
@@ -70,17 +63,57 @@ FAMILIES = {
         "interpolation": None, "shards": None, "variant": None,
         "sampler": (FlowMatchEulerDiscreteScheduler, {"shift": 3.0})},
     "dit": {
-        "model": DiTTransformer2DModel, "heads": 12, "head_dim": 4, "layers": 4, "patch": 2, "out_channels": 8,
+        "heads": 12, "head_dim": 4, "layers": 4, "patch": 2, "out_channels": 8,
         "sample_size": 12, "dtype": "fp32", "tokens": (9, 9), "forward_tokens": (7, 7), "rows": 2, "guidance": 4.0,
         "text": None, "masked": False, "bias": True, "norm_eps": 1e-2, "classes": 10, "micro": False,
         "interpolation": None, "shards": None, "variant": None,
         "sampler": (DDIMScheduler, {**LINEAR, "clip_sample": False})},
     "dit-ddpm": {
-        "model": DiTTransformer2DModel, "heads": 12, "head_dim": 4, "layers": 5, "patch": 4, "out_channels": 8,
+        "heads": 12, "head_dim": 4, "layers": 5, "patch": 4, "out_channels": 8,
         "sample_size": 16, "dtype": "fp16", "tokens": (5, 5), "forward_tokens": (4, 4), "rows": 3, "guidance": 1.5,
         "text": None, "masked": False, "bias": True, "norm_eps": 1e-5, "classes": 7, "micro": False,
         "interpolation": None, "shards": None, "variant": "fp16",
         "sampler": (DDPMScheduler, {**LINEAR, "clip_sample": False, "prediction_type": "v_prediction"})},
+    "sd3": {
+        "kind": "sd3", "heads": 12, "head_dim": 4, "layers": 8, "patch": 2, "channels": 4, "sample_size": 24,
+        "max_size": 20, "table": "drawn", "dual": 0, "qk_norm": None, "dtype": "fp16", "tokens": (9, 13),
+        "forward_tokens": (7, 10), "rows": 2, "guidance": 7.0, "text": (13, 40), "pooled": 24, "shards": None,
+        "variant": None, "sampler": (FlowMatchEulerDiscreteScheduler, {"shift": 3.0})},
+    "sd3.5-medium": {
+        "kind": "sd3", "heads": 12, "head_dim": 4, "layers": 5, "patch": 2, "channels": 4, "sample_size": 16,
+        "max_size": 17, "table": "drawn", "dual": 2, "qk_norm": "rms_norm", "dtype": "bf16", "tokens": (11, 7),
+        "forward_tokens": (6, 17), "rows": 3, "guidance": 4.5, "text": (11, 32), "pooled": 20, "shards": None,
+        "variant": None, "sampler": (FlowMatchEulerDiscreteScheduler, {"shift": 3.0})},
+    "sd3.5-large": {
+        "kind": "sd3", "heads": 10, "head_dim": 4, "layers": 5, "patch": 2, "channels": 8, "sample_size": 20,
+        "max_size": 15, "table": "computed", "dual": 0, "qk_norm": "rms_norm", "dtype": "fp16", "tokens": (7, 7),
+        "forward_tokens": (15, 4), "rows": 2, "guidance": 3.5, "text": (9, 24), "pooled": 16, "shards": "300KB",
+        "variant": None, "sampler": (FlowMatchEulerDiscreteScheduler, {"shift": 3.0})},
+    "flux-dev": {
+        "kind": "flux", "heads": 12, "head_dim": 6, "layers": 2, "single": 4, "patch": 2, "channels": 4,
+        "axes": (2, 2, 2), "guidance_embeds": True, "dtype": "bf16", "tokens": (9, 12), "forward_tokens": (7, 5),
+        "rows": 3, "guidance": 3.5, "text": (13, 40), "pooled": 24, "shards": None, "variant": None,
+        "sampler": (FlowMatchEulerDiscreteScheduler, {"shift": 3.0, "use_dynamic_shifting": True})},
+    "flux-schnell": {
+        "kind": "flux", "heads": 6, "head_dim": 8, "layers": 2, "single": 3, "patch": 2, "channels": 3,
+        "axes": (2, 4, 2), "guidance_embeds": False, "dtype": "fp16", "tokens": (6, 11), "forward_tokens": (9, 8),
+        "rows": 2, "guidance": 0.0, "text": (8, 24), "pooled": 16, "shards": "200KB", "variant": "fp16", "steps": 4,
+        "sampler": (FlowMatchEulerDiscreteScheduler, {"shift": 1.0})},
+    "hunyuandit": {
+        "kind": "hunyuandit", "heads": 12, "head_dim": 4, "layers": 8, "patch": 2, "sample_size": 16,
+        "mlp_ratio": 4.25, "dtype": "bf16", "tokens": (11, 13), "forward_tokens": (7, 9), "rows": 3, "guidance": 5.0,
+        "text": (7, 36), "text_2": (10, 24), "pooled": 20, "masked": True, "shards": None, "variant": None,
+        "steps": 10, "sampler": (DDPMScheduler, HUNYUAN)},
+    "hunyuandit-ddim": {
+        "kind": "hunyuandit", "heads": 4, "head_dim": 8, "layers": 6, "patch": 2, "sample_size": 8,
+        "mlp_ratio": 4.0, "dtype": "fp32", "tokens": (10, 6), "forward_tokens": (5, 11), "rows": 2, "guidance": 6.0,
+        "text": (5, 20), "text_2": (9, 16), "pooled": 12, "masked": True, "shards": None, "variant": None,
+        "sampler": (DDIMScheduler, HUNYUAN)},
+    "latte": {
+        "kind": "latte", "heads": 12, "head_dim": 4, "layers": 4, "patch": 2, "out_channels": 8, "sample_size": 16,
+        "frames": 5, "video_length": 5, "dtype": "bf16", "tokens": (7, 5), "forward_tokens": (4, 7), "rows": 2,
+        "guidance": 7.5, "text": (11, 24), "bias": True, "norm_eps": 1e-2, "shards": None, "variant": None,
+        "sampler": (DDIMScheduler, {**LINEAR, "clip_sample": False})},
 }
 
 SCHEDULES = {  # name: (class, options, steps); what an option is missing from is diffusers' default
@@ -128,31 +161,17 @@ SCHEDULE_TOKENS = 700  # image tokens for dynamic shifting
 SCHEDULE_ELEMENTS = 8
 
 
-def write_safetensors(path, tensors, metadata):
-    """The format by hand: the safetensors package orders the metadata by chance."""
-    names = {torch.float32: "F32", torch.int64: "I64"}
-    header, blobs, at = {"__metadata__": {k: str(v) for k, v in metadata.items()}}, [], 0
-    for name, tensor in tensors.items():
-        blob = tensor.detach().contiguous().numpy().tobytes()
-        header[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [at, at + len(blob)]}
-        blobs.append(blob)
-        at += len(blob)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
-
-
-def generator_of(*key):
-    """A generator that depends on the key's text alone."""
-    return torch.Generator().manual_seed(random.Random(repr(key)).getrandbits(63))
-
-
 def vary(family, seed):
     """The family in another random shape, type, layout and sampler; seed 0 is the committed one."""
     shape = copy.copy(FAMILIES[family])
     if seed == 0:
         return shape
     draw = random.Random(f"{family}-{seed}")
+    if "kind" in shape:
+        vary_any(shape, draw)
+        kinds = {"sd3": vary_sd3, "flux": vary_flux, "hunyuandit": vary_hunyuandit, "latte": vary_latte}
+        kinds[shape["kind"]](shape, draw)
+        return shape
     widths = [(h, d) for h in (4, 6, 8, 12, 16) for d in (4, 8, 12, 16, 24) if h * d <= 192 and h * d % 12 == 0]
     shape["heads"], shape["head_dim"] = draw.choice(widths)
     shape["layers"] = draw.randint(2, 6)
@@ -177,155 +196,161 @@ def vary(family, seed):
     return shape
 
 
-def build_model(shape):
-    options = {
-        "num_attention_heads": shape["heads"], "attention_head_dim": shape["head_dim"], "in_channels": 4,
-        "out_channels": shape["out_channels"], "num_layers": shape["layers"], "sample_size": shape["sample_size"],
-        "patch_size": shape["patch"], "attention_bias": shape["bias"], "activation_fn": "gelu-approximate",
-        "norm_elementwise_affine": False, "norm_eps": shape["norm_eps"]}
-    if shape["classes"]:
-        return DiTTransformer2DModel(**options, num_embeds_ada_norm=shape["classes"])
-    return shape["model"](
-        **options, norm_type="ada_norm_single", num_embeds_ada_norm=1000, caption_channels=shape["text"][1],
-        cross_attention_dim=shape["heads"] * shape["head_dim"], interpolation_scale=shape["interpolation"],
-        use_additional_conditions=shape["micro"])
+def vary_any(shape, draw):
+    """What the newer kinds have in common."""
+    shape["heads"], shape["head_dim"] = draw.choice(
+        [(h, d) for h in (1, 3, 4, 5, 6, 8, 10, 12, 16) for d in (4, 8, 12, 16, 24) if 24 <= h * d <= 128])
+    shape["layers"] = draw.randint(1, 5)
+    shape["channels"] = draw.choice((1, 3, 4, 16))
+    shape["dtype"] = draw.choice(list(DTYPES))
+    shape["shards"] = draw.choice((None, "200KB", "600KB"))
+    shape["variant"] = draw.choice((None, None, shape["dtype"]))
+    shape["rows"] = draw.randint(1, 4)
+    shape["guidance"] = draw.choice((1.0, 1.5, 3.0, 7.0))
+    shape["text"] = (draw.randint(1, 40), draw.choice((12, 33, 64)))
+    shape["steps"] = draw.choice((5, 12, 20))
+    for key in ("tokens", "forward_tokens"):
+        shape[key] = (draw.randint(3, 16), draw.randint(3, 16))
 
 
-def randomise(model, key):
-    """Every parameter gets a size at which it matters: no zero gates, no zero projections."""
-    with torch.no_grad():
-        for name, parameter in sorted(model.named_parameters()):
-            if name.endswith("bias"):
-                scale = 0.2
-            elif "table" in name:  # scale_shift_table, embedding_table
-                scale = 0.5
-            else:
-                scale = parameter[0].numel() ** -0.5
-            parameter.copy_(scale * torch.randn(parameter.shape, generator=generator_of(key, name)))
+def vary_sd3(shape, draw):
+    shape["patch"] = draw.choice((2, 2, 2, 1, 4))
+    shape["sample_size"] = shape["patch"] * draw.randint(4, 32)
+    shape["max_size"] = max(*shape["tokens"], *shape["forward_tokens"]) + draw.randint(0, 9)
+    shape["table"] = draw.choice(("drawn", "computed"))
+    shape["qk_norm"] = draw.choice((None, "rms_norm"))
+    shape["dual"] = draw.choice((0, 0, 1, shape["layers"]))
+    shape["pooled"] = draw.choice((8, 17, 40))
+    shape["sampler"] = (FlowMatchEulerDiscreteScheduler, draw.choice(
+        ({"shift": 3.0}, {"shift": 1.0}, {"use_dynamic_shifting": True, "base_shift": 0.4, "max_shift": 1.3})))
+
+
+def vary_flux(shape, draw):
+    shape["single"] = draw.randint(1, 6)
+    shape["head_dim"] = draw.choice((6, 8, 12, 16, 22))
+    shape["heads"] = draw.choice([h for h in (1, 3, 4, 5, 6, 8, 10, 12) if 24 <= h * shape["head_dim"] <= 96])
+    first = 2 * draw.randint(1, shape["head_dim"] // 2 - 2)
+    second = 2 * draw.randint(1, (shape["head_dim"] - first) // 2 - 1)
+    shape["axes"] = (first, second, shape["head_dim"] - first - second)
+    shape["pooled"] = draw.choice((8, 17, 40))
+    shape["guidance"] = draw.choice((0.0, 1.0, 3.5, 5.0))
+    shape["sampler"] = (FlowMatchEulerDiscreteScheduler, draw.choice(
+        ({"shift": 3.0, "use_dynamic_shifting": True}, {"shift": 2.5}, {"shift": 1.0},
+         {"use_dynamic_shifting": True, "base_image_seq_len": 64, "max_image_seq_len": 1024, "max_shift": 2.0})))
+
+
+def vary_hunyuandit(shape, draw):
+    shape["layers"] = 2 * draw.randint(1, 4)  # diffusers' skips want an even number
+    shape["patch"] = draw.choice((2, 2, 2, 1, 4))
+    shape["mlp_ratio"] = draw.choice((4.0, 4.3637, 2.5))
+    shape["text"] = (draw.randint(2, 24), draw.choice((12, 33, 64)))
+    shape["text_2"] = (draw.randint(2, 24), draw.choice((8, 24, 40)))
+    shape["pooled"] = draw.choice((8, 17, 40))
+    shape["masked"] = draw.random() < 0.8
+    shape["sampler"] = (draw.choice((DDPMScheduler, DDIMScheduler)), HUNYUAN)
+
+
+def vary_latte(shape, draw):
+    shape["channels"], shape["out_channels"] = 4, 8
+    shape["patch"] = draw.choice((2, 2, 2, 1, 4))
+    shape["sample_size"] = shape["patch"] * draw.choice((4, 9, 16, 32, 64))
+    shape["video_length"] = draw.randint(2, 7)
+    shape["frames"] = draw.choice((shape["video_length"],) * 3 + (1,))  # diffusers takes all or one
+    shape["bias"] = draw.random() < 0.8
+    shape["norm_eps"] = draw.choice((1e-6, 1e-5, 1e-2))
+    shape["tokens"], shape["forward_tokens"] = ((draw.randint(3, 9), draw.randint(3, 9)) for _ in range(2))
 
 
 def save_checkpoint(folder, shape, model, scheduler):
-    """The transformer and the scheduler as their pipeline would save them; returns the model as it was rounded."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Returns the model as it was rounded."""
     layout = {"max_shard_size": shape["shards"]} if shape["shards"] else {}
-    model.to(DTYPES[shape["dtype"]]).save_pretrained(folder / "transformer", variant=shape["variant"], **layout)
-    scheduler.save_pretrained(folder / "scheduler")
-    pipeline = "DiTPipeline" if shape["classes"] else "PixArtAlphaPipeline" if shape["micro"] else "PixArtSigmaPipeline"
-    index = {"_class_name": pipeline, "_diffusers_version": diffusers.__version__,
-             "scheduler": ["diffusers", type(scheduler).__name__],
-             "transformer": ["diffusers", type(model).__name__]}
-    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    return type(model).from_pretrained(folder / "transformer", variant=shape["variant"],
-                                       torch_dtype=torch.float32).eval()
+    model.to(DTYPES[shape["dtype"]])
+    families.save_folder(folder, kind_of(shape), model, scheduler, variant=shape["variant"], **layout)
+    return load_checkpoint(folder, shape)
 
 
-def text_conditions(shape, rows, junk, generator):
-    """Embeddings with masks: a prefix, one with a hole, all real, one token; hidden rows hold noise of size junk."""
-    count, width = shape["text"]
-    text = torch.randn(rows, count, width, generator=generator)
-    if not shape["masked"]:
-        return {"text": text}
-    mask = torch.ones(rows, count)
-    for row in range(rows):
-        kind = row % 4
-        if kind == 0:
-            mask[row, 1 + count // 3:] = 0
-        elif kind == 1:
-            mask[row, count // 2] = 0
-            mask[row, count - 1 - count // 5:] = 0
-            mask[row, 0] = 1
-        elif kind == 3:
-            mask[row, 1:] = 0
-    hidden = junk * torch.randn(rows, count, width, generator=generator)
-    return {"text": torch.where(mask[:, :, None] > 0, text, hidden), "text_mask": mask}
+def load_checkpoint(folder, shape):
+    """The transformer in fp32."""
+    make = type(kind_of(shape).build())
+    return make.from_pretrained(folder / "transformer", variant=shape["variant"], torch_dtype=torch.float32).eval()
 
 
-def conditions(shape, images, guided, height, width, junk, generator):
-    """`rows` sets of conditions; of a guided sample the negative rows come first."""
-    rows = images * (2 if guided else 1)
-    if shape["classes"]:
-        labels = torch.randint(shape["classes"], (rows,), generator=generator)
-        if guided:
-            labels[:images] = shape["classes"]  # the null label
-        return {"class_labels": labels}
-    found = text_conditions(shape, rows, junk, generator)
-    if shape["micro"]:
-        found["resolution"] = torch.tensor([[height, width]] * rows, dtype=torch.float32)
-        found["aspect_ratio"] = torch.full((rows, 1), height / width)
-    return found
+def metadata_of(kind, tolerance, **more):
+    return {"format": "ditbench-reference-1", "kind": kind, "source": SOURCE, "tolerance": tolerance, **more}
 
 
 @torch.no_grad()
-def call(model, latent, timestep, found):
-    if "class_labels" in found:
-        return model(latent, timestep=timestep, class_labels=found["class_labels"]).sample
-    micro = {key: found.get(key) for key in ("resolution", "aspect_ratio")}
-    return model(latent, encoder_hidden_states=found["text"], timestep=timestep, added_cond_kwargs=micro,
-                 encoder_attention_mask=found.get("text_mask")).sample
+def compute_forward(kind, model, tensors):
+    """The transformer call that a forward reference asks for."""
+    latent = tensors["latent"]
+    output = kind.call(model, kind.pack(latent), tensors["timestep"], kind.prepare(latent, tensors))
+    return kind.unpack(output, latent)
 
 
-def pixels(shape, tokens):
-    return tuple(count * shape["patch"] * VAE_SCALE for count in tokens)
+def compute_sample(kind, model, scheduler, tensors, steps, guidance, draw):
+    """The loop that a sample reference asks for, and the noise that was drawn."""
+    return families.denoise(kind, scheduler, tensors["latent"], tensors, steps, guidance, draw,
+                            lambda x, t, same: kind.call(model, x, t, same))
+
+
+def tolerance_of(what, need):
+    """The file's tolerance, given what rounding needs; a model with random weights may need more than most."""
+    for digits in ("2e-5", "5e-5", "1e-4", "2e-4", "5e-4", "1e-3", "2e-3", "5e-3", "1e-2"):
+        if float(digits) >= max(float(TOLERANCE[what]), 4 * need):
+            return digits
+    raise ValueError(f"rounding alone needs {need:.3g}: these random weights are of no use")
 
 
 def forward_reference(shape, model, key):
-    generator, rows = generator_of(key, "forward"), shape["rows"]
-    height, width = pixels(shape, shape["forward_tokens"])
-    found = conditions(shape, rows, False, height, width, 50, generator)
+    kind, generator, rows = kind_of(shape), generator_of(key, "forward"), shape["rows"]
+    height, width = kind.pixels(shape["forward_tokens"])
+    found = kind.conditions(rows, height, width, 50, generator)
     if "class_labels" in found:
         found["class_labels"][-1] = shape["classes"]
     if "resolution" in found:  # rows may differ here
         found["resolution"] *= torch.linspace(1, 2, rows)[:, None]
         found["aspect_ratio"] *= torch.linspace(1, 0.5, rows)[:, None]
-    latent = torch.randn(rows, 4, height // VAE_SCALE, width // VAE_SCALE, generator=generator)
-    timestep = torch.tensor([999.0, 417.0, 3.0, 0.0])[:rows]
-    expected = call(model, latent, timestep, found)
-    metadata = {"format": "ditbench-reference-1", "kind": "forward", "source": SOURCE,
-                "tolerance": TOLERANCE["forward"]}
-    return {"latent": latent, "timestep": timestep, **found, "expected": expected}, metadata
+    if kind.embeds_guidance:
+        found["guidance_in"] = torch.tensor([3.5, 1.0, 2.25, 0.0])[:rows]
+    latent = torch.randn(rows, *kind.latent_shape(shape["forward_tokens"]), generator=generator)
+    tensors = {"latent": latent, "timestep": kind.time(torch.tensor(kind.times)[:rows]), **found}
+    tensors["expected"] = compute_forward(kind, model, tensors)
+    need = families.rounding(lambda m, t: compute_forward(kind, m, t), model, tensors)
+    return tensors, metadata_of("forward", tolerance_of("forward", need))
 
 
-def shift_of(scheduler, tokens):
-    """mu of the SD3 and FLUX pipelines, where the scheduler asks for it."""
-    config = scheduler.config
-    if not config.get("use_dynamic_shifting"):
-        return {}
-    slope = (config.max_shift - config.base_shift) / (config.max_image_seq_len - config.base_image_seq_len)
-    return {"mu": config.base_shift + slope * (tokens - config.base_image_seq_len)}
-
-
-def advance(scheduler, output, t, x, generator):
-    """One scheduler step; returns the new x and the noise that it drew, or None."""
-    if not isinstance(scheduler, DDPMScheduler):
-        return scheduler.step(output, t, x).prev_sample, None
-    state = generator.get_state()
-    noise = torch.randn(output.shape, generator=generator)
-    generator.set_state(state)
-    return scheduler.step(output, t, x, generator=generator).prev_sample, noise if t > 0 else None
-
-
-def sample_reference(shape, model, scheduler, key, images=2, steps=20):
-    generator, guidance = generator_of(key, "sample"), shape["guidance"]
-    height, width = pixels(shape, shape["tokens"])
-    guided = guidance > 1
+def sample_inputs(shape, tokens, key, images):
+    """Start and conditions of a loop, and the source of its noise."""
+    kind, generator = kind_of(shape), generator_of(key, "sample")
+    guided = kind.guided(shape["guidance"])
     # diffusers hides a row by adding -10000 to its score: with x in the hundreds large junk would come through.
-    found = conditions(shape, images, guided, height, width, 1, generator)
-    scheduler.set_timesteps(steps, **shift_of(scheduler, shape["tokens"][0] * shape["tokens"][1]))
-    x = torch.randn(images, 4, height // VAE_SCALE, width // VAE_SCALE, generator=generator)
-    x = x * getattr(scheduler, "init_noise_sigma", 1.0)
-    latent, drawn = x, []
-    for t in scheduler.timesteps:
-        rows = torch.cat([x, x]) if guided else x
-        output = call(model, rows, t.expand(len(rows)), found)[:, :4]  # without the learned variance
-        if guided:
-            negative, positive = output.chunk(2)
-            output = negative + guidance * (positive - negative)
-        x, noise = advance(scheduler, output, t, x, generator)
-        drawn += [noise] if noise is not None else []
-    tensors = {"latent": latent, **found, **({"step_noise": torch.stack(drawn)} if drawn else {}), "expected": x}
-    metadata = {"format": "ditbench-reference-1", "kind": "sample", "source": SOURCE, "tolerance": TOLERANCE["sample"],
-                "steps": steps, "guidance": guidance, "height": height, "width": width}
-    return tensors, metadata
+    found = kind.conditions(images * (2 if guided else 1), *kind.pixels(tokens), 1, generator)
+    if guided:
+        kind.negative(found, images)
+    latent = torch.randn(images, *kind.latent_shape(tokens), generator=generator)
+    return latent, found, lambda size: torch.randn(size, generator=generator)
+
+
+def loop_metadata(shape, tokens, steps):
+    height, width = kind_of(shape).pixels(tokens)
+    frames = {"frames": shape["frames"]} if "frames" in shape else {}
+    return {"steps": steps, "guidance": shape["guidance"], "height": height, "width": width, **frames}
+
+
+def sample_reference(shape, model, scheduler, key, images=2):
+    kind, steps, guidance = kind_of(shape), shape.get("steps", 20), shape["guidance"]
+    latent, found, draw = sample_inputs(shape, shape["tokens"], key, images)
+    tensors = {"latent": latent, **found}
+    x, drawn = compute_sample(kind, model, scheduler, tensors, steps, guidance, draw)
+    tensors.update({"step_noise": torch.stack(drawn)} if drawn else {})
+    tensors["expected"] = x
+
+    def again(m, t):
+        noise = iter(drawn)
+        return compute_sample(kind, m, scheduler, t, steps, guidance, lambda size: next(noise))[0]
+
+    need = families.rounding(again, model, tensors)
+    return tensors, metadata_of("sample", tolerance_of("sample", need), **loop_metadata(shape, shape["tokens"], steps))
 
 
 def schedule_trajectory(name):
@@ -338,7 +363,7 @@ def schedule_trajectory(name):
     outputs = torch.randn(steps, 1, SCHEDULE_ELEMENTS, generator=generator)
     states, drawn = [x], []
     for t, output in zip(scheduler.timesteps, outputs):
-        x, noise = advance(scheduler, output, t, x, generator)
+        x, noise = advance(scheduler, output, t, x, lambda size: torch.randn(size, generator=generator))
         states.append(x)
         drawn += [noise] if noise is not None else []
     tensors = {f"{name}/x": torch.cat(states), f"{name}/m": outputs[:, 0],
@@ -356,11 +381,19 @@ def write_schedules(out):
     write_safetensors(out / "schedulers.safetensors", tensors, metadata)
 
 
+def make_model(shape, key):
+    """With random weights, in fp32."""
+    kind = kind_of(shape)
+    model = kind.build()
+    families.randomise(model, key)
+    kind.adjust(model, key)
+    return model
+
+
 def write_family(out, family, seed):
     shape, key = vary(family, seed), (family, seed)
     kind, options = shape["sampler"]
-    scheduler, model = kind(**options), build_model(shape)
-    randomise(model, key)
+    scheduler, model = kind(**options), make_model(shape, key)
     model = save_checkpoint(out / family, shape, model, scheduler)
     for name, (tensors, metadata) in {"forward": forward_reference(shape, model, key),
                                       "sample": sample_reference(shape, model, scheduler, key)}.items():
