@@ -17,7 +17,12 @@ struct prompt {
     int text_tokens, text_dim; /* 0: no text */
     float
         *text; /* [rows, text_tokens, text_dim]; the real tokens of each row packed to its front */
-    int *text_count;   /* [rows] real tokens, >= 1 */
+    int *text_count;             /* [rows] real tokens, >= 1 */
+    int text2_tokens, text2_dim; /* 0: no second text */
+    float *text2;  /* [rows, text2_tokens, text2_dim], as given; with it `text` is as given, too */
+    bool *real;    /* [rows, text_tokens + text2_tokens] both masks, with a second text */
+    float *pooled; /* [rows, pooled_dim] pooled text, NULL: none */
+    float *guidance;   /* [rows] told to a distilled model, NULL: none */
     int *label;        /* [rows] class labels, NULL: none */
     float *resolution; /* [rows, 2] height, width in pixels; NULL: none */
     float *aspect;     /* [rows, 1] height / width; NULL: none */

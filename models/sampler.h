@@ -46,6 +46,9 @@ struct sampler_config {
     double lambda_min_clipped; /* DPM-Solver++: no timestep whose log(alpha/sigma) is below;
                                   -INFINITY: all */
     bool flow_sigmas; /* DPM-Solver++ on rectified flow's noise levels, shifted by `shift` */
+    bool unit_grid;   /* flow match: the noise levels before the shift are 1 .. 1/steps, as FLUX's
+                         pipeline gives them, and it is applied once. A matter of the model, not of
+                         the   scheduler's file */
     double shift;     /* flow match */
     bool dynamic_shift;
     double base_shift, max_shift;

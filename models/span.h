@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which tokens the rows of a tensor stand for: an ordered list of runs of image tokens, numbered
- * row by row of the image from 0 on. Rows follow the runs in order. Text is in none: it enters by
- * cross-attention. Pure data: no device, no ranks.
+ * Which tokens the rows of a tensor stand for: an ordered list of runs. Rows follow the runs in
+ * order. Image tokens are numbered row by row of the image from 0 on; where text is part of the
+ * sequence, its tokens are numbered behind those of the image, and its rows stand before them. Pure
+ * data: no device, no ranks.
  */
 #ifndef MODELS_SPAN_H
 #define MODELS_SPAN_H
+
+/* Parts of a sequence. Where text enters by cross-attention there is none in it, and all is image.
+ */
+enum token_set { TOKENS_IMAGE, TOKENS_TEXT, TOKENS_ALL, TOKEN_SETS };
 
 struct token_run {
     int begin, count;
