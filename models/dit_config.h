@@ -55,6 +55,7 @@ enum dit_naming {
 
 struct dit_config {
     char name[256];             /* preset name, or the checkpoint folder as given */
+    enum dit_naming naming;     /* of the checkpoint's parameters, see dit_names.h */
     int heads, head_dim;        /* C = heads * head_dim */
     int layers;                 /* blocks, as they run */
     bool joint;                 /* text is part of the sequence */
