@@ -152,6 +152,13 @@ static inline int dit_frames(const struct dit_config *c)
     return c->frames > 0 ? c->frames : 1;
 }
 
+/* Width of the text rows that cross-attention's keys and values come from: text_dim where a second
+ * text was brought to it, else C. */
+static inline int dit_cross_width(const struct dit_config *c)
+{
+    return c->text2_dim > 0 ? c->text_dim : dit_channels(c);
+}
+
 /* Features of one token that stands for a patch of so many latent channels: K, or Kout. */
 static inline int dit_features(const struct dit_config *c, int channels)
 {
@@ -177,7 +184,7 @@ enum status dit_config_read(const char *folder, struct dit_config *out, char *fo
 enum status dit_config_parse(const char *label, const char *text, unsigned long size,
                              struct dit_config *out);
 
-/* Parameters of the transformer (elements). */
+/* Parameters of the transformer (elements), DIT_POSITION_TABLE's table not among them. */
 unsigned long long dit_config_parameters(const struct dit_config *config);
 
 #endif

@@ -29,13 +29,15 @@ static enum status put_models(json_t *list)
         const struct dit_config *c = dit_config_at(i);
         json_array_append_new(
             list,
-            json_pack("{s:s, s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:s}",
-                      "name", c->name, "summary", dit_config_summary(i), "parameters",
-                      (json_int_t)dit_config_parameters(c), "channels", dit_channels(c), "heads",
-                      c->heads, "layers", c->layers, "latent_channels", c->in_channels, "patch",
-                      c->patch, "tokens", tokens_of(c), "text_tokens", c->text_tokens, "text_dim",
-                      c->text_dim, "size", c->default_size, "steps", c->default_steps, "guidance",
-                      (double)c->default_guidance, "sampler", sampler_kind_name(c->sampler.kind)));
+            json_pack(
+                "{s:s, s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:s}",
+                "name", c->name, "summary", dit_config_summary(i), "parameters",
+                (json_int_t)dit_config_parameters(c), "channels", dit_channels(c), "heads",
+                c->heads, "layers", c->layers, "latent_channels", c->in_channels, "patch", c->patch,
+                "tokens", tokens_of(c), "text_tokens", c->text_tokens, "text_dim", c->text_dim,
+                "size", c->default_size, "frames", dit_frames(c), "steps", c->default_steps,
+                "guidance", (double)c->default_guidance, "sampler",
+                sampler_kind_name(c->sampler.kind)));
     }
     return ST_OK;
 }

@@ -58,17 +58,50 @@ Test(dit_config, parameters_are_the_published_ones)
         const char *name;
         unsigned long long parameters;
     } totals[] = {
-        {"pixart-alpha-256", 610856096},  {"pixart-alpha-512", 610856096},
-        {"pixart-alpha-1024", 611349152}, {"pixart-sigma", 610856096},
-        {"dit-xl-2-256", 749826464},      {"dit-xl-2-512", 749826464},
-        {"pixart-tiny", 1901696},         {"dit-tiny", 2451776},
+        {"pixart-alpha-256", 610856096},
+        {"pixart-alpha-512", 610856096},
+        {"pixart-alpha-1024", 611349152},
+        {"pixart-sigma", 610856096},
+        {"dit-xl-2-256", 749826464},
+        {"dit-xl-2-512", 749826464},
+        {"sd3-medium", 2028328000},
+        {"sd3.5-medium", 2243171520},
+        {"sd3.5-large", 8056627520},
+        {"flux.1-dev", 11901408320},
+        {"flux.1-schnell", 11891178560},
+        {"hunyuandit-v1.2", 1499952032},
+        {"latte-1", 1057246880},
+        {"pixart-tiny", 1901696},
+        {"dit-tiny", 2451776},
+        {"sd3-tiny", 2836112},
+        {"flux-tiny", 2292384},
+        {"hunyuandit-tiny", 2063960},
+        {"latte-tiny", 1678208},
     };
 
-    for (int i = 0; i < 8; i++) {
+    for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++) {
         struct dit_config config = preset(totals[i].name);
         cr_assert_eq(dit_config_parameters(&config), totals[i].parameters, "%s has %llu",
                      totals[i].name, dit_config_parameters(&config));
     }
+}
+
+/* Rotations go by pairs of a head, over all of it; a table is at least as large as the default
+ * grid.
+ */
+static void check_positions(const struct dit_config *c)
+{
+    const int *axes = c->rope_axes;
+
+    if (c->position == DIT_POSITION_ROPE && axes[0] + axes[1] + axes[2] > 0) {
+        cr_assert_eq(axes[0] + axes[1] + axes[2], c->head_dim, "%s", c->name);
+        cr_assert(axes[0] % 2 == 0 && axes[1] % 2 == 0 && axes[2] % 2 == 0, "%s", c->name);
+    } else if (c->position == DIT_POSITION_ROPE) {
+        cr_assert_eq(c->head_dim % 4, 0, "%s", c->name);
+    }
+    cr_assert_eq(c->position == DIT_POSITION_TABLE, c->table_side > 0, "%s", c->name);
+    if (c->table_side > 0)
+        cr_assert_geq(c->table_side * c->patch * c->vae_scale, c->default_size, "%s", c->name);
 }
 
 /* What the model takes for granted of any shape. */
@@ -80,8 +113,12 @@ static void check_shape(const struct dit_config *c)
     cr_assert(!c->micro || dit_channels(c) % 3 == 0, "%s: three micro-conditions", c->name);
     cr_assert(c->out_channels == c->in_channels || c->out_channels == 2 * c->in_channels, "%s",
               c->name);
-    cr_assert_eq(c->cross, c->text_dim > 0, "%s", c->name);
+    cr_assert_eq(c->cross + c->joint, c->text_dim > 0, "%s: text by one way", c->name);
     cr_assert_eq(c->text_dim > 0, c->text_tokens > 0, "%s", c->name);
+    cr_assert_eq(c->text2_dim > 0, c->text2_tokens > 0, "%s", c->name);
+    cr_assert(c->text2_dim % 8 == 0 && (c->text2_dim == 0 || c->pooled_dim > 0),
+              "%s: eight heads pool the second text", c->name);
+    check_positions(c);
     cr_assert(c->norm_eps > 0 && c->pos_scale > 0 && c->sample_size >= c->patch, "%s", c->name);
 }
 
@@ -126,6 +163,51 @@ Test(dit_config, presets_have_the_published_numbers)
     cr_assert(dit.classes == 1000 && dit.default_steps == 50 && dit.default_guidance == 4 &&
               dit.freq_shift == 1);
     cr_assert(dit.norm_eps == 1e-5f && alpha.norm_eps == 1e-6f);
+}
+
+Test(dit_config, presets_of_later_families_have_the_published_numbers)
+{
+    struct dit_config sd3 = preset("sd3-medium");
+    struct dit_config medium = preset("sd3.5-medium");
+    struct dit_config dev = preset("flux.1-dev");
+    struct dit_config schnell = preset("flux.1-schnell");
+    struct dit_config hunyuan = preset("hunyuandit-v1.2");
+    struct dit_config latte = preset("latte-1");
+
+    cr_assert(sd3.text_tokens == 333 && sd3.table_side == 192 && sd3.default_steps == 28 &&
+              sd3.default_guidance == 7 && sd3.sampler.shift == 3 && !sd3.sampler.unit_grid);
+    cr_assert(medium.table_side == 384 && medium.dual[12] && !medium.dual[13] &&
+              medium.qk_norm == DIT_QK_RMS && sd3.qk_norm == DIT_QK_PLAIN && !sd3.dual[0]);
+    cr_assert(dev.text_tokens == 512 && dev.default_steps == 28 && dev.default_guidance == 3.5f &&
+              dev.guidance_in && dev.distilled && dev.sampler.dynamic_shift &&
+              dev.sampler.unit_grid);
+    cr_assert(schnell.text_tokens == 256 && schnell.default_steps == 4 &&
+              schnell.default_guidance <= 1 && !schnell.guidance_in && schnell.distilled &&
+              !schnell.sampler.dynamic_shift && schnell.sampler.shift == 1 &&
+              schnell.sampler.unit_grid);
+    cr_assert_eq(dit_features(&dev, dev.in_channels), 64);
+    cr_assert(hunyuan.text_tokens == 77 && hunyuan.text2_tokens == 256 && hunyuan.mlp == 6144 &&
+              hunyuan.default_steps == 50 && hunyuan.default_guidance == 5 &&
+              hunyuan.sampler.kind == SAMPLER_DDPM && hunyuan.sampler.prediction == PREDICT_V);
+    cr_assert(latte.frames == 16 && latte.layers == 56 && latte.default_size == 512 &&
+              latte.default_steps == 50 && latte.default_guidance == 7.5f);
+}
+
+/* Tests and laptops run them at every degree up to 4 and at 6. */
+Test(dit_config, tiny_presets_divide)
+{
+    int tiny = 0;
+
+    for (int i = 0; dit_config_at(i); i++) {
+        const struct dit_config *c = dit_config_at(i);
+
+        if (!strstr(c->name, "-tiny"))
+            continue;
+        tiny++;
+        cr_assert_leq(dit_config_parameters(c), 3000000, "%s", c->name);
+        cr_assert(c->heads == 12 && c->layers >= 8 && c->mlp % 12 == 0, "%s", c->name);
+    }
+    cr_assert_eq(tiny, 6);
 }
 
 /* Two schedules are the same when all their coefficients are. */
