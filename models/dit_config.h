@@ -180,7 +180,7 @@ enum status dit_config_load(const char *name_or_folder, struct dit_config *out, 
 enum status dit_config_read(const char *folder, struct dit_config *out, char *folder_out,
                             unsigned long size);
 /* A transformer's config.json in memory, without a scheduler: the sampler and the defaults of a run
- * are those of the first preset of its modulation. `label` stands for the path in messages. */
+ * are those of a preset of its class. `label` stands for the path in messages. */
 enum status dit_config_parse(const char *label, const char *text, unsigned long size,
                              struct dit_config *out);
 

@@ -33,10 +33,14 @@ static enum status read_part(const char *folder, const char *name,
 static enum status parse_scheduler(const char *path, const char *text, size_t size,
                                    struct dit_config *out)
 {
-    return sampler_config_parse(path, text, size, &out->sampler);
+    bool unit_grid = out->sampler.unit_grid; // the model's, no key of a scheduler
+    TRY(sampler_config_parse(path, text, size, &out->sampler));
+    out->sampler.unit_grid = unit_grid;
+    return ST_OK;
 }
 
-/* A pipeline's class says how long its texts are. */
+/* Two pipelines share PixArt's transformer: the class says how long the texts are. That of the
+ * other transformers is a matter of their own class. */
 static enum status parse_pipeline(const char *path, const char *text, size_t size,
                                   struct dit_config *out)
 {
@@ -45,9 +49,10 @@ static enum status parse_pipeline(const char *path, const char *text, size_t siz
     if (!index)
         return fail(ST_INVALID, "%s:%d: not valid JSON: %s", path, error.line, error.text);
     const char *class = json_string_value(json_object_get(index, "_class_name"));
-    if (out->text_dim > 0 && class && strncmp(class, "PixArtSigma", 11) == 0)
+    bool pixart = out->naming == DIT_NAMES_PIXART && !out->temporal;
+    if (pixart && class && strncmp(class, "PixArtSigma", 11) == 0)
         out->text_tokens = 300;
-    else if (out->text_dim > 0 && class && strncmp(class, "PixArtAlpha", 11) == 0)
+    else if (pixart && class && strncmp(class, "PixArtAlpha", 11) == 0)
         out->text_tokens = 120;
     json_decref(index);
     return ST_OK;

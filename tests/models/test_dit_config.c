@@ -350,7 +350,7 @@ Test(dit_config, keys_that_change_a_number_are_refused)
             "duplicate");
     refused("{}", "\"_class_name\": found none, wanted one of PixArtTransformer2DModel, "
                   "DiTTransformer2DModel");
-    refused("{\"_class_name\":\"SD3Transformer2DModel\"}", "found \"SD3Transformer2DModel\"");
+    refused("{\"_class_name\":\"UNet2DConditionModel\"}", "found \"UNet2DConditionModel\"");
     refused(NEW ",\"activation_fn\":\"geglu\"}",
             "\"activation_fn\": found \"geglu\", wanted \"gelu-approximate\"");
     refused(NEW ",\"activation_fn\":7}", "found 7, wanted");
