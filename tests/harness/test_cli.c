@@ -68,6 +68,7 @@ Test(cli, lists_what_there_is)
     program_release(&p);
     p = program_run("list", "models", NULL);
     cr_assert(p.status == 0 && strstr(p.out, "pixart-tiny") && !strstr(p.out, "ulysses"));
+    cr_assert(strstr(p.out, "0.611 B") && strstr(p.out, "11.901 B") && strstr(p.out, "1.057 B"));
     program_release(&p);
     p = program_run("list", "models", "--json", NULL);
     json_is(p.out, "2.name", "pixart-alpha-1024");
@@ -77,6 +78,7 @@ Test(cli, lists_what_there_is)
     json_is(p.out, "2.text_tokens", "120");
     json_is(p.out, "2.steps", "20");
     json_is(p.out, "2.size", "1024");
+    json_is(p.out, "2.frames", "1");
     program_release(&p);
     p = program_run("info", "--json", NULL);
     json_is(p.out, "features.blas", "true");
