@@ -89,8 +89,8 @@ static void turn_single(float position, int elements, float *out)
     }
 }
 
-/* Position `i` of `count` along a side of the trained grid; `other`: tokens along the other side.
- * A side that is the longer one fills the grid. rint() has halves to even. */
+/* Where `i` of `count` tokens is along a side of the trained grid, if there are `other` tokens
+ * along the other side: the longer side fills it. rint() has halves to even. */
 static float resized_position(int base, int count, int other, int i)
 {
     int size = count < other ? (int)rint((double)base / other * count) : base;
@@ -99,9 +99,10 @@ static float resized_position(int base, int count, int other, int i)
     float last = (float)((begin + size) * (count - 1) / (double)count);
     float step = count > 1 ? (last - first) / (float)(count - 1) : 0;
 
-    /* Evenly spaced, counted from the nearer end; what ends a grid of one token is not in it. */
-    return i < count / 2 || count == 1 ? first + step * (float)i
-                                       : last - step * (float)(count - 1 - i);
+    /* Evenly spaced, counted from the nearer end and rounded once. */
+    if (i < count / 2 || count == 1)
+        return fmaf(step, (float)i, first);
+    return fmaf(-step, (float)(count - 1 - i), last);
 }
 
 void dit_rope_row(const struct dit_config *c, int rows, int columns, int token, float *out)
