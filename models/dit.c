@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The DiT around its blocks: memory, position embeddings, patch embedding, output head. Not the
- * blocks themselves. */
+/* The DiT around its blocks: memory, patch embedding, output head. Not the blocks themselves. */
 #include "models/dit_internal.h"
+#include "models/dit_position.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 struct tensor dit_view(const struct dit *dit, const struct tensor *flat, int64_t rows,
@@ -13,36 +12,12 @@ struct tensor dit_view(const struct dit *dit, const struct tensor *flat, int64_t
     return tensor_of(flat->data, flat->dev, flat->dtype, 3, dim);
 }
 
-/* 1-D sin-cos embedding of a position into half a row: sines, then cosines (Vaswani et al. 2017;
- * MAE's 2-D form). */
-static void position_half(double position, int64_t features, float *out)
-{
-    int64_t half = features / 2;
-    for (int64_t i = 0; i < half; i++) {
-        double angle = position / pow(10000.0, (double)i / (double)half);
-        out[i] = (float)sin(angle);
-        out[half + i] = (float)cos(angle);
-    }
-}
-
-/* Positions are relative to the grid that the model was trained on: index / (grid / base) / scale.
- * The column's embedding comes first. */
-static void position_row(const struct dit *dit, int token, float *out)
+static enum status positions_init(struct dit *dit, struct queue *q, struct arena *arena)
 {
     const struct dit_config *c = dit->config;
     int64_t C = dit_channels(c);
-    int columns = dit->extent.width / c->patch;
     int rows = dit->extent.height / c->patch;
-    double base = c->sample_size / c->patch;
-    int x = token % columns;
-    int y = token / columns;
-    position_half(x / ((double)columns / base) / c->pos_scale, C / 2, out);
-    position_half(y / ((double)rows / base) / c->pos_scale, C / 2, out + C / 2);
-}
-
-static enum status positions_init(struct dit *dit, struct queue *q, struct arena *arena)
-{
-    int64_t C = dit_channels(dit->config);
+    int columns = dit->extent.width / c->patch;
     int64_t dim[2] = {span_count(&dit->all), C};
     TRY(arena_tensor(arena, DTYPE_F32, 2, dim, &dit->positions));
     if (arena_measuring(arena))
@@ -55,7 +30,7 @@ static enum status positions_init(struct dit *dit, struct queue *q, struct arena
     int64_t at = 0;
     for (int r = 0; r < dit->all.n && st == ST_OK; r++) {
         for (int t = 0; t < dit->all.run[r].count && st == ST_OK; t++) {
-            position_row(dit, dit->all.run[r].begin + t, row);
+            dit_position_row(c, rows, columns, dit->all.run[r].begin + t, row);
             struct tensor host = tensor_of(row, NULL, DTYPE_F32, 1, &C);
             struct tensor to = tensor_at(&dit->positions, at++);
             st = op_copy(q, &to, &host);

@@ -45,12 +45,14 @@ struct sampler_config {
     bool karras_sigmas;
     double lambda_min_clipped; /* DPM-Solver++: no timestep whose log(alpha/sigma) is below;
                                   -INFINITY: all */
-    bool flow_sigmas; /* DPM-Solver++ on rectified flow's noise levels, shifted by `shift` */
-    bool unit_grid;   /* flow match: the noise levels before the shift are 1 .. 1/steps, as FLUX's
-                         pipeline gives them, and it is applied once. A matter of the model, not of
-                         the   scheduler's file */
-    double shift;     /* flow match */
-    bool dynamic_shift;
+    bool flow_sigmas;   /* DPM-Solver++ on rectified flow's noise levels, shifted by `shift` */
+    bool unit_grid;     /* flow match: before the shift the noise levels are evenly spaced from 1 to
+                           1/steps, as FLUX.1's pipeline asks for; false: from 1 to the least trained
+                           one, as the scheduler has them by itself (SD3). A matter of the model, not
+                           of the scheduler's file */
+    double shift;       /* flow match: sigma to shift sigma / (1 + (shift - 1) sigma) */
+    bool dynamic_shift; /* flow match: shift is exp(mu), mu on the line through base_shift at
+                           base_tokens image tokens and max_shift at max_tokens, beyond them too */
     double base_shift, max_shift;
     int base_tokens, max_tokens;
 };
@@ -72,7 +74,10 @@ enum status sampler_config_parse(const char *label, const char *text, size_t siz
 /* A schedule of `steps` steps. */
 struct sampler {
     int steps;
-    float *timestep;           /* [steps] as the model takes it, 0..1000 */
+    float *timestep;           /* [steps] as the model takes it, 0..1000: a trained timestep, or
+                                  1000 sigma of every rectified flow (train_timesteps sigma). Also
+                                  FLUX.1's, whose module in diffusers takes sigma, as reference
+                                  files have it, and multiplies by 1000 itself */
     struct advance_coef *coef; /* [steps]; guidance is 0 and set by the caller */
     bool *draws;               /* [steps] true where c_noise != 0: one row of step noise */
     int n_draws;

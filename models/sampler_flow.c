@@ -21,19 +21,33 @@ static double dynamic_shift(const struct sampler_config *config, int image_token
     return exp(config->base_shift + slope * (image_tokens - config->base_tokens));
 }
 
+/* The least noise level of the grid, before it is shifted: 1/steps, or the least trained one, to
+ * which a fixed shift applies here, and again as to every point. */
+static double least_level(const struct sampler_config *config, int steps)
+{
+    double trained = 1.0 / config->train_timesteps;
+
+    if (config->unit_grid)
+        return 1.0 / steps;
+    return (float)(config->dynamic_shift ? trained : shift_sigma(config->shift, trained));
+}
+
 static enum status flow_fill(const struct sampler_config *config, int image_tokens,
                              struct sampler *out)
 {
     int n = config->train_timesteps;
     double shift = config->dynamic_shift ? dynamic_shift(config, image_tokens) : config->shift;
-    /* The grid ends at the least trained noise level. A fixed shift applies to it here, and again
-     * below to every point. */
-    double sigma_min = (float)(config->dynamic_shift ? 1.0 / n : shift_sigma(shift, 1.0 / n));
-    double stride = out->steps > 1 ? (sigma_min - 1) / (out->steps - 1) : 0;
+    double stride = out->steps > 1 ? (least_level(config, out->steps) - 1) / (out->steps - 1) : 0;
     float sigma = 1;
 
     for (int i = 0; i < out->steps; i++) {
-        float next = i + 1 < out->steps ? (float)shift_sigma(shift, 1 + (i + 1) * stride) : 0;
+        double level = 1 + (i + 1) * stride;
+        float next = 0;
+
+        if (config->unit_grid)
+            level = (float)level; /* as the pipeline hands it over */
+        if (i + 1 < out->steps)
+            next = (float)shift_sigma(shift, level);
 
         out->timestep[i] = sigma * (float)n;
         out->coef[i] =

@@ -198,6 +198,8 @@ static enum status read_flow(json_t *object, struct sampler_config *c)
     TRY(sampler_key_off(object, "use_karras_sigmas"));
     TRY(sampler_key_off(object, "invert_sigmas"));
     TRY(sampler_key_off(object, "stochastic_sampling"));
+    TRY(sampler_key_off(object,
+                        "use_flow_sigmas")); /* of another class, but FLUX's pipeline reads it */
     TRY(sampler_key_bool(object, "use_dynamic_shifting", &c->dynamic_shift));
     if (!c->dynamic_shift)
         return sampler_key_number(object, "shift", 0, 1e6, &c->shift);

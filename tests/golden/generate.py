@@ -24,6 +24,7 @@ if wrong := [name for name, pin in PINS.items() if version(name).split("+")[0] !
 sys.dont_write_bytecode = True
 
 import families  # noqa: E402
+import numpy  # noqa: E402
 import torch  # noqa: E402
 from diffusers import (DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler,  # noqa: E402
                        FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel, Transformer2DModel)
@@ -147,7 +148,11 @@ SCHEDULES = {  # name: (class, options, steps); what an option is missing from i
     "ddim-linspace-sample": (DDIMScheduler, {**LINEAR, "clip_sample": False, "timestep_spacing": "linspace",
                                              "prediction_type": "sample"}, 20),
     "ddim-odd-steps": (DDIMScheduler, {"beta_schedule": "squaredcos_cap_v2", "clip_sample": False}, 7),
+    "ddim-hunyuan": (DDIMScheduler, HUNYUAN, 10),
+    "ddim-hunyuan-odd-steps": (DDIMScheduler, HUNYUAN, 7),
     "ddpm": (DDPMScheduler, {**LINEAR, "clip_sample": False}, 20),
+    "ddpm-hunyuan": (DDPMScheduler, HUNYUAN, 10),
+    "ddpm-hunyuan-odd-steps": (DDPMScheduler, HUNYUAN, 7),
     "ddpm-large-clip": (DDPMScheduler, {**LINEAR, "variance_type": "fixed_large", "clip_sample_range": 2.0}, 20),
     "ddpm-trailing-v": (DDPMScheduler, {**LINEAR, "clip_sample": False, "timestep_spacing": "trailing",
                                         "prediction_type": "v_prediction"}, 20),
@@ -156,7 +161,14 @@ SCHEDULES = {  # name: (class, options, steps); what an option is missing from i
     "flow": (FlowMatchEulerDiscreteScheduler, {}, 20),
     "flow-shift": (FlowMatchEulerDiscreteScheduler, {"shift": 3.0}, 20),
     "flow-dynamic": (FlowMatchEulerDiscreteScheduler, {"use_dynamic_shifting": True, "max_shift": 1.2}, 20),
+    "flow-one-step": (FlowMatchEulerDiscreteScheduler, {"shift": 3.0}, 1),
+    "flow-unit": (FlowMatchEulerDiscreteScheduler, {}, 4),
+    "flow-unit-shift": (FlowMatchEulerDiscreteScheduler, {"shift": 3.0}, 10),
+    "flow-unit-dynamic": (FlowMatchEulerDiscreteScheduler, {"shift": 3.0, "use_dynamic_shifting": True}, 10),
+    "flow-unit-beyond": (FlowMatchEulerDiscreteScheduler, {"use_dynamic_shifting": True, "max_image_seq_len": 512}, 7),
+    "flow-unit-one-step": (FlowMatchEulerDiscreteScheduler, {"use_dynamic_shifting": True}, 1),
 }
+UNIT_GRID = "flow-unit"  # begins the names of those on the grid of the FLUX pipeline
 SCHEDULE_TOKENS = 700  # image tokens for dynamic shifting
 SCHEDULE_ELEMENTS = 8
 
@@ -358,7 +370,10 @@ def schedule_trajectory(name):
     kind, options, steps = SCHEDULES[name]
     scheduler, generator = kind(**options), generator_of(name, "schedule")
     text = scheduler.to_json_string()
-    scheduler.set_timesteps(steps, **shift_of(scheduler, SCHEDULE_TOKENS))
+    grid = {"num_inference_steps": steps}
+    if name.startswith(UNIT_GRID):
+        grid = {"sigmas": numpy.linspace(1.0, 1 / steps, steps)}
+    scheduler.set_timesteps(**grid, **shift_of(scheduler, SCHEDULE_TOKENS))
     x = torch.randn(1, SCHEDULE_ELEMENTS, generator=generator)
     outputs = torch.randn(steps, 1, SCHEDULE_ELEMENTS, generator=generator)
     states, drawn = [x], []
@@ -378,6 +393,8 @@ def write_schedules(out):
     for name in SCHEDULES:
         more, metadata[name] = schedule_trajectory(name)
         tensors.update(more)
+        if name.startswith(UNIT_GRID):
+            metadata[f"{name}/grid"] = "unit"
     write_safetensors(out / "schedulers.safetensors", tensors, metadata)
 
 

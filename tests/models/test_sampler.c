@@ -84,6 +84,11 @@ static void follow(const struct safetensors *file, const char *name, int n)
     float *want = golden(file, name, "x", &rows);
     float *noise = golden(file, name, "noise", &draws);
     struct sampler_config config = parsed(safetensors_meta(file, name));
+    char grid[128];
+
+    snprintf(grid, sizeof(grid), "%s/grid", name);
+    config.unit_grid = safetensors_meta(file, grid) != NULL;
+
     struct sampler *sampler =
         opened(&config, (int)steps, atoi(safetensors_meta(file, "image_tokens")));
     float x[MAX_ELEMENTS], hist[MAX_ELEMENTS] = {0};
@@ -129,7 +134,7 @@ Test(sampler, follows_diffusers)
         follow(file, name, (int)entry->dim[entry->ndim - 1]);
         schedules++;
     }
-    cr_assert_geq(schedules, 25);
+    cr_assert_geq(schedules, 35);
     safetensors_close(file);
 }
 
@@ -217,7 +222,75 @@ Test(sampler, perfect_model_leads_back_to_the_data)
         expect_return(&flow, steps[s]);
         flow.dynamic_shift = true;
         expect_return(&flow, steps[s]);
+        flow.unit_grid = true;
+        expect_return(&flow, steps[s]);
+        flow.dynamic_shift = false;
+        expect_return(&flow, steps[s]);
     }
+}
+
+static void expect_sigma(const struct sampler *sampler, int i, double sigma)
+{
+    cr_assert_float_eq(sampler->timestep[i], 1000 * sigma, 1e-3, "step %d", i);
+    cr_assert_float_eq(-sampler->coef[i].x0_m, sigma, 1e-6, "step %d", i);
+}
+
+/* The two grids of noise levels: from 1 to 1/steps, shifted once; from 1 to the least trained
+ * level, which a fixed shift has moved before. */
+Test(sampler, noise_levels_of_flows_are_on_the_grid_of_the_model)
+{
+    struct sampler_config config = sampler_config_default(SAMPLER_FLOW_EULER);
+    const int n = 10;
+
+    config.shift = 3;
+    for (int unit = 0; unit < 2; unit++) {
+        config.unit_grid = unit;
+
+        struct sampler *sampler = opened(&config, n, 0);
+        double last = unit ? 1.0 / n : 3e-3 / (1 + 2e-3);
+
+        for (int i = 0; i < n; i++) {
+            double level = 1 + (last - 1) * i / (n - 1);
+
+            expect_sigma(sampler, i, 3 * level / (1 + 2 * level));
+        }
+        sampler_close(sampler);
+    }
+}
+
+/* mu = base_shift at base_tokens, max_shift at max_tokens, on the same line beyond both: 0.5 +
+ * 0.65 * (tokens - 256) / 3840 with the defaults. */
+Test(sampler, a_shift_by_size_is_not_clamped)
+{
+    static const int tokens[] = {64, 256, 1024, 4096, 9216};
+    struct sampler_config config = sampler_config_default(SAMPLER_FLOW_EULER);
+
+    config.dynamic_shift = true;
+    config.unit_grid = true;
+    config.shift = 3; /* without effect */
+    for (size_t k = 0; k < sizeof(tokens) / sizeof(tokens[0]); k++) {
+        struct sampler *sampler = opened(&config, 4, tokens[k]);
+        double s = exp(0.5 + 0.65 * (tokens[k] - 256) / 3840);
+
+        for (int i = 0; i < 4; i++)
+            expect_sigma(sampler, i, s / (s + 1 / (1 - i / 4.0) - 1));
+        sampler_close(sampler);
+    }
+}
+
+/* With steps_offset 1 no timestep is 0: every step draws, though the last one next to nothing. */
+Test(sampler, ddpm_draws_in_every_step_where_timesteps_begin_at_one)
+{
+    struct sampler_config config = sampler_config_default(SAMPLER_DDPM);
+
+    config.steps_offset = 1;
+
+    struct sampler *sampler = opened(&config, 20, 0);
+
+    cr_assert_eq(sampler->timestep[19], 1.0f);
+    cr_assert_eq(sampler->n_draws, 20);
+    cr_assert_float_eq(sampler->coef[19].c_noise, 1e-10, 1e-15);
+    sampler_close(sampler);
 }
 
 /* A DDPM step keeps the marginals of the forward process: mean sqrt(a') x0, variance 1 - a'. */

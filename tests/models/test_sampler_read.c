@@ -146,6 +146,10 @@ Test(sampler_read, refuses_what_it_does_not_implement)
         {FLOW "\"shift_terminal\": 0.02}", "shift_terminal"},
         {FLOW "\"invert_sigmas\": true}", "invert_sigmas"},
         {FLOW "\"stochastic_sampling\": true}", "stochastic_sampling"},
+        {FLOW "\"use_exponential_sigmas\": true}", "use_exponential_sigmas"},
+        {FLOW "\"use_beta_sigmas\": true}", "use_beta_sigmas"},
+        {FLOW "\"use_flow_sigmas\": true}", "use_flow_sigmas"},
+        {FLOW "\"a_new_switch\": 1}", "a_new_switch"},
         {FLOW "\"use_karras_sigmas\": true}", "use_karras_sigmas"},
         {FLOW "\"use_dynamic_shifting\": true, \"time_shift_type\": \"linear\"}",
          "time_shift_type"},
@@ -177,4 +181,62 @@ Test(sampler_read, reads_what_diffusers_wrote)
     cr_assert_eq(config.kind, SAMPLER_DDIM);
     cr_assert_not(config.clip_sample);
     free(text);
+}
+
+/* The scheduler_config.json of models as they were published. */
+Test(sampler_read, published_flows_are_read)
+{
+    struct sampler_config sd3 =
+        parsed(FLOW "\"_diffusers_version\": \"0.29.0.dev0\", \"num_train_timesteps\": 1000, "
+                    "\"shift\": 3.0}");
+    struct sampler_config sd35 =
+        parsed(FLOW "\"_diffusers_version\": \"0.31.0.dev0\", \"base_image_seq_len\": 256, "
+                    "\"base_shift\": 0.5, \"invert_sigmas\": false, \"max_image_seq_len\": 4096, "
+                    "\"max_shift\": 1.15, \"num_train_timesteps\": 1000, \"shift\": 3.0, "
+                    "\"shift_terminal\": null, \"use_beta_sigmas\": false, "
+                    "\"use_dynamic_shifting\": false, \"use_exponential_sigmas\": false, "
+                    "\"use_karras_sigmas\": false}");
+    struct sampler_config dev =
+        parsed(FLOW "\"_diffusers_version\": \"0.30.0.dev0\", \"base_image_seq_len\": 256, "
+                    "\"base_shift\": 0.5, \"max_image_seq_len\": 4096, \"max_shift\": 1.15, "
+                    "\"num_train_timesteps\": 1000, \"shift\": 3.0, \"use_dynamic_shifting\": "
+                    "true}");
+    struct sampler_config schnell =
+        parsed(FLOW "\"_diffusers_version\": \"0.30.0.dev0\", \"base_image_seq_len\": 256, "
+                    "\"base_shift\": 0.5, \"max_image_seq_len\": 4096, \"max_shift\": 1.15, "
+                    "\"num_train_timesteps\": 1000, \"shift\": 1.0, \"use_dynamic_shifting\": "
+                    "false}");
+
+    cr_assert(sd3.shift == 3 && !sd3.dynamic_shift);
+    cr_assert(sd35.shift == 3 && !sd35.dynamic_shift);
+    cr_assert(dev.dynamic_shift && dev.base_shift == 0.5 && dev.max_shift == 1.15);
+    cr_assert(dev.base_tokens == 256 && dev.max_tokens == 4096);
+    cr_assert(schnell.shift == 1 && !schnell.dynamic_shift);
+    /* the file cannot say whose grid it is */
+    cr_assert(!sd3.unit_grid && !sd35.unit_grid && !dev.unit_grid && !schnell.unit_grid);
+}
+
+#define TABLE                                                                                      \
+    "\"dynamic_thresholding_ratio\": 0.995, \"num_train_timesteps\": 1000, "                       \
+    "\"rescale_betas_zero_snr\": false, \"sample_max_value\": 1.0, \"thresholding\": false, "      \
+    "\"timestep_spacing\": \"leading\", \"trained_betas\": null, \"clip_sample\": false, "         \
+    "\"clip_sample_range\": 1.0, "
+
+Test(sampler_read, published_noise_tables_are_read)
+{
+    struct sampler_config hunyuan = parsed(
+        DDPM TABLE "\"beta_end\": 0.018, \"beta_schedule\": \"scaled_linear\", \"beta_start\": "
+                   "0.00085, \"prediction_type\": \"v_prediction\", \"steps_offset\": 1, "
+                   "\"variance_type\": \"fixed_small\"}");
+    struct sampler_config latte =
+        parsed(DDIM TABLE "\"beta_end\": 0.02, \"beta_schedule\": \"linear\", \"beta_start\": "
+                          "0.0001, \"prediction_type\": \"epsilon\", \"set_alpha_to_one\": true, "
+                          "\"steps_offset\": 0, \"variance_type\": \"learned_range\"}");
+
+    cr_assert_eq(hunyuan.prediction, PREDICT_V);
+    cr_assert_eq(hunyuan.beta, BETA_SCALED_LINEAR);
+    cr_assert(hunyuan.beta_start == 0.00085 && hunyuan.beta_end == 0.018);
+    cr_assert(hunyuan.steps_offset == 1 && !hunyuan.clip_sample && !hunyuan.fixed_large_variance);
+    cr_assert_eq(latte.prediction, PREDICT_EPSILON);
+    cr_assert(latte.steps_offset == 0 && latte.set_alpha_to_one && !latte.clip_sample);
 }
