@@ -276,7 +276,8 @@ static enum status prepare(struct job *job)
     TRY(check_noise(job));
     const struct problem *p = &job->setup->problem;
     TRY(prompt_open_file(&job->setup->config, f->file, p->requests * problem_branches(p), p->width,
-                         p->height, false, verify_file_own(f->kind), &job->prompt));
+                         p->height, f->kind == VERIFY_FORWARD ? PROMPT_FORWARD : PROMPT_SAMPLE,
+                         verify_file_own(f->kind), &job->prompt));
     return setup_weights(job->setup, &job->weights);
 }
 
