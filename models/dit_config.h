@@ -159,6 +159,13 @@ static inline int dit_cross_width(const struct dit_config *c)
     return c->text2_dim > 0 ? c->text_dim : dit_channels(c);
 }
 
+/* What one unit of the timestep that diffusers' transformer takes is here, where timesteps are 0 to
+ * 1000 for every model: the pipeline of packed models gives it divided by 1000. */
+static inline float dit_time_unit(const struct dit_config *c)
+{
+    return c->packed ? 1000 : 1;
+}
+
 /* Features of one token that stands for a patch of so many latent channels: K, or Kout. */
 static inline int dit_features(const struct dit_config *c, int channels)
 {

@@ -9,33 +9,44 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-static bool prompt_allocate(struct prompt *p, const struct dit_config *config)
+/* NULL where nothing is wanted; *good false: no memory. */
+static void *take(bool wanted, size_t count, size_t size, bool *good)
+{
+    void *memory = wanted ? calloc(count, size) : NULL;
+
+    *good = *good && (!wanted || memory);
+    return memory;
+}
+
+static bool prompt_allocate(struct prompt *p, const struct dit_config *c)
 {
     size_t n = (size_t)p->rows;
-    bool text = config->text_dim > 0;
-    bool label = config->classes > 0;
+    size_t tokens = (size_t)p->text_tokens;
+    size_t tokens2 = (size_t)p->text2_tokens;
+    bool text = p->text_tokens > 0;
+    bool text2 = p->text2_tokens > 0;
+    bool good = true;
 
-    if (text) {
-        p->text = calloc(n * (size_t)p->text_tokens, (size_t)p->text_dim * sizeof(*p->text));
-        p->text_count = calloc(n, sizeof(*p->text_count));
-    }
-    if (label)
-        p->label = calloc(n, sizeof(*p->label));
-    if (config->micro) {
-        p->resolution = calloc(2 * n, sizeof(*p->resolution));
-        p->aspect = calloc(n, sizeof(*p->aspect));
-    }
-    return (!text || (p->text && p->text_count)) && (!label || p->label) &&
-           (!config->micro || (p->resolution && p->aspect));
+    p->text = take(text, n * tokens, (size_t)p->text_dim * sizeof(*p->text), &good);
+    p->text_count = take(text, n, sizeof(*p->text_count), &good);
+    p->text2 = take(text2, n * tokens2, (size_t)p->text2_dim * sizeof(*p->text2), &good);
+    p->real = take(text2, n * (tokens + tokens2), sizeof(*p->real), &good);
+    p->pooled = take(prompt_has_pooled(c), n * (size_t)c->pooled_dim, sizeof(*p->pooled), &good);
+    p->guidance = take(c->guidance_in, n, sizeof(*p->guidance), &good);
+    p->label = take(c->classes > 0, n, sizeof(*p->label), &good);
+    p->resolution = take(c->micro, 2 * n, sizeof(*p->resolution), &good);
+    p->aspect = take(c->micro, n, sizeof(*p->aspect), &good);
+    return good;
 }
 
 enum status prompt_open_zero(const struct dit_config *config, int rows, int text_tokens,
                              struct prompt **out)
 {
     bool text = config->text_dim > 0;
+    bool text2 = config->text2_dim > 0;
 
-    BUG_ON(rows < 1 || (text && text_tokens < 1), "a prompt of %d rows and %d tokens", rows,
-           text_tokens);
+    BUG_ON(rows < 1 || (text && text_tokens < 1) || (text2 && (!text || config->text2_tokens < 1)),
+           "a prompt of %d rows, %d and %d tokens", rows, text_tokens, config->text2_tokens);
 
     struct prompt *prompt = calloc(1, sizeof(*prompt));
 
@@ -43,14 +54,23 @@ enum status prompt_open_zero(const struct dit_config *config, int rows, int text
         prompt->rows = rows;
         prompt->text_tokens = text ? text_tokens : 0;
         prompt->text_dim = config->text_dim;
+        prompt->text2_tokens = text2 ? config->text2_tokens : 0;
+        prompt->text2_dim = config->text2_dim;
     }
     if (!prompt || !prompt_allocate(prompt, config)) {
         prompt_close(prompt);
         return fail(ST_OOM, "prompt: %d rows of %d tokens of %d floats", rows, text_tokens,
                     config->text_dim);
     }
+    prompt_set_guidance(prompt, config->default_guidance);
     *out = prompt;
     return ST_OK;
+}
+
+void prompt_set_guidance(struct prompt *prompt, float guidance)
+{
+    for (int row = 0; prompt->guidance && row < prompt->rows; row++)
+        prompt->guidance[row] = guidance;
 }
 
 void prompt_fill_resolution(struct prompt *prompt, int width, int height)
@@ -78,18 +98,72 @@ static int pick(uint64_t seed, const char *what, int request, int count)
     return index < count ? index : count - 1;
 }
 
-/* `count` real tokens of a row; what names the stream that their values come from. */
-static void draw_text(struct prompt *prompt, int row, uint64_t seed, const char *what, int request,
-                      int count)
-{
-    uint64_t stream = hash_text((uint64_t)request, what);
-    size_t stride = (size_t)prompt->text_tokens * (size_t)prompt->text_dim;
-    size_t values = (size_t)count * (size_t)prompt->text_dim;
-    float *text = prompt->text + (size_t)row * stride;
+/* What the values of a row are drawn from: its request, or, of a negative one, nothing but the
+ * seed. */
+struct row {
+    int index, request; /* request < 0: negative */
+    uint64_t seed;
+};
 
-    prompt->text_count[row] = count;
-    for (size_t i = 0; i < values; i++)
-        text[i] = rng_normal(seed, stream, i);
+/* The first `count` of row's values, `stride` a row, of the stream that a name and the row say. */
+static void draw(const struct row *row, const char *what, const char *negative, size_t stride,
+                 size_t count, float *values)
+{
+    bool shared = row->request < 0;
+    uint64_t stream = hash_text((uint64_t)(shared ? 0 : row->request), shared ? negative : what);
+
+    values += (size_t)row->index * stride;
+    for (size_t i = 0; i < count; i++)
+        values[i] = rng_normal(row->seed, stream, i);
+}
+
+/* Real tokens of a text of `tokens`; `what` names the stream of the lengths. */
+static int draw_length(const struct row *row, const char *what, int tokens)
+{
+    return row->request < 0 ? 1 : 1 + pick(row->seed, what, row->request, tokens);
+}
+
+static void draw_text(struct prompt *prompt, const struct dit_config *config, const struct row *row)
+{
+    size_t dim = (size_t)prompt->text_dim;
+    int count = prompt->text_tokens;
+
+    if (prompt_packs(config))
+        count = draw_length(row, "prompt length", count);
+    prompt->text_count[row->index] = count;
+    draw(row, "prompt", "prompt without text", (size_t)prompt->text_tokens * dim,
+         (size_t)count * dim, prompt->text);
+}
+
+/* The second text, and which tokens of both are real: the first ones of each. */
+static void draw_second(struct prompt *prompt, const struct row *row)
+{
+    size_t size = (size_t)prompt->text2_tokens * (size_t)prompt->text2_dim;
+    int first = draw_length(row, "prompt length", prompt->text_tokens);
+    int second = draw_length(row, "second prompt length", prompt->text2_tokens);
+    bool *real = prompt->real + row->index * (prompt->text_tokens + prompt->text2_tokens);
+
+    draw(row, "second prompt", "second prompt without text", size, size, prompt->text2);
+    for (int t = 0; t < first; t++)
+        real[t] = true;
+    for (int t = 0; t < second; t++)
+        real[prompt->text_tokens + t] = true;
+}
+
+static void draw_row(struct prompt *prompt, const struct dit_config *config, const struct row *row)
+{
+    size_t pooled = (size_t)config->pooled_dim;
+
+    if (prompt->text)
+        draw_text(prompt, config, row);
+    if (prompt->text2)
+        draw_second(prompt, row);
+    if (prompt->pooled)
+        draw(row, "pooled prompt", "pooled prompt without text", pooled, pooled, prompt->pooled);
+    if (prompt->label)
+        prompt->label[row->index] =
+            row->request < 0 ? config->classes
+                             : pick(row->seed, "prompt label", row->request, config->classes);
 }
 
 enum status prompt_open_synthetic(const struct dit_config *config, int requests, bool guided,
@@ -99,18 +173,8 @@ enum status prompt_open_synthetic(const struct dit_config *config, int requests,
     int negative = guided ? requests : 0; /* so many rows, in front */
 
     TRY(prompt_open_zero(config, negative + requests, config->text_tokens, &prompt));
-    for (int row = 0; row < prompt->rows; row++) {
-        int request = row - negative;
-
-        if (prompt->text && request < 0)
-            draw_text(prompt, row, seed, "prompt without text", 0, 1);
-        else if (prompt->text)
-            draw_text(prompt, row, seed, "prompt", request,
-                      1 + pick(seed, "prompt length", request, prompt->text_tokens));
-        if (prompt->label)
-            prompt->label[row] = request < 0 ? config->classes
-                                             : pick(seed, "prompt label", request, config->classes);
-    }
+    for (int index = 0; index < prompt->rows; index++)
+        draw_row(prompt, config, &(struct row){index, index - negative, seed});
     prompt_fill_resolution(prompt, width, height);
     prompt_fill_aspect(prompt, width, height);
     *out = prompt;
@@ -123,6 +187,10 @@ void prompt_close(struct prompt *prompt)
         return;
     free(prompt->text);
     free(prompt->text_count);
+    free(prompt->text2);
+    free(prompt->real);
+    free(prompt->pooled);
+    free(prompt->guidance);
     free(prompt->label);
     free(prompt->resolution);
     free(prompt->aspect);

@@ -14,6 +14,13 @@ struct cfg {
 static enum status cfg_plan(struct strategy *me, struct plan *plan)
 {
     int n = plan->mesh.size[me->axis];
+    const struct dit_config *config = plan->problem.config;
+    if (config->distilled)
+        return plan_refuse("cfg=%d: %s is distilled: guidance is not two branches, %s; legal "
+                           "degree: 1",
+                           n, config->name,
+                           config->guidance_in ? "but a number that the model is told"
+                                               : "and the model is told none");
     if (n != 2)
         return plan_refuse("cfg=%d: guidance has two branches; legal degrees: 1, 2", n);
     if (!plan->problem.guided)

@@ -39,16 +39,30 @@ static enum status check_side(const char *what, int pixels, int unit)
                 pixels, unit, below, below + unit);
 }
 
+static enum status check_frames(const struct problem *p)
+{
+    int most = dit_frames(p->config);
+    if (p->frames == 1 || p->frames == most)
+        return ST_OK;
+    if (most == 1)
+        return fail(ST_INVALID, "--frames %d: %s makes single images; leave the option out",
+                    p->frames, p->config->name);
+    return fail(ST_INVALID, "--frames %d: %s makes videos of %d frames; legal: 1, %d", p->frames,
+                p->config->name, most, most);
+}
+
 enum status problem_check(struct problem *p)
 {
     const struct dit_config *c = p->config;
     int unit = c->vae_scale * c->patch;
     p->width = p->width ? p->width : c->default_size;
     p->height = p->height ? p->height : c->default_size;
+    p->frames = p->frames ? p->frames : dit_frames(c);
     p->steps = p->steps ? p->steps : c->default_steps;
     p->requests = p->requests ? p->requests : 1;
     TRY(check_side("width", p->width, unit));
     TRY(check_side("height", p->height, unit));
+    TRY(check_frames(p));
     if (p->steps < 1 || p->steps > MAX_STEPS)
         return fail(ST_INVALID, "steps: %d; from 1 to %d is legal", p->steps, MAX_STEPS);
     if (p->requests < 1 || p->requests > PROBLEM_MAX_REQUESTS)

@@ -10,6 +10,7 @@ enum { PROBLEM_MAX_REQUESTS = 1024 };
 struct problem {
     const struct dit_config *config; /* borrowed */
     int width, height;               /* pixels; multiples of vae_scale * patch */
+    int frames;                      /* of a video, 1 or the model's; 1 for images */
     int steps;
     int requests;
     bool guided;     /* two branches for each request: 0 negative, 1 positive */
@@ -18,20 +19,26 @@ struct problem {
     bool all_channels; /* the head gives all out_channels (a bare forward), not only the latent's */
 };
 
-/* Fills the defaults of the model for what is 0 in width/height/steps/requests, and checks the
- * rest. ST_INVALID: a size that is not a multiple of vae_scale * patch, with the nearest legal
- * ones. */
+/* Fills the defaults of the model for what is 0 in width/height/frames/steps/requests, and checks
+ * the rest. ST_INVALID: a size that is not a multiple of vae_scale * patch, or frames that the
+ * model does not make, with the nearest legal ones. */
 enum status problem_check(struct problem *p);
+
+/* Does this guidance, as a user gives it, take two branches? A distilled model never has two. */
+static inline bool problem_guides(const struct dit_config *config, double guidance)
+{
+    return !config->distilled && guidance > 1;
+}
 
 static inline int problem_branches(const struct problem *p)
 {
     return p->guided ? 2 : 1;
 }
 
-struct latent_geometry problem_geometry(const struct problem *p);
+struct latent_geometry problem_geometry(const struct problem *p); /* of one frame */
 int problem_token_columns(const struct problem *p); /* tokens of one row of the grid */
 int problem_token_rows(const struct problem *p);
-int problem_tokens(const struct problem *p);   /* image tokens, S */
+int problem_tokens(const struct problem *p);   /* image tokens of one frame, S */
 int problem_features(const struct problem *p); /* of a token of the latent, K */
 
 #endif

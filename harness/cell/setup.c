@@ -91,7 +91,7 @@ static enum status fill_strategy(struct setup *s, int world)
     return ST_OK;
 }
 
-/* Rows of the text embeddings: the file's, or the model's own. */
+/* Rows of the text embeddings: the file's, or the model's own, as always beside a second text. */
 static enum status fill_text(struct setup *s)
 {
     const struct safetensors_entry *text;
@@ -100,7 +100,8 @@ static enum status fill_text(struct setup *s)
         return ST_OK;
     TRY(safetensors_open(s->cell.text, &s->text));
     text = safetensors_find(s->text, "text");
-    if (text && text->ndim == 3 && text->dim[1] > 0 && text->dim[1] <= 65536)
+    if (text && text->ndim == 3 && text->dim[1] > 0 && text->dim[1] <= PROMPT_MAX_TOKENS &&
+        s->config.text2_dim == 0)
         s->problem.text_tokens = (int)text->dim[1]; /* anything else is named by prompt_open_file */
     return ST_OK;
 }
@@ -110,20 +111,18 @@ static enum status fill_problem(struct setup *s)
     struct cell *cell = &s->cell;
     if (isnan(cell->guidance))
         cell->guidance = s->config.default_guidance;
-    if (cell->frames > 1)
-        return fail(ST_INVALID, "--frames %d: %s makes single images; leave the option out",
-                    cell->frames, cell->model);
-    cell->frames = 1;
     s->problem.config = &s->config;
     s->problem.width = cell->width;
     s->problem.height = cell->height;
+    s->problem.frames = cell->frames;
     s->problem.steps = cell->steps;
     s->problem.requests = cell->requests;
-    s->problem.guided = cell->guidance > 1;
+    s->problem.guided = problem_guides(&s->config, cell->guidance);
     BUG_ON(!dtype_find(cell->dtype, &s->problem.dtype), "dtype %s is unknown", cell->dtype);
     TRY(problem_check(&s->problem));
     cell->width = s->problem.width;
     cell->height = s->problem.height;
+    cell->frames = s->problem.frames;
     cell->steps = s->problem.steps;
     cell->requests = s->problem.requests;
     return sampler_open(&s->config.sampler, cell->steps, problem_tokens(&s->problem), &s->sampler);
@@ -320,11 +319,14 @@ enum status setup_prompt(const struct setup *setup, struct prompt **out)
 {
     static const char *const none[] = {NULL};
     const struct problem *p = &setup->problem;
-    if (!setup->text)
-        return prompt_open_synthetic(&setup->config, p->requests, p->guided, p->width, p->height,
-                                     (uint64_t)setup->cell.seed, out);
-    return prompt_open_file(&setup->config, setup->text, p->requests * problem_branches(p),
-                            p->width, p->height, true, none, out);
+    if (setup->text)
+        TRY(prompt_open_file(&setup->config, setup->text, p->requests * problem_branches(p),
+                             p->width, p->height, PROMPT_RUN, none, out));
+    else
+        TRY(prompt_open_synthetic(&setup->config, p->requests, p->guided, p->width, p->height,
+                                  (uint64_t)setup->cell.seed, out));
+    prompt_set_guidance(*out, (float)setup->cell.guidance);
+    return ST_OK;
 }
 
 struct record_cell setup_record_cell(const struct setup *setup, const char *weights)

@@ -15,7 +15,9 @@
 size_t reference_count(const struct problem *problem)
 {
     struct latent_geometry g = problem_geometry(problem);
-    return (size_t)problem->requests * (size_t)g.channels * (size_t)g.height * (size_t)g.width;
+    size_t frames = problem->frames > 1 ? (size_t)problem->frames : 1;
+    return (size_t)problem->requests * (size_t)g.channels * frames * (size_t)g.height *
+           (size_t)g.width;
 }
 
 /* ---- the run ---- */

@@ -20,8 +20,9 @@ struct reference {
     void *on_step_self;
 };
 
-/* out [requests, C, h, w]. A cache that cannot be read or written costs a warning on standard
- * error, never the result. ST_INVALID: the weights are not, or no more, those of the identity. */
+/* out [requests, C, h, w], of videos [requests, C, frames, h, w]. A cache that cannot be read or
+ * written costs a warning on standard error, never the result. ST_INVALID: the weights are not, or
+ * no more, those of the identity. */
 enum status reference_latents(const struct reference *reference, const struct spec *spec,
                               float *out);
 

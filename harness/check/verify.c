@@ -33,17 +33,20 @@ static struct cell make_cell(const struct verify *v, bool branches)
     bool guided = f->guidance > 1 && verify_file_condition_rows(f) != f->rows;
     cell.width = f->width;
     cell.height = f->height;
+    cell.frames = f->frames;
     cell.steps = f->steps;
     cell.requests = branches ? 1 : f->rows;
     cell.guidance = f->kind == VERIFY_SAMPLE ? (guided ? f->guidance : 1) : branches ? 2 : 1;
+    if (!cell.strategy[0] && f->strategy)
+        strcpy(cell.strategy, f->strategy);
     return cell;
 }
 
-/* The rows of `text` are the file's, not the model's default. */
+/* The rows of `text` are the file's, not the model's default, but beside a second text. */
 static enum status set_text(struct job *job)
 {
     const struct safetensors_entry *text = safetensors_find(job->file->file, "text");
-    if (job->setup->config.text_dim == 0)
+    if (job->setup->config.text_dim == 0 || job->setup->config.text2_dim > 0)
         return ST_OK;
     if (!text || text->ndim != 3 || text->dim[1] < 1 || text->dim[1] > 65536) {
         char found[100] = "not in the file";
@@ -97,7 +100,7 @@ static enum status choose_problem(struct job *job)
     TRY(open_setup(job, false));
     enum status st = check_plan(job, &planned, &splits);
     if (st != ST_UNSUPPORTED || job->file->kind != VERIFY_FORWARD || job->file->rows != 2 ||
-        planned)
+        planned || job->setup->config.distilled)
         return st;
     char first[1000];
     snprintf(first, sizeof first, "%s", status_message());
@@ -145,6 +148,11 @@ static enum status refuse(const struct job *job, const struct plan *plan, double
     char against[SPEC_TEXT];
     struct spec one;
     const struct verify_file *f = job->file;
+    if (f->strategy)
+        return fail(ST_WRONG,
+                    "relative error %.3g is above the tolerance %g; the reference is of a run with "
+                    "--strategy %s",
+                    error, job->tolerance, f->strategy);
     if (plan->exact || f->kind == VERIFY_FORWARD)
         return fail(ST_WRONG, "relative error %.3g is above the tolerance %g", error,
                     job->tolerance);
@@ -158,19 +166,42 @@ static enum status refuse(const struct job *job, const struct plan *plan, double
                 plan->warmup == 1 ? "" : "s", f->steps, spec_text(&one, against));
 }
 
-static enum status judge(const struct job *job, const struct plan *plan, const float *out)
+/* Elements of one row of the output. */
+static size_t row_size(const struct job *job)
 {
     const struct verify_file *f = job->file;
     struct latent_geometry g = problem_geometry(&job->setup->problem);
-    size_t plane = (size_t)g.height * (size_t)g.width;
-    size_t row = (size_t)f->expected_channels * plane;
-    struct quality q = quality_of((size_t)f->rows * row, out, f->expected);
+    return (size_t)f->expected_channels * (size_t)f->frames * (size_t)g.height * (size_t)g.width;
+}
+
+/* "[1, 3, 5, 7]": element `at` of the output, into text; returns it. */
+static char *place(const struct job *job, size_t at, char *text, size_t size)
+{
+    struct latent_geometry g = problem_geometry(&job->setup->problem);
+    bool video = job->setup->config.frames > 0;
+    int64_t side[5];
+    int64_t index[5];
+    int n = 0;
+    side[n++] = job->file->rows;
+    side[n++] = job->file->expected_channels;
+    if (video)
+        side[n++] = job->file->frames;
+    side[n++] = g.height;
+    side[n++] = g.width;
+    for (int i = n - 1; i >= 0; at /= (size_t)side[i], i--)
+        index[i] = (int64_t)(at % (size_t)side[i]);
+    return verify_file_shape(n, index, text, size);
+}
+
+static enum status judge(const struct job *job, const struct plan *plan, const float *out)
+{
+    const struct verify_file *f = job->file;
+    char worst[120];
+    struct quality q = quality_of((size_t)f->rows * row_size(job), out, f->expected);
     bool pass = quality_pass(&q, job->tolerance);
     job->verify->rel_l2 = q.rel_l2;
-    printf("expected: relative L2 %.3g, largest difference %.3g at [%zu, %zu, %zu, %zu], tolerance "
-           "%g: %s\n",
-           q.rel_l2, q.max_abs, q.worst / row, q.worst % row / plane,
-           q.worst % plane / (size_t)g.width, q.worst % (size_t)g.width, job->tolerance,
+    printf("expected: relative L2 %.3g, largest difference %.3g at %s, tolerance %g: %s\n",
+           q.rel_l2, q.max_abs, place(job, q.worst, worst, sizeof worst), job->tolerance,
            pass ? "ok" : "WRONG");
     fflush(stdout);
     return pass ? ST_OK : refuse(job, plan, q.rel_l2);
@@ -238,10 +269,7 @@ static enum status on_rank(void *self, const struct rank *rank)
     TRY(plan_build(&job->setup->problem, &job->setup->spec, rank->n, rank->index, &plan));
     enum status st = ST_OK;
     if (rank->index == plan_output_rank(plan)) {
-        size_t row = (size_t)f->expected_channels *
-                     (size_t)(f->width / job->setup->config.vae_scale) *
-                     (size_t)(f->height / job->setup->config.vae_scale);
-        out = malloc((size_t)f->rows * row * sizeof *out);
+        out = malloc((size_t)f->rows * row_size(job) * sizeof *out);
         if (!out)
             st = fail(ST_OOM, "output of %d rows: no host memory", f->rows);
     }
@@ -276,7 +304,10 @@ static enum status prepare(struct job *job)
     TRY(check_noise(job));
     const struct problem *p = &job->setup->problem;
     TRY(prompt_open_file(&job->setup->config, f->file, p->requests * problem_branches(p), p->width,
-                         p->height, false, verify_file_own(f->kind), &job->prompt));
+                         p->height, f->kind == VERIFY_FORWARD ? PROMPT_FORWARD : PROMPT_SAMPLE,
+                         verify_file_own(f->kind), &job->prompt));
+    if (f->kind == VERIFY_SAMPLE)
+        prompt_set_guidance(job->prompt, (float)f->guidance);
     return setup_weights(job->setup, &job->weights);
 }
 

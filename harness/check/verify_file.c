@@ -3,6 +3,7 @@
 #include "harness/check/verify_file.h"
 
 #include "harness/base/number.h"
+#include "strategies/spec.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -76,25 +77,64 @@ static enum status check_side(const struct verify_file *v, const char *key, int 
     return ST_OK;
 }
 
-static enum status read_metadata(struct verify_file *v)
+/* Frames that the metadata may repeat must be the latent's. */
+static enum status check_frames(const struct verify_file *v, const struct dit_config *config)
+{
+    int found = v->frames;
+    TRY(read_whole(v, "frames", 1 << 20, &found));
+    if (found == v->frames)
+        return ST_OK;
+    if (config->frames == 0)
+        return fail(ST_INVALID, "%s: metadata frames: found %d, and the model makes single images",
+                    safetensors_path(v->file), found);
+    return fail(ST_INVALID, "%s: metadata frames: found %d, and the latent has %d",
+                safetensors_path(v->file), found, v->frames);
+}
+
+static enum status read_guidance(struct verify_file *v, const struct dit_config *config)
+{
+    const char *guidance = safetensors_meta(v->file, "guidance");
+    if (guidance)
+        return named(v, number_real("metadata guidance", guidance, -1e6, 1e6, &v->guidance));
+    if (config->guidance_in)
+        return fail(ST_INVALID,
+                    "%s: metadata guidance: not in the file, and the model is told a guidance",
+                    safetensors_path(v->file));
+    return ST_OK;
+}
+
+/* Of a cell that is given none. */
+static enum status read_strategy(struct verify_file *v)
+{
+    const char *text = safetensors_meta(v->file, "strategy");
+    struct spec spec;
+    if (!text)
+        return ST_OK;
+    enum status st = strlen(text) < SPEC_TEXT ? spec_parse(text, &spec)
+                                              : fail(ST_INVALID,
+                                                     "%zu characters; at most %d are "
+                                                     "legal",
+                                                     strlen(text), SPEC_TEXT - 1);
+    if (st)
+        return fail_prefix(st, "%s: metadata strategy", safetensors_path(v->file));
+    v->strategy = text;
+    return ST_OK;
+}
+
+static enum status read_metadata(struct verify_file *v, const struct dit_config *config)
 {
     const char *tolerance = safetensors_meta(v->file, "tolerance");
-    const char *guidance = safetensors_meta(v->file, "guidance");
-    int frames = 1;
     v->tolerance = NAN;
     v->steps = 1;
     if (tolerance)
         TRY(named(v, number_real("metadata tolerance", tolerance, 0, 1e6, &v->tolerance)));
     TRY(check_side(v, "width", v->width));
     TRY(check_side(v, "height", v->height));
-    TRY(read_whole(v, "frames", 1 << 20, &frames));
-    if (frames != 1)
-        return fail(ST_INVALID, "%s: metadata frames: found %d, and the model makes single images",
-                    safetensors_path(v->file), frames);
+    TRY(check_frames(v, config));
+    TRY(read_strategy(v));
     if (v->kind == VERIFY_FORWARD)
         return ST_OK;
-    if (guidance)
-        TRY(named(v, number_real("metadata guidance", guidance, -1e6, 1e6, &v->guidance)));
+    TRY(read_guidance(v, config));
     if (!safetensors_meta(v->file, "steps"))
         return fail(ST_INVALID,
                     "%s: metadata steps: not in the file; a sample has its number of steps there",
@@ -143,60 +183,93 @@ static enum status read_floats(const struct verify_file *v, const char *name, in
     return safetensors_floats(v->file, e, 0, count, *out);
 }
 
-/* Rows and size come from the latent; its channels must be the model's. */
-static enum status read_latent(struct verify_file *v, const struct dit_config *config,
-                               int64_t dim[4])
+/* Shape of a latent: [rows, C, h, w], of a video [rows, C, frames, h, w]. */
+struct latent_shape {
+    int ndim;
+    int64_t dim[5];
+};
+
+static bool side_fits(int64_t side)
 {
-    char found[200];
-    const struct safetensors_entry *e = safetensors_find(v->file, "latent");
-    const int64_t none[] = {0};
-    bool fits = e && e->ndim == 4 && e->dim[0] >= 1 && e->dim[0] <= MAX_ROWS &&
-                e->dim[1] == config->in_channels && e->dim[2] >= 1 && e->dim[2] <= MAX_SIDE &&
-                e->dim[3] >= 1 && e->dim[3] <= MAX_SIDE;
-    if (!fits)
-        return fail(ST_INVALID,
-                    "%s: tensor \"latent\": found %s, wanted [rows, %d, height, width] with at "
-                    "most %d rows "
-                    "and %d latent pixels a side",
-                    safetensors_path(v->file),
-                    e ? verify_file_shape(e->ndim, e->dim, found, sizeof found)
-                      : verify_file_shape(0, none, found, sizeof found),
-                    config->in_channels, MAX_ROWS, MAX_SIDE);
-    memcpy(dim, e->dim, 4 * sizeof *dim);
-    v->rows = (int)dim[0];
-    v->height = (int)dim[2] * config->vae_scale;
-    v->width = (int)dim[3] * config->vae_scale;
-    return read_floats(v, "latent", 4, dim, &v->latent);
+    return side >= 1 && side <= MAX_SIDE;
 }
 
-static enum status read_step_noise(struct verify_file *v, const int64_t latent[4])
+static enum status refuse_latent(const struct verify_file *v, const struct dit_config *config,
+                                 const struct safetensors_entry *e)
+{
+    char found[200] = "[]";
+    char frames[60] = "";
+    if (e)
+        verify_file_shape(e->ndim, e->dim, found, sizeof found);
+    if (config->frames > 0)
+        snprintf(frames, sizeof frames, "1 or %d frames, ", config->frames);
+    return fail(ST_INVALID,
+                "%s: tensor \"latent\": found %s, wanted [rows, %d, %sheight, width] with at most "
+                "%d rows and %d latent pixels a side",
+                safetensors_path(v->file), found, config->in_channels, frames, MAX_ROWS, MAX_SIDE);
+}
+
+/* Rows, frames and size come from the latent; its channels must be the model's. */
+static enum status read_latent(struct verify_file *v, const struct dit_config *config,
+                               struct latent_shape *out)
+{
+    const struct safetensors_entry *e = safetensors_find(v->file, "latent");
+    int ndim = config->frames > 0 ? 5 : 4;
+    if (!e || e->ndim != ndim)
+        return refuse_latent(v, config, e);
+    int64_t frames = ndim == 5 ? e->dim[2] : 1;
+    int64_t height = e->dim[ndim - 2];
+    int64_t width = e->dim[ndim - 1];
+    if (e->dim[0] < 1 || e->dim[0] > MAX_ROWS || e->dim[1] != config->in_channels ||
+        (frames != 1 && frames != config->frames) || !side_fits(height) || !side_fits(width))
+        return refuse_latent(v, config, e);
+    out->ndim = ndim;
+    memcpy(out->dim, e->dim, (size_t)ndim * sizeof *e->dim);
+    v->rows = (int)e->dim[0];
+    v->frames = (int)frames;
+    v->height = (int)height * config->vae_scale;
+    v->width = (int)width * config->vae_scale;
+    return read_floats(v, "latent", ndim, out->dim, &v->latent);
+}
+
+static enum status read_step_noise(struct verify_file *v, const struct latent_shape *latent)
 {
     const struct safetensors_entry *e = safetensors_find(v->file, "step_noise");
+    int64_t dim[6] = {1};
     if (!e)
         return ST_OK;
-    int64_t dim[5] = {e->ndim > 0 && e->dim[0] > 0 && e->dim[0] <= MAX_STEPS ? e->dim[0] : 1,
-                      latent[0], latent[1], latent[2], latent[3]};
-    TRY(read_floats(v, "step_noise", 5, dim, &v->step_noise));
+    if (e->ndim > 0 && e->dim[0] > 0 && e->dim[0] <= MAX_STEPS)
+        dim[0] = e->dim[0];
+    memcpy(dim + 1, latent->dim, (size_t)latent->ndim * sizeof *dim);
+    TRY(read_floats(v, "step_noise", latent->ndim + 1, dim, &v->step_noise));
     v->draws = (int)dim[0];
+    return ST_OK;
+}
+
+static enum status read_timestep(struct verify_file *v, const struct dit_config *config)
+{
+    TRY(read_floats(v, "timestep", 1, (int64_t[]){v->rows}, &v->timestep));
+    for (int row = 0; row < v->rows; row++)
+        v->timestep[row] *= dit_time_unit(config);
     return ST_OK;
 }
 
 enum status verify_file_read(const char *path, const struct dit_config *config,
                              struct verify_file *out)
 {
-    int64_t dim[4];
+    struct latent_shape shape;
     *out = (struct verify_file){.tolerance = NAN};
     TRY(safetensors_open(path, &out->file));
     TRY(read_kind(out));
-    TRY(read_latent(out, config, dim));
-    TRY(read_metadata(out));
+    TRY(read_latent(out, config, &shape));
+    TRY(read_metadata(out, config));
     if (out->kind == VERIFY_FORWARD)
-        TRY(read_floats(out, "timestep", 1, dim, &out->timestep));
+        TRY(read_timestep(out, config));
     else
-        TRY(read_step_noise(out, dim));
-    dim[1] = out->expected_channels =
+        TRY(read_step_noise(out, &shape));
+    shape.dim[1] = out->expected_channels =
         out->kind == VERIFY_FORWARD ? config->out_channels : config->in_channels;
-    return read_floats(out, "expected", 4, dim, &out->expected);
+    return read_floats(out, "expected", shape.ndim, shape.dim, &out->expected);
 }
 
 void verify_file_release(struct verify_file *file)

@@ -16,14 +16,16 @@ struct verify_file {
     double tolerance;  /* of fp32, as the file says; NaN: it does not */
     int rows;          /* B of the latent: lanes of a forward, images of a sample */
     int width, height; /* pixels */
+    int frames;        /* of the latent; 1 for images */
     int steps;         /* 1 for a forward */
     double guidance;   /* 0: none */
     int draws;         /* rows of step_noise */
-    float *latent;     /* [rows, C, h, w] */
-    float *timestep;   /* [rows], forward */
-    float *step_noise; /* [draws, rows, C, h, w], or NULL */
-    float *expected;   /* [rows, C or out_channels, h, w] */
+    float *latent;     /* [rows, C, h, w], of a video [rows, C, frames, h, w] */
+    float *timestep;   /* [rows], 0 to 1000, forward */
+    float *step_noise; /* [draws, rows, C, (frames,) h, w], or NULL */
+    float *expected;   /* [rows, C or out_channels, (frames,) h, w] */
     int expected_channels;
+    const char *strategy; /* of the run that `expected` comes from, borrowed; NULL: no matter */
 };
 
 /* ST_INVALID names file, tensor or key, what was found and what is wanted. Release it whatever the

@@ -129,8 +129,8 @@ static enum status verify_main(int argc, char **argv)
         .command = "verify",
         .positional = "",
         .about = "Computes what a reference file holds, and compares: exit status 0 when every "
-                 "error is within its "
-                 "tolerance, 1 when one is not.",
+                 "error is within its tolerance, 1 when one is not. A file that is of a stale "
+                 "strategy names it: then that is the default of --strategy.",
         .own = own,
         .cell = true,
         .loop = true,

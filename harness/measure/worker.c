@@ -149,9 +149,12 @@ static enum status write_output(const struct job *job, const float *latent)
     struct latent_geometry g = problem_geometry(p);
     struct safetensors_item item = {
         "latent", 4, {p->requests, g.channels, g.height, g.width}, latent};
+    struct safetensors_item video = {
+        "latent", 5, {p->requests, g.channels, p->frames, g.height, g.width}, latent};
     if (!job->worker->output)
         return ST_OK;
-    return safetensors_write(job->worker->output, 1, &item, 0, NULL);
+    return safetensors_write(job->worker->output, 1, p->config->frames > 0 ? &video : &item, 0,
+                             NULL);
 }
 
 /* On the output rank: all that a record says about this cell. */

@@ -25,7 +25,7 @@ struct bent {
 };
 
 static const char *const meta_keys[] = {"format",   "kind",   "source", "tolerance", "steps",
-                                        "guidance", "height", "width",  "frames"};
+                                        "guidance", "height", "width",  "frames",    "strategy"};
 
 static struct bent open_golden(const char *name)
 {
@@ -175,6 +175,40 @@ Test(verify, stale_steps_are_judged_all_the_same)
     b = open_golden("pixart-alpha.sample.safetensors");
     ends(&b, "pixart-alpha", "pipefusion=2:patches=3", 1,
          "one-rank run, pipefusion=1:patches=3:warmup=1");
+}
+
+/* pixart-alpha.NAME.safetensors with what the command line adds, or NULL. */
+static struct program verify_stale(const char *name, const char *more)
+{
+    char path[1000];
+    snprintf(path, sizeof path, GOLDEN "pixart-alpha.%s.safetensors", name);
+    return program_run("verify", "--model", GOLDEN "pixart-alpha", "--reference", path,
+                       "--threads=2", more, NULL);
+}
+
+Test(verify, a_references_strategy_is_the_default)
+{
+    static const char *const names[] = {"pipefusion-2-1", "distrifusion-3-0"};
+    for (int i = 0; i < 2; i++) {
+        struct program p = verify_stale(names[i], NULL);
+        cr_assert_eq(p.status, 0, "%s: %s%s", names[i], p.out, p.err);
+        program_release(&p);
+    }
+    struct program p = verify_stale("pipefusion-3-0", "--strategy=pipefusion=2:patches=3:warmup=0");
+    cr_assert_eq(p.status, 0, "%s%s", p.out, p.err);
+    program_release(&p);
+    p = verify_stale("pipefusion-3-0", "--strategy=serial");
+    cr_assert_eq(p.status, 1, "%s%s", p.out, p.err);
+    cr_assert(strstr(p.err, "is of a run with --strategy pipefusion=1:patches=3:warmup=0"), "%s",
+              p.err);
+    program_release(&p);
+}
+
+Test(verify, a_references_strategy_is_a_specification)
+{
+    struct bent b = open_golden("pixart-alpha.pipefusion-2-1.safetensors");
+    set_meta(&b, "strategy", "pipefusoin=1");
+    ends(&b, "pixart-alpha", "serial", 2, "bent.safetensors: metadata strategy: ");
 }
 
 Test(verify, the_command_lines_tolerance_wins)

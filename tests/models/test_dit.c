@@ -100,8 +100,8 @@ static void check_family(const char *family)
     int B = (int)dim[0];
     int h = (int)dim[2];
     int w = (int)dim[3];
-    cr_assert_eq(prompt_open_file(&m.config, file, B, w * 8, h * 8, false, mine, &prompt), ST_OK,
-                 "%s", status_text());
+    cr_assert_eq(prompt_open_file(&m.config, file, B, w * 8, h * 8, PROMPT_FORWARD, mine, &prompt),
+                 ST_OK, "%s", status_text());
     model_open(&m, B, prompt->text_tokens, w, h);
 
     int N = span_count(&m.all);

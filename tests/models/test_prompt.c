@@ -2,6 +2,7 @@
 /* Prompts: synthetic ones are a pure function of seed and request; files are packed, and refused
  * where they cannot be used. */
 #include "models/prompt.h"
+#include "tests/models/image.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -99,41 +100,6 @@ Test(prompt, synthetic_labels_and_sizes)
 
 /* ---- files ---- */
 
-/* A safetensors file in memory, built tensor by tensor. */
-struct image {
-    char header[2048];
-    unsigned char data[2048];
-    size_t used;
-    unsigned char bytes[8192];
-};
-
-static void put(struct image *im, const char *name, const char *type, const char *shape,
-                const void *data, size_t size)
-{
-    size_t length = strlen(im->header);
-
-    snprintf(im->header + length, sizeof(im->header) - length,
-             "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}",
-             length ? "," : "", name, type, shape, im->used, im->used + size);
-    memcpy(im->data + im->used, data, size);
-    im->used += size;
-}
-
-static struct safetensors *opened(struct image *im)
-{
-    struct safetensors *file = NULL;
-    size_t length = strlen(im->header) + 2;
-    uint64_t prefix = length;
-
-    memcpy(im->bytes, &prefix, sizeof(prefix));
-    snprintf((char *)im->bytes + 8, sizeof(im->bytes) - 8, "{%s}", im->header);
-    memcpy(im->bytes + 8 + length, im->data, im->used);
-    cr_assert_eq(
-        safetensors_open_memory("cond.safetensors", im->bytes, 8 + length + im->used, &file), ST_OK,
-        "%s", status_message());
-    return file;
-}
-
 /* text[r][t][d] = 100 r + 10 t + d */
 static void put_text(struct image *im, int rows, float odd)
 {
@@ -144,16 +110,16 @@ static void put_text(struct image *im, int rows, float odd)
         text[i] = (float)(100 * (i / (T * D)) + 10 * (i / D % T) + i % D);
     text[(T + 1) * D] = odd; /* row 1, token 1 */
     snprintf(shape, sizeof(shape), "%d,%d,%d", rows, T, D);
-    put(im, "text", "F32", shape, text, (size_t)(rows * T * D) * sizeof(*text));
+    image_put(im, "text", "F32", shape, text, (size_t)(rows * T * D) * sizeof(*text));
 }
 
 static struct prompt *read_prompt(const struct dit_config *config, struct image *im, int rows,
-                                  bool defaults)
+                                  enum prompt_use use)
 {
     static const char *const ignore[] = {"latent", "expected", NULL};
-    struct safetensors *file = opened(im);
+    struct safetensors *file = image_open(im);
     struct prompt *prompt = NULL;
-    enum status st = prompt_open_file(config, file, rows, 64, 96, defaults, ignore, &prompt);
+    enum status st = prompt_open_file(config, file, rows, 64, 96, use, ignore, &prompt);
 
     cr_assert_eq(st, ST_OK, "%s", status_message());
     safetensors_close(file);
@@ -167,10 +133,10 @@ Test(prompt, masked_tokens_are_packed_away)
     struct image im = {.used = 0};
 
     put_text(&im, 2, NAN); /* under the mask */
-    put(&im, "text_mask", "F32", "2,5", mask, sizeof(mask));
-    put(&im, "latent", "F32", "1", mask, 4);
+    image_put(&im, "text_mask", "F32", "2,5", mask, sizeof(mask));
+    image_put(&im, "latent", "F32", "1", mask, 4);
 
-    struct prompt *p = read_prompt(&text_model, &im, 2, false);
+    struct prompt *p = read_prompt(&text_model, &im, 2, PROMPT_FORWARD);
 
     cr_assert_eq(p->text_tokens, T);
     cr_assert_eq(p->text_dim, D);
@@ -197,10 +163,11 @@ Test(prompt, a_mask_is_zeros_and_ones)
         float mask[T] = {1, 0, bad[i], 0, 1};
 
         put_text(&im, 1, 1);
-        put(&im, "text_mask", "F32", "1,5", mask, sizeof(mask));
-        struct safetensors *file = opened(&im);
-        cr_assert_eq(prompt_open_file(&text_model, file, 1, 64, 96, false, ignore, &prompt),
-                     ST_INVALID);
+        image_put(&im, "text_mask", "F32", "1,5", mask, sizeof(mask));
+        struct safetensors *file = image_open(&im);
+        cr_assert_eq(
+            prompt_open_file(&text_model, file, 1, 64, 96, PROMPT_FORWARD, ignore, &prompt),
+            ST_INVALID);
         cr_expect(strstr(status_message(), "wanted 0 or 1"), "%s", status_message());
         safetensors_close(file);
     }
@@ -212,7 +179,7 @@ Test(prompt, without_a_mask_all_tokens_are_real)
 
     put_text(&im, 3, -1);
 
-    struct prompt *p = read_prompt(&text_model, &im, 3, false);
+    struct prompt *p = read_prompt(&text_model, &im, 3, PROMPT_FORWARD);
 
     for (int r = 0; r < 3; r++)
         cr_assert_eq(p->text_count[r], T);
@@ -233,10 +200,10 @@ Test(prompt, half_precision_text_and_integer_masks)
     for (int b = 0; b < 2; b++) {
         struct image im = {.used = 0};
 
-        put(&im, "text", b ? "BF16" : "F16", "1,2,3", b ? brain : half, sizeof(half));
-        put(&im, "text_mask", "I64", "1,2", mask, sizeof(mask));
+        image_put(&im, "text", b ? "BF16" : "F16", "1,2,3", b ? brain : half, sizeof(half));
+        image_put(&im, "text_mask", "I64", "1,2", mask, sizeof(mask));
 
-        struct prompt *p = read_prompt(&text_model, &im, 1, false);
+        struct prompt *p = read_prompt(&text_model, &im, 1, PROMPT_FORWARD);
 
         cr_assert_eq(p->text_count[0], 1);
         cr_assert_eq(memcmp(p->text, want, sizeof(want)), 0);
@@ -250,9 +217,9 @@ Test(prompt, labels_and_micro_conditions)
     static const float resolution[4] = {1, 2, 3, 4};
     struct image im = {.used = 0};
 
-    put(&im, "class_labels", "I64", "2", labels, sizeof(labels));
+    image_put(&im, "class_labels", "I64", "2", labels, sizeof(labels));
 
-    struct prompt *p = read_prompt(&class_model, &im, 2, false);
+    struct prompt *p = read_prompt(&class_model, &im, 2, PROMPT_FORWARD);
 
     cr_assert_eq(p->label[0], CLASSES);
     cr_assert_eq(p->label[1], 3);
@@ -260,8 +227,8 @@ Test(prompt, labels_and_micro_conditions)
 
     im = (struct image){.used = 0};
     put_text(&im, 2, 0);
-    put(&im, "resolution", "F32", "2,2", resolution, sizeof(resolution));
-    p = read_prompt(&micro_model, &im, 2, true);
+    image_put(&im, "resolution", "F32", "2,2", resolution, sizeof(resolution));
+    p = read_prompt(&micro_model, &im, 2, PROMPT_RUN);
     for (int i = 0; i < 4; i++)
         cr_assert_eq(p->resolution[i], resolution[i]);
     cr_assert_eq(p->aspect[0], 1.5f); /* from 64 x 96, since the file has none */
@@ -274,11 +241,11 @@ Test(prompt, labels_and_micro_conditions)
 static void expect_refused(const struct dit_config *config, struct image *im, int rows,
                            const char *tensor, const char *why)
 {
-    struct safetensors *file = opened(im);
+    struct safetensors *file = image_open(im);
     struct prompt *prompt = NULL;
 
-    cr_expect_eq(prompt_open_file(config, file, rows, 64, 96, false, NULL, &prompt), ST_INVALID,
-                 "%s, %s", tensor, why);
+    cr_expect_eq(prompt_open_file(config, file, rows, 64, 96, PROMPT_FORWARD, NULL, &prompt),
+                 ST_INVALID, "%s, %s", tensor, why);
     cr_expect_null(prompt);
     cr_expect_not_null(strstr(status_message(), "cond.safetensors"), "%s", status_message());
     cr_expect_not_null(strstr(status_message(), tensor), "%s", status_message());
@@ -292,7 +259,7 @@ Test(prompt, refuses_text_that_cannot_be_used)
     static const float ones[2 * T] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     struct image im = {.used = 0};
 
-    put(&im, "text_mask", "F32", "2,5", zeros, sizeof(zeros));
+    image_put(&im, "text_mask", "F32", "2,5", zeros, sizeof(zeros));
     expect_refused(&text_model, &im, 2, "\"text\"", "needs it");
     put_text(&im, 2, 1);
     expect_refused(&text_model, &im, 2, "\"text_mask\", row 1", "no real token");
@@ -302,15 +269,15 @@ Test(prompt, refuses_text_that_cannot_be_used)
     im = (struct image){.used = 0};
     put_text(&im, 2, INFINITY);
     expect_refused(&text_model, &im, 2, "\"text\", row 1, element 18", "found inf");
-    put(&im, "text_mask", "F32", "10", ones, sizeof(ones));
+    image_put(&im, "text_mask", "F32", "10", ones, sizeof(ones));
     expect_refused(&text_model, &im, 2, "\"text_mask\"", "found shape [10], wanted [2, 5]");
 
     im = (struct image){.used = 0};
-    put(&im, "text", "F32", "2,0,3", ones, 0);
+    image_put(&im, "text", "F32", "2,0,3", ones, 0);
     expect_refused(&text_model, &im, 2, "\"text\"", "found shape [2, 0, 3]");
 
     im = (struct image){.used = 0};
-    put(&im, "text", "I64", "1,1,3", ones, 24);
+    image_put(&im, "text", "I64", "1,1,3", ones, 24);
     expect_refused(&text_model, &im, 1, "\"text\"", "found type I64, wanted F32, F16 or BF16");
 }
 
@@ -330,7 +297,8 @@ Test(prompt, refuses_more_text_than_a_run_takes)
     memcpy(image + 8, header, length);
     cr_assert_eq(safetensors_open_memory("long", image, 8 + length + bytes, &file), ST_OK, "%s",
                  status_message());
-    cr_assert_eq(prompt_open_file(&text_model, file, 1, 64, 96, false, NULL, &prompt), ST_INVALID);
+    cr_assert_eq(prompt_open_file(&text_model, file, 1, 64, 96, PROMPT_FORWARD, NULL, &prompt),
+                 ST_INVALID);
     cr_assert_not_null(strstr(status_message(), "found shape [1, 65537, 3], wanted [1, 1 to 65536"),
                        "%s", status_message());
     safetensors_close(file);
@@ -343,27 +311,27 @@ Test(prompt, refuses_labels_and_tensors_that_do_not_belong)
     static const float numbers[4] = {1, NAN, 1, 1};
     struct image im = {.used = 0};
 
-    put(&im, "class_labels", "I64", "2", labels, sizeof(labels));
+    image_put(&im, "class_labels", "I64", "2", labels, sizeof(labels));
     expect_refused(&class_model, &im, 2, "\"class_labels\", row 0", "found 8, wanted 0 to 7");
     expect_refused(&class_model, &im, 1, "\"class_labels\"", "found shape [2], wanted [1]");
     expect_refused(&text_model, &im, 2, "\"class_labels\"",
                    "no use for it; its conditions are: text text_mask");
 
     im = (struct image){.used = 0};
-    put(&im, "class_labels", "I64", "1", labels + 1, 8);
+    image_put(&im, "class_labels", "I64", "1", labels + 1, 8);
     expect_refused(&class_model, &im, 1, "row 0", "found -1");
 
     im = (struct image){.used = 0};
-    put(&im, "class_labels", "F32", "2", numbers, 8);
+    image_put(&im, "class_labels", "F32", "2", numbers, 8);
     expect_refused(&class_model, &im, 2, "\"class_labels\"", "found type F32, wanted I64");
 
     im = (struct image){.used = 0};
-    put(&im, "text", "F32", "1,1,3", numbers, 12);
+    image_put(&im, "text", "F32", "1,1,3", numbers, 12);
     expect_refused(&class_model, &im, 2, "\"text\"", "no use for it");
 
     im = (struct image){.used = 0};
     put_text(&im, 2, 0);
     expect_refused(&micro_model, &im, 2, "\"resolution\"", "needs it");
-    put(&im, "resolution", "F32", "2,2", numbers, sizeof(numbers));
+    image_put(&im, "resolution", "F32", "2,2", numbers, sizeof(numbers));
     expect_refused(&micro_model, &im, 2, "\"resolution\", row 0", "found nan");
 }
