@@ -94,17 +94,10 @@ __device__ inline void copy_box(uint32_t to, const CUtensorMap &map, uint32_t ba
 
 enum factor_layout { FACTOR_128B = 1, FACTOR_64B = 2, FACTOR_32B = 3 }; /* width of the swizzle */
 
-/* A factor in shared memory. Its rows are as wide as the swizzle, eight of them a block of `down`
- * bytes; a factor that is summed over its rows goes on `across` bytes further where a row ends. */
-__device__ inline uint64_t factor_at(uint32_t address, enum factor_layout layout, uint32_t across,
-                                     uint32_t down)
-{
-    return (uint64_t)((address & 0x3ffff) >> 4) | (uint64_t)(across >> 4) << 16 |
-           (uint64_t)(down >> 4) << 32 | (uint64_t)layout << 62;
-}
-
-/* The same in two words: the low one has the address, in units of sixteen bytes, and may be added
- * to. One that all lanes know to be the same stays in a register of the warp. */
+/* A factor in shared memory, in two words. Its rows are as wide as the swizzle, eight of them a
+ * block of `down` bytes; a factor that is summed over its rows goes on `across` bytes further where
+ * a row ends. The low word has the address, in units of sixteen bytes, and may be added to. One
+ * that all lanes know to be the same stays in a register of the warp. */
 __device__ inline uint32_t factor_low(uint32_t address, uint32_t across)
 {
     return __shfl_sync(0xffffffffu, (address & 0x3ffff) >> 4 | across >> 4 << 16, 0);

@@ -132,10 +132,6 @@ enum status cuda_attention_flash(const struct cuda_target *at, const struct cuda
 bool cuda_attention_hopper_takes(const struct cuda_target *at, const struct cuda_attention *a);
 enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a);
 
-/* attention_turns_hopper.cu: another way to the same, for heads 72 wide. */
-bool cuda_attention_turns_takes(const struct cuda_target *at, const struct cuda_attention *a);
-enum status cuda_attention_turns(const struct cuda_target *at, const struct cuda_attention *a);
-
 /* attention_few.cu: the same for up to 128 keys in every lane and heads up to 128 wide. */
 bool cuda_attention_few_takes(const struct cuda_target *at, const struct cuda_attention *a);
 enum status cuda_attention_few(const struct cuda_target *at, const struct cuda_attention *a);
