@@ -354,15 +354,17 @@ enum status op_random_normal(struct queue *q, struct tensor *out,
 {
     need_tensor(q, "random_normal", out, 2);
     need(out->dtype == DTYPE_F32, "random_normal", "fp32", out, NULL);
-    int64_t patch = geometry->patch;
-    BUG_ON(patch < 1 || geometry->width % patch != 0 || geometry->height % patch != 0,
-           "random_normal: a latent of %d x %d in patches of %d", geometry->width, geometry->height,
-           geometry->patch);
-    int64_t tokens = (geometry->width / patch) * (geometry->height / patch);
-    need(length(out, 1) == geometry->channels * patch * patch && first_token >= 0 &&
+    struct latent_geometry g = *geometry;
+    int64_t patch = g.patch;
+    g.frames = g.frames == 0 ? 1 : g.frames;
+    BUG_ON(patch < 1 || g.width % patch != 0 || g.height % patch != 0,
+           "random_normal: a latent of %d x %d in patches of %d", g.width, g.height, g.patch);
+    BUG_ON(g.frame < 0 || g.frame >= g.frames, "random_normal: frame %d of %d", g.frame, g.frames);
+    int64_t tokens = (g.width / patch) * (g.height / patch);
+    need(length(out, 1) == g.channels * patch * patch && first_token >= 0 &&
              first_token + length(out, 0) <= tokens,
          "random_normal", "tokens [N, C*p*p] within its latent", out, NULL);
-    return DISPATCH(random_normal, out, geometry, first_token, seed, stream);
+    return DISPATCH(random_normal, out, &g, first_token, seed, stream);
 }
 
 enum status op_random_uniform(struct queue *q, struct tensor *out, float scale, uint64_t seed,

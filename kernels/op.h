@@ -37,11 +37,13 @@ struct advance_coef {
 
 enum { ADVANCE_COEFS = sizeof(struct advance_coef) / sizeof(float) };
 
-/* Which elements of a latent [C, height, width] a tensor of tokens [N, C*p*p] holds: grid of
- * width/p columns. */
+/* Which elements of a latent [C, frames, height, width] a tensor of tokens [N, C*p*p] holds: those
+ * of one frame, in a grid of width/p columns. */
 struct latent_geometry {
     int channels, height, width,
-        patch; /* latent pixels; a token is patch x patch, features ordered (c, dy, dx) */
+        patch;  /* latent pixels; a token is patch x patch, features ordered (c, dy, dx) */
+    int frames; /* of a video; 0 or 1: an image */
+    int frame;  /* that the tokens are of, 0 .. frames-1; of an image 0 */
 };
 
 /* dst = src, converting the dtype; same shape, any strides; host (dev NULL) and device may be
@@ -147,8 +149,8 @@ enum status op_advance(struct queue *q, struct tensor *x, struct tensor *hist,
                        const struct tensor *eps_u, const struct tensor *eps_c,
                        const struct tensor *noise, const struct tensor *coef);
 
-/* out fp32 [N, C*p*p]: element (c, y, x) of token first_token+n is rng_normal(seed, stream,
- * (c*height + y)*width + x). */
+/* out fp32 [N, C*p*p]: the element of token first_token+n that is (c, y, x) of frame f is
+ * rng_normal(seed, stream, ((c*frames + f)*height + y)*width + x); frames of an image is 1, f 0. */
 enum status op_random_normal(struct queue *q, struct tensor *out,
                              const struct latent_geometry *geometry, int first_token, uint64_t seed,
                              uint64_t stream);

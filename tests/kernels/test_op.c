@@ -72,6 +72,25 @@ Test(op, unsupported_dtype_aborts, .signal = SIGABRT)
     op_activate(ops.q, &x, &x, ACT_SILU);
 }
 
+Test(op, frame_beyond_the_frames_aborts, .signal = SIGABRT)
+{
+    struct ops ops;
+    ops_open(&ops, 1, 1);
+    struct tensor out = ops_blank(&ops, OPS_DIM(1, 4));
+    struct latent_geometry g = {
+        .channels = 4, .height = 2, .width = 2, .patch = 1, .frames = 3, .frame = 3};
+    op_random_normal(ops.q, &out, &g, 0, 1, 2);
+}
+
+Test(op, frame_of_an_image_aborts, .signal = SIGABRT)
+{
+    struct ops ops;
+    ops_open(&ops, 1, 1);
+    struct tensor out = ops_blank(&ops, OPS_DIM(1, 4));
+    struct latent_geometry g = {.channels = 4, .height = 2, .width = 2, .patch = 1, .frame = 1};
+    op_random_normal(ops.q, &out, &g, 0, 1, 2);
+}
+
 Test(op, key_count_beyond_the_keys_aborts, .signal = SIGABRT)
 {
     struct ops ops;
