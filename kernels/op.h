@@ -53,13 +53,15 @@ enum status op_copy(struct queue *q, struct tensor *dst, const struct tensor *sr
 /* Every element of t = value. */
 enum status op_fill(struct queue *q, struct tensor *t, float value);
 
-/* y[..., O] = act(x[..., I] w[O, I]^T + bias[O]). x, y: 2 or 3 axes, same leading shape; w may have
- * a row stride; bias NULL: none. All of one dtype (bias too); y must not alias x. */
+/* y[..., O] = act(x[..., I] w[O, I]^T + bias[O]). x, y: 2 or 3 axes, same leading shape, any row
+ * stride; w may have a row stride; bias NULL: none. All of one dtype (bias too), or x and y fp32
+ * and w and bias of the model's dtype, which is meant for the few rows of conditioning: w is read
+ * once for every eight rows. y must not alias x. */
 enum status op_linear(struct queue *q, struct tensor *y, const struct tensor *x,
                       const struct tensor *w, const struct tensor *bias, enum act act);
 
 /* h += x w^T + bias, in place: the sum in fp32, rounded once. Shapes, strides and dtypes as for
- * op_linear; bias NULL: none; h must not alias x. */
+ * op_linear, but all of one dtype; bias NULL: none; h must not alias x. */
 enum status op_linear_add(struct queue *q, struct tensor *h, const struct tensor *x,
                           const struct tensor *w, const struct tensor *bias);
 

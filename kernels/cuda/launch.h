@@ -71,6 +71,9 @@ struct cuda_product {
 /* Reads all of w once for every eight rows: right for few rows, slow for many. */
 enum status cuda_product_plain(const struct cuda_target *at, const struct cuda_product *p);
 
+/* linear_rows.cu: the same where x and y are fp32, w and bias (dtype) bf16 or fp16; add is 0. */
+enum status cuda_product_rows(const struct cuda_target *at, const struct cuda_product *p);
+
 /* ---- norm.cu ---- */
 enum status cuda_norm(struct queue *q, struct tensor *y, const struct tensor *x,
                       const struct norm *norm);
