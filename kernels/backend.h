@@ -67,6 +67,7 @@ struct backend_ops {
     enum status (*advance)(struct queue *q, struct tensor *x, struct tensor *hist,
                            const struct tensor *eps_u, const struct tensor *eps_c,
                            const struct tensor *noise, const struct tensor *coef);
+    /* geometry->frames is 1 at the least here. */
     enum status (*random_normal)(struct queue *q, struct tensor *out,
                                  const struct latent_geometry *geometry, int first_token,
                                  uint64_t seed, uint64_t stream);

@@ -54,9 +54,11 @@ static void need_vector(const struct queue *q, const char *op, const struct tens
          "an fp32 vector [B, C] for each lane", v, h);
 }
 
-/* y [.., O] of x [.., I], w [O, I] and bias [O] or NULL. */
+/* y [.., O] of x [.., I], w [O, I] and bias [O] or NULL. `mixed`: x and y may be fp32 where w is
+ * not. */
 static void need_product(const struct queue *q, const char *op, const struct tensor *y,
-                         const struct tensor *x, const struct tensor *w, const struct tensor *bias)
+                         const struct tensor *x, const struct tensor *w, const struct tensor *bias,
+                         bool mixed)
 {
     int ndim = x->ndim;
     need(ndim == 2 || ndim == 3, op, "2 or 3 axes", x, NULL);
@@ -64,8 +66,10 @@ static void need_product(const struct queue *q, const char *op, const struct ten
     need_tensor(q, op, y, ndim);
     need_tensor(q, op, w, 2);
     need_model_dtype(q, op, x);
+    need_model_dtype(q, op, w);
     need_same_dtype(op, x, y);
-    need_same_dtype(op, x, w);
+    if (!mixed || x->dtype != DTYPE_F32)
+        need_same_dtype(op, x, w);
     need(length(x, ndim - 1) == length(w, 1) && length(w, 1) > 0, op, "w [O, I] for x [.., I]", w,
          x);
     need(length(y, ndim - 1) == length(w, 0), op, "w [O, I] for y [.., O]", w, y);
@@ -73,7 +77,7 @@ static void need_product(const struct queue *q, const char *op, const struct ten
         need(length(x, a) == length(y, a), op, "equal rows", x, y);
     if (bias) {
         need_tensor(q, op, bias, 1);
-        need_same_dtype(op, x, bias);
+        need_same_dtype(op, w, bias);
         need(length(bias, 0) == length(w, 0), op, "a bias [O]", bias, w);
     }
 }
@@ -174,14 +178,14 @@ enum status op_fill(struct queue *q, struct tensor *t, float value)
 enum status op_linear(struct queue *q, struct tensor *y, const struct tensor *x,
                       const struct tensor *w, const struct tensor *bias, enum act act)
 {
-    need_product(q, "linear", y, x, w, bias);
+    need_product(q, "linear", y, x, w, bias, true);
     return DISPATCH(linear, y, x, w, bias, act);
 }
 
 enum status op_linear_add(struct queue *q, struct tensor *h, const struct tensor *x,
                           const struct tensor *w, const struct tensor *bias)
 {
-    need_product(q, "linear_add", h, x, w, bias);
+    need_product(q, "linear_add", h, x, w, bias, false);
     return DISPATCH(linear_add, h, x, w, bias);
 }
 
@@ -354,15 +358,17 @@ enum status op_random_normal(struct queue *q, struct tensor *out,
 {
     need_tensor(q, "random_normal", out, 2);
     need(out->dtype == DTYPE_F32, "random_normal", "fp32", out, NULL);
-    int64_t patch = geometry->patch;
-    BUG_ON(patch < 1 || geometry->width % patch != 0 || geometry->height % patch != 0,
-           "random_normal: a latent of %d x %d in patches of %d", geometry->width, geometry->height,
-           geometry->patch);
-    int64_t tokens = (geometry->width / patch) * (geometry->height / patch);
-    need(length(out, 1) == geometry->channels * patch * patch && first_token >= 0 &&
+    struct latent_geometry g = *geometry;
+    int64_t patch = g.patch;
+    g.frames = g.frames == 0 ? 1 : g.frames;
+    BUG_ON(patch < 1 || g.width % patch != 0 || g.height % patch != 0,
+           "random_normal: a latent of %d x %d in patches of %d", g.width, g.height, g.patch);
+    BUG_ON(g.frame < 0 || g.frame >= g.frames, "random_normal: frame %d of %d", g.frame, g.frames);
+    int64_t tokens = (g.width / patch) * (g.height / patch);
+    need(length(out, 1) == g.channels * patch * patch && first_token >= 0 &&
              first_token + length(out, 0) <= tokens,
          "random_normal", "tokens [N, C*p*p] within its latent", out, NULL);
-    return DISPATCH(random_normal, out, geometry, first_token, seed, stream);
+    return DISPATCH(random_normal, out, &g, first_token, seed, stream);
 }
 
 enum status op_random_uniform(struct queue *q, struct tensor *out, float scale, uint64_t seed,

@@ -37,11 +37,13 @@ struct advance_coef {
 
 enum { ADVANCE_COEFS = sizeof(struct advance_coef) / sizeof(float) };
 
-/* Which elements of a latent [C, height, width] a tensor of tokens [N, C*p*p] holds: grid of
- * width/p columns. */
+/* Which elements of a latent [C, frames, height, width] a tensor of tokens [N, C*p*p] holds: those
+ * of one frame, in a grid of width/p columns. */
 struct latent_geometry {
     int channels, height, width,
-        patch; /* latent pixels; a token is patch x patch, features ordered (c, dy, dx) */
+        patch;  /* latent pixels; a token is patch x patch, features ordered (c, dy, dx) */
+    int frames; /* of a video; 0 or 1: an image */
+    int frame;  /* that the tokens are of, 0 .. frames-1; of an image 0 */
 };
 
 /* dst = src, converting the dtype; same shape, any strides; host (dev NULL) and device may be
@@ -51,13 +53,15 @@ enum status op_copy(struct queue *q, struct tensor *dst, const struct tensor *sr
 /* Every element of t = value. */
 enum status op_fill(struct queue *q, struct tensor *t, float value);
 
-/* y[..., O] = act(x[..., I] w[O, I]^T + bias[O]). x, y: 2 or 3 axes, same leading shape; w may have
- * a row stride; bias NULL: none. All of one dtype (bias too); y must not alias x. */
+/* y[..., O] = act(x[..., I] w[O, I]^T + bias[O]). x, y: 2 or 3 axes, same leading shape, any row
+ * stride; w may have a row stride; bias NULL: none. All of one dtype (bias too), or x and y fp32
+ * and w and bias of the model's dtype, which is meant for the few rows of conditioning: w is read
+ * once for every eight rows. y must not alias x. */
 enum status op_linear(struct queue *q, struct tensor *y, const struct tensor *x,
                       const struct tensor *w, const struct tensor *bias, enum act act);
 
 /* h += x w^T + bias, in place: the sum in fp32, rounded once. Shapes, strides and dtypes as for
- * op_linear; bias NULL: none; h must not alias x. */
+ * op_linear, but all of one dtype; bias NULL: none; h must not alias x. */
 enum status op_linear_add(struct queue *q, struct tensor *h, const struct tensor *x,
                           const struct tensor *w, const struct tensor *bias);
 
@@ -147,8 +151,8 @@ enum status op_advance(struct queue *q, struct tensor *x, struct tensor *hist,
                        const struct tensor *eps_u, const struct tensor *eps_c,
                        const struct tensor *noise, const struct tensor *coef);
 
-/* out fp32 [N, C*p*p]: element (c, y, x) of token first_token+n is rng_normal(seed, stream,
- * (c*height + y)*width + x). */
+/* out fp32 [N, C*p*p]: the element of token first_token+n that is (c, y, x) of frame f is
+ * rng_normal(seed, stream, ((c*frames + f)*height + y)*width + x); frames of an image is 1, f 0. */
 enum status op_random_normal(struct queue *q, struct tensor *out,
                              const struct latent_geometry *geometry, int first_token, uint64_t seed,
                              uint64_t stream);

@@ -7,8 +7,12 @@ enum { MAX_PIXELS = 65536, MAX_STEPS = 100000 };
 struct latent_geometry problem_geometry(const struct problem *p)
 {
     const struct dit_config *c = p->config;
-    return (struct latent_geometry){c->in_channels, p->height / c->vae_scale,
-                                    p->width / c->vae_scale, c->patch};
+    return (struct latent_geometry){
+        .channels = c->in_channels,
+        .height = p->height / c->vae_scale,
+        .width = p->width / c->vae_scale,
+        .patch = c->patch,
+    };
 }
 
 int problem_token_columns(const struct problem *p)

@@ -27,10 +27,10 @@ static void draw_tokens(void *arg, int worker, int64_t begin, int64_t end)
         int64_t left = token % columns * g->patch;
         float *out = (float *)job->out->data + i * job->out->stride[0];
         for (int64_t c = 0; c < g->channels; c++) {
-            for (int64_t y = top; y < top + g->patch; y++) {
+            int64_t first = (c * g->frames + g->frame) * g->height; // row of the channel's frame
+            for (int64_t y = first + top; y < first + top + g->patch; y++) {
                 for (int64_t x = left; x < left + g->patch; x++)
-                    *out++ = rng_normal(job->seed, job->stream,
-                                        (uint64_t)((c * g->height + y) * g->width + x));
+                    *out++ = rng_normal(job->seed, job->stream, (uint64_t)(y * g->width + x));
             }
         }
     }

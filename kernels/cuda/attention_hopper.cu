@@ -9,10 +9,6 @@
 #include "kernels/cuda/attention_hopper.cuh"
 #include "kernels/cuda/tensor_map.h"
 
-/* A weight may exceed that of the largest score seen so far by this power of two before the sums
- * are scaled anew. */
-static const float SLACK = 8.0f;
-
 /* The n-th piece of work: blocks of queries of a head follow each other, so that blocks that run at
  * a time share keys. False where there is none. */
 struct work {
@@ -103,119 +99,6 @@ __device__ inline void load_all(const struct cuda_attention &p, const struct map
 
 /* ---- the warpgroups that compute ---- */
 
-/* What a warpgroup holds of 64 queries; a thread has two rows of them, h * 8 + lane / 4 of its
- * warp's sixteen. */
-template <int WIDTH> struct rows {
-    float o[WIDTH / 8][4];
-    float base[2]; /* that weights are relative to, in powers of two; at most SLACK too small */
-    float sum[2];  /* of this thread's weights */
-};
-
-/* s := the scores of a tile. q, q_tail, keys: low words of factors. */
-template <typename T, int WIDTH>
-__device__ inline void multiply_tile(float (&s)[size<WIDTH>::KEYS / 8][4], uint32_t q,
-                                     uint32_t q_tail, uint32_t keys)
-{
-    typedef struct size<WIDTH> S;
-    const enum factor_layout tail = (enum factor_layout)S::TAIL_FACTOR;
-    products_begin();
-    multiply_keys<false>(s, factor_of(q, FACTOR_128B, 1024), factor_of(keys, FACTOR_128B, 1024),
-                         T());
-#pragma unroll
-    for (int k = 1; k < 4; k++)
-        multiply_keys<true>(s, factor_of(q + k * 2, FACTOR_128B, 1024),
-                            factor_of(keys + k * 2, FACTOR_128B, 1024), T());
-#pragma unroll
-    for (int k = 0; k < S::TAIL / 16; k++)
-        multiply_keys<true>(s, factor_of(q_tail + k * 2, tail, S::TAIL * 16),
-                            factor_of(keys + S::WIDE_BYTES / 16 + k * 2, tail, S::TAIL * 16), T());
-    products_commit();
-    products_wait<0>();
-    settle(s);
-}
-
-/* o += weights times the values of a tile. */
-template <typename T, int WIDTH>
-__device__ inline void add_tile(struct rows<WIDTH> &r,
-                                const uint32_t (&p)[size<WIDTH>::KEYS / 16][4], uint32_t values)
-{
-    products_begin();
-#pragma unroll
-    for (int n = 0; n < size<WIDTH>::KEYS / 16; n++)
-        multiply_values(r.o, p[n], factor_of(values + n * 128, FACTOR_128B, 1024), T());
-    products_commit();
-    products_wait<0>();
-    settle(r.o);
-}
-
-/* Scores of keys beyond the last become those of no key. */
-template <int N> __device__ inline void mask(float (&s)[N][4], int keys)
-{
-    int column = threadIdx.x % 4 * 2;
-#pragma unroll
-    for (int n = 0; n < N; n++) {
-#pragma unroll
-        for (int i = 0; i < 4; i++)
-            s[n][i] = n * 8 + column + i % 2 < keys ? s[n][i] : -CUDART_INF_F;
-    }
-}
-
-/* Takes a new base where a row's scores have outgrown the old one, which is seldom after the first
- * tile. Nothing is in flight, so that one warp may do so alone. */
-template <int WIDTH, int N>
-__device__ inline void rebase(struct rows<WIDTH> &r, const float (&s)[N][4], float scale)
-{
-    float most[2];
-#pragma unroll
-    for (int h = 0; h < 2; h++) {
-        float m[4]; // four chains of comparisons, so that none waits for another
-#pragma unroll
-        for (int n = 0; n < 4; n++)
-            m[n] = fmaxf(s[n][2 * h], s[n][2 * h + 1]);
-#pragma unroll
-        for (int n = 4; n < N; n++)
-            m[n % 4] = fmaxf(m[n % 4], fmaxf(s[n][2 * h], s[n][2 * h + 1]));
-        most[h] = fmaxf(fmaxf(m[0], m[1]), fmaxf(m[2], m[3])) * scale;
-    }
-    bool outgrown = most[0] > r.base[0] + SLACK || most[1] > r.base[1] + SLACK;
-    if (!__any_sync(0xffffffffu, outgrown))
-        return;
-#pragma unroll
-    for (int h = 0; h < 2; h++) {
-        most[h] = fmaxf(most[h], __shfl_xor_sync(0xffffffffu, most[h], 1));
-        most[h] = fmaxf(most[h], __shfl_xor_sync(0xffffffffu, most[h], 2));
-        float base = fmaxf(r.base[h], most[h]);
-        float factor = exp2_fast(r.base[h] - base);
-        r.base[h] = base;
-        r.sum[h] *= factor;
-#pragma unroll
-        for (int d = 0; d < WIDTH / 8; d++) {
-            r.o[d][2 * h] *= factor;
-            r.o[d][2 * h + 1] *= factor;
-        }
-    }
-}
-
-/* p := weights of the scores; their sums. */
-template <typename T, int WIDTH, int N>
-__device__ inline void soften(struct rows<WIDTH> &r, float (&s)[N][4], uint32_t (&p)[N / 2][4],
-                              float scale)
-{
-    float sum[4] = {};
-#pragma unroll
-    for (int n = 0; n < N; n++) {
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            s[n][i] = exp2_fast(fmaf(s[n][i], scale, -r.base[i / 2]));
-            sum[i] += s[n][i];
-        }
-        p[n / 2][n % 2 * 2] = pair_of(s[n][0], s[n][1], T());
-        p[n / 2][n % 2 * 2 + 1] = pair_of(s[n][2], s[n][3], T());
-    }
-    r.sum[0] += sum[0] + sum[1];
-    r.sum[1] += sum[2] + sum[3];
-}
-
 /* A warpgroup's queries against all keys. `now`: the first tile's slot, at the end that after the
  * last one's. */
 template <typename T, int WIDTH>
@@ -231,7 +114,7 @@ __device__ inline void attend_rows(struct rows<WIDTH> &r, const struct layout<WI
         uint32_t p[S::KEYS / 16][4];
         barrier_wait(at.full(now.slot), now.parity);
         uint32_t tile = factor_low(at.keys(now.slot), 16);
-        multiply_tile<T, WIDTH>(s, q, q_tail, tile);
+        multiply_tile<T, WIDTH>(s, q, q_tail, tile, tile + S::WIDE_BYTES / 16);
         if (keys <= S::KEYS)
             warp_arrive(at.queries_empty());
         if (keys < S::KEYS)

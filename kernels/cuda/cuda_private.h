@@ -19,7 +19,6 @@ struct cuda_dnn;  /* attention_cudnn.c */
 /* The first kernel that attention may use; each is followed by those below it. */
 enum cuda_attention_choice {
     CUDA_ATTENTION_HOPPER,
-    CUDA_ATTENTION_TURNS, /* in the place of the one above */
     CUDA_ATTENTION_CUDNN,
     CUDA_ATTENTION_SHORT, /* where that serves, before all others */
     CUDA_ATTENTION_FEW,

@@ -94,17 +94,10 @@ __device__ inline void copy_box(uint32_t to, const CUtensorMap &map, uint32_t ba
 
 enum factor_layout { FACTOR_128B = 1, FACTOR_64B = 2, FACTOR_32B = 3 }; /* width of the swizzle */
 
-/* A factor in shared memory. Its rows are as wide as the swizzle, eight of them a block of `down`
- * bytes; a factor that is summed over its rows goes on `across` bytes further where a row ends. */
-__device__ inline uint64_t factor_at(uint32_t address, enum factor_layout layout, uint32_t across,
-                                     uint32_t down)
-{
-    return (uint64_t)((address & 0x3ffff) >> 4) | (uint64_t)(across >> 4) << 16 |
-           (uint64_t)(down >> 4) << 32 | (uint64_t)layout << 62;
-}
-
-/* The same in two words: the low one has the address, in units of sixteen bytes, and may be added
- * to. One that all lanes know to be the same stays in a register of the warp. */
+/* A factor in shared memory, in two words. Its rows are as wide as the swizzle, eight of them a
+ * block of `down` bytes; a factor that is summed over its rows goes on `across` bytes further where
+ * a row ends. The low word has the address, in units of sixteen bytes, and may be added to. One
+ * that all lanes know to be the same stays in a register of the warp. */
 __device__ inline uint32_t factor_low(uint32_t address, uint32_t across)
 {
     return __shfl_sync(0xffffffffu, (address & 0x3ffff) >> 4 | across >> 4 << 16, 0);
@@ -151,8 +144,12 @@ template <int n> __device__ inline void settle(float (&x)[n][4])
 #define HOPPER_0_15 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
 #define HOPPER_16_31                                                                               \
     "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define HOPPER_16_23 "%16, %17, %18, %19, %20, %21, %22, %23"
+#define HOPPER_32_39 "%32, %33, %34, %35, %36, %37, %38, %39"
 #define HOPPER_32_43 "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43"
 #define HOPPER_32_47                                                                               \
     "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47"
+#define HOPPER_48_63                                                                               \
+    "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
 
 #endif

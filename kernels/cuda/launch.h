@@ -71,6 +71,9 @@ struct cuda_product {
 /* Reads all of w once for every eight rows: right for few rows, slow for many. */
 enum status cuda_product_plain(const struct cuda_target *at, const struct cuda_product *p);
 
+/* linear_rows.cu: the same where x and y are fp32, w and bias (dtype) bf16 or fp16; add is 0. */
+enum status cuda_product_rows(const struct cuda_target *at, const struct cuda_product *p);
+
 /* ---- norm.cu ---- */
 enum status cuda_norm(struct queue *q, struct tensor *y, const struct tensor *x,
                       const struct norm *norm);
@@ -131,10 +134,6 @@ enum status cuda_attention_flash(const struct cuda_target *at, const struct cuda
  * keys, at least 256. */
 bool cuda_attention_hopper_takes(const struct cuda_target *at, const struct cuda_attention *a);
 enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a);
-
-/* attention_turns_hopper.cu: another way to the same, for heads 72 wide. */
-bool cuda_attention_turns_takes(const struct cuda_target *at, const struct cuda_attention *a);
-enum status cuda_attention_turns(const struct cuda_target *at, const struct cuda_attention *a);
 
 /* attention_few.cu: the same for up to 128 keys in every lane and heads up to 128 wide. */
 bool cuda_attention_few_takes(const struct cuda_target *at, const struct cuda_attention *a);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = act(x w^T + bias), or added to y: one product of all rows where strides allow it, and who
- * computes it. */
+ * computes it. Weights of another dtype than x have a kernel of their own. */
 #include "kernels/cuda/linear_cublas.h"
 
 #include <string.h>
@@ -35,10 +35,12 @@ static int alignment_of(const struct linear_shape *s, const struct linear_operan
     return (int)(all & -all);
 }
 
+/* By a kernel of our own: the one for w of x's dtype, or of another. */
 static enum status multiply_plain(struct queue *q, const struct linear_shape *s,
-                                  const struct linear_operands *o, enum act act)
+                                  const struct linear_operands *o, enum act act, enum dtype weights)
 {
     struct cuda_target at = cuda_target(q);
+    bool mixed = (int)weights != s->dtype;
     int64_t size = (int64_t)dtype_size((enum dtype)s->dtype);
     for (int64_t lane = 0; lane < s->lanes; lane++) {
         struct cuda_product p = {
@@ -52,11 +54,11 @@ static enum status multiply_plain(struct queue *q, const struct linear_shape *s,
             .y_stride = s->y_row,
             .x_stride = s->x_row,
             .w_stride = s->w_row,
-            .dtype = (enum dtype)s->dtype,
+            .dtype = weights,
             .act = act,
             .add = s->add,
         };
-        TRY(cuda_product_plain(&at, &p));
+        TRY(mixed ? cuda_product_rows(&at, &p) : cuda_product_plain(&at, &p));
     }
     return ST_OK;
 }
@@ -74,7 +76,7 @@ static enum status multiply(struct queue *q, struct linear_shape *s,
         s->gelu = 0;
         TRY(cuda_blas_multiply(q, s, o, &done));
     }
-    return done ? cuda_activate(q, y, y, act) : multiply_plain(q, s, o, act);
+    return done ? cuda_activate(q, y, y, act) : multiply_plain(q, s, o, act, (enum dtype)s->dtype);
 }
 
 static enum status run(struct queue *q, struct tensor *y, const struct tensor *x,
@@ -107,8 +109,8 @@ static enum status run(struct queue *q, struct tensor *y, const struct tensor *x
     s.bias = bias != NULL;
     s.add = add;
     s.alignment = alignment_of(&s, &o);
-    if (s.lanes == 1 && s.rows <= PLAIN_ROWS)
-        return multiply_plain(q, &s, &o, act);
+    if (w->dtype != x->dtype || (s.lanes == 1 && s.rows <= PLAIN_ROWS))
+        return multiply_plain(q, &s, &o, act, w->dtype);
     return multiply(q, &s, &o, y, act);
 }
 

@@ -59,7 +59,8 @@ static __global__ void draw_tokens(const struct tokens t, float *out, uint64_t s
     int64_t channel = k / (g.patch * g.patch);
     int64_t y = token / columns * g.patch + k / g.patch % g.patch;
     int64_t x = token % columns * g.patch + k % g.patch;
-    uint64_t index = (uint64_t)((channel * g.height + y) * g.width + x);
+    int64_t plane = channel * g.frames + g.frame;
+    uint64_t index = (uint64_t)((plane * g.height + y) * g.width + x);
     out[n * t.row + k] = normal(seed, stream, index);
 }
 

@@ -345,31 +345,44 @@ static void bench_heads(struct bench *b, const char *stream, struct place at, in
     rate_close(b);
 }
 
-/* ---- conditioning: two rows in fp32 ---- */
+/* ---- conditioning: rows in fp32 ---- */
 
 struct conditioning {
-    struct tensor x, w, bias, y;
+    struct tensor x, w[SETS], bias, y;
 };
 
 static void call_conditioning(struct bench *b, int set, void *operands)
 {
     struct conditioning *p = operands;
-    (void)set;
-    rate_check(op_linear(b->q, &p->y, &p->x, &p->w, &p->bias, ACT_NONE));
+    rate_check(op_linear(b->q, &p->y, &p->x, &p->w[set], &p->bias, ACT_NONE));
 }
 
-static void bench_conditioning(struct bench *b)
+/* `vectors` of the width of the model for each row. */
+static void bench_conditioning(struct bench *b, enum dtype weights, int rows, int vectors)
 {
+    int in = b->model->width, out = vectors * in;
+    struct conditioning p;
     char line[LINE];
-    int64_t C = b->model->width;
-    if (!rate_title(b, line, "linear of 2 rows in fp32"))
+    if (!rate_title(b, line, "linear of %d rows, %s [%d,%d]", rows, dtype_name(weights), out, in))
         return;
     rate_open(b);
-    struct conditioning p = {MAKE(b, DTYPE_F32, 2, C), MAKE(b, DTYPE_F32, 6 * C, C),
-                             MAKE(b, DTYPE_F32, 6 * C), MAKE(b, DTYPE_F32, 2, 6 * C)};
-    rate_report(
-        b, &(struct work){line, (double)tensor_bytes(&p.w), rate_memory, 1, call_conditioning, &p});
+    p.x = MAKE(b, DTYPE_F32, rows, in);
+    p.bias = MAKE(b, weights, out);
+    p.y = MAKE(b, DTYPE_F32, rows, out);
+    for (int i = 0; i < SETS; i++)
+        p.w[i] = MAKE(b, weights, out, in);
+    double bytes = (double)tensor_bytes(&p.w[0]);
+    rate_report(b, &(struct work){line, bytes, rate_memory, 0, call_conditioning, &p});
     rate_close(b);
+}
+
+/* Those of a block, for one to eight guided requests, then of all 28 blocks. */
+static void bench_vectors(struct bench *b)
+{
+    static const int shapes[][2] = {{2, 6}, {8, 6}, {16, 6}, {2, 168}, {8, 168}};
+    bench_conditioning(b, DTYPE_F32, 2, 6);
+    for (int i = 0; i < 5; i++)
+        bench_conditioning(b, b->dtype, shapes[i][0], shapes[i][1]);
 }
 
 /* ---- models ---- */
@@ -454,7 +467,7 @@ static void bench_model(struct bench *b, const struct model *m)
     if (m->qk == QK_LAYER_ROPE)
         bench_skip(b);
     if (m == models) {
-        bench_conditioning(b);
+        bench_vectors(b);
         bench_draw(b);
     }
     if (!b->only)

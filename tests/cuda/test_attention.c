@@ -198,10 +198,10 @@ static void check_hopper(struct gpu *gpu, enum dtype dtype, struct shape s, floa
 /* Keys of a few tiles to many, rows that end within a block; scores of one size, and such that
  * outgrow the first tile's by far. More pieces than an H200 has multiprocessors are in model_shape.
  */
-static void hopper_shapes(const char *kernel, int width, int rounds, int most_rows, int most_heads)
+static void hopper_shapes(int width, int rounds, int most_rows, int most_heads)
 {
     struct gpu gpu;
-    setenv("DITBENCH_ATTENTION", kernel, 1);
+    setenv("DITBENCH_ATTENTION", "hopper", 1);
     gpu_open(&gpu, 49);
     for (int round = 0; round < rounds; round++) {
         struct shape s = {
@@ -219,29 +219,24 @@ static void hopper_shapes(const char *kernel, int width, int rounds, int most_ro
 
 static void test_hopper_64(void)
 {
-    hopper_shapes("hopper", 64, 24, 600, 6);
+    hopper_shapes(64, 24, 600, 6);
 }
 
 static void test_hopper_72(void)
 {
-    hopper_shapes("hopper", 72, 24, 600, 6);
+    hopper_shapes(72, 24, 600, 6);
 }
 
 static void test_hopper_88(void)
 {
-    hopper_shapes("hopper", 88, 24, 600, 6);
-}
-
-static void test_turns(void)
-{
-    hopper_shapes("turns", 72, 24, 300, 6);
+    hopper_shapes(88, 24, 600, 6);
 }
 
 static void test_hopper_small(void)
 {
-    hopper_shapes("hopper", 64, 4, 150, 2);
-    hopper_shapes("hopper", 72, 4, 150, 2);
-    hopper_shapes("hopper", 88, 4, 150, 2);
+    hopper_shapes(64, 4, 150, 2);
+    hopper_shapes(72, 4, 150, 2);
+    hopper_shapes(88, 4, 150, 2);
 }
 
 /* Each of our kernels on little, for tools that follow every access: more than one tile and block,
@@ -362,8 +357,6 @@ static void test_model_shape(void)
 
 static void test_model_shape_by_others(void)
 {
-    model_shape("turns", DTYPE_BF16, 72);
-    model_shape("turns", DTYPE_F16, 72);
     model_shape("cudnn", DTYPE_BF16, 72);
     model_shape("cudnn", DTYPE_F16, 88);
     model_shape("flash", DTYPE_BF16, 72);
@@ -414,7 +407,6 @@ const struct gpu_test tests_attention[] = {
     {"attention/hopper_64", test_hopper_64},
     {"attention/hopper_72", test_hopper_72},
     {"attention/hopper_88", test_hopper_88},
-    {"attention/turns", test_turns},
     {"attention/tiles_hopper", test_hopper_small},
     {"attention/small", test_small},
     {"attention/counts", test_counts},

@@ -146,8 +146,13 @@ static void test_random_normal(void)
 {
     struct gpu gpu;
     gpu_open(&gpu, 37);
-    for (int round = 0; round < 6; round++) {
-        struct latent_geometry g = {round % 2 ? 4 : 3, 22, 12, round < 3 ? 2 : 1};
+    for (int round = 0; round < 12; round++) {
+        struct latent_geometry g = {.channels = round % 2 ? 4 : 3,
+                                    .height = 22,
+                                    .width = 12,
+                                    .patch = round % 6 < 3 ? 2 : 1};
+        g.frames = round < 6 ? 0 : 1 + 5 * (round % 4);
+        g.frame = gpu_pick(&gpu, 0, g.frames > 0 ? g.frames - 1 : 0);
         int64_t K = g.channels * g.patch * g.patch, columns = g.width / g.patch, N = 31;
         int first = gpu_pick(&gpu, 0, 30);
         uint64_t seed = 77u + ((uint64_t)round << 40), stream = (uint64_t)round << 33;
@@ -157,7 +162,8 @@ static void test_random_normal(void)
             int64_t token = first + i / K, k = i % K, c = k / (g.patch * g.patch);
             int64_t y = token / columns * g.patch + k / g.patch % g.patch;
             int64_t x = token % columns * g.patch + k % g.patch;
-            want[i] = rng_normal(seed, stream, (uint64_t)((c * g.height + y) * g.width + x));
+            y += (c * (g.frames ? g.frames : 1) + g.frame) * g.height;
+            want[i] = rng_normal(seed, stream, (uint64_t)(y * g.width + x));
         }
         OK(op_random_normal(gpu.q, &out->t, &g, first, seed, stream));
         gpu_near(&gpu, "random_normal", out, want);

@@ -72,6 +72,35 @@ Test(op, unsupported_dtype_aborts, .signal = SIGABRT)
     op_activate(ops.q, &x, &x, ACT_SILU);
 }
 
+Test(op, weights_of_an_unsupported_dtype_abort, .signal = SIGABRT)
+{
+    struct ops ops;
+    ops_open(&ops, 1, 1);
+    uint16_t data[12] = {0};
+    struct tensor x = ops_random(&ops, 1.0f, OPS_DIM(2, 4)), y = ops_blank(&ops, OPS_DIM(2, 3));
+    struct tensor w = tensor_of(data, NULL, DTYPE_BF16, 2, (const int64_t[]){3, 4});
+    op_linear(ops.q, &y, &x, &w, NULL, ACT_NONE);
+}
+
+Test(op, frame_beyond_the_frames_aborts, .signal = SIGABRT)
+{
+    struct ops ops;
+    ops_open(&ops, 1, 1);
+    struct tensor out = ops_blank(&ops, OPS_DIM(1, 4));
+    struct latent_geometry g = {
+        .channels = 4, .height = 2, .width = 2, .patch = 1, .frames = 3, .frame = 3};
+    op_random_normal(ops.q, &out, &g, 0, 1, 2);
+}
+
+Test(op, frame_of_an_image_aborts, .signal = SIGABRT)
+{
+    struct ops ops;
+    ops_open(&ops, 1, 1);
+    struct tensor out = ops_blank(&ops, OPS_DIM(1, 4));
+    struct latent_geometry g = {.channels = 4, .height = 2, .width = 2, .patch = 1, .frame = 1};
+    op_random_normal(ops.q, &out, &g, 0, 1, 2);
+}
+
 Test(op, key_count_beyond_the_keys_aborts, .signal = SIGABRT)
 {
     struct ops ops;

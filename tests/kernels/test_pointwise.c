@@ -144,3 +144,29 @@ Test(pointwise, random_normal)
         ops_close(&ops);
     }
 }
+
+/* The frames of a video [3, 5, 6, 4]; a video of one frame is an image. */
+Test(pointwise, random_normal_of_frames)
+{
+    struct latent_geometry g = {.channels = 3, .height = 6, .width = 4, .patch = 2, .frames = 5};
+    struct latent_geometry image = {.channels = 3, .height = 6, .width = 4, .patch = 2};
+    struct ops ops;
+    ops_open(&ops, 2, 1);
+    struct tensor out = ops_blank(&ops, OPS_DIM(4, 12)), still = ops_blank(&ops, OPS_DIM(4, 12));
+    for (g.frame = 0; g.frame < g.frames; g.frame++) {
+        cr_assert_eq(op_random_normal(ops.q, &out, &g, 1, 42, 7), ST_OK);
+        for (int i = 0; i < 4 * 12; i++) {
+            int token = 1 + i / 12, k = i % 12, c = k / 4;
+            int y = token / 2 * 2 + k / 2 % 2, x = token % 2 * 2 + k % 2;
+            cr_assert_eq(*ops_at(&out, i / 12, k, 0, 0),
+                         rng_normal(42, 7, (uint64_t)(((c * 5 + g.frame) * 6 + y) * 4 + x)));
+        }
+    }
+    g.frames = 1;
+    g.frame = 0;
+    cr_assert_eq(op_random_normal(ops.q, &out, &g, 1, 42, 7), ST_OK);
+    cr_assert_eq(op_random_normal(ops.q, &still, &image, 1, 42, 7), ST_OK);
+    for (int i = 0; i < 4 * 12; i++)
+        cr_assert_eq(*ops_at(&out, i / 12, i % 12, 0, 0), *ops_at(&still, i / 12, i % 12, 0, 0));
+    ops_close(&ops);
+}
