@@ -79,6 +79,7 @@ static enum status pipefusion_plan(struct strategy *me, struct plan *plan)
     TRY(plan_claim(plan, &plan->schedule, "schedule of the step", me));
     TRY(split_layers(me, plan));
     TRY(plan_cut_patches(plan, spec_option_value(me->item, "patches", n)));
+    plan->mesh.channels[me->axis] = 2; /* both directions */
     plan->warmup = spec_option_value(me->item, "warmup", 1);
     plan->stale = plan->warmup < plan->problem.steps;
     plan->exact = plan->exact && (!plan->stale || plan->n_patches == 1);

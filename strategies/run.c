@@ -65,7 +65,7 @@ static bool can_capture(const struct run *run)
     if (!run->in.graph || !run->in.sampler || !graph_supported(run->dev))
         return false;
     for (int a = 0; a < run->plan.mesh.n_axes; a++)
-        for (int c = 0; c < MESH_CHANNELS; c++)
+        for (int c = 0; c < mesh_channels(run->mesh, a); c++)
             if (!comm_captures(mesh_comm(run->mesh, a, c)))
                 return false;
     return true;
@@ -121,7 +121,7 @@ void run_close(struct run *run)
 static void set_when(struct run *run, int i)
 {
     for (int a = 0; a < run->plan.mesh.n_axes; a++)
-        for (int c = 0; c < MESH_CHANNELS; c++)
+        for (int c = 0; c < mesh_channels(run->mesh, a); c++)
             comm_set_when(mesh_comm(run->mesh, a, c), plan_when(&run->plan, a, i));
 }
 

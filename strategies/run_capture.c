@@ -74,7 +74,7 @@ static void counters_add(const struct run *run, struct comm_counters *to,
 static enum status join_all(struct run *run)
 {
     for (int a = 0; a < run->plan.mesh.n_axes; a++)
-        for (int c = 0; c < MESH_CHANNELS; c++)
+        for (int c = 0; c < mesh_channels(run->mesh, a); c++)
             TRY(comm_join(mesh_comm(run->mesh, a, c), run->q));
     return ST_OK;
 }

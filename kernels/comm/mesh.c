@@ -8,7 +8,8 @@
 struct mesh {
     struct comm *world; /* borrowed */
     int n_axes;
-    struct comm *axis[MESH_MAX_AXES][MESH_CHANNELS];
+    int channels[MESH_MAX_AXES];
+    struct comm **axis[MESH_MAX_AXES]; /* [channels] */
     struct comm_counters counters[MESH_MAX_AXES];
 };
 
@@ -52,7 +53,12 @@ static enum status split_axis(struct mesh *mesh, const struct mesh_shape *shape,
     int place = coord[axis];
     coord[axis] = 0;
     int color = mesh_rank(shape, coord);
-    for (int c = 0; c < MESH_CHANNELS; c++)
+    int channels = shape->channels[axis] > 0 ? shape->channels[axis] : 1;
+    mesh->axis[axis] = calloc((size_t)channels, sizeof(struct comm *));
+    if (!mesh->axis[axis])
+        return fail(ST_OOM, "no memory for %d channels of axis %s", channels, shape->name[axis]);
+    mesh->channels[axis] = channels;
+    for (int c = 0; c < channels; c++)
         TRY(comm_split(mesh->world, color, place, shape->name[axis], &mesh->counters[axis],
                        &mesh->axis[axis][c]));
     return ST_OK;
@@ -84,8 +90,9 @@ void mesh_close(struct mesh *mesh)
     if (!mesh)
         return;
     for (int i = 0; i < mesh->n_axes; i++) {
-        for (int c = 0; c < MESH_CHANNELS; c++)
+        for (int c = 0; c < mesh->channels[i]; c++)
             comm_close(mesh->axis[i][c]);
+        free(mesh->axis[i]);
     }
     free(mesh);
 }
@@ -95,10 +102,17 @@ static void check_axis(const struct mesh *mesh, int axis)
     BUG_ON(axis < 0 || axis >= mesh->n_axes, "axis %d of a mesh of %d axes", axis, mesh->n_axes);
 }
 
+int mesh_channels(const struct mesh *mesh, int axis)
+{
+    check_axis(mesh, axis);
+    return mesh->channels[axis];
+}
+
 struct comm *mesh_comm(struct mesh *mesh, int axis, int channel)
 {
     check_axis(mesh, axis);
-    BUG_ON(channel < 0 || channel >= MESH_CHANNELS, "channel %d of %d", channel, MESH_CHANNELS);
+    BUG_ON(channel < 0 || channel >= mesh->channels[axis], "channel %d of %d", channel,
+           mesh->channels[axis]);
     return mesh->axis[axis][channel];
 }
 
@@ -117,7 +131,7 @@ void mesh_set_when(struct mesh *mesh, enum comm_when when)
 {
     comm_set_when(mesh->world, when);
     for (int i = 0; i < mesh->n_axes; i++) {
-        for (int c = 0; c < MESH_CHANNELS; c++)
+        for (int c = 0; c < mesh->channels[i]; c++)
             comm_set_when(mesh->axis[i][c], when);
     }
 }

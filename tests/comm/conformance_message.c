@@ -183,7 +183,8 @@ enum status case_two_communicators(struct conformance *c)
 enum status case_channels(struct conformance *c)
 {
     enum { ROUNDS = 3, COUNT = 300000 };
-    const struct mesh_shape shape = {.n_axes = 1, .name = {"pipe"}, .size = {c->size}};
+    const struct mesh_shape shape = {
+        .n_axes = 1, .name = {"pipe"}, .size = {c->size}, .channels = {2}};
     struct mesh *mesh;
     struct tensor out[2];
     struct tensor in[2][ROUNDS];
