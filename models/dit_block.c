@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The transformer block, whole, for every model family (DiT: Peebles & Xie 2023; PixArt-alpha: Chen
- * et al. 2023, with cross-attention on text). Which rank computes what is decided by the shard and
- * by the two hooks.
+ * The shard's blocks, one after the other, and what their kinds share. Which rank computes what is
+ * decided by the shard and by the two hooks; what a block consists of, by the config's table.
  */
+#include "models/dit_block.h"
+
 #include "kernels/base/trace.h"
-#include "models/dit_internal.h"
 
 #include <math.h>
+
+/* ---- hooks without strategies ---- */
 
 static enum status attend_serial(void *self, const struct attn_call *call)
 {
@@ -29,144 +31,204 @@ const struct dit_hooks dit_hooks_serial = {
     .row_linear = row_linear_serial,
 };
 
-/* [B, N, heads*D] columns from `column` as [B, N, heads, D]. */
-static struct tensor heads_view(const struct tensor *rows, int64_t column, int heads, int head_dim)
+/* ---- shared parts ---- */
+
+int64_t dit_own(const struct dit *dit)
 {
+    return dit_channels(dit->config) / dit->shard.parts;
+}
+
+struct tensor dit_heads(const struct dit *dit, const struct tensor *rows, int64_t column, int heads)
+{
+    int head_dim = dit->config->head_dim;
     struct tensor part = tensor_slice(rows, 2, column, (int64_t)heads * head_dim);
     return tensor_split(&part, 2, heads, head_dim);
 }
 
-/* y := attention over the whole sequence of the normed rows in scratch_a, projected, without bias.
- */
-static enum status self_attention(struct dit *dit, const struct dit_call *call, int l, int64_t rows,
-                                  struct tensor *y)
+const struct dit_norm *dit_next_norm(const struct dit *dit, int l, enum token_set stream)
 {
-    const struct dit_config *c = dit->config;
-    const struct dit_block *block = &dit->block[l];
-    int heads = c->heads / dit->shard.parts;
-    int64_t own = (int64_t)heads * c->head_dim;
-    struct tensor a = dit_view(dit, &dit->scratch_a, rows, dit_channels(c));
-    struct tensor qkv = dit_view(dit, &dit->scratch_wide, rows, 3 * own);
-    struct tensor o = dit_view(dit, &dit->scratch_a, rows, own); /* a is spent once qkv exists */
-    TRY(op_linear(call->queue, &qkv, &a, &block->qkv_w, c->attn_bias ? &block->qkv_b : NULL,
-                  ACT_NONE));
+    if (l + 1 == dit->layers || dit->block[l + 1].starts)
+        return NULL;
+    const struct dit_block *next = &dit->block[l + 1];
+    bool own = stream == TOKENS_TEXT && next->layer.kind == DIT_JOINT;
+    return own ? &next->text.attn_norm : &next->image.attn_norm;
+}
+
+enum status dit_add(const struct dit_call *call, struct tensor *h, const struct tensor *y,
+                    const struct dit_linear *linear, const struct tensor *gate, struct tensor *a,
+                    const struct dit_norm *next)
+{
+    const struct tensor *gated = gate->data ? gate : NULL;
+    if (!next)
+        return op_gate_add(call->queue, h, y, dit_bias(linear), gated);
+    struct norm norm = dit_norm_of(next);
+    return op_gate_add_norm(call->queue, h, y, dit_bias(linear), gated, a, &norm);
+}
+
+/* The call's rows of the table of turns. */
+static struct tensor rope_rows(const struct dit *dit, const struct dit_call *call)
+{
+    int at = span_find(&dit->image, call->image->run[0].begin);
+    BUG_ON(at < 0, "token %d is not among the rows this model was opened for",
+           call->image->run[0].begin);
+    return tensor_slice(&dit->rope, 0, at, span_count(call->image));
+}
+
+enum status dit_qk(struct dit *dit, const struct dit_call *call, const struct dit_head_norm *norm,
+                   bool image, struct tensor *q, struct tensor *k)
+{
+    const struct qk_norm how = {
+        .centred = dit->config->qk_norm == DIT_QK_LAYER,
+        .q_weight = norm->q.data ? &norm->q : NULL,
+        .q_bias = norm->q_bias.data ? &norm->q_bias : NULL,
+        .k_weight = norm->k.data ? &norm->k : NULL,
+        .k_bias = norm->k_bias.data ? &norm->k_bias : NULL,
+        .eps = 1e-6f,
+    };
+    bool normed = dit->config->qk_norm != DIT_QK_PLAIN;
+    bool turned = image && dit->rope.data;
+    struct tensor rope = turned ? rope_rows(dit, call) : (struct tensor){0};
+    if (!normed && !turned)
+        return ST_OK;
+    return op_qk_norm_rope(call->queue, q, k, normed ? &how : NULL, turned ? &rope : NULL);
+}
+
+/* [B, F*N, heads, D] as [B*F, N, heads, D]: the frames of a video attend each to itself. */
+static struct tensor grids(const struct dit *dit, struct tensor x)
+{
+    int frames = dit->extent.frames;
+    BUG_ON(frames > 1 && x.stride[0] != x.dim[1] * x.stride[1], "frames with a hole behind them");
+    if (frames == 1)
+        return x;
+    x.dim[0] *= frames;
+    x.dim[1] /= frames;
+    x.stride[0] /= frames;
+    return x;
+}
+
+enum status dit_attend(struct dit *dit, const struct dit_call *call, int site,
+                       const struct dit_qkvo *x)
+{
+    struct dit_site where = dit_site_at(dit->config, site);
     struct attn_call attn = {
-        .layer = dit->shard.layer_begin + l,
+        .site = site,
+        .queries = where.queries,
+        .keys = where.keys,
         .step = call->step,
         .patch = call->patch,
         .fresh = call->fresh,
-        .span = call->span,
-        .q = heads_view(&qkv, 0, heads, c->head_dim),
-        .k = heads_view(&qkv, own, heads, c->head_dim),
-        .v = heads_view(&qkv, 2 * own, heads, c->head_dim),
-        .o = heads_view(&o, 0, heads, c->head_dim),
-        .scale = 1.0f / sqrtf((float)c->head_dim),
+        .span = where.keys == TOKENS_IMAGE ? call->image : call->span,
+        .q = grids(dit, x->q),
+        .k = grids(dit, x->k),
+        .v = grids(dit, x->v),
+        .o = grids(dit, x->o),
+        .scale = 1.0f / sqrtf((float)dit->config->head_dim),
         .queue = call->queue,
     };
-    TRY(call->hooks->attend(call->hooks->attend_self, &attn));
-    return call->hooks->row_linear(call->hooks->row_linear_self, y, &o, &block->out_w, call->queue);
+    return call->hooks->attend(call->hooks->attend_self, &attn);
 }
 
-/* h += cross-attention of h on the lanes' text, projected, with bias. The text is on every rank: no
- * hook. */
-static enum status cross_attention(struct dit *dit, const struct dit_call *call, int l,
-                                   struct tensor *h)
+enum status dit_mlp_rows(struct dit *dit, const struct dit_call *call,
+                         const struct dit_stream *stream, const struct tensor *a, struct tensor *y)
 {
-    const struct dit_config *c = dit->config;
-    const struct dit_block *block = &dit->block[l];
-    int64_t C = dit_channels(c);
-    struct tensor q = dit_view(dit, &dit->scratch_a, h->dim[1], C);
-    struct tensor o = dit_view(dit, &dit->scratch_wide, h->dim[1], C);
-    struct tensor kv = tensor_at(&dit->text_kv, l);
-    TRY(op_linear(call->queue, &q, h, &block->cross_q_w, c->attn_bias ? &block->cross_q_b : NULL,
-                  ACT_NONE));
-    struct tensor q_heads = heads_view(&q, 0, c->heads, c->head_dim);
-    struct tensor k_heads = heads_view(&kv, 0, c->heads, c->head_dim);
-    struct tensor v_heads = heads_view(&kv, C, c->heads, c->head_dim);
-    struct tensor o_heads = heads_view(&o, 0, c->heads, c->head_dim);
-    TRY(op_attention(call->queue, &o_heads, NULL, &q_heads, &k_heads, &v_heads, dit->text_count,
-                     1.0f / sqrtf((float)c->head_dim)));
-    return op_linear_add(call->queue, h, &o, &block->cross_out_w, &block->cross_out_b);
+    int64_t width = dit->config->mlp / dit->shard.parts;
+    struct tensor f = dit_view(dit, &dit->scratch_wide, 0, a->dim[1], width);
+    TRY(op_linear(call->queue, &f, a, &stream->fc1.w, &stream->fc1.b, ACT_GELU_TANH));
+    return call->hooks->row_linear(call->hooks->row_linear_self, y, &f, &stream->fc2.w,
+                                   call->queue);
 }
 
-/* y := the MLP of the normed rows in scratch_a, without the second bias. */
-static enum status mlp(struct dit *dit, const struct dit_call *call, int l, int64_t rows,
-                       struct tensor *y)
+/* ---- from block to block ---- */
+
+/* Where the output of block `producer` (global) lies for the block that takes it. */
+static struct tensor skip_place(const struct dit *dit, const struct dit_call *call, int producer,
+                                const struct tensor *h)
 {
-    const struct dit_block *block = &dit->block[l];
-    struct tensor a = dit_view(dit, &dit->scratch_a, rows, dit_channels(dit->config));
-    struct tensor f = dit_view(dit, &dit->scratch_wide, rows, dit->config->mlp / dit->shard.parts);
-    TRY(op_linear(call->queue, &f, &a, &block->fc1_w, &block->fc1_b, ACT_GELU_TANH));
-    return call->hooks->row_linear(call->hooks->row_linear_self, y, &f, &block->fc2_w, call->queue);
+    bool given = call->skips && call->skips[producer].data;
+    BUG_ON(!given && producer < dit->shard.layer_begin, "nobody brings the output of block %d",
+           producer);
+    struct tensor place =
+        given ? call->skips[producer] : dit->block[producer - dit->shard.layer_begin].skip_out;
+    return tensor_of(place.data, place.dev, place.dtype, 3, h->dim);
 }
 
-/* What the rows are normed for: the attention or the MLP of the shard's layer l. */
-struct norm_for {
-    int l;
-    int shift; /* part of its modulation; the scale is the next */
-    float eps;
-};
-
-/* scratch_a := the rows normed and modulated for what follows. */
-static enum status norm(struct dit *dit, const struct dit_call *call, const struct tensor *h,
-                        struct norm_for next)
+/* h := the skip's linear layer of the rows and the early block's rows side by side, normed. */
+static enum status join_skip(struct dit *dit, const struct dit_call *call,
+                             const struct dit_block *block, struct tensor *h)
 {
-    struct tensor a = dit_view(dit, &dit->scratch_a, h->dim[1], h->dim[2]);
-    struct tensor shift = dit_mod(dit, next.l, next.shift);
-    struct tensor scale = dit_mod(dit, next.l, next.shift + 1);
-    const struct norm n = {.shift = &shift, .scale = &scale, .eps = next.eps};
-    return op_norm(call->queue, &a, h, &n);
+    struct tensor early = skip_place(dit, call, block->layer.skip_from, h);
+    struct tensor both = dit_view(dit, &dit->scratch_wide, 0, h->dim[1], 2 * h->dim[2]);
+    struct norm norm = dit_norm_of(&block->skip_norm);
+    norm.beside = &early;
+    TRY(op_norm(call->queue, &both, h, &norm));
+    return op_linear(call->queue, h, &both, &block->skip.w, &block->skip.b, ACT_NONE);
 }
 
-/* h += gate (y + bias); scratch_a := the rows normed and modulated for what follows. */
-static enum status add_and_norm(struct dit *dit, const struct dit_call *call, struct tensor *h,
-                                const struct tensor *y, const struct tensor *bias,
-                                const struct tensor *gate, struct norm_for next)
+/* h [B, F*N, C] += each frame's position. */
+static enum status add_frames(struct dit *dit, const struct dit_call *call, struct tensor *h)
 {
-    struct tensor a = dit_view(dit, &dit->scratch_a, h->dim[1], h->dim[2]);
-    struct tensor shift = dit_mod(dit, next.l, next.shift);
-    struct tensor scale = dit_mod(dit, next.l, next.shift + 1);
-    const struct norm n = {.shift = &shift, .scale = &scale, .eps = next.eps};
-    return op_gate_add_norm(call->queue, h, y, bias, gate, &a, &n);
-}
-
-/* One block; expects the rows normed for its attention in scratch_a, and leaves them so for the
- * next block. */
-static enum status block_forward(struct dit *dit, const struct dit_call *call, int l,
-                                 struct tensor *h, float attn_eps)
-{
-    const struct dit_config *c = dit->config;
-    const struct dit_block *block = &dit->block[l];
-    struct tensor y = dit_view(dit, &dit->scratch_y, h->dim[1], h->dim[2]);
-    struct tensor attn_gate = dit_mod(dit, l, MOD_ATTN_GATE);
-    struct tensor mlp_gate = dit_mod(dit, l, MOD_MLP_GATE);
-    const struct norm_for mlp_next = {l, MOD_MLP_SHIFT, c->norm_eps};
-
-    TRY(self_attention(dit, call, l, h->dim[1], &y));
-    if (c->cross) {
-        TRY(op_gate_add(call->queue, h, &y, &block->out_b, &attn_gate));
-        TRY(cross_attention(dit, call, l, h));
-        TRY(norm(dit, call, h, mlp_next));
-    } else {
-        TRY(add_and_norm(dit, call, h, &y, &block->out_b, &attn_gate, mlp_next));
+    int frames = dit->extent.frames;
+    for (int64_t b = 0; b < h->dim[0]; b++) {
+        struct tensor lane = tensor_at(h, b);
+        struct tensor places = tensor_split(&lane, 0, frames, h->dim[1] / frames);
+        struct tensor turned = tensor_swap(&places, 0, 1); /* [N, F, C] */
+        TRY(op_add_rows(call->queue, &turned, &dit->frame_positions));
     }
-    TRY(mlp(dit, call, l, h->dim[1], &y));
-    if (l + 1 == dit->layers)
-        return op_gate_add(call->queue, h, &y, &block->fc2_b, &mlp_gate);
-    return add_and_norm(dit, call, h, &y, &block->fc2_b, &mlp_gate,
-                        (struct norm_for){l + 1, MOD_ATTN_SHIFT, attn_eps});
+    return ST_OK;
+}
+
+static enum status norm_stream(struct dit *dit, const struct dit_call *call, const struct tensor *h,
+                               enum token_set set, const struct dit_norm *how)
+{
+    struct tensor all = dit_view(dit, &dit->scratch_a, 0, h->dim[1], h->dim[2]);
+    struct tensor a = dit_rows(dit, call, &all, set);
+    struct tensor rows = dit_rows(dit, call, h, set);
+    struct norm norm = dit_norm_of(how);
+    return rows.dim[1] > 0 ? op_norm(call->queue, &a, &rows, &norm) : ST_OK;
+}
+
+/* What no block before it did: the rows that come in, normed for its attention. */
+static enum status start_block(struct dit *dit, const struct dit_call *call, int l,
+                               struct tensor *h)
+{
+    const struct dit_block *block = &dit->block[l];
+    if (block->layer.skip_from >= 0)
+        TRY(join_skip(dit, call, block, h));
+    if (block->layer.kind == DIT_TEMPORAL && block->layer.index == 0 && dit->frame_positions.data)
+        TRY(add_frames(dit, call, h));
+    if (block->layer.kind != DIT_JOINT)
+        return norm_stream(dit, call, h, TOKENS_ALL, &block->image.attn_norm);
+    TRY(norm_stream(dit, call, h, TOKENS_TEXT, &block->text.attn_norm));
+    return norm_stream(dit, call, h, TOKENS_IMAGE, &block->image.attn_norm);
+}
+
+static enum status block_forward(struct dit *dit, const struct dit_call *call, int l,
+                                 struct tensor *h)
+{
+    static enum status (*const kinds[])(struct dit *, const struct dit_call *, int,
+                                        struct tensor *) = {
+        [DIT_SEQUENTIAL] = dit_block_sequential,
+        [DIT_JOINT] = dit_block_joint,
+        [DIT_PARALLEL] = dit_block_parallel,
+        [DIT_TEMPORAL] = dit_block_temporal,
+    };
+    const struct dit_layer *layer = &dit->block[l].layer;
+    if (dit->block[l].starts)
+        TRY(start_block(dit, call, l, h));
+    TRY(kinds[layer->kind](dit, call, l, h));
+    if (layer->skip_to < 0)
+        return ST_OK;
+    struct tensor place = skip_place(dit, call, dit->shard.layer_begin + l, h);
+    return op_copy(call->queue, &place, h);
 }
 
 enum status dit_blocks(struct dit *dit, const struct dit_call *call, struct tensor *h)
 {
-    if (dit->layers == 0)
-        return ST_OK;
-    /* diffusers' AdaLayerNormZero fixes its own epsilon; adaLN-single uses the configured one */
-    float attn_eps = dit->config->modulation == DIT_ADALN_ZERO ? 1e-6f : dit->config->norm_eps;
-    TRY(norm(dit, call, h, (struct norm_for){0, MOD_ATTN_SHIFT, attn_eps}));
+    int64_t dim[3] = {dit->extent.lanes, dit_rows_of(dit, call, TOKENS_ALL), h->dim[2]};
+    struct tensor lanes = tensor_reshape(h, 3, dim);
     for (int l = 0; l < dit->layers; l++) {
         trace_set_layer(dit->shard.layer_begin + l);
-        TRY(block_forward(dit, call, l, h, attn_eps));
+        TRY(block_forward(dit, call, l, &lanes));
     }
     trace_set_layer(-1);
     return ST_OK;

@@ -1,7 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a DiT is told besides the latent: timestep, label, micro-conditions, text. Not the blocks
- * that use it. */
+/* What a DiT is told besides latent and text rows: timestep, label, micro-conditions, pooled text,
+ * guidance; and the modulations made of it. Not the blocks that use them. */
 #include "models/dit_internal.h"
+
+#include "models/dit_names.h"
+
+/* ---- which vectors a block's modulation has ---- */
+
+int dit_modulation_parts(const struct dit *dit, int l, enum token_set stream)
+{
+    const struct dit_layer *layer = &dit->block[l].layer;
+    bool text = stream == TOKENS_TEXT;
+    if (text && layer->kind != DIT_JOINT)
+        return 0;
+    if (dit->config->modulation == DIT_ADALN_SHIFT)
+        return 1;
+    if (layer->kind == DIT_PARALLEL)
+        return 3;
+    if (text)
+        return layer->text_out ? 6 : 2;
+    return layer->dual ? 9 : 6;
+}
+
+int64_t dit_modulation_rows(const struct dit *dit)
+{
+    int64_t parts = dit->shard.head ? 2 : 0;
+    for (int l = 0; l < dit->layers; l++)
+        parts +=
+            dit_modulation_parts(dit, l, TOKENS_IMAGE) + dit_modulation_parts(dit, l, TOKENS_TEXT);
+    return parts * dit_channels(dit->config);
+}
+
+/* ---- memory ---- */
 
 static enum status alloc3(struct arena *arena, enum dtype dtype, int64_t a, int64_t b, int64_t c,
                           struct tensor *out)
@@ -10,75 +40,151 @@ static enum status alloc3(struct arena *arena, enum dtype dtype, int64_t a, int6
     return arena_tensor(arena, dtype, 3, dim, out);
 }
 
-static enum status alloc2(struct arena *arena, enum dtype dtype, int64_t a, int64_t b,
-                          struct tensor *out)
+static enum status alloc2(struct arena *arena, int64_t a, int64_t b, struct tensor *out)
 {
     int64_t dim[2] = {a, b};
-    return arena_tensor(arena, dtype, 2, dim, out);
+    return arena_tensor(arena, DTYPE_F32, 2, dim, out);
 }
 
-static enum status text_init(struct dit *dit, struct arena *arena)
+static bool is_projected(const struct dit *dit)
+{
+    enum dit_modulation kind = dit->config->modulation;
+    return kind == DIT_ADALN_SHARED || kind == DIT_ADALN_SHIFT;
+}
+
+static enum status modulation_init(struct dit *dit, struct arena *arena)
+{
+    int64_t B = dit->extent.lanes;
+    int64_t C = dit_channels(dit->config);
+    if (is_projected(dit))
+        return alloc2(arena, B, dit_modulation_rows(dit), &dit->mod);
+    TRY(alloc2(arena, B, 6 * C, &dit->single));
+    TRY(alloc3(arena, DTYPE_F32, dit->layers, B, 6 * C, &dit->mod));
+    return dit->shard.head ? alloc3(arena, DTYPE_F32, 2, B, C, &dit->head_mod) : ST_OK;
+}
+
+static enum status conditions_init(struct dit *dit, struct arena *arena)
 {
     const struct dit_config *c = dit->config;
     int64_t B = dit->extent.lanes;
-    int64_t T = dit->extent.text_tokens;
     int64_t C = dit_channels(c);
-    enum dtype dtype = dit->extent.dtype;
-    int64_t kv[4] = {dit->layers, B, T, 2 * C};
-    TRY(alloc3(arena, dtype, B, T, c->text_dim, &dit->text_in));
-    TRY(alloc3(arena, dtype, B, T, C, &dit->text_mid));
-    TRY(alloc3(arena, dtype, B, T, C, &dit->text_out));
-    TRY(arena_tensor(arena, dtype, 4, kv, &dit->text_kv));
-    return arena_host(arena, sizeof(int) * (size_t)B, (void **)&dit->text_count);
+    if (c->micro) {
+        TRY(alloc2(arena, 2 * B, C / 3, &dit->micro1));
+        TRY(alloc2(arena, 2 * B, C / 3, &dit->micro2));
+    }
+    if (c->pooled_dim > 0) {
+        TRY(alloc2(arena, B, c->pooled_dim, &dit->pooled_in));
+        TRY(alloc2(arena, B, c->text2_dim > 0 ? 4 * C : C, &dit->pooled_mid));
+    }
+    return arena_host(arena, sizeof(float) * (size_t)B * 4, (void **)&dit->host);
+}
+
+/* ---- the blocks' views of the step's modulation ---- */
+
+/* Vector `part` of [B, parts*C] columns from `column` on. */
+static struct tensor vector_of(const struct dit *dit, const struct tensor *mod, int64_t column,
+                               int part)
+{
+    int64_t C = dit_channels(dit->config);
+    return tensor_slice(mod, 1, column + part * C, C);
+}
+
+/* In the order in which checkpoints have them. */
+static void set_stream(const struct dit *dit, const struct tensor *mod, int64_t column, int parts,
+                       struct dit_stream *s)
+{
+    bool last_text = parts == 2;
+    s->attn_norm.shift = vector_of(dit, mod, column, last_text ? 1 : 0);
+    if (parts > 1)
+        s->attn_norm.scale = vector_of(dit, mod, column, last_text ? 0 : 1);
+    if (parts > 2)
+        s->attn_gate = vector_of(dit, mod, column, 2);
+    if (parts < 6)
+        return;
+    s->mlp_norm.shift = vector_of(dit, mod, column, 3);
+    s->mlp_norm.scale = vector_of(dit, mod, column, 4);
+    s->mlp_gate = vector_of(dit, mod, column, 5);
+}
+
+static void set_block(struct dit *dit, int l, const struct tensor *mod, int64_t *column)
+{
+    const struct dit_config *c = dit->config;
+    struct dit_block *b = &dit->block[l];
+    int image = dit_modulation_parts(dit, l, TOKENS_IMAGE);
+    int text = dit_modulation_parts(dit, l, TOKENS_TEXT);
+    /* diffusers' norm before attention fixes its own epsilon but with adaLN-single */
+    float eps = c->modulation == DIT_ADALN_SINGLE ? c->norm_eps : 1e-6f;
+    b->image.attn_norm.eps = b->text.attn_norm.eps = b->second_norm.eps = eps;
+    b->image.mlp_norm.eps = b->text.mlp_norm.eps = c->norm_eps;
+    set_stream(dit, mod, *column, image, &b->image);
+    if (b->layer.dual) {
+        b->second_norm.shift = vector_of(dit, mod, *column, 6);
+        b->second_norm.scale = vector_of(dit, mod, *column, 7);
+        b->second_gate = vector_of(dit, mod, *column, 8);
+    }
+    *column += image * (int64_t)dit_channels(c);
+    if (text > 0)
+        set_stream(dit, mod, *column, text, &b->text);
+    *column += text * (int64_t)dit_channels(c);
+}
+
+static void set_views(struct dit *dit)
+{
+    int64_t C = dit_channels(dit->config);
+    int64_t column = 0;
+    int first = dit_names_of(dit->config->naming)->head_scale_first ? 1 : 0; /* where shift is */
+    for (int l = 0; l < dit->layers; l++) {
+        struct tensor layer = is_projected(dit) ? dit->mod : tensor_at(&dit->mod, l);
+        column = is_projected(dit) ? column : 0;
+        set_block(dit, l, &layer, &column);
+    }
+    if (!dit->shard.head)
+        return;
+    if (dit->config->modulation == DIT_ADALN_SINGLE) {
+        dit->head_norm.shift = tensor_at(&dit->head_mod, 0);
+        dit->head_norm.scale = tensor_at(&dit->head_mod, 1);
+        return;
+    }
+    int64_t dim[2] = {dit->extent.lanes, 2 * C};
+    struct tensor both = is_projected(dit) ? tensor_slice(&dit->mod, 1, column, 2 * C)
+                                           : tensor_reshape(&dit->head_mod, 2, dim);
+    dit->head_norm.shift = vector_of(dit, &both, 0, first);
+    dit->head_norm.scale = vector_of(dit, &both, 0, 1 - first);
 }
 
 enum status dit_cond_init(struct dit *dit, struct arena *arena)
 {
-    const struct dit_config *c = dit->config;
     int64_t B = dit->extent.lanes;
-    int64_t C = dit_channels(c);
+    int64_t C = dit_channels(dit->config);
     TRY(alloc3(arena, DTYPE_F32, dit->modulators, B, C, &dit->fixed));
-    TRY(alloc2(arena, DTYPE_F32, 2 * B, DIT_TIME_FEATURES, &dit->time_f));
-    TRY(alloc2(arena, DTYPE_F32, B, C, &dit->emb1));
-    TRY(alloc2(arena, DTYPE_F32, B, C, &dit->emb));
-    TRY(alloc2(arena, DTYPE_F32, B, C, &dit->emb_act));
-    TRY(alloc2(arena, DTYPE_F32, B, MOD_PARTS * C, &dit->single));
-    TRY(alloc3(arena, DTYPE_F32, dit->layers, B, MOD_PARTS * C, &dit->mod));
-    if (dit->shard.head)
-        TRY(alloc3(arena, DTYPE_F32, 2, B, C, &dit->head_mod));
-    if (c->micro) {
-        TRY(alloc2(arena, DTYPE_F32, 2 * B, C / 3, &dit->micro1));
-        TRY(alloc2(arena, DTYPE_F32, 2 * B, C / 3, &dit->micro2));
-        TRY(arena_host(arena, sizeof(float) * (size_t)B * 3, (void **)&dit->micro_host));
-    }
-    if (c->text_dim > 0 && dit->layers > 0)
-        TRY(text_init(dit, arena));
+    TRY(alloc2(arena, 2 * B, DIT_TIME_FEATURES, &dit->time_f));
+    TRY(alloc2(arena, B, C, &dit->emb1));
+    TRY(alloc2(arena, B, C, &dit->emb));
+    TRY(alloc2(arena, B, C, &dit->emb_act));
+    TRY(conditions_init(dit, arena));
+    TRY(modulation_init(dit, arena));
+    set_views(dit);
     return ST_OK;
 }
 
-struct tensor dit_mod(const struct dit *dit, int l, int which)
+/* ---- once a loop ---- */
+
+enum status dit_mlp_forward(struct queue *q, const struct dit_mlp *mlp, enum act act,
+                            const struct tensor *x, struct tensor *mid, struct tensor *out)
 {
-    int64_t C = dit_channels(dit->config);
-    struct tensor layer = tensor_at(&dit->mod, l);
-    return tensor_slice(&layer, 1, which * C, C);
+    TRY(op_linear(q, mid, x, &mlp->in.w, &mlp->in.b, act));
+    return op_linear(q, out, mid, &mlp->out.w, &mlp->out.b, ACT_NONE);
 }
 
-struct tensor dit_head_mod(const struct dit *dit, int which)
+/* features [count, 256] := those of `values` on the host. staged: room for them on the device. */
+static enum status number_features(struct dit *dit, float *values, int64_t count, void *staged,
+                                   struct queue *q, struct tensor *features)
 {
-    if (dit->config->modulation == DIT_ADALN_SINGLE)
-        return tensor_at(&dit->head_mod, which);
-    int64_t C = dit_channels(dit->config);
-    int64_t dim[2] = {dit->extent.lanes, 2 * C};
-    struct tensor both = tensor_reshape(&dit->head_mod, 2, dim);
-    return tensor_slice(&both, 1, which * C, C);
-}
-
-/* out [n, cols] := silu(x w1^T + b1) w2^T + b2; mid: scratch of the hidden rows. */
-static enum status mlp_silu(struct queue *q, const struct dit_mlp *mlp, const struct tensor *x,
-                            struct tensor *mid, struct tensor *out)
-{
-    TRY(op_linear(q, mid, x, &mlp->w1, &mlp->b1, ACT_SILU));
-    return op_linear(q, out, mid, &mlp->w2, &mlp->b2, ACT_NONE);
+    struct tensor host = tensor_of(values, NULL, DTYPE_F32, 1, &count);
+    struct tensor at = tensor_of(staged, dit->time_f.dev, DTYPE_F32, 1, &count);
+    *features = tensor_slice(&dit->time_f, 0, 0, count);
+    TRY(op_copy(q, &at, &host));
+    return op_timestep(q, features, &at, dit->config->freq_shift);
 }
 
 /* `values` (n of them per lane, lane-major) through sinusoids and an embedder, into columns of
@@ -88,17 +194,13 @@ static enum status micro_condition(struct dit *dit, const struct dit_mlp *mlp, f
 {
     int64_t B = dit->extent.lanes;
     int64_t third = dit_channels(dit->config) / 3;
-    int64_t count = B * n;
-    struct tensor host = tensor_of(values, NULL, DTYPE_F32, 1, &count);
-    struct tensor features = tensor_slice(&dit->time_f, 0, 0, count);
-    struct tensor mid = tensor_slice(&dit->micro1, 0, 0, count);
-    struct tensor out = tensor_slice(&dit->micro2, 0, 0, count);
+    struct tensor mid = tensor_slice(&dit->micro1, 0, 0, B * n);
+    struct tensor out = tensor_slice(&dit->micro2, 0, 0, B * n);
+    struct tensor features;
     /* the first column of `out`'s memory is free until the embedder runs: the values pass through
      * it */
-    struct tensor staged = tensor_of(out.data, out.dev, DTYPE_F32, 1, &count);
-    TRY(op_copy(q, &staged, &host));
-    TRY(op_timestep(q, &features, &staged, dit->config->freq_shift));
-    TRY(mlp_silu(q, mlp, &features, &mid, &out));
+    TRY(number_features(dit, values, B * n, out.data, q, &features));
+    TRY(dit_mlp_forward(q, mlp, ACT_SILU, &features, &mid, &out));
     struct tensor fixed = tensor_at(&dit->fixed, 0);
     struct tensor columns = tensor_slice(&fixed, 1, column, n * third);
     int64_t dim[2] = {B, n * third};
@@ -112,7 +214,7 @@ static enum status set_micro(struct dit *dit, const struct prompt *prompt, const
                              struct queue *q)
 {
     int B = dit->extent.lanes;
-    float *resolution = dit->micro_host;
+    float *resolution = dit->host;
     float *aspect = resolution + (size_t)B * 2;
     for (int b = 0; b < B; b++) {
         resolution[2 * b] = prompt->resolution[2 * row[b]];
@@ -139,52 +241,63 @@ static enum status set_labels(struct dit *dit, const struct prompt *prompt, cons
     return ST_OK;
 }
 
-/* The text is the same in every step, so its projection and every layer's keys and values are made
- * once per loop. */
-static enum status set_text(struct dit *dit, const struct prompt *prompt, const int *row,
-                            struct queue *q)
+/* fixed[0] := the pooled text through its embedder. */
+static enum status set_pooled(struct dit *dit, const struct prompt *prompt, const int *row,
+                              struct queue *q)
 {
-    int64_t dim[2] = {dit->extent.text_tokens, dit->config->text_dim};
-    BUG_ON(prompt->text_tokens != dit->extent.text_tokens ||
-               prompt->text_dim != dit->config->text_dim,
-           "prompt [%d, %d] for a model opened with [%d, %d]", prompt->text_tokens,
-           prompt->text_dim, dit->extent.text_tokens, dit->config->text_dim);
-    for (int b = 0; b < dit->extent.lanes; b++) {
-        struct tensor host =
-            tensor_of(prompt->text + row[b] * dim[0] * dim[1], NULL, DTYPE_F32, 2, dim);
-        struct tensor lane = tensor_at(&dit->text_in, b);
+    int64_t P = dit->config->pooled_dim;
+    struct tensor fixed = tensor_at(&dit->fixed, 0);
+    struct tensor in = dit->pooled_in;
+    if (dit->config->text2_dim > 0) {
+        TRY(dit_pool_text(dit, prompt, row, q));
+        in = dit->pool.pooled;
+    }
+    for (int b = 0; b < dit->extent.lanes && dit->config->text2_dim == 0; b++) {
+        struct tensor lane = tensor_at(&in, b);
+        struct tensor host = tensor_of(prompt->pooled + row[b] * P, NULL, DTYPE_F32, 1, &P);
         TRY(op_copy(q, &lane, &host));
-        dit->text_count[b] = prompt->text_count[row[b]];
     }
-    TRY(op_linear(q, &dit->text_mid, &dit->text_in, &dit->text.w1, &dit->text.b1, ACT_GELU_TANH));
-    TRY(op_linear(q, &dit->text_out, &dit->text_mid, &dit->text.w2, &dit->text.b2, ACT_NONE));
-    for (int l = 0; l < dit->layers; l++) {
-        const struct dit_block *block = &dit->block[l];
-        struct tensor kv = tensor_at(&dit->text_kv, l);
-        TRY(op_linear(q, &kv, &dit->text_out, &block->cross_kv_w,
-                      dit->config->attn_bias ? &block->cross_kv_b : NULL, ACT_NONE));
-    }
-    return ST_OK;
+    return dit_mlp_forward(q, &dit->pooled, ACT_SILU, &in, &dit->pooled_mid, &fixed);
+}
+
+/* fixed[0] += the guidance through its embedder; its unit is that of timesteps. */
+static enum status add_guidance(struct dit *dit, const struct prompt *prompt, const int *row,
+                                struct queue *q)
+{
+    int B = dit->extent.lanes;
+    struct tensor features;
+    struct tensor fixed = tensor_at(&dit->fixed, 0);
+    for (int b = 0; b < B; b++)
+        dit->host[b] = 1000 * prompt->guidance[row[b]];
+    TRY(number_features(dit, dit->host, B, dit->emb.data, q, &features));
+    TRY(dit_mlp_forward(q, &dit->guidance, ACT_SILU, &features, &dit->emb1, &dit->emb));
+    return op_add(q, &fixed, &dit->emb);
 }
 
 enum status dit_set_prompt(struct dit *dit, const struct prompt *prompt, const int *row,
                            struct queue *q)
 {
-    if (dit->config->classes > 0)
+    const struct dit_config *c = dit->config;
+    if (c->classes > 0)
         TRY(set_labels(dit, prompt, row, q));
-    if (dit->config->micro)
+    if (c->micro)
         TRY(set_micro(dit, prompt, row, q));
-    if (dit->config->text_dim > 0 && dit->layers > 0)
-        TRY(set_text(dit, prompt, row, q));
-    return ST_OK;
+    if (c->pooled_dim > 0)
+        TRY(set_pooled(dit, prompt, row, q));
+    if (c->guidance_in)
+        TRY(add_guidance(dit, prompt, row, q));
+    return dit_set_text(dit, prompt, row, q);
 }
+
+/* ---- once a step ---- */
 
 /* emb [B, C] := the time embedding of modulator m, plus what is fixed in a loop. Needs time_f. */
 static enum status embed_time(struct dit *dit, int m, struct queue *q)
 {
+    const struct dit_config *c = dit->config;
     struct tensor features = tensor_slice(&dit->time_f, 0, 0, dit->extent.lanes);
-    TRY(mlp_silu(q, &dit->modulator[m].time, &features, &dit->emb1, &dit->emb));
-    if (dit->config->classes == 0 && !dit->config->micro)
+    TRY(dit_mlp_forward(q, &dit->modulator[m].time, ACT_SILU, &features, &dit->emb1, &dit->emb));
+    if (c->classes == 0 && !c->micro && c->pooled_dim == 0)
         return ST_OK;
     struct tensor fixed = tensor_at(&dit->fixed, m);
     return op_add(q, &dit->emb, &fixed);
@@ -192,11 +305,10 @@ static enum status embed_time(struct dit *dit, int m, struct queue *q)
 
 static enum status condition_single(struct dit *dit, struct queue *q)
 {
-    const struct dit_modulator *m = &dit->modulator[0];
-    TRY(embed_time(dit, 0, q));
+    const struct dit_linear *linear = &dit->modulator[0].linear;
     if (dit->layers > 0) {
         TRY(op_activate(q, &dit->emb_act, &dit->emb, ACT_SILU));
-        TRY(op_linear(q, &dit->single, &dit->emb_act, &m->w, &m->b, ACT_NONE));
+        TRY(op_linear(q, &dit->single, &dit->emb_act, &linear->w, &linear->b, ACT_NONE));
         TRY(op_add_outer(q, &dit->mod, &dit->table, &dit->single));
     }
     return dit->shard.head ? op_add_outer(q, &dit->head_mod, &dit->head_table, &dit->emb) : ST_OK;
@@ -208,15 +320,11 @@ static enum status condition_zero(struct dit *dit, struct queue *q)
         TRY(embed_time(dit, m, q));
         TRY(op_activate(q, &dit->emb_act, &dit->emb, ACT_SILU));
         bool of_head = m == dit->layers;
-        if (of_head) {
-            int64_t dim[2] = {dit->extent.lanes, 2 * (int64_t)dit_channels(dit->config)};
-            struct tensor out = tensor_reshape(&dit->head_mod, 2, dim);
-            TRY(op_linear(q, &out, &dit->emb_act, &dit->head_mod_w, &dit->head_mod_b, ACT_NONE));
-        } else {
-            struct tensor out = tensor_at(&dit->mod, m);
-            TRY(op_linear(q, &out, &dit->emb_act, &dit->modulator[m].w, &dit->modulator[m].b,
-                          ACT_NONE));
-        }
+        const struct dit_linear *linear = of_head ? &dit->head_project : &dit->modulator[m].linear;
+        int64_t dim[2] = {dit->extent.lanes, linear->w.dim[0]};
+        struct tensor out =
+            of_head ? tensor_reshape(&dit->head_mod, 2, dim) : tensor_at(&dit->mod, m);
+        TRY(op_linear(q, &out, &dit->emb_act, &linear->w, &linear->b, ACT_NONE));
     }
     return ST_OK;
 }
@@ -225,6 +333,11 @@ enum status dit_condition(struct dit *dit, const struct tensor *timestep, struct
 {
     struct tensor features = tensor_slice(&dit->time_f, 0, 0, dit->extent.lanes);
     TRY(op_timestep(q, &features, timestep, dit->config->freq_shift));
-    return dit->config->modulation == DIT_ADALN_SINGLE ? condition_single(dit, q)
-                                                       : condition_zero(dit, q);
+    if (dit->config->modulation == DIT_ADALN_ZERO)
+        return condition_zero(dit, q);
+    TRY(embed_time(dit, 0, q));
+    if (dit->config->modulation == DIT_ADALN_SINGLE)
+        return condition_single(dit, q);
+    TRY(op_activate(q, &dit->emb_act, &dit->emb, ACT_SILU));
+    return op_linear(q, &dit->mod, &dit->emb_act, &dit->project.w, &dit->project.b, ACT_NONE);
 }

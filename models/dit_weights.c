@@ -1,319 +1,265 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which parameter of a checkpoint goes where in a shard of the DiT: diffusers' names and shapes,
- * not file formats. */
-#include "models/dit_internal.h"
+/* Which parameter of a checkpoint goes where in a shard of the DiT: shapes and shares, by the names
+ * of dit_names.h. Not file formats. */
+#include "models/dit_load.h"
+#include "models/dit_names.h"
+#include "models/dit_position.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Names that a model asks for, while nothing is loaded. */
-struct names {
-    int n;
-    int room;
-    char (*name)[128];
-};
-
-struct loader {
-    struct weights *weights;
-    struct queue *q;
-    struct arena *arena;
-    enum dtype dtype;    /* of the tensors allocated next */
-    struct names *names; /* not NULL: only collects names */
-};
-
-static enum status collect(struct names *names, const char *name)
-{
-    if (names->n == names->room) {
-        int room = names->room ? 2 * names->room : 256;
-        void *more = realloc(names->name, (size_t)room * sizeof *names->name);
-        if (!more)
-            return fail(ST_OOM, "names of %d parameters: no host memory", room);
-        names->name = more;
-        names->room = room;
-    }
-    snprintf(names->name[names->n++], sizeof *names->name, "%s", name);
-    return ST_OK;
-}
-
-/* Allocates [rows, cols], or [cols] when rows is 0. */
-static enum status load_alloc(struct loader *ld, int64_t rows, int64_t cols, struct tensor *out)
-{
-    int64_t dim[2] = {rows, cols};
-    if (rows == 0)
-        return arena_tensor(ld->arena, ld->dtype, 1, &cols, out);
-    return arena_tensor(ld->arena, ld->dtype, 2, dim, out);
-}
-
-/* dst := rows and columns of parameter `name` of shape [rows, cols] (rows 0: a vector). */
-static enum status load_slice(struct loader *ld, struct tensor dst, const char *name, int64_t rows,
-                              int64_t cols, struct weights_slice slice)
-{
-    if (ld->names)
-        return collect(ld->names, name);
-    if (arena_measuring(ld->arena))
-        return ST_OK;
-    int64_t shape[2] = {rows, cols};
-    return weights_fill(ld->weights, name, rows ? 2 : 1, rows ? shape : &cols, &slice, ld->q, &dst);
-}
-
-static enum status load_matrix(struct loader *ld, const char *name, int64_t rows, int64_t cols,
-                               struct tensor *out)
-{
-    struct weights_slice whole = {0, rows, 0, cols};
-    TRY(load_alloc(ld, rows, cols, out));
-    return load_slice(ld, *out, name, rows, cols, whole);
-}
-
-static enum status load_vector(struct loader *ld, const char *name, int64_t count,
-                               struct tensor *out)
-{
-    struct weights_slice whole = {0, 1, 0, count};
-    TRY(load_alloc(ld, 0, count, out));
-    return load_slice(ld, *out, name, 0, count, whole);
-}
-
-/* "<prefix>.weight" [rows, cols] and, where b is given, "<prefix>.bias" [rows]. */
-static enum status load_linear(struct loader *ld, const char *prefix, int64_t rows, int64_t cols,
-                               struct tensor *w, struct tensor *b)
-{
-    char name[256];
-    snprintf(name, sizeof name, "%s.weight", prefix);
-    TRY(load_matrix(ld, name, rows, cols, w));
-    if (!b)
-        return ST_OK;
-    snprintf(name, sizeof name, "%s.bias", prefix);
-    return load_vector(ld, name, rows, b);
-}
-
-/* Rows of a linear layer, and the first row of ours that they become. */
-struct row_part {
-    int64_t begin, count, at;
-};
-
-static enum status load_rows(struct loader *ld, const char *prefix, int64_t rows, int64_t cols,
-                             struct row_part part, struct tensor *w, struct tensor *b)
-{
-    char name[256];
-    snprintf(name, sizeof name, "%s.weight", prefix);
-    struct weights_slice slice = {part.begin, part.count, 0, cols};
-    TRY(load_slice(ld, tensor_slice(w, 0, part.at, part.count), name, rows, cols, slice));
-    if (!b)
-        return ST_OK;
-    snprintf(name, sizeof name, "%s.bias", prefix);
-    struct weights_slice of_bias = {0, 1, part.begin, part.count};
-    return load_slice(ld, tensor_slice(b, 0, part.at, part.count), name, 0, rows, of_bias);
-}
-
-/* The columns [begin, begin+count) of a linear layer, with its whole bias. */
-static enum status load_columns(struct loader *ld, const char *prefix, int64_t rows, int64_t cols,
-                                int64_t begin, int64_t count, struct tensor *w, struct tensor *b)
-{
-    char name[256];
-    snprintf(name, sizeof name, "%s.weight", prefix);
-    struct weights_slice slice = {0, rows, begin, count};
-    TRY(load_alloc(ld, rows, count, w));
-    TRY(load_slice(ld, *w, name, rows, cols, slice));
-    snprintf(name, sizeof name, "%s.bias", prefix);
-    return load_vector(ld, name, rows, b);
-}
-
-static enum status load_mlp(struct loader *ld, const char *prefix, int64_t in, int64_t mid,
-                            struct dit_mlp *mlp)
-{
-    char name[256];
-    snprintf(name, sizeof name, "%s.linear_1", prefix);
-    TRY(load_linear(ld, name, mid, in, &mlp->w1, &mlp->b1));
-    snprintf(name, sizeof name, "%s.linear_2", prefix);
-    return load_linear(ld, name, mid, mid, &mlp->w2, &mlp->b2);
-}
-
-/* q, k and v of the shard's heads, one under the other, so that one product makes all three. */
-static enum status load_qkv(struct loader *ld, const struct dit *dit, const char *block,
-                            struct dit_block *b)
-{
-    static const char *const part_name[3] = {"to_q", "to_k", "to_v"};
-    const struct dit_config *c = dit->config;
-    int64_t C = dit_channels(c);
-    int64_t own = C / dit->shard.parts;
-    TRY(load_alloc(ld, 3 * own, C, &b->qkv_w));
-    if (c->attn_bias)
-        TRY(load_alloc(ld, 0, 3 * own, &b->qkv_b));
-    for (int i = 0; i < 3; i++) {
-        char prefix[200];
-        snprintf(prefix, sizeof prefix, "%s.attn1.%s", block, part_name[i]);
-        struct row_part part = {own * dit->shard.part, own, i * own};
-        TRY(load_rows(ld, prefix, C, C, part, &b->qkv_w, c->attn_bias ? &b->qkv_b : NULL));
-    }
-    return ST_OK;
-}
-
-static enum status load_cross(struct loader *ld, const struct dit *dit, const char *block,
-                              struct dit_block *b)
-{
-    int64_t C = dit_channels(dit->config);
-    bool bias = dit->config->attn_bias;
-    char prefix[200];
-    snprintf(prefix, sizeof prefix, "%s.attn2.to_q", block);
-    TRY(load_linear(ld, prefix, C, C, &b->cross_q_w, bias ? &b->cross_q_b : NULL));
-    TRY(load_alloc(ld, 2 * C, C, &b->cross_kv_w));
-    if (bias)
-        TRY(load_alloc(ld, 0, 2 * C, &b->cross_kv_b));
-    for (int i = 0; i < 2; i++) {
-        snprintf(prefix, sizeof prefix, "%s.attn2.%s", block, i ? "to_v" : "to_k");
-        struct row_part all = {0, C, i * C};
-        TRY(load_rows(ld, prefix, C, C, all, &b->cross_kv_w, bias ? &b->cross_kv_b : NULL));
-    }
-    snprintf(prefix, sizeof prefix, "%s.attn2.to_out.0", block);
-    return load_linear(ld, prefix, C, C, &b->cross_out_w, &b->cross_out_b);
-}
-
-static enum status load_block(struct loader *ld, const struct dit *dit, int layer,
-                              struct dit_block *b)
-{
-    const struct dit_config *c = dit->config;
-    int64_t C = dit_channels(c);
-    int64_t own = C / dit->shard.parts;
-    int64_t own_mlp = c->mlp / dit->shard.parts;
-    char block[64];
-    char prefix[200];
-    snprintf(block, sizeof block, "transformer_blocks.%d", layer);
-    TRY(load_qkv(ld, dit, block, b));
-    snprintf(prefix, sizeof prefix, "%s.attn1.to_out.0", block);
-    TRY(load_columns(ld, prefix, C, C, own * dit->shard.part, own, &b->out_w, &b->out_b));
-    if (c->cross)
-        TRY(load_cross(ld, dit, block, b));
-    snprintf(prefix, sizeof prefix, "%s.ff.net.0.proj", block);
-    TRY(load_alloc(ld, own_mlp, C, &b->fc1_w));
-    TRY(load_alloc(ld, 0, own_mlp, &b->fc1_b));
-    struct row_part part = {own_mlp * dit->shard.part, own_mlp, 0};
-    TRY(load_rows(ld, prefix, c->mlp, C, part, &b->fc1_w, &b->fc1_b));
-    snprintf(prefix, sizeof prefix, "%s.ff.net.2", block);
-    return load_columns(ld, prefix, C, c->mlp, own_mlp * dit->shard.part, own_mlp, &b->fc2_w,
-                        &b->fc2_b);
-}
+/* ---- around the blocks ---- */
 
 /* The convolution of the patch embedding is a linear layer over (c, dy, dx), which is how its
  * weight is stored. */
 static enum status load_embed(struct loader *ld, struct dit *dit)
 {
     const struct dit_config *c = dit->config;
+    const char *prefix = dit_names_of(c->naming)->embed;
+    struct load_name weight = load_join(prefix, "weight");
     int64_t C = dit_channels(c);
     int64_t K = dit_features(c, c->in_channels);
     struct weights_slice whole = {0, C, 0, K};
+    int64_t packed[2] = {C, K};
     int64_t shape[4] = {C, c->in_channels, c->patch, c->patch};
-    TRY(load_alloc(ld, C, K, &dit->embed_w));
-    if (ld->names)
-        TRY(collect(ld->names, "pos_embed.proj.weight"));
-    else if (!arena_measuring(ld->arena))
-        TRY(weights_fill(ld->weights, "pos_embed.proj.weight", 4, shape, &whole, ld->q,
-                         &dit->embed_w));
-    return load_vector(ld, "pos_embed.proj.bias", C, &dit->embed_b);
+    TRY(load_room(ld, C, K, true, &dit->embed));
+    TRY(load_shaped(ld, dit->embed.w, weight.text, c->packed ? 2 : 4, c->packed ? packed : shape,
+                    whole));
+    return load_bias(ld, prefix, C, &dit->embed);
 }
 
-/* The checkpoint orders the projection's rows (dy, dx, c); ours are (c, dy, dx), like the latent's
- * tokens, so that the first in_channels are a leading slice and guidance and sampler never permute.
- */
-static enum status load_head(struct loader *ld, struct dit *dit)
+/* A row of the table, made here: where weights are not read from a file. */
+static enum status make_table_row(struct loader *ld, const struct dit *dit, int index,
+                                  const struct tensor *to)
+{
+    int64_t C = dit_channels(dit->config);
+    float *row = malloc((size_t)C * sizeof *row);
+    if (!row)
+        return fail(ST_OOM, "positions: no host memory");
+    dit_position_table_row(dit->config, index, row);
+    struct tensor from = tensor_of(row, NULL, DTYPE_F32, 1, &C);
+    struct tensor at = *to;
+    enum status st = op_copy(ld->q, &at, &from);
+    if (st == ST_OK)
+        st = queue_sync(ld->q);
+    free(row);
+    return st;
+}
+
+/* The image tokens' rows of a table [1, side^2, C] that is a weight. */
+static enum status load_table(struct loader *ld, struct dit *dit)
 {
     const struct dit_config *c = dit->config;
-    const char *prefix = c->modulation == DIT_ADALN_SINGLE ? "proj_out" : "proj_out_2";
+    const char *name = dit_names_of(c->naming)->positions;
     int64_t C = dit_channels(c);
-    int pixels = dit_features(c, 1);
-    int64_t rows = dit_features(c, c->out_channels);
-    TRY(load_alloc(ld, rows, C, &dit->head_w));
-    TRY(load_alloc(ld, 0, rows, &dit->head_b));
-    for (int channel = 0; channel < c->out_channels; channel++)
-        for (int pixel = 0; pixel < pixels; pixel++)
-            TRY(load_rows(ld, prefix, rows, C,
-                          (struct row_part){(int64_t)pixel * c->out_channels + channel, 1,
-                                            (int64_t)channel * pixels + pixel},
-                          &dit->head_w, &dit->head_b));
+    int64_t shape[3] = {1, (int64_t)c->table_side * c->table_side, C};
+    int rows = dit->extent.height / c->patch;
+    int columns = dit->extent.width / c->patch;
+    int top;
+    int left;
+    int at = 0;
+    struct loader exact = *ld;
+    exact.dtype = DTYPE_F32;
+    if (ld->names)
+        return load_nothing(ld, name);
+    TRY(dit_position_crop(c, rows, columns, &top, &left));
+    TRY(load_alloc(&exact, span_count(&dit->image), C, &dit->positions));
+    for (int r = 0; r < dit->image.n && !arena_measuring(ld->arena); r++)
+        for (int t = 0; t < dit->image.run[r].count; t++, at++) {
+            int token = dit->image.run[r].begin + t;
+            int index = (top + token / columns) * c->table_side + left + token % columns;
+            struct tensor to = tensor_at(&dit->positions, at);
+            struct weights_slice slice = {0, 1, index * C, C};
+            if (weights_name_at(ld->weights, 0))
+                TRY(load_shaped(&exact, to, name, 3, shape, slice));
+            else
+                TRY(make_table_row(&exact, dit, index, &to));
+        }
     return ST_OK;
 }
 
-static enum status load_modulator(struct loader *ld, const struct dit_config *c, const char *prefix,
-                                  bool projection, struct dit_modulator *m)
+/* A checkpoint orders the projection's rows (dy, dx, c), but where patches are packed; ours are (c,
+ * dy, dx), like the latent's tokens, so that the first in_channels are a leading slice and guidance
+ * and sampler never permute. */
+static enum status load_head(struct loader *ld, struct dit *dit)
 {
+    const struct dit_config *c = dit->config;
+    const char *prefix = dit_names_of(c->naming)->head;
     int64_t C = dit_channels(c);
-    char name[200];
-    snprintf(name, sizeof name, "%s.emb.timestep_embedder", prefix);
-    TRY(load_mlp(ld, name, DIT_TIME_FEATURES, C, &m->time));
-    if (c->classes > 0) {
-        snprintf(name, sizeof name, "%s.emb.class_embedder.embedding_table.weight", prefix);
-        TRY(load_matrix(ld, name, c->classes + 1, C, &m->labels));
-    }
-    if (!projection)
+    int pixels = dit_features(c, 1);
+    int64_t rows = dit_features(c, c->out_channels);
+    dit->head_norm.eps = 1e-6f;
+    if (c->packed)
+        return load_linear(ld, prefix, rows, C, true, &dit->head);
+    TRY(load_room(ld, rows, C, true, &dit->head));
+    for (int channel = 0; channel < c->out_channels; channel++)
+        for (int pixel = 0; pixel < pixels; pixel++)
+            TRY(load_rows(ld, prefix, rows, C,
+                          (struct load_part){(int64_t)pixel * c->out_channels + channel, 1,
+                                             (int64_t)channel * pixels + pixel},
+                          &dit->head));
+    return ST_OK;
+}
+
+static enum status load_text(struct loader *ld, struct dit *dit)
+{
+    const struct dit_config *c = dit->config;
+    const struct dit_names *n = dit_names_of(c->naming);
+    int64_t wide = 4 * (int64_t)c->text2_dim;
+    if (c->joint)
+        return dit->shard.embed
+                   ? load_linear(ld, n->text, dit_channels(c), c->text_dim, true, &dit->text)
+                   : ST_OK;
+    if (c->text_dim == 0 || dit->layers == 0)
         return ST_OK;
-    snprintf(name, sizeof name, "%s.linear", prefix);
-    return load_linear(ld, name, MOD_PARTS * C, C, &m->w, &m->b);
+    if (c->text2_dim == 0)
+        return load_mlp(ld, n->text_mlp, c->text_dim, dit_channels(c), dit_channels(c),
+                        &dit->text_mlp);
+    TRY(load_mlp(ld, n->text2_mlp, c->text2_dim, wide, c->text_dim, &dit->text2_mlp));
+    return load_matrix(ld, n->text_padding, c->text_tokens + c->text2_tokens, c->text_dim,
+                       &dit->text_padding);
+}
+
+/* ---- conditioning, fp32 ---- */
+
+static enum status load_pool(struct loader *ld, struct dit *dit)
+{
+    const struct dit_config *c = dit->config;
+    const struct dit_names *n = dit_names_of(c->naming);
+    struct dit_pool *pool = &dit->pool;
+    int64_t D2 = c->text2_dim;
+    TRY(load_matrix(ld, n->pool_positions, c->text2_tokens + 1, D2, &pool->positions));
+    TRY(load_linear(ld, n->pool_q, D2, D2, true, &pool->q));
+    TRY(load_linear(ld, n->pool_k, D2, D2, true, &pool->k));
+    TRY(load_linear(ld, n->pool_v, D2, D2, true, &pool->v));
+    return load_linear(ld, n->pool_out, c->pooled_dim, D2, true, &pool->out);
+}
+
+/* What one embedder of the model is told besides the time. */
+static enum status load_conditions(struct loader *ld, struct dit *dit)
+{
+    const struct dit_config *c = dit->config;
+    const struct dit_names *n = dit_names_of(c->naming);
+    int64_t C = dit_channels(c);
+    if (c->micro) {
+        TRY(load_mlp(ld, n->resolution, DIT_TIME_FEATURES, C / 3, C / 3, &dit->resolution));
+        TRY(load_mlp(ld, n->aspect, DIT_TIME_FEATURES, C / 3, C / 3, &dit->aspect));
+    }
+    if (c->guidance_in)
+        TRY(load_mlp(ld, n->guidance, DIT_TIME_FEATURES, C, C, &dit->guidance));
+    if (c->pooled_dim > 0)
+        TRY(load_mlp(ld, n->pooled, c->pooled_dim, c->text2_dim > 0 ? 4 * C : C, C, &dit->pooled));
+    return c->text2_dim > 0 ? load_pool(ld, dit) : ST_OK;
 }
 
 /* adaLN-single: one modulator for all, a table for each block. */
 static enum status load_single(struct loader *ld, struct dit *dit)
 {
-    const struct dit_config *c = dit->config;
-    int64_t C = dit_channels(c);
-    TRY(load_modulator(ld, c, "adaln_single", true, &dit->modulator[0]));
-    if (c->micro) {
-        TRY(load_mlp(ld, "adaln_single.emb.resolution_embedder", DIT_TIME_FEATURES, C / 3,
-                     &dit->resolution));
-        TRY(load_mlp(ld, "adaln_single.emb.aspect_ratio_embedder", DIT_TIME_FEATURES, C / 3,
-                     &dit->aspect));
-    }
+    const struct dit_names *n = dit_names_of(dit->config->naming);
+    int64_t C = dit_channels(dit->config);
+    TRY(load_linear(ld, n->mod, 6 * C, C, true, &dit->modulator[0].linear));
     if (dit->layers > 0)
-        TRY(load_alloc(ld, dit->layers, MOD_PARTS * C, &dit->table));
+        TRY(load_alloc(ld, dit->layers, 6 * C, &dit->table));
     for (int l = 0; l < dit->layers; l++) {
-        char name[96];
-        snprintf(name, sizeof name, "transformer_blocks.%d.scale_shift_table",
-                 dit->shard.layer_begin + l);
-        struct weights_slice whole = {0, MOD_PARTS, 0, C};
-        TRY(load_slice(ld, tensor_slice(&dit->table, 0, l, 1), name, MOD_PARTS, C, whole));
+        const struct dit_layer *layer = &dit->block[l].layer;
+        char prefix[64];
+        snprintf(prefix, sizeof prefix, n->of[layer->kind].block, layer->index);
+        struct load_name name = load_join(prefix, n->of[layer->kind].table);
+        struct weights_slice whole = {0, 6, 0, C};
+        TRY(load_slice(ld, tensor_slice(&dit->table, 0, l, 1), name.text, 6, C, whole));
     }
-    if (dit->shard.head)
-        TRY(load_matrix(ld, "scale_shift_table", 2, C, &dit->head_table));
-    return ST_OK;
+    return dit->shard.head ? load_matrix(ld, n->head_table, 2, C, &dit->head_table) : ST_OK;
 }
 
-/* adaLN-zero: a modulator in every block; the head uses block 0's embedder with a projection of its
- * own. */
+/* adaLN-zero: an embedder and a projection in every block; the head uses block 0's embedder with a
+ * projection of its own. */
 static enum status load_zero(struct loader *ld, struct dit *dit)
 {
     const struct dit_config *c = dit->config;
+    const struct dit_names *n = dit_names_of(c->naming);
+    const struct dit_block_names *block = &n->of[DIT_SEQUENTIAL];
     int64_t C = dit_channels(c);
     for (int m = 0; m < dit->modulators; m++) {
         bool of_head = m == dit->layers;
-        char prefix[96];
-        snprintf(prefix, sizeof prefix, "transformer_blocks.%d.norm1",
-                 of_head ? 0 : dit->shard.layer_begin + m);
-        TRY(load_modulator(ld, c, prefix, !of_head, &dit->modulator[m]));
+        struct dit_modulator *to = &dit->modulator[m];
+        char prefix[64];
+        snprintf(prefix, sizeof prefix, block->block, of_head ? 0 : dit->shard.layer_begin + m);
+        struct load_name time = load_join(prefix, block->time);
+        struct load_name labels = load_join(prefix, block->labels);
+        struct load_name linear = load_join(prefix, block->mod);
+        TRY(load_mlp(ld, time.text, DIT_TIME_FEATURES, C, C, &to->time));
+        TRY(load_matrix(ld, labels.text, c->classes + 1, C, &to->labels));
+        if (!of_head)
+            TRY(load_linear(ld, linear.text, 6 * C, C, true, &to->linear));
     }
-    if (dit->shard.head)
-        TRY(load_linear(ld, "proj_out_1", 2 * C, C, &dit->head_mod_w, &dit->head_mod_b));
-    return ST_OK;
+    return dit->shard.head ? load_linear(ld, n->head_mod, 2 * C, C, true, &dit->head_project)
+                           : ST_OK;
 }
+
+/* One embedder, a projection for each stream of each block, and the head's: one under the other, so
+ * that one product makes all modulations of a step. */
+static enum status load_projections(struct loader *ld, struct dit *dit)
+{
+    static const enum token_set streams[2] = {TOKENS_IMAGE, TOKENS_TEXT};
+    const struct dit_names *n = dit_names_of(dit->config->naming);
+    int64_t C = dit_channels(dit->config);
+    struct load_part part = {0};
+    struct loader model = *ld;
+    model.dtype = dit->extent.dtype;
+    TRY(load_room(&model, dit_modulation_rows(dit), C, true, &dit->project));
+    for (int l = 0; l < dit->layers; l++)
+        for (int i = 0; i < 2; i++) {
+            const struct dit_layer *layer = &dit->block[l].layer;
+            const struct dit_block_names *block = &n->of[layer->kind];
+            char prefix[64];
+            snprintf(prefix, sizeof prefix, block->block, layer->index);
+            part.count = dit_modulation_parts(dit, l, streams[i]) * C;
+            if (part.count == 0)
+                continue;
+            struct load_name name = load_join(prefix, i ? block->text_mod : block->mod);
+            TRY(load_rows(&model, name.text, part.count, C, part, &dit->project));
+            part.at += part.count;
+        }
+    part.count = 2 * C;
+    return dit->shard.head ? load_rows(&model, n->head_mod, part.count, C, part, &dit->project)
+                           : ST_OK;
+}
+
+static enum status load_conditioning(struct loader *ld, struct dit *dit)
+{
+    const struct dit_config *c = dit->config;
+    bool zero = c->modulation == DIT_ADALN_ZERO;
+    dit->modulators = zero ? dit->layers + (dit->shard.head ? 1 : 0) : 1;
+    TRY(arena_host(ld->arena, sizeof(*dit->modulator) * (size_t)(dit->modulators + 1),
+                   (void **)&dit->modulator));
+    if (zero)
+        return load_zero(ld, dit);
+    TRY(load_mlp(ld, dit_names_of(c->naming)->time, DIT_TIME_FEATURES, dit_channels(c),
+                 dit_channels(c), &dit->modulator[0].time));
+    TRY(load_conditions(ld, dit));
+    return c->modulation == DIT_ADALN_SINGLE ? load_single(ld, dit) : load_projections(ld, dit);
+}
+
+/* ---- all ---- */
 
 static enum status load_all(struct loader *loader, struct dit *dit)
 {
     const struct dit_config *c = dit->config;
     struct loader ld = *loader;
-    struct arena *arena = ld.arena;
-    bool single = c->modulation == DIT_ADALN_SINGLE;
-
-    dit->modulators = single ? 1 : dit->layers + (dit->shard.head ? 1 : 0);
-    TRY(arena_host(arena, sizeof(*dit->modulator) * (size_t)(dit->modulators + 1),
-                   (void **)&dit->modulator));
-    TRY(arena_host(arena, sizeof(*dit->block) * (size_t)(dit->layers + 1), (void **)&dit->block));
+    TRY(arena_host(ld.arena, sizeof(*dit->block) * (size_t)(dit->layers + 1),
+                   (void **)&dit->block));
     if (dit->shard.embed)
         TRY(load_embed(&ld, dit));
-    if (c->text_dim > 0 && dit->layers > 0)
-        TRY(load_mlp(&ld, "caption_projection", c->text_dim, dit_channels(c), &dit->text));
+    if (dit->shard.embed && c->position == DIT_POSITION_TABLE)
+        TRY(load_table(&ld, dit));
+    TRY(load_text(&ld, dit));
     for (int l = 0; l < dit->layers; l++)
-        TRY(load_block(&ld, dit, dit->shard.layer_begin + l, &dit->block[l]));
+        TRY(dit_load_block(&ld, dit, l));
     if (dit->shard.head)
         TRY(load_head(&ld, dit));
     ld.dtype = DTYPE_F32;
-    return single ? load_single(&ld, dit) : load_zero(&ld, dit);
+    return load_conditioning(&ld, dit);
 }
 
 enum status dit_load(struct dit *dit, struct weights *weights, struct queue *q, struct arena *arena)
@@ -323,7 +269,7 @@ enum status dit_load(struct dit *dit, struct weights *weights, struct queue *q, 
     return arena_measuring(arena) ? ST_OK : queue_sync(q); // other queues may use them at once
 }
 
-static bool has_name(const struct names *names, const char *name)
+static bool has_name(const struct load_names *names, const char *name)
 {
     for (int i = 0; i < names->n; i++)
         if (strcmp(names->name[i], name) == 0)
@@ -339,7 +285,7 @@ static bool is_inert(const char *name)
            strcmp(name, "caption_projection.y_embedding") == 0;
 }
 
-static enum status check_names(const struct weights *weights, const struct names *names)
+static enum status check_names(const struct weights *weights, const struct load_names *names)
 {
     const char *name;
     for (int i = 0; (name = weights_name_at(weights, i)); i++)
@@ -354,7 +300,7 @@ static enum status check_names(const struct weights *weights, const struct names
 
 enum status dit_check_weights(const struct dit_config *config, const struct weights *weights)
 {
-    struct names names = {0};
+    struct load_names names = {0};
     struct dit dit = {.config = config, .layers = config->layers};
     struct loader ld = {.names = &names};
     dit.shard =

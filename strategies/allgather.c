@@ -10,9 +10,9 @@
 struct allgather {
     struct comm *comm;
     int ranks, rank;
-    int *begin;          /* [ranks + 1] rows of each rank among all, whatever the patch */
-    struct tensor k, v;  /* [B, all keys, h, D] */
-    struct tensor *part; /* [ranks] of a gather that is being posted */
+    int *begin[TOKEN_SETS]; /* [ranks + 1] rows of each rank among all, whatever the patch */
+    struct tensor k, v;     /* flat, room for [grids, all keys, h, D] */
+    struct tensor *part;    /* [ranks] of a gather that is being posted */
 };
 
 static enum status allgather_plan(struct strategy *me, struct plan *plan)
@@ -21,19 +21,35 @@ static enum status allgather_plan(struct strategy *me, struct plan *plan)
     return plan_claim(plan, &plan->attend[ATTN_COLLECT], "keys of the other ranks", me);
 }
 
-/* My keys and my values to every peer, in each layer and lane. */
+/* My keys and my values to every peer, at each site and in each grid. */
 static enum status allgather_volume(const struct strategy *me, const struct plan *plan,
                                     struct volume *out)
 {
     uint64_t P = (uint64_t)plan->mesh.size[me->axis];
-    uint64_t L = (uint64_t)plan_layers(plan);
-    int rows = plan_rows(plan, PLAN_KEYS, NULL, PATCH_ALL);
-    struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_GATHER};
-    whole.calls = L * 2 * (uint64_t)plan->n_lanes;
-    whole.api_bytes = L * 2 * volume_heads_bytes(plan, rows, plan->heads);
-    whole.wire_bytes = whole.api_bytes * (P - 1);
-    /* a store's shares go again for each patch; without a store there is one */
-    volume_add_steps(out, plan, &whole, VOLUME_BY_PASS);
+    int first;
+    int sites = plan_sites(plan, &first);
+    for (int s = first; s < first + sites; s++) {
+        struct dit_site site = dit_site_at(plan->problem.config, s);
+        int rows = plan_rows(plan, site.keys, PLAN_KEYS, NULL, PATCH_ALL);
+        struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_GATHER};
+        whole.calls = 2 * (uint64_t)plan->n_grids;
+        whole.api_bytes = 2 * volume_heads_bytes(plan, rows, plan->heads);
+        whole.wire_bytes = whole.api_bytes * (P - 1);
+        /* a store's shares go again for each patch; without a store there is one */
+        volume_add_steps(out, plan, &whole, VOLUME_BY_PASS);
+    }
+    return ST_OK;
+}
+
+static enum status begin_init(struct allgather *g, const struct strategy *me, struct run *run)
+{
+    for (int set = 0; set < TOKEN_SETS; set++) {
+        size_t bytes = ((size_t)g->ranks + 1) * sizeof *g->begin[set];
+        TRY(arena_host(run_arena(run, ARENA_BUFFERS), bytes, (void **)&g->begin[set]));
+        for (int r = 0; r < g->ranks; r++)
+            g->begin[set][r + 1] = g->begin[set][r] + plan_peer_rows(run_plan(run), set, PLAN_KEYS,
+                                                                     me->axis, r, PATCH_ALL);
+    }
     return ST_OK;
 }
 
@@ -45,42 +61,48 @@ static enum status allgather_init(struct strategy *me, struct run *run)
     g->comm = run_comm(run, me->axis, 0);
     g->ranks = plan->mesh.size[me->axis];
     g->rank = plan->coord[me->axis];
-    TRY(arena_host(arena, ((size_t)g->ranks + 1) * sizeof *g->begin, (void **)&g->begin));
+    TRY(begin_init(g, me, run));
     TRY(arena_host(arena, (size_t)g->ranks * sizeof *g->part, (void **)&g->part));
-    for (int r = 0; r < g->ranks; r++)
-        g->begin[r + 1] = g->begin[r] + plan_peer_rows(plan, PLAN_KEYS, me->axis, r, PATCH_ALL);
-    const int64_t dim[4] = {plan->n_lanes, g->begin[g->ranks], plan->heads,
-                            plan->problem.config->head_dim};
-    TRY(run_tensor(run, ARENA_BUFFERS, 4, dim, &g->k));
-    return run_tensor(run, ARENA_BUFFERS, 4, dim, &g->v);
+    int64_t count = (int64_t)plan->n_grids * g->begin[TOKENS_ALL][g->ranks] * plan->heads *
+                    plan->problem.config->head_dim;
+    TRY(run_tensor(run, ARENA_BUFFERS, 1, &count, &g->k));
+    return run_tensor(run, ARENA_BUFFERS, 1, &count, &g->v);
 }
 
-/* My rows go to their place among all, and from there to everybody, lane by lane: a rank's rows of
- * a lane lie together. */
-static enum status post_gather(struct allgather *g, const struct tensor *mine,
+/* My rows go to their place among all, and from there to everybody, grid by grid: a rank's rows of
+ * a grid lie together. */
+static enum status post_gather(struct allgather *g, const int *begin, const struct tensor *mine,
                                const struct tensor *all, struct queue *q, struct comm_req *req)
 {
-    struct tensor own = tensor_slice(all, 1, g->begin[g->rank], mine->dim[1]);
+    struct tensor own = tensor_slice(all, 1, begin[g->rank], mine->dim[1]);
     TRY(op_copy(q, &own, mine));
     for (int64_t b = 0; b < all->dim[0]; b++) {
-        struct tensor lane = tensor_at(all, b);
+        struct tensor grid = tensor_at(all, b);
         for (int r = 0; r < g->ranks; r++)
-            g->part[r] = tensor_slice(&lane, 0, g->begin[r], g->begin[r + 1] - g->begin[r]);
+            g->part[r] = tensor_slice(&grid, 0, begin[r], begin[r + 1] - begin[r]);
         TRY(comm_all_gather(g->comm, &g->part[g->rank], g->part, q, req));
     }
     return ST_OK;
 }
 
+/* [grids, keys of all ranks, h, D] in a flat buffer. */
+static struct tensor all_keys(const struct tensor *flat, const struct tensor *mine, int rows)
+{
+    int64_t dim[4] = {mine->dim[0], rows, mine->dim[2], mine->dim[3]};
+    return tensor_of(flat->data, flat->dev, flat->dtype, 4, dim);
+}
+
 static enum status allgather_attend(struct strategy *me, const struct attn_call *call)
 {
     struct allgather *g = me->state;
+    const int *begin = g->begin[call->keys];
     struct attn_call in = *call;
     struct comm_req req = {0};
-    in.k = g->k;
-    in.v = g->v;
+    in.k = all_keys(&g->k, &call->k, begin[g->ranks]);
+    in.v = all_keys(&g->v, &call->v, begin[g->ranks]);
     TRY(comm_group_begin(g->comm));
-    TRY(post_gather(g, &call->k, &in.k, call->queue, &req));
-    TRY(post_gather(g, &call->v, &in.v, call->queue, &req));
+    TRY(post_gather(g, begin, &call->k, &in.k, call->queue, &req));
+    TRY(post_gather(g, begin, &call->v, &in.v, call->queue, &req));
     TRY(comm_group_end(g->comm));
     TRY(comm_wait(&req, call->queue));
     return attn_inner(me, &in);

@@ -8,7 +8,7 @@
 
 struct cfg {
     struct comm *comm;
-    struct tensor both; /* [2, R, n, K] model dtype */
+    struct tensor both; /* [2, R*F, n, K] model dtype */
 };
 
 static enum status cfg_plan(struct strategy *me, struct plan *plan)
@@ -34,9 +34,10 @@ static enum status cfg_plan(struct strategy *me, struct plan *plan)
 static enum status cfg_volume(const struct strategy *me, const struct plan *plan,
                               struct volume *out)
 {
-    uint64_t rows = (uint64_t)plan_rows(plan, PLAN_OWN, NULL, PATCH_ALL);
+    uint64_t rows = (uint64_t)plan_rows(plan, TOKENS_IMAGE, PLAN_OWN, NULL, PATCH_ALL);
     uint64_t features = (uint64_t)problem_features(&plan->problem);
-    uint64_t bytes = (uint64_t)plan->requests * rows * features * dtype_size(plan->problem.dtype);
+    uint64_t grids = (uint64_t)plan->requests * (uint64_t)plan->problem.frames;
+    uint64_t bytes = grids * rows * features * dtype_size(plan->problem.dtype);
     struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_GATHER, .calls = 1};
     whole.api_bytes = whole.wire_bytes = bytes;
     if (plan->shard.head)

@@ -12,9 +12,9 @@ struct distrifusion {
     int ranks, rank;
     struct comm *comm;
     struct kv_store store;
-    int *row_begin;       /* [ranks + 1] rows of each rank's part in the store */
-    struct tensor *part;  /* [ranks] of a gather that is being posted */
-    struct comm_req *req; /* [layers] gathers of keys and values under way in a step */
+    int *row_begin[TOKEN_SETS]; /* [ranks + 1] rows of each rank's part in the store */
+    struct tensor *part;        /* [ranks] of a gather that is being posted */
+    struct comm_req *req;       /* [sites] gathers of keys and values under way in a step */
 
     /* degree 1 only */
     struct kv_store next; /* keys of the step at hand; `store` holds the step before */
@@ -41,7 +41,7 @@ static enum status distrifusion_plan(struct strategy *me, struct plan *plan)
         TRY(plan_split_tokens(plan, me->axis, true));
         plan->stored |= 1u << me->axis;
     } else {
-        TRY(plan_cut_patches(plan, patches));
+        TRY(plan_cut_patches(plan, patches, true));
     }
     plan->warmup = spec_option_value(me->item, "warmup", 1);
     plan->stale = plan->warmup < plan->problem.steps;
@@ -50,18 +50,22 @@ static enum status distrifusion_plan(struct strategy *me, struct plan *plan)
     return ST_OK;
 }
 
-/* Keys and values of my rows to every peer in each layer; none in the last step, unless that is
+/* Keys and values of my rows to every peer at each site; none in the last step, unless that is
  * synchronous. */
 static enum status distrifusion_volume(const struct strategy *me, const struct plan *plan,
                                        struct volume *out)
 {
-    int rows = plan_rows(plan, PLAN_WIDE, NULL, PATCH_ALL);
-    uint64_t L = (uint64_t)plan_layers(plan);
-    struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_GATHER};
-    whole.calls = L * 2 * (uint64_t)plan->n_lanes;
-    whole.api_bytes = L * 2 * volume_heads_bytes(plan, rows, plan->heads);
-    whole.wire_bytes = whole.api_bytes * (uint64_t)(plan->mesh.size[me->axis] - 1);
-    volume_add_steps(out, plan, &whole, VOLUME_BY_ROWS);
+    int first;
+    int sites = plan_sites(plan, &first);
+    for (int s = first; s < first + sites; s++) {
+        struct dit_site site = dit_site_at(plan->problem.config, s);
+        int rows = plan_rows(plan, site.keys, PLAN_WIDE, NULL, PATCH_ALL);
+        struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_GATHER};
+        whole.calls = 2 * (uint64_t)plan->n_grids;
+        whole.api_bytes = 2 * volume_heads_bytes(plan, rows, plan->heads);
+        whole.wire_bytes = whole.api_bytes * (uint64_t)(plan->mesh.size[me->axis] - 1);
+        volume_add_steps(out, plan, &whole, VOLUME_BY_ROWS);
+    }
     struct volume_line last = {.axis = me->axis, .op = COMM_ALL_GATHER, .when = COMM_LAST_STEP};
     if (plan->stale)
         volume_add(out, &last);
@@ -73,10 +77,10 @@ static enum status reference_init(struct distrifusion *d, struct run *run)
     const struct plan *plan = run_plan(run);
     int most = 0;
     for (int m = 0; m < plan->n_patches; m++) {
-        int rows = plan_rows(plan, PLAN_WIDE, NULL, m);
+        int rows = plan_rows(plan, TOKENS_ALL, PLAN_WIDE, NULL, m);
         most = rows > most ? rows : most;
     }
-    int64_t count = (int64_t)plan->n_lanes * most * plan->heads * plan->problem.config->head_dim;
+    int64_t count = (int64_t)plan->n_grids * most * plan->heads * plan->problem.config->head_dim;
     TRY(kv_store_init(&d->next, run));
     TRY(run_tensor(run, ARENA_KV_STORE, 1, &count, &d->aside_k));
     return run_tensor(run, ARENA_KV_STORE, 1, &count, &d->aside_v);
@@ -94,11 +98,14 @@ static enum status distrifusion_init(struct strategy *me, struct run *run)
     if (d->ranks == 1)
         return reference_init(d, run);
     TRY(arena_host(arena, (size_t)d->ranks * sizeof *d->part, (void **)&d->part));
-    TRY(arena_host(arena, (size_t)plan_layers(plan) * sizeof *d->req, (void **)&d->req));
-    TRY(arena_host(arena, ((size_t)d->ranks + 1) * sizeof *d->row_begin, (void **)&d->row_begin));
-    for (int r = 0; r < d->ranks; r++)
-        d->row_begin[r + 1] =
-            d->row_begin[r] + plan_peer_rows(plan, PLAN_WIDE, me->axis, r, PATCH_ALL);
+    TRY(arena_host(arena, (size_t)d->store.n * sizeof *d->req, (void **)&d->req));
+    for (int set = 0; set < TOKEN_SETS; set++) {
+        size_t bytes = ((size_t)d->ranks + 1) * sizeof *d->row_begin[set];
+        TRY(arena_host(arena, bytes, (void **)&d->row_begin[set]));
+        for (int r = 0; r < d->ranks; r++)
+            d->row_begin[set][r + 1] =
+                d->row_begin[set][r] + plan_peer_rows(plan, set, PLAN_WIDE, me->axis, r, PATCH_ALL);
+    }
     return ST_OK;
 }
 
@@ -112,56 +119,56 @@ static enum status distrifusion_begin(struct strategy *me, struct run *run)
     return kv_store_zero(&d->store, run_queue(run));
 }
 
-static struct comm_req *layer_request(struct distrifusion *d, int layer)
+static struct comm_req *site_request(struct distrifusion *d, int site)
 {
-    return &d->req[layer - d->store.layer_begin];
+    return &d->req[site - d->store.first];
 }
 
-/* Gathers a layer's keys and values in place in the store, lane by lane: a rank's rows of a lane
- * are contiguous there. */
-static enum status post_gather(struct distrifusion *d, struct run *run, int layer)
+/* Gathers a site's keys and values in place in the store, grid by grid: a rank's rows of a grid are
+ * contiguous there. */
+static enum status post_gather(struct distrifusion *d, struct run *run, int site)
 {
-    struct tensor side[2] = {kv_store_keys(&d->store, layer), kv_store_values(&d->store, layer)};
+    struct tensor side[2] = {kv_store_keys(&d->store, site), kv_store_values(&d->store, site)};
+    const int *begin = d->row_begin[d->store.keys[site - d->store.first]];
     TRY(comm_group_begin(d->comm));
-    for (int b = 0; b < run_plan(run)->n_lanes; b++)
+    for (int b = 0; b < run_plan(run)->n_grids; b++)
         for (int s = 0; s < 2; s++) {
-            struct tensor lane = tensor_at(&side[s], b);
+            struct tensor grid = tensor_at(&side[s], b);
             for (int r = 0; r < d->ranks; r++)
-                d->part[r] =
-                    tensor_slice(&lane, 0, d->row_begin[r], d->row_begin[r + 1] - d->row_begin[r]);
+                d->part[r] = tensor_slice(&grid, 0, begin[r], begin[r + 1] - begin[r]);
             TRY(comm_all_gather(d->comm, &d->part[d->rank], d->part, run_queue(run),
-                                layer_request(d, layer)));
+                                site_request(d, site)));
         }
     return comm_group_end(d->comm);
 }
 
-static enum status wait_gather(struct distrifusion *d, struct run *run, int layer)
+static enum status wait_gather(struct distrifusion *d, struct run *run, int site)
 {
-    return comm_wait(layer_request(d, layer), run_queue(run));
+    return comm_wait(site_request(d, site), run_queue(run));
 }
 
 static enum status attend_store(struct strategy *me, struct kv_store *store,
                                 const struct attn_call *call)
 {
     struct attn_call in = *call;
-    in.k = kv_store_keys(store, call->layer);
-    in.v = kv_store_values(store, call->layer);
+    in.k = kv_store_keys(store, call->site);
+    in.v = kv_store_values(store, call->site);
     return attn_inner(me, &in);
 }
 
-/* The gather is posted after this layer's attention has read the store, travels behind what is left
+/* The gather is posted after this site's attention has read the store, travels behind what is left
  * of the step, and is waited for at its end. */
 static enum status attend_parallel(struct strategy *me, const struct attn_call *call)
 {
     struct distrifusion *d = me->state;
     bool last = call->step + 1 == run_plan(me->run)->problem.steps;
-    TRY(kv_store_put(&d->store, call->layer, call->span, &call->k, &call->v, call->queue));
+    TRY(kv_store_put(&d->store, call->site, call->span, &call->k, &call->v, call->queue));
     if (call->fresh) {
-        TRY(post_gather(d, me->run, call->layer));
-        TRY(wait_gather(d, me->run, call->layer));
+        TRY(post_gather(d, me->run, call->site));
+        TRY(wait_gather(d, me->run, call->site));
     }
     TRY(attend_store(me, &d->store, call));
-    return call->fresh || last ? ST_OK : post_gather(d, me->run, call->layer);
+    return call->fresh || last ? ST_OK : post_gather(d, me->run, call->site);
 }
 
 /* One patch of the one-rank reference: its fresh rows stand in the old store only while it attends.
@@ -171,13 +178,13 @@ static enum status attend_reference(struct strategy *me, const struct attn_call 
     struct distrifusion *d = me->state;
     struct tensor k = tensor_of(d->aside_k.data, call->k.dev, call->k.dtype, 4, call->k.dim);
     struct tensor v = tensor_of(d->aside_v.data, call->v.dev, call->v.dtype, 4, call->v.dim);
-    TRY(kv_store_put(&d->next, call->layer, call->span, &call->k, &call->v, call->queue));
+    TRY(kv_store_put(&d->next, call->site, call->span, &call->k, &call->v, call->queue));
     if (call->fresh)
         return attend_store(me, &d->next, call);
-    TRY(kv_store_take(&d->store, call->layer, call->span, &k, &v, call->queue));
-    TRY(kv_store_put(&d->store, call->layer, call->span, &call->k, &call->v, call->queue));
+    TRY(kv_store_take(&d->store, call->site, call->span, &k, &v, call->queue));
+    TRY(kv_store_put(&d->store, call->site, call->span, &call->k, &call->v, call->queue));
     TRY(attend_store(me, &d->store, call));
-    return kv_store_put(&d->store, call->layer, call->span, &k, &v, call->queue);
+    return kv_store_put(&d->store, call->site, call->span, &k, &v, call->queue);
 }
 
 static enum status distrifusion_attend(struct strategy *me, const struct attn_call *call)
@@ -190,11 +197,10 @@ static enum status distrifusion_attend(struct strategy *me, const struct attn_ca
 static enum status distrifusion_settle(struct strategy *me, struct run *run)
 {
     struct distrifusion *d = me->state;
-    const struct plan *plan = run_plan(run);
     if (d->ranks == 1)
         return kv_store_copy(&d->store, &d->next, run_queue(run));
-    for (int l = plan->shard.layer_begin; l < plan->shard.layer_end; l++)
-        TRY(wait_gather(d, run, l));
+    for (int s = 0; s < d->store.n; s++)
+        TRY(wait_gather(d, run, d->store.first + s));
     return ST_OK;
 }
 

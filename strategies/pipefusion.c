@@ -7,10 +7,14 @@
  * step. (PipeFusion, Fang et al., NeurIPS 2025, 2405.14430.)
  */
 #include "strategies/kv_store.h"
+#include "strategies/skips.h"
 
 /* One patch in the blocks, others arriving and leaving: a slot for each patch, so that a patch's
  * rows have one address in every step; two where the sequence is one patch. */
 enum { LEAST_SLOTS = 2 };
+
+/* The two directions of the pipe; behind them one for each pair of stages with a skip between. */
+enum { CHANNEL_FORWARD, CHANNEL_BACK, CHANNEL_SKIPS };
 
 struct pipefusion {
     int stage, stages;
@@ -19,15 +23,16 @@ struct pipefusion {
 
     /* activations between stages: whole sequences in the run's own h, patches in slots */
     int slots;
-    struct tensor *slot;   /* [slots] flat, [B, largest patch, C] */
+    struct tensor *slot;   /* [slots] flat, [grids, largest patch, C] */
     struct comm_req *sent; /* [slots] */
     struct comm_req sent_whole;
     struct comm_req coming; /* the next pass's rows */
     bool posted;            /* `coming` was posted */
     int pass;               /* passes over patches since the loop began */
+    struct skips skips;
 
-    /* latents from the last stage back to the first: patch after patch, [R, n, K] each, model dtype
-     */
+    /* latents from the last stage back to the first: patch after patch, [R*F, n, K] each, model
+     * dtype */
     struct tensor latents;
     struct comm_req *latent_req; /* [n_patches] sends of the last stage, receives of the first */
 };
@@ -39,34 +44,47 @@ static const struct spec_option pipefusion_options[] = {
     {0},
 };
 
+/* Layers of stage k, and the first of them. */
+static int stage_layers(const struct strategy *me, const struct plan *plan, int k, int *begin)
+{
+    const struct spec_value *given = &me->item->option[2];
+    if (given->n == 0)
+        return part_of(plan->problem.config->layers, k, plan->mesh.size[me->axis], begin);
+    *begin = 0;
+    for (int s = 0; s < k; s++)
+        *begin += given->v[s];
+    return given->v[k];
+}
+
+static int stage_of(const struct strategy *me, const struct plan *plan, int layer)
+{
+    int k = 0;
+    int begin;
+    while (layer >= stage_layers(me, plan, k, &begin) + begin)
+        k++;
+    return k;
+}
+
 static enum status split_layers(const struct strategy *me, struct plan *plan)
 {
     int n = plan->mesh.size[me->axis];
     int k = plan->coord[me->axis];
     int layers = plan->problem.config->layers;
     const struct spec_value *given = &me->item->option[2];
-    int begin = 0;
     if (n > layers)
         return plan_refuse("pipefusion=%d needs a layer for each stage, and the model has %d; "
                            "legal degrees: 1 to %d",
                            n, layers, layers);
-    int count = part_of(layers, k, n, &begin);
-    if (given->n > 0) {
-        int sum = 0;
-        begin = 0;
-        for (int s = 0; s < given->n; s++) {
-            begin += s < k ? given->v[s] : 0;
-            sum += given->v[s];
-        }
-        if (given->n != n || sum != layers)
-            return plan_refuse("pipefusion=%d: layers= names %d stages with %d layers in all; %d "
-                               "stages and %d layers "
-                               "are wanted",
-                               n, given->n, sum, n, layers);
-        count = given->v[k];
-    }
-    plan->shard.layer_begin = begin;
-    plan->shard.layer_end = begin + count;
+    int sum = 0;
+    for (int s = 0; s < given->n; s++)
+        sum += given->v[s];
+    if (given->n > 0 && (given->n != n || sum != layers))
+        return plan_refuse("pipefusion=%d: layers= names %d stages with %d layers in all; %d "
+                           "stages and %d layers "
+                           "are wanted",
+                           n, given->n, sum, n, layers);
+    int count = stage_layers(me, plan, k, &plan->shard.layer_begin);
+    plan->shard.layer_end = plan->shard.layer_begin + count;
     plan->shard.embed = k == 0;
     plan->shard.head = k == n - 1;
     return ST_OK;
@@ -78,8 +96,8 @@ static enum status pipefusion_plan(struct strategy *me, struct plan *plan)
     TRY(plan_claim(plan, &plan->attend[ATTN_STORE], "key store", me));
     TRY(plan_claim(plan, &plan->schedule, "schedule of the step", me));
     TRY(split_layers(me, plan));
-    TRY(plan_cut_patches(plan, spec_option_value(me->item, "patches", n)));
-    plan->mesh.channels[me->axis] = 2; /* both directions */
+    TRY(plan_cut_patches(plan, spec_option_value(me->item, "patches", n), false));
+    plan->mesh.channels[me->axis] = CHANNEL_SKIPS + skips_pairs(me, plan, stage_of);
     plan->warmup = spec_option_value(me->item, "warmup", 1);
     plan->stale = plan->warmup < plan->problem.steps;
     plan->exact = plan->exact && (!plan->stale || plan->n_patches == 1);
@@ -87,19 +105,20 @@ static enum status pipefusion_plan(struct strategy *me, struct plan *plan)
     return ST_OK;
 }
 
-/* A stage sends activations of all its rows once a step, whatever the number of patches; the last
- * one the latent. */
+/* A stage sends activations of all its rows once a step, whatever the number of patches, and as
+ * much for each skip to another stage; the last one the latent. */
 static enum status pipefusion_volume(const struct strategy *me, const struct plan *plan,
                                      struct volume *out)
 {
-    uint64_t rows = (uint64_t)plan_rows(plan, PLAN_OWN, NULL, PATCH_ALL);
-    uint64_t latent = (uint64_t)plan->requests * rows * (uint64_t)problem_features(&plan->problem) *
-                      dtype_size(plan->problem.dtype);
+    int all = plan_rows(plan, TOKENS_ALL, PLAN_OWN, NULL, PATCH_ALL);
+    uint64_t image = (uint64_t)plan_rows(plan, TOKENS_IMAGE, PLAN_OWN, NULL, PATCH_ALL);
+    uint64_t latent = (uint64_t)plan->requests * (uint64_t)plan->problem.frames * image *
+                      (uint64_t)problem_features(&plan->problem) * dtype_size(plan->problem.dtype);
     struct volume_line whole = {.axis = me->axis, .op = COMM_SEND, .calls = 1};
     whole.api_bytes = whole.wire_bytes =
-        plan->shard.head ? latent
-                         : volume_heads_bytes(plan, (int64_t)rows, plan->problem.config->heads);
+        plan->shard.head ? latent : volume_heads_bytes(plan, all, plan->problem.config->heads);
     volume_add_steps(out, plan, &whole, VOLUME_BY_ROWS);
+    skips_volume(me, plan, stage_of, out);
     struct volume_line last = {.axis = me->axis, .op = COMM_SEND, .when = COMM_LAST_STEP};
     if (plan->shard.head)
         volume_add(out, &last);
@@ -112,13 +131,14 @@ static enum status pipefusion_init(struct strategy *me, struct run *run)
     const struct plan *plan = run_plan(run);
     pp->stage = plan->coord[me->axis];
     pp->stages = plan->mesh.size[me->axis];
-    pp->forward = run_comm(run, me->axis, 0);
-    pp->back = run_comm(run, me->axis, 1);
+    pp->forward = run_comm(run, me->axis, CHANNEL_FORWARD);
+    pp->back = run_comm(run, me->axis, CHANNEL_BACK);
     TRY(kv_store_init(&pp->store, run));
-    int most = 0;
-    for (int m = 0; m < plan->n_patches; m++)
-        most = run_rows(run, m) > most ? run_rows(run, m) : most;
-    int64_t patch = (int64_t)plan->n_lanes * most * dit_channels(plan->problem.config);
+    int64_t patch = 0;
+    for (int m = 0; m < plan->n_patches; m++) {
+        struct tensor h = run_hidden(run, m);
+        patch = tensor_count(&h) > patch ? tensor_count(&h) : patch;
+    }
     pp->slots = plan->n_patches > LEAST_SLOTS ? plan->n_patches : LEAST_SLOTS;
     struct arena *arena = run_arena(run, ARENA_BUFFERS);
     TRY(arena_host(arena, (size_t)pp->slots * sizeof *pp->slot, (void **)&pp->slot));
@@ -127,6 +147,7 @@ static enum status pipefusion_init(struct strategy *me, struct run *run)
                    (void **)&pp->latent_req));
     for (int s = 0; s < pp->slots && pp->stages > 1; s++)
         TRY(run_tensor(run, ARENA_BUFFERS, 1, &patch, &pp->slot[s]));
+    TRY(skips_init(&pp->skips, me, run, stage_of, CHANNEL_SKIPS, pp->slots));
     if (pp->stages == 1 || (!plan->shard.embed && !plan->shard.head))
         return ST_OK;
     struct tensor x = run_latent(run, PATCH_ALL);
@@ -139,6 +160,7 @@ static enum status pipefusion_begin(struct strategy *me, struct run *run)
     struct pipefusion *pp = me->state;
     pp->pass = 0;
     pp->posted = false;
+    skips_begin(&pp->skips);
     return run_plan(run)->warmup == 0 ? kv_store_zero(&pp->store, run_queue(run)) : ST_OK;
 }
 
@@ -146,9 +168,9 @@ static enum status pipefusion_attend(struct strategy *me, const struct attn_call
 {
     struct pipefusion *pp = me->state;
     struct attn_call in = *call;
-    TRY(kv_store_put(&pp->store, call->layer, call->span, &call->k, &call->v, call->queue));
-    in.k = kv_store_keys(&pp->store, call->layer);
-    in.v = kv_store_values(&pp->store, call->layer);
+    TRY(kv_store_put(&pp->store, call->site, call->span, &call->k, &call->v, call->queue));
+    in.k = kv_store_keys(&pp->store, call->site);
+    in.v = kv_store_values(&pp->store, call->site);
     return attn_inner(me, &in);
 }
 
@@ -207,13 +229,13 @@ static enum status take_rows(struct pipefusion *pp, struct run *run, int i, int 
 
 /* ---- latents from the last stage to the first ---- */
 
-/* Patch m's block [R, n, K] in the flat buffer. */
+/* Patch m's block [R*F, n, K] in the flat buffer. */
 static struct tensor latent_block(struct pipefusion *pp, struct run *run, int m)
 {
     struct tensor x = run_latent(run, m);
     int64_t at = 0;
     for (int k = 0; k < m; k++)
-        at += run_rows(run, k);
+        at += run_rows(run, TOKENS_IMAGE, k);
     at *= x.dim[0] * x.dim[2];
     return tensor_of((char *)pp->latents.data + at * (int64_t)dtype_size(pp->latents.dtype),
                      pp->latents.dev, pp->latents.dtype, 3, x.dim);
@@ -281,6 +303,9 @@ static enum status return_latent(struct pipefusion *pp, struct run *run, int i, 
 /* What a pass needs from other stages: rows, or the latents that they are embedded from. */
 static enum status enter(struct pipefusion *pp, struct run *run, int i, int patch)
 {
+    int next;
+    bool more = next_patch(run_plan(run), i, patch, &next);
+    TRY(skips_enter(&pp->skips, run, patch, pp->pass, more ? &next : NULL));
     if (pp->stage > 0)
         return take_rows(pp, run, i, patch);
     if (pp->stages == 1)
@@ -299,7 +324,7 @@ static enum status compute(void *self, struct run *run, int i, int patch)
     struct tensor h = pass_rows(pp, run, patch, pp->pass);
     if (pp->stage == 0)
         TRY(run_embed(run, i, patch, &h));
-    TRY(run_blocks(run, i, patch, &h));
+    TRY(run_blocks(run, i, patch, &h, skips_of(&pp->skips, patch, pp->pass)));
     if (pp->stage + 1 < pp->stages)
         return ST_OK;
     struct tensor eps = run_eps(run, patch);
@@ -312,6 +337,7 @@ static enum status leave(struct pipefusion *pp, struct run *run, int i, int patc
 {
     if (pp->stages == 1)
         return ST_OK;
+    TRY(skips_leave(&pp->skips, run, patch, pp->pass));
     if (pp->stage + 1 == pp->stages)
         return return_latent(pp, run, i, patch);
     struct tensor h = pass_rows(pp, run, patch, pp->pass);
@@ -357,6 +383,7 @@ static enum status rehearse_pass(struct pipefusion *pp, struct run *run, int i, 
         TRY(op_copy(q, &block, &x));
         TRY(op_copy(q, &x, &block));
     }
+    TRY(skips_rehearse(&pp->skips, run, patch, pass));
     return run_captured(run, compute, pp, i, patch, pass % pp->slots);
 }
 
@@ -383,7 +410,9 @@ static enum status pipefusion_forward(struct strategy *me, struct run *run)
         TRY(comm_recv(pp->forward, pp->stage - 1, &h, q, &req));
         TRY(comm_wait(&req, q));
     }
-    TRY(run_blocks(run, 0, PATCH_ALL, &h));
+    TRY(skips_enter(&pp->skips, run, PATCH_ALL, 0, NULL));
+    TRY(run_blocks(run, 0, PATCH_ALL, &h, skips_of(&pp->skips, PATCH_ALL, 0)));
+    TRY(skips_leave(&pp->skips, run, PATCH_ALL, 0));
     if (pp->stage + 1 < pp->stages) {
         TRY(comm_send(pp->forward, pp->stage + 1, &h, q, &req));
         return comm_wait(&req, q);
@@ -396,6 +425,7 @@ static enum status pipefusion_finish(struct strategy *me, struct run *run)
 {
     struct pipefusion *pp = me->state;
     TRY(comm_wait(&pp->sent_whole, run_queue(run)));
+    TRY(skips_finish(&pp->skips, run));
     for (int s = 0; s < pp->slots; s++)
         TRY(comm_wait(&pp->sent[s], run_queue(run)));
     for (int m = 0; m < run_plan(run)->n_patches; m++)
@@ -408,7 +438,7 @@ const struct strategy_ops strategy_pipefusion = {
     .summary = "layers in stages, patches in a pipe; later patches' keys are one step old",
     .paper = "PipeFusion (2405.14430)",
     .seam = "step, attend: store",
-    .bytes = "A (last stage: latent)",
+    .bytes = "A, and A for each skip (last stage: latent)",
     .memory = "weights / N, keys of all tokens for L / N layers",
     .stale = true,
     .options = pipefusion_options,

@@ -57,7 +57,7 @@ enum status plan_split_tokens(struct plan *plan, int axis, bool rows)
     return ST_OK;
 }
 
-enum status plan_cut_patches(struct plan *plan, int patches)
+enum status plan_cut_patches(struct plan *plan, int patches, bool text)
 {
     int rows = problem_token_rows(&plan->problem);
     if (patches > rows)
@@ -65,10 +65,12 @@ enum status plan_cut_patches(struct plan *plan, int patches)
                            "have %d; legal: 1 to %d",
                            patches, plan->problem.width, plan->problem.height, rows, rows);
     plan->n_patches = patches;
+    plan->text_in_patches = text;
     return ST_OK;
 }
 
-/* The smallest part is the last rank's; if that has a token in every patch, all have. */
+/* The smallest part is the last rank's; if that has an image token in every patch, all have. Parts
+ * of the text may be empty. */
 static enum status check_parts(const struct plan *plan)
 {
     int last[MESH_MAX_AXES];
@@ -76,16 +78,23 @@ static enum status check_parts(const struct plan *plan)
     for (int a = 0; a < plan->mesh.n_axes; a++)
         last[a] = plan->mesh.size[a] - 1;
     for (int m = 0; m < plan->n_patches; m++)
-        if (plan_share(plan, last, m).count == 0)
+        if (plan_share(plan, TOKENS_IMAGE, last, m).count == 0)
             return plan_refuse("'%s': patch %d has %d tokens, too few for the ranks that share it; "
                                "use fewer patches or ranks, or a larger size",
-                               spec_text(&plan->spec, text), m, plan_patch(plan, m).count);
+                               spec_text(&plan->spec, text), m,
+                               plan_patch(plan, TOKENS_IMAGE, m).count);
     return ST_OK;
 }
 
 int plan_layers(const struct plan *plan)
 {
     return plan->shard.layer_end - plan->shard.layer_begin;
+}
+
+int plan_sites(const struct plan *plan, int *begin)
+{
+    *begin = dit_sites(plan->problem.config, plan->shard.layer_begin);
+    return dit_sites(plan->problem.config, plan->shard.layer_end) - *begin;
 }
 
 enum comm_when plan_when(const struct plan *plan, int axis, int step)
@@ -164,6 +173,7 @@ static enum status plan_make(struct plan *plan, const struct spec *spec, int ran
         TRY(plan->strategy[a].ops->plan(&plan->strategy[a], plan));
     plan->requests = plan_requests(plan, plan->coord, &plan->request_begin);
     plan->n_lanes = plan->requests * (plan->branch >= 0 ? 1 : problem_branches(&plan->problem));
+    plan->n_grids = plan->n_lanes * plan->problem.frames;
     check_owners(plan);
     return check_parts(plan);
 }

@@ -5,10 +5,11 @@
  * weight parts or tokens, and may claim one slot of each kind. Two owners of a slot are a conflict,
  * and refused.
  *
- * Tokens: the sequence is cut into patches of whole token rows (pipefusion), then every split axis
- * cuts each patch, outer axis first, into whole token rows (distrifusion) or tokens. Nothing is
- * listed: what a rank has of a patch is arithmetic, so ranks, patches and lanes have no limit of
- * the plan's own.
+ * Tokens: the image is cut into patches of whole token rows (pipefusion), then every split axis
+ * cuts each patch, outer axis first, into whole token rows (distrifusion) or tokens. Text that is
+ * part of the sequence is a run of its own: it goes with the first patch, or is cut with the
+ * patches, and is split by tokens. Of a video, all frames are cut alike. Nothing is listed: what a
+ * rank has of a patch is arithmetic, so ranks, patches and lanes have no limit of the plan's own.
  */
 #ifndef STRATEGIES_PLAN_H
 #define STRATEGIES_PLAN_H
@@ -47,11 +48,14 @@ struct plan {
     int request_begin, requests; /* requests whose latents this rank advances */
     int branch;                  /* the one branch computed here, or -1: all */
     int n_lanes;                 /* plan_lane */
+    int n_grids;                 /* lanes x frames: the first dimension of tensors of tokens */
 
     struct dit_shard shard;
     int heads; /* per rank, inside the attention chain */
 
     int n_patches; /* 1: the whole sequence */
+    bool
+        text_in_patches; /* the text is cut into as many parts; else it goes with the first patch */
     int n_splits;
     int split[MESH_MAX_AXES];         /* axes that cut every patch, outer first */
     bool split_rows[MESH_MAX_AXES];   /* by axis: cuts whole token rows */
@@ -90,9 +94,13 @@ int plan_requests(const struct plan *plan, const int *coord, int *begin);
 
 int plan_layers(const struct plan *plan); /* blocks on this rank */
 
+/* Attention sites of this rank's blocks: plan_sites(plan, &begin) from `begin` on. */
+int plan_sites(const struct plan *plan, int *begin);
+
 /* ---- tokens ---- */
 
-/* Whose rows stand in a tensor. */
+/* Whose rows stand in a tensor. Of each rank the text's come first, then the image's; of several
+ * patches, one after the other in both. */
 enum plan_rows {
     PLAN_OWN,  /* this rank's: outside the attention chain, and as a call enters it */
     PLAN_WIDE, /* once the RESHARD level has gathered its axes: rank after rank */
@@ -101,17 +109,19 @@ enum plan_rows {
                   patch asked for; else as PLAN_WIDE */
 };
 
-/* Tokens of patch m of all ranks: a run of whole token rows. */
-struct token_run plan_patch(const struct plan *plan, int m);
+/* Tokens of patch m of all ranks, of the image (a run of whole token rows) or of the text. */
+struct token_run plan_patch(const struct plan *plan, enum token_set part, int m);
 
-/* What the rank with coordinates `coord` (NULL: mine) has of patch m. */
-struct token_run plan_share(const struct plan *plan, const int *coord, int m);
+/* What the rank with coordinates `coord` (NULL: mine) has of them. */
+struct token_run plan_share(const struct plan *plan, enum token_set part, const int *coord, int m);
 
-/* Rows for that rank in a patch, or in all (PATCH_ALL: patch after patch). */
-int plan_rows(const struct plan *plan, enum plan_rows of, const int *coord, int patch);
+/* Rows of a set of tokens for that rank in a patch, or in all (PATCH_ALL). */
+int plan_rows(const struct plan *plan, enum token_set set, enum plan_rows of, const int *coord,
+              int patch);
 
 /* The same for the rank that differs from mine in its coordinate on `axis` only: `peer`. */
-int plan_peer_rows(const struct plan *plan, enum plan_rows of, int axis, int peer, int patch);
+int plan_peer_rows(const struct plan *plan, enum token_set set, enum plan_rows of, int axis,
+                   int peer, int patch);
 
 /* Tables by patch have an entry for all of them, too: PATCH_ALL's is the first. */
 static inline int plan_slot(int patch)
@@ -124,13 +134,13 @@ static inline int plan_slots(const struct plan *plan)
 }
 
 /* The tokens of these rows; the runs lie in `arena`, a measuring one too. */
-enum status plan_span(const struct plan *plan, enum plan_rows of, const int *coord, int patch,
-                      struct arena *arena, struct span *out);
+enum status plan_span(const struct plan *plan, enum token_set set, enum plan_rows of,
+                      const int *coord, int patch, struct arena *arena, struct span *out);
 
 /* The final gather goes over the axes that split tokens or requests (branches: and guidance
  * branches, for a bare forward), from the inside out. Blocks lie in one buffer in the order of
  * those coordinates, outer axes slowest, so that each gather's parts are neighbours.
- * plan_gather_rows: lane-rows of all ranks that differ from `coord` on such axes from `axis`
+ * plan_gather_rows: grid-rows of all ranks that differ from `coord` on such axes from `axis`
  * inwards. */
 bool plan_gathers(const struct plan *plan, int axis, bool branches);
 int64_t plan_gather_rows(const struct plan *plan, const int *coord, int axis, bool branches);
@@ -144,7 +154,7 @@ enum status plan_refuse(const char *format, ...) __attribute__((format(printf, 1
 enum status plan_claim(struct plan *plan, struct strategy **slot, const char *slot_name,
                        struct strategy *me);
 enum status plan_split_tokens(struct plan *plan, int axis, bool rows);
-enum status plan_cut_patches(struct plan *plan, int patches);
+enum status plan_cut_patches(struct plan *plan, int patches, bool text);
 
 /* "1, 2, 3, 4, 6, 12": the divisors of n, for messages. */
 const char *plan_divisors(int n, char *buffer, size_t size);

@@ -2,17 +2,18 @@
 /* The problem's defaults, its checks and its arithmetic. */
 #include "strategies/problem.h"
 
+#include "models/dit_position.h"
+
 enum { MAX_PIXELS = 65536, MAX_STEPS = 100000 };
 
 struct latent_geometry problem_geometry(const struct problem *p)
 {
     const struct dit_config *c = p->config;
-    return (struct latent_geometry){
-        .channels = c->in_channels,
-        .height = p->height / c->vae_scale,
-        .width = p->width / c->vae_scale,
-        .patch = c->patch,
-    };
+    return (struct latent_geometry){.channels = c->in_channels,
+                                    .height = p->height / c->vae_scale,
+                                    .width = p->width / c->vae_scale,
+                                    .patch = c->patch,
+                                    .frames = p->frames};
 }
 
 int problem_token_columns(const struct problem *p)
@@ -28,6 +29,11 @@ int problem_token_rows(const struct problem *p)
 int problem_tokens(const struct problem *p)
 {
     return problem_token_columns(p) * problem_token_rows(p);
+}
+
+int problem_text(const struct problem *p)
+{
+    return p->config->joint ? p->text_tokens : 0;
 }
 
 static enum status check_side(const char *what, int pixels, int unit)
@@ -55,6 +61,17 @@ static enum status check_frames(const struct problem *p)
                 p->config->name, most, most);
 }
 
+/* A table of positions may be smaller than the grid. */
+static enum status check_table(const struct problem *p)
+{
+    int top;
+    int left;
+    if (p->config->position != DIT_POSITION_TABLE)
+        return ST_OK;
+    return dit_position_crop(p->config, problem_token_rows(p), problem_token_columns(p), &top,
+                             &left);
+}
+
 enum status problem_check(struct problem *p)
 {
     const struct dit_config *c = p->config;
@@ -67,6 +84,7 @@ enum status problem_check(struct problem *p)
     TRY(check_side("width", p->width, unit));
     TRY(check_side("height", p->height, unit));
     TRY(check_frames(p));
+    TRY(check_table(p));
     if (p->steps < 1 || p->steps > MAX_STEPS)
         return fail(ST_INVALID, "steps: %d; from 1 to %d is legal", p->steps, MAX_STEPS);
     if (p->requests < 1 || p->requests > PROBLEM_MAX_REQUESTS)

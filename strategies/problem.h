@@ -38,7 +38,9 @@ static inline int problem_branches(const struct problem *p)
 struct latent_geometry problem_geometry(const struct problem *p); /* of one frame */
 int problem_token_columns(const struct problem *p); /* tokens of one row of the grid */
 int problem_token_rows(const struct problem *p);
-int problem_tokens(const struct problem *p);   /* image tokens of one frame, S */
+int problem_tokens(const struct problem *p);   /* image tokens of a frame, S */
+int problem_text(const struct problem *p);     /* text tokens of the sequence: T, or 0 where text is
+                                                  no part of it */
 int problem_features(const struct problem *p); /* of a token of the latent, K */
 
 #endif

@@ -8,16 +8,16 @@
 #include "strategies/strategy.h"
 
 struct share {
-    struct tensor k, v; /* [B, rows, h, D] */
+    struct tensor k, v; /* [grids, rows, h, D] */
 };
 
 struct ring {
     struct comm *comm;
     int ranks, rank;
-    int *rows;                    /* [ranks] keys in each rank's share, whatever the patch */
-    struct share buffer[2];       /* flat, [B, largest share, h, D] */
-    struct tensor block_o;        /* flat, [B, queries, h, D] */
-    struct tensor block_lse, lse; /* flat, fp32 [B, queries, h] */
+    int *rows[TOKEN_SETS];        /* [ranks] keys in each rank's share, whatever the patch */
+    struct share buffer[2];       /* flat, [grids, largest share, h, D] */
+    struct tensor block_o;        /* flat, [grids, queries, h, D] */
+    struct tensor block_lse, lse; /* flat, fp32 [grids, queries, h] */
 };
 
 static enum status ring_plan(struct strategy *me, struct plan *plan)
@@ -27,22 +27,42 @@ static enum status ring_plan(struct strategy *me, struct plan *plan)
 }
 
 /* P-1 shifts of a K and a V share; over them I pass on every share but that of my successor. */
-static enum status ring_volume(const struct strategy *me, const struct plan *plan,
-                               struct volume *out)
+static void site_volume(const struct strategy *me, const struct plan *plan, enum token_set keys,
+                        struct volume *out)
 {
     int P = plan->mesh.size[me->axis];
     int next = (plan->coord[me->axis] + 1) % P;
-    uint64_t L = (uint64_t)plan_layers(plan);
     uint64_t rows = 0;
     for (int r = 0; r < P; r++)
         if (r != next)
-            rows += (uint64_t)plan_peer_rows(plan, PLAN_KEYS, me->axis, r, PATCH_ALL);
+            rows += (uint64_t)plan_peer_rows(plan, keys, PLAN_KEYS, me->axis, r, PATCH_ALL);
     struct volume_line whole = {.axis = me->axis, .op = COMM_SEND};
-    whole.calls = L * 2 * (uint64_t)(P - 1);
-    whole.api_bytes = L * 2 * volume_heads_bytes(plan, (int64_t)rows, plan->heads);
+    whole.calls = 2 * (uint64_t)(P - 1);
+    whole.api_bytes = 2 * volume_heads_bytes(plan, (int64_t)rows, plan->heads);
     whole.wire_bytes = whole.api_bytes;
     /* a store's shares go again for each patch; without a store there is one */
     volume_add_steps(out, plan, &whole, VOLUME_BY_PASS);
+}
+
+static enum status ring_volume(const struct strategy *me, const struct plan *plan,
+                               struct volume *out)
+{
+    int first;
+    int sites = plan_sites(plan, &first);
+    for (int s = first; s < first + sites; s++)
+        site_volume(me, plan, dit_site_at(plan->problem.config, s).keys, out);
+    return ST_OK;
+}
+
+static enum status rows_init(struct ring *ring, const struct strategy *me, struct run *run)
+{
+    for (int set = 0; set < TOKEN_SETS; set++) {
+        size_t bytes = (size_t)ring->ranks * sizeof *ring->rows[set];
+        TRY(arena_host(run_arena(run, ARENA_BUFFERS), bytes, (void **)&ring->rows[set]));
+        for (int r = 0; r < ring->ranks; r++)
+            ring->rows[set][r] =
+                plan_peer_rows(run_plan(run), set, PLAN_KEYS, me->axis, r, PATCH_ALL);
+    }
     return ST_OK;
 }
 
@@ -53,17 +73,14 @@ static enum status ring_init(struct strategy *me, struct run *run)
     ring->comm = run_comm(run, me->axis, 0);
     ring->ranks = plan->mesh.size[me->axis];
     ring->rank = plan->coord[me->axis];
-    TRY(arena_host(run_arena(run, ARENA_BUFFERS), (size_t)ring->ranks * sizeof *ring->rows,
-                   (void **)&ring->rows));
+    TRY(rows_init(ring, me, run));
     int most = 0;
-    for (int r = 0; r < ring->ranks; r++) {
-        ring->rows[r] = plan_peer_rows(plan, PLAN_KEYS, me->axis, r, PATCH_ALL);
-        most = ring->rows[r] > most ? ring->rows[r] : most;
-    }
-    int64_t queries = plan_rows(plan, PLAN_WIDE, NULL, PATCH_ALL);
-    int64_t lse = (int64_t)plan->n_lanes * queries * plan->heads;
+    for (int r = 0; r < ring->ranks; r++)
+        most = ring->rows[TOKENS_ALL][r] > most ? ring->rows[TOKENS_ALL][r] : most;
+    int64_t queries = plan_rows(plan, TOKENS_ALL, PLAN_WIDE, NULL, PATCH_ALL);
+    int64_t lse = (int64_t)plan->n_grids * queries * plan->heads;
     int64_t o = lse * plan->problem.config->head_dim;
-    int64_t share = (int64_t)plan->n_lanes * most * plan->heads * plan->problem.config->head_dim;
+    int64_t share = (int64_t)plan->n_grids * most * plan->heads * plan->problem.config->head_dim;
     for (int i = 0; i < 2; i++) {
         TRY(run_tensor(run, ARENA_BUFFERS, 1, &share, &ring->buffer[i].k));
         TRY(run_tensor(run, ARENA_BUFFERS, 1, &share, &ring->buffer[i].v));
@@ -73,7 +90,7 @@ static enum status ring_init(struct strategy *me, struct run *run)
     return arena_tensor(run_arena(run, ARENA_BUFFERS), DTYPE_F32, 1, &lse, &ring->lse);
 }
 
-/* A dense [B, rows, h, D] tensor over a flat one. */
+/* A dense [grids, rows, h, D] tensor over a flat one. */
 static struct tensor share_view(const struct tensor *flat, const struct tensor *like, int64_t rows)
 {
     int64_t dim[4] = {like->dim[0], rows, like->dim[2], like->dim[3]};
@@ -103,7 +120,7 @@ static enum status ring_shift(struct ring *ring, const struct attn_call *call, i
     int to = (ring->rank + 1) % P;
     int from = (ring->rank + P - 1) % P;
     int owner = (ring->rank - i - 1 + 2 * P) % P;
-    int rows = ring->rows[owner];
+    int rows = ring->rows[call->keys][owner];
     next->k = share_view(&ring->buffer[i & 1].k, &at_hand->k, rows);
     next->v = share_view(&ring->buffer[i & 1].v, &at_hand->v, rows);
     TRY(comm_group_begin(ring->comm));

@@ -281,11 +281,13 @@ enum status run_loop(struct run *run, double *loop_ms, double *step_end_ms)
     return st;
 }
 
-/* x [B, n, K] on ranks that embed: each lane has its own latent. */
+/* x [B, C, F, h, w] on ranks that embed: each lane has its own latent. */
 static enum status forward_input(struct run *run, const float *x)
 {
-    int K = run_features(run, false);
-    size_t one = (size_t)run->rows[0] * (size_t)K;
+    int frames = run->plan.problem.frames;
+    int64_t K = run_features(run, false);
+    int64_t rows = run_rows(run, TOKENS_IMAGE, PATCH_ALL);
+    size_t one = (size_t)(frames * rows * K);
     if (!run->input.data)
         return ST_OK;
     float *host = malloc(one * sizeof *host + 1);
@@ -293,9 +295,9 @@ static enum status forward_input(struct run *run, const float *x)
         return fail(ST_OOM, "forward: %zu bytes of host memory", one * sizeof *host);
     enum status st = ST_OK;
     for (int b = 0; b < run->plan.n_lanes && st == ST_OK; b++) {
-        int64_t dim[2] = {run->rows[0], K};
-        struct tensor lane = tensor_at(&run->input, b);
-        struct tensor from = tensor_of(host, NULL, DTYPE_F32, 2, dim);
+        int64_t dim[3] = {frames, rows, K};
+        struct tensor lane = tensor_slice(&run->input, 0, (int64_t)b * frames, frames);
+        struct tensor from = tensor_of(host, NULL, DTYPE_F32, 3, dim);
         latents_pack(run, x, run->plan.problem.config->in_channels, run->prompt_row[b], host);
         st = op_copy(run->q, &lane, &from);
         if (st == ST_OK)
@@ -326,7 +328,7 @@ static enum status forward(struct run *run, const float *x, const float *timeste
         struct tensor h = run_hidden(run, PATCH_ALL);
         struct tensor eps = run_eps(run, PATCH_ALL);
         TRY(run_embed_input(run, &h));
-        TRY(run_blocks(run, 0, PATCH_ALL, &h));
+        TRY(run_blocks(run, 0, PATCH_ALL, &h, NULL));
         TRY(run_head(run, 0, PATCH_ALL, &h, &eps));
     }
     return finish(run);

@@ -21,29 +21,30 @@ struct run {
     int n_captures;
     struct capture *capture; /* [n_captures], run_capture.c */
 
-    struct span *span; /* [plan_slots] my rows: PATCH_ALL, then each patch */
-    int *rows;         /* [plan_slots] */
-    int *row_begin;    /* [plan_slots] where a patch's rows begin among all */
+    struct span *span[TOKEN_SETS]; /* [plan_slots] my rows: PATCH_ALL, then each patch */
+    int *rows[TOKEN_SETS];         /* [plan_slots] */
+    int *row_begin;    /* [plan_slots] where a patch's image rows begin among all of them */
     int *prompt_row;   /* [lanes] */
-    float *host_noise; /* [draws, R, n, K] own rows of given step noise, or NULL: drawn */
+    float *host_noise; /* [draws, R, F, n, K] own rows of given step noise, or NULL: drawn */
 
+    /* n: image rows; N: the text's before them, too */
     struct tensor schedule; /* fp32 [steps, lanes + ADVANCE_COEFS] timesteps, then coefficients */
     struct tensor now;   /* fp32 [lanes + ADVANCE_COEFS] the schedule's row of the step at hand */
-    struct tensor start; /* fp32 [R, n, K] initial latents */
-    struct tensor x;     /* fp32 [R, n, K] */
-    struct tensor hist;  /* fp32 [R, n, K] multistep history; ranks with the head */
-    struct tensor noise; /* fp32 [R, n, K] a step's noise; ranks with the head, DDPM */
-    struct tensor
-        input;         /* [B, n, K] model dtype, what the patch embedding reads; ranks that embed */
-    struct tensor h;   /* [B, n, C] */
-    struct tensor eps; /* [B, n, Kout]; ranks with the head */
-    struct tensor whole;        /* fp32, all latents, for the final gather; ranks with the head */
+    struct tensor start; /* fp32 [R*F, n, K] initial latents */
+    struct tensor x;     /* fp32 [R*F, n, K] */
+    struct tensor hist;  /* fp32 [R*F, n, K] multistep history; ranks with the head */
+    struct tensor noise; /* fp32 [R*F, n, K] a step's noise; ranks with the head, DDPM */
+    struct tensor input; /* [B*F, n, K] model dtype, what the patch embedding reads; ranks that
+                            embed */
+    struct tensor h;     /* [B*F, N, C] */
+    struct tensor eps;   /* [B*F, n, Kout]; ranks with the head */
+    struct tensor whole; /* fp32, all latents, for the final gather; ranks with the head */
     struct tensor *gather_part; /* [ranks of the largest axis] of it; ranks with the head */
 };
 
 int run_features(const struct run *run, bool all_channels); /* K or Kout */
 
-/* run_latents.c: between images [.., C, h, w] on the host and a rank's rows. */
+/* run_latents.c: between images [.., C, F, h, w] on the host and a rank's rows. */
 void latents_pack(const struct run *run, const float *image, int channels, int request,
                   float *rows);
 enum status latents_start(struct run *run);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Latents between images [C, h, w] and a rank's token rows [n, K]: the start of a loop, the
+/* Latents between images [C, F, h, w] and a rank's token rows [F, n, K]: the start of a loop, the
  * sampler's noise, the end. */
 #include "strategies/run_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Calls nothing: index of feature (c, dy, dx) of a token in an image [C, h, w]. */
+/* Calls nothing: index of feature (c, dy, dx) of a token in an image [C, F, h, w]. */
 static int64_t pixel_of(const struct latent_geometry *g, int token, int channel, int dy, int dx)
 {
     int columns = g->width / g->patch;
     int64_t y = (int64_t)(token / columns) * g->patch + dy;
     int64_t x = (int64_t)(token % columns) * g->patch + dx;
-    return ((int64_t)channel * g->height + y) * g->width + x;
+    return (((int64_t)channel * g->frames + g->frame) * g->height + y) * g->width + x;
 }
 
 /* Copies one token's features out of (unpack false) or into (true) an image. */
@@ -30,28 +30,30 @@ static void token_copy(const struct latent_geometry *g, int channels, int token,
             }
 }
 
-/* rows [n, K] := my rows of image `request` of a batch [.., channels, h, w]. */
+/* rows [F, n, K] := my rows of image `request` of a batch [.., channels, F, h, w]. */
 void latents_pack(const struct run *run, const float *image, int channels, int request, float *rows)
 {
     struct latent_geometry g = problem_geometry(&run->plan.problem);
     int features = dit_features(run->plan.problem.config, channels);
-    float *from = (float *)image + (int64_t)request * channels * g.height * g.width;
-    const struct span *span = &run->span[0];
-    for (int r = 0; r < span->n; r++)
-        for (int t = 0; t < span->run[r].count; t++, rows += features)
-            token_copy(&g, channels, span->run[r].begin + t, from, rows, false);
+    float *from = (float *)image + (int64_t)request * channels * g.frames * g.height * g.width;
+    const struct span *span = &run->span[TOKENS_IMAGE][0];
+    for (g.frame = 0; g.frame < g.frames; g.frame++)
+        for (int r = 0; r < span->n; r++)
+            for (int t = 0; t < span->run[r].count; t++, rows += features)
+                token_copy(&g, channels, span->run[r].begin + t, from, rows, false);
 }
 
 static enum status draw(struct run *run, struct tensor *x, uint64_t stream_base)
 {
     struct latent_geometry g = problem_geometry(&run->plan.problem);
-    const struct span *span = &run->span[0];
-    for (int r = 0; r < run->plan.requests; r++) {
-        struct tensor request = tensor_at(x, r);
+    const struct span *span = &run->span[TOKENS_IMAGE][0];
+    for (int64_t i = 0; i < x->dim[0]; i++) {
+        struct tensor grid = tensor_at(x, i);
         int64_t row = 0;
+        g.frame = (int)(i % g.frames);
         for (int k = 0; k < span->n; k++) {
-            struct tensor rows = tensor_slice(&request, 0, row, span->run[k].count);
-            uint64_t stream = stream_base + (uint64_t)(run->plan.request_begin + r);
+            struct tensor rows = tensor_slice(&grid, 0, row, span->run[k].count);
+            uint64_t stream = stream_base + (uint64_t)(run->plan.request_begin + i / g.frames);
             TRY(op_random_normal(run->q, &rows, &g, span->run[k].begin, run->in.seed, stream));
             row += span->run[k].count;
         }
@@ -65,7 +67,8 @@ static enum status pack_requests(struct run *run, const float *images, float *ho
                                  struct tensor *x)
 {
     const struct plan *plan = &run->plan;
-    size_t one = (size_t)run->rows[0] * (size_t)run_features(run, false);
+    size_t one = (size_t)plan->problem.frames * (size_t)run_rows(run, TOKENS_IMAGE, PATCH_ALL) *
+                 (size_t)run_features(run, false);
     for (int r = 0; r < plan->requests; r++)
         latents_pack(run, images, plan->problem.config->in_channels, plan->request_begin + r,
                      host + (size_t)r * one);
@@ -79,8 +82,8 @@ static enum status pack_requests(struct run *run, const float *images, float *ho
 static enum status pack_step_noise(struct run *run)
 {
     struct latent_geometry g = problem_geometry(&run->plan.problem);
-    size_t images = (size_t)run->plan.problem.requests * (size_t)g.channels * (size_t)g.height *
-                    (size_t)g.width;
+    size_t images = (size_t)run->plan.problem.requests * (size_t)g.channels * (size_t)g.frames *
+                    (size_t)g.height * (size_t)g.width;
     size_t own = (size_t)tensor_count(&run->noise);
     int draws = run->in.sampler->n_draws;
     TRY(arena_host(run->arena[ARENA_ACTIVATIONS], own * sizeof(float) * (size_t)(draws + 1),
@@ -134,7 +137,18 @@ struct scatter {
     bool branches;
 };
 
-/* One rank's block [lanes, n, features] into the images. */
+/* One rank's rows [n, features] of a frame into an image. */
+static void scatter_grid(struct scatter *s, const int *coord, float *image)
+{
+    int features = dit_features(s->plan->problem.config, s->channels);
+    for (int m = 0; m < s->plan->n_patches; m++) {
+        struct token_run run = plan_share(s->plan, TOKENS_IMAGE, coord, m);
+        for (int t = 0; t < run.count; t++, s->from += features)
+            token_copy(&s->geometry, s->channels, run.begin + t, image, (float *)s->from, true);
+    }
+}
+
+/* One rank's block [grids, n, features] into the images. */
 static void scatter_block(struct scatter *s, const int *coord)
 {
     const struct plan *plan = s->plan;
@@ -142,17 +156,13 @@ static void scatter_block(struct scatter *s, const int *coord)
     int requests = plan_requests(plan, coord, &begin);
     int branches = s->branches && plan->branch_axis < 0 ? problem_branches(&plan->problem) : 1;
     int first = s->branches && plan->branch_axis >= 0 ? coord[plan->branch_axis] : 0;
-    size_t image = (size_t)s->channels * (size_t)s->geometry.height * (size_t)s->geometry.width;
-    int features = dit_features(plan->problem.config, s->channels);
+    struct latent_geometry *g = &s->geometry;
+    size_t image = (size_t)s->channels * (size_t)g->frames * (size_t)g->height * (size_t)g->width;
     for (int b = 0; b < branches; b++)
         for (int r = 0; r < requests; r++) {
             size_t row = (size_t)(first + b) * (size_t)plan->problem.requests + (size_t)(begin + r);
-            for (int m = 0; m < plan->n_patches; m++) {
-                struct token_run run = plan_share(plan, coord, m);
-                for (int t = 0; t < run.count; t++, s->from += features)
-                    token_copy(&s->geometry, s->channels, run.begin + t, s->out + row * image,
-                               (float *)s->from, true);
-            }
+            for (g->frame = 0; g->frame < g->frames; g->frame++)
+                scatter_grid(s, coord, s->out + row * image);
         }
 }
 
@@ -209,7 +219,7 @@ static enum status gather_axes(struct run *run, const struct tensor *mine, bool 
     return ST_OK;
 }
 
-/* Gathers `mine` (fp32 or model dtype, [lanes, n, features]) of all ranks with the head; images on
+/* Gathers `mine` (fp32 or model dtype, [grids, n, features]) of all ranks with the head; images on
  * the output rank. */
 static enum status gather_images(struct run *run, const struct tensor *mine, bool branches,
                                  int channels, float *out)

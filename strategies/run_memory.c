@@ -28,19 +28,23 @@ static enum status rows_init(struct run *run)
     size_t slots = (size_t)plan_slots(plan);
     size_t lanes = (size_t)plan->n_lanes;
     struct arena *arena = run->arena[ARENA_ACTIVATIONS];
-    TRY(arena_host(arena, slots * sizeof *run->span, (void **)&run->span));
-    TRY(arena_host(arena, slots * sizeof *run->rows, (void **)&run->rows));
+    for (int set = 0; set < TOKEN_SETS; set++) {
+        TRY(arena_host(arena, slots * sizeof *run->span[set], (void **)&run->span[set]));
+        TRY(arena_host(arena, slots * sizeof *run->rows[set], (void **)&run->rows[set]));
+    }
     TRY(arena_host(arena, slots * sizeof *run->row_begin, (void **)&run->row_begin));
     TRY(arena_host(arena, lanes * sizeof *run->prompt_row, (void **)&run->prompt_row));
     int begin = 0;
     for (int m = PATCH_ALL; m < plan->n_patches; m++) {
         int slot = plan_slot(m);
-        TRY(plan_span(plan, PLAN_OWN, NULL, m, arena, &run->span[slot]));
-        run->rows[slot] = span_count(&run->span[slot]);
+        for (int set = 0; set < TOKEN_SETS; set++) {
+            TRY(plan_span(plan, set, PLAN_OWN, NULL, m, arena, &run->span[set][slot]));
+            run->rows[set][slot] = span_count(&run->span[set][slot]);
+        }
         if (m == PATCH_ALL)
             continue;
         run->row_begin[slot] = begin;
-        begin += run->rows[slot];
+        begin += run->rows[TOKENS_IMAGE][slot];
     }
     for (int b = 0; b < plan->n_lanes; b++) {
         struct lane lane = plan_lane(plan, b);
@@ -54,10 +58,12 @@ static enum status latents_init(struct run *run)
     const struct plan *plan = &run->plan;
     struct arena *arena = run->arena[ARENA_ACTIVATIONS];
     int64_t C = dit_channels(plan->problem.config);
-    int64_t latent[3] = {plan->requests, run->rows[0], run_features(run, false)};
-    int64_t input[3] = {plan->n_lanes, run->rows[0], run_features(run, false)};
-    int64_t hidden[3] = {plan->n_lanes, run->rows[0], C};
-    int64_t eps[3] = {plan->n_lanes, run->rows[0], run_features(run, plan->problem.all_channels)};
+    int64_t own = (int64_t)plan->requests * plan->problem.frames;
+    int64_t n = run_rows(run, TOKENS_IMAGE, PATCH_ALL);
+    int64_t latent[3] = {own, n, run_features(run, false)};
+    int64_t input[3] = {plan->n_grids, n, run_features(run, false)};
+    int64_t hidden[3] = {plan->n_grids, run_rows(run, TOKENS_ALL, PATCH_ALL), C};
+    int64_t eps[3] = {plan->n_grids, n, run_features(run, plan->problem.all_channels)};
 
     TRY(run_tensor(run, ARENA_ACTIVATIONS, 3, hidden, &run->h));
     if (plan->shard.embed || plan->shard.head) {
@@ -103,7 +109,9 @@ enum status run_allocate(struct run *run)
     TRY(rows_init(run));
     struct dit_extent extent = {
         .lanes = run->plan.n_lanes,
-        .all = &run->span[0],
+        .all = &run->span[TOKENS_ALL][0],
+        .image = &run->span[TOKENS_IMAGE][0],
+        .frames = p->frames,
         .text_tokens = p->text_tokens,
         .width = geometry.width,
         .height = geometry.height,

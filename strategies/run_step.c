@@ -18,21 +18,23 @@ bool run_fresh(const struct run *run, int i)
     return !run->plan.stale || i < run->plan.warmup || run->plan.problem.all_channels;
 }
 
-int run_rows(const struct run *run, int patch)
+int run_rows(const struct run *run, enum token_set set, int patch)
 {
-    return run->rows[plan_slot(patch)];
+    return run->rows[set][plan_slot(patch)];
 }
 
-/* Rows of a patch of [.., all rows, ..]: a strided view. */
+/* Image rows of a patch of [.., all image rows, ..]: a strided view. */
 static struct tensor patch_rows(const struct run *run, const struct tensor *all, int patch)
 {
-    return tensor_slice(all, 1, run->row_begin[plan_slot(patch)], run->rows[plan_slot(patch)]);
+    return tensor_slice(all, 1, run->row_begin[plan_slot(patch)],
+                        run_rows(run, TOKENS_IMAGE, patch));
 }
 
 /* A dense tensor of a patch's rows at the start of a scratch tensor. */
-static struct tensor patch_dense(const struct run *run, const struct tensor *all, int patch)
+static struct tensor patch_dense(const struct run *run, const struct tensor *all,
+                                 enum token_set set, int patch)
 {
-    int64_t dim[3] = {all->dim[0], run->rows[plan_slot(patch)], all->dim[2]};
+    int64_t dim[3] = {all->dim[0], run_rows(run, set, patch), all->dim[2]};
     return tensor_of(all->data, all->dev, all->dtype, 3, dim);
 }
 
@@ -43,12 +45,12 @@ struct tensor run_latent(struct run *run, int patch)
 
 struct tensor run_hidden(struct run *run, int patch)
 {
-    return patch_dense(run, &run->h, patch);
+    return patch_dense(run, &run->h, TOKENS_ALL, patch);
 }
 
 struct tensor run_eps(struct run *run, int patch)
 {
-    return patch_dense(run, &run->eps, patch);
+    return patch_dense(run, &run->eps, TOKENS_IMAGE, patch);
 }
 
 static struct dit_call call_of(const struct run *run, int i, int patch)
@@ -57,7 +59,8 @@ static struct dit_call call_of(const struct run *run, int i, int patch)
         .step = i,
         .patch = patch,
         .fresh = patch == PATCH_ALL && run_fresh(run, i),
-        .span = &run->span[plan_slot(patch)],
+        .span = &run->span[TOKENS_ALL][plan_slot(patch)],
+        .image = &run->span[TOKENS_IMAGE][plan_slot(patch)],
         .hooks = &run->hooks,
         .queue = run->q,
     };
@@ -79,18 +82,20 @@ enum status run_embed(struct run *run, int i, int patch, struct tensor *h)
 {
     struct dit_call call = call_of(run, i, patch);
     struct tensor x = run_latent(run, patch);
-    struct tensor input = patch_dense(run, &run->input, patch);
-    int requests = run->plan.requests;
-    for (int first = 0; first < run->plan.n_lanes; first += requests) {
-        struct tensor branch = tensor_slice(&input, 0, first, requests);
+    struct tensor input = patch_dense(run, &run->input, TOKENS_IMAGE, patch);
+    int64_t grids = x.dim[0]; /* of one branch */
+    for (int64_t first = 0; first < input.dim[0]; first += grids) {
+        struct tensor branch = tensor_slice(&input, 0, first, grids);
         TRY(op_copy(run->q, &branch, &x));
     }
     return dit_embed(run->dit, &call, &input, h);
 }
 
-enum status run_blocks(struct run *run, int i, int patch, struct tensor *h)
+enum status run_blocks(struct run *run, int i, int patch, struct tensor *h,
+                       const struct tensor *skips)
 {
     struct dit_call call = call_of(run, i, patch);
+    call.skips = skips;
     return dit_blocks(run->dit, &call, h);
 }
 
@@ -107,8 +112,9 @@ static enum status guidance_pair(struct run *run, const struct tensor *eps, stru
     const struct plan *plan = &run->plan;
     if (plan->guide && plan->guide->ops->guide)
         return plan->guide->ops->guide(plan->guide, run, eps, u, c);
-    *u = tensor_slice(eps, 0, 0, plan->requests);
-    *c = tensor_slice(eps, 0, plan->requests, plan->requests);
+    int64_t grids = (int64_t)plan->requests * plan->problem.frames;
+    *u = tensor_slice(eps, 0, 0, grids);
+    *c = tensor_slice(eps, 0, grids, grids);
     return ST_OK;
 }
 
@@ -132,7 +138,7 @@ enum status run_pass(struct run *run, int i, int patch)
     struct tensor h = run_hidden(run, patch);
     struct tensor eps = run_eps(run, patch);
     TRY(run_embed(run, i, patch, &h));
-    TRY(run_blocks(run, i, patch, &h));
+    TRY(run_blocks(run, i, patch, &h, NULL));
     TRY(run_head(run, i, patch, &h, &eps));
     return run_advance(run, i, patch, &eps);
 }

@@ -42,7 +42,7 @@ struct strategy_ops {
     /* (optional) seam B, asked of the owner of row_linear. NULL: the plain product */
     enum status (*row_linear)(struct strategy *me, struct tensor *y, const struct tensor *x,
                               const struct tensor *w, struct queue *q);
-    /* (optional) seam C, asked of the owner of guide: from my branch's eps [R, N, K] to both
+    /* (optional) seam C, asked of the owner of guide: from my branch's eps [R*F, n, K] to both
      * branches'. NULL: both are lanes of this rank */
     enum status (*guide)(struct strategy *me, struct run *run, const struct tensor *mine,
                          struct tensor *eps_u, struct tensor *eps_c);
@@ -75,15 +75,21 @@ int strategy_order(const struct strategy_ops *ops); /* place in the registry */
 /* The next occupied level inside `me`, or plain attention. */
 enum status attn_inner(struct strategy *me, const struct attn_call *call);
 
-/* ---- building blocks of a step; rows are those of PLAN_OWN in the patch ---- */
+/* ---- building blocks of a step; rows are those of PLAN_OWN in the patch: of latents (x, eps) the
+ * image's, n, of hidden states (h) the text's before them, too, N; the first dimension counts
+ * grids, frame after frame of each request or lane ---- */
 
-/* h [B, n, C] from the latent rows of the patch, every branch from the same latent. */
+/* h [B*F, N, C] from the latent rows of the patch, every branch from the same latent, and the text.
+ */
 enum status run_embed(struct run *run, int i, int patch, struct tensor *h);
 
-/* h [B, n, C] from the lanes' own latents of a bare forward. */
+/* h [B*F, N, C] from the lanes' own latents of a bare forward. */
 enum status run_embed_input(struct run *run, struct tensor *h);
 
-enum status run_blocks(struct run *run, int i, int patch, struct tensor *h);
+/* skips: where the outputs of blocks that feed later ones lie, by producing block, [layers]; those
+ * without data, and all where it is NULL, are the model's own business. */
+enum status run_blocks(struct run *run, int i, int patch, struct tensor *h,
+                       const struct tensor *skips);
 enum status run_head(struct run *run, int i, int patch, const struct tensor *h, struct tensor *eps);
 
 /* Guidance, then the sampler's step i on the latent rows of the patch: the one place where latents
@@ -116,14 +122,15 @@ struct comm *run_comm(struct run *run, int axis, int channel); /* NULL while mea
 struct queue *run_queue(struct run *run);
 bool run_fresh(const struct run *run, int i); /* step i must use keys of its own step only */
 
-int run_rows(const struct run *run, int patch); /* rows of a patch on this rank */
+int run_rows(const struct run *run, enum token_set set,
+             int patch); /* rows of a patch on this rank */
 
-/* x rows, fp32 [R, n, K], strided; on ranks with the embedding or the head. */
+/* x rows, fp32 [R*F, n, K], strided; on ranks with the embedding or the head. */
 struct tensor run_latent(struct run *run, int patch);
 
-struct tensor run_hidden(struct run *run, int patch); /* scratch h [B, n, C], dense */
+struct tensor run_hidden(struct run *run, int patch); /* scratch h [B*F, N, C], dense */
 
-/* Scratch eps [B, n, Kout], dense; on ranks with the head. */
+/* Scratch eps [B*F, n, Kout], dense; on ranks with the head. */
 struct tensor run_eps(struct run *run, int patch);
 
 /* Tensors in the model's dtype from one of the run's arenas. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tensor parallel: heads and the MLP's hidden width are split, partial sums completed twice in a
- * block. A product comes in chunks of rows, whose sums travel while the next ones are computed.
- * Exact up to the order of sums. Norms, embeddings and cross-attention on text are replicated.
- * (Megatron-LM: Shoeybi et al. 2019.)
+ * Tensor parallel: heads and the MLP's hidden width are split, partial sums completed behind
+ * attention and behind the MLP of each stream, or once where both are one product. A product comes
+ * in chunks of rows, whose sums travel while the next ones are computed. Exact up to the order of
+ * sums. Norms, embeddings and cross-attention on text are replicated. (Megatron-LM: Shoeybi et al.
+ * 2019.)
  */
 #include "strategies/strategy.h"
 
@@ -85,39 +86,42 @@ static enum status tensor_plan(struct strategy *me, struct plan *plan)
     return plan_claim(plan, &plan->row_linear, "partial sums", me);
 }
 
-/* All-reduces of one pass over a patch: a product after attention and one after the MLP in each
- * layer, each in its chunks. */
-static uint64_t pass_calls(const struct strategy *me, const struct plan *plan, int patch)
+/* What the products of this rank's blocks send in a pass over a patch: an all-reduce of [lanes,
+ * rows, C] for each, in its chunks. A ring moves 2(P-1)/P of a buffer. C divides by the heads, so
+ * by P, and with it every chunk. */
+static void add_pass(const struct strategy *me, const struct plan *plan, int patch,
+                     struct volume_line *line)
 {
     const struct dit_config *c = plan->problem.config;
-    int64_t parts = plan->shard.parts;
-    int64_t rows = (int64_t)plan->n_lanes * plan_rows(plan, PLAN_OWN, NULL, patch);
-    int64_t chunks = chunk_count(me, plan, rows, dit_channels(c) / parts) +
-                     chunk_count(me, plan, rows, c->mlp / parts);
-    return (uint64_t)(chunks * plan_layers(plan));
+    uint64_t P = (uint64_t)plan->mesh.size[me->axis];
+    for (int l = plan->shard.layer_begin; l < plan->shard.layer_end; l++) {
+        struct dit_reduction all[DIT_MOST_REDUCTIONS];
+        int n = dit_config_reductions(c, l, all);
+        for (int i = 0; i < n; i++) {
+            int64_t rows = plan_rows(plan, all[i].rows, PLAN_OWN, NULL, patch);
+            int64_t flat = (int64_t)plan->n_grids * rows;
+            uint64_t bytes = volume_heads_bytes(plan, rows, c->heads);
+            if (rows == 0)
+                continue;
+            line->calls += (uint64_t)chunk_count(me, plan, flat, all[i].width / (int)P);
+            line->api_bytes += bytes;
+            line->wire_bytes += bytes / P * (P - 1) * 2;
+        }
+    }
 }
 
-/* All-reduces of two buffers [B, n, C] in a layer, whatever the chunks; a ring moves 2(P-1)/P of a
- * buffer. C divides by the heads, so by P, and with it every chunk. */
 static enum status tensor_volume(const struct strategy *me, const struct plan *plan,
                                  struct volume *out)
 {
-    uint64_t P = (uint64_t)plan->mesh.size[me->axis];
-    int rows = plan_rows(plan, PLAN_OWN, NULL, PATCH_ALL);
-    struct volume_line line = {.axis = me->axis, .op = COMM_ALL_REDUCE};
-    line.api_bytes = 2 * (uint64_t)plan_layers(plan) *
-                     volume_heads_bytes(plan, rows, plan->problem.config->heads);
-    line.wire_bytes = line.api_bytes / P * (P - 1) * 2;
-    line.when = COMM_WARMUP_STEP;
-    line.calls = pass_calls(me, plan, PATCH_ALL);
-    if (plan_steps_of(plan, me->axis, line.when) > 0)
-        volume_add(out, &line);
-    line.when = COMM_STEP;
-    line.calls = 0;
+    struct volume_line whole = {.axis = me->axis, .op = COMM_ALL_REDUCE, .when = COMM_WARMUP_STEP};
+    struct volume_line patches = {.axis = me->axis, .op = COMM_ALL_REDUCE, .when = COMM_STEP};
+    add_pass(me, plan, PATCH_ALL, &whole);
+    if (plan_steps_of(plan, me->axis, whole.when) > 0)
+        volume_add(out, &whole);
     for (int m = 0; m < plan->n_patches; m++)
-        line.calls += pass_calls(me, plan, m);
-    if (plan_steps_of(plan, me->axis, line.when) > 0)
-        volume_add(out, &line);
+        add_pass(me, plan, m, &patches);
+    if (plan_steps_of(plan, me->axis, patches.when) > 0)
+        volume_add(out, &patches);
     return ST_OK;
 }
 
@@ -132,19 +136,44 @@ static enum status tensor_init(struct strategy *me, struct run *run)
     return run_tensor(run, ARENA_BUFFERS, 1, &count, &tp->scratch);
 }
 
+/* Rows [begin, begin+count) of all lanes' rows: y dense, x with lanes at any distance, so lane by
+ * lane. */
+static enum status rows_linear(const struct tensor *y, const struct tensor *x, int64_t begin,
+                               int64_t count, const struct tensor *w, struct queue *q)
+{
+    int64_t rows = x->dim[1];
+    while (count > 0) {
+        int64_t row = begin % rows;
+        int64_t here = count < rows - row ? count : rows - row;
+        struct tensor lane = tensor_at(x, begin / rows);
+        struct tensor from = tensor_slice(&lane, 0, row, here);
+        struct tensor to = tensor_slice(y, 0, begin, here);
+        TRY(op_linear(q, &to, &from, w, NULL, ACT_NONE));
+        begin += here;
+        count -= here;
+    }
+    return ST_OK;
+}
+
 static enum status tensor_row_linear(struct strategy *me, struct tensor *y, const struct tensor *x,
                                      const struct tensor *w, struct queue *q)
 {
     struct tensor_parallel *tp = me->state;
     struct tensor y_rows = tensor_merge(y, 0); /* [B*N, C] */
-    struct tensor x_rows = tensor_merge(x, 0); /* [B*N, I/P] */
+    int64_t rows = y_rows.dim[0];
     struct tensor scratch = tensor_of(tp->scratch.data, y->dev, y->dtype, 2, y_rows.dim);
-    int64_t n = chunk_count(me, run_plan(me->run), x_rows.dim[0], x_rows.dim[1]);
+    int64_t n = chunk_count(me, run_plan(me->run), rows, x->dim[2]);
+    bool together = x->stride[0] == x->dim[1] * x->stride[1]; /* all lanes' rows at one distance */
     for (int64_t i = 0; i < n; i++) {
         struct tensor to = chunk_of(&y_rows, i, n);
-        struct tensor from = chunk_of(&x_rows, i, n);
         struct tensor landing = chunk_of(&scratch, i, n);
-        TRY(op_linear(q, &to, &from, w, NULL, ACT_NONE)); /* while the chunk before travels */
+        if (together) {
+            struct tensor x_rows = tensor_merge(x, 0);
+            struct tensor from = chunk_of(&x_rows, i, n);
+            TRY(op_linear(q, &to, &from, w, NULL, ACT_NONE)); /* while the chunk before travels */
+        } else {
+            TRY(rows_linear(&y_rows, x, rows * i / n, to.dim[0], w, q));
+        }
         TRY(comm_all_reduce(tp->comm, &to, &landing, q, &tp->req));
     }
     return comm_wait(&tp->req, q);
@@ -152,10 +181,11 @@ static enum status tensor_row_linear(struct strategy *me, struct tensor *y, cons
 
 const struct strategy_ops strategy_tensor = {
     .name = "tensor",
-    .summary = "heads and MLP columns are split; partial sums are completed twice in a block",
+    .summary =
+        "heads and MLP columns are split; partial sums are completed once or twice in a block",
     .paper = "Megatron-LM (1909.08053)",
     .seam = "row_linear",
-    .bytes = "4(N-1)/N * A * L",
+    .bytes = "2(N-1)/N * A * products (2 L)",
     .memory = "weights / N; activations of rows whole",
     .reorders_sums = true,
     .options = tensor_options,

@@ -6,7 +6,7 @@
 
 uint64_t volume_heads_bytes(const struct plan *plan, int64_t rows, int64_t heads)
 {
-    return (uint64_t)plan->n_lanes * (uint64_t)rows * (uint64_t)heads *
+    return (uint64_t)plan->n_grids * (uint64_t)rows * (uint64_t)heads *
            (uint64_t)plan->problem.config->head_dim * dtype_size(plan->problem.dtype);
 }
 

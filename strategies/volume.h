@@ -47,7 +47,7 @@ enum volume_pass { VOLUME_BY_ROWS, VOLUME_BY_PASS };
 void volume_add_steps(struct volume *volume, const struct plan *plan,
                       const struct volume_line *whole, enum volume_pass pass);
 
-/* Bytes of [lanes, rows, heads, D] in the model's dtype. */
+/* Bytes of [grids, rows, heads, D] in the model's dtype. */
 uint64_t volume_heads_bytes(const struct plan *plan, int64_t rows, int64_t heads);
 
 #endif

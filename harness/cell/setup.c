@@ -136,9 +136,6 @@ static enum status setup_fill(struct setup *s, int world)
             ST_INVALID,
             "no model is given; use --model NAME or --model FOLDER (`ditbench list models`)");
     TRY(dit_config_load(cell->model, &s->config, s->folder, sizeof s->folder));
-    if (s->config.joint || s->config.temporal || s->config.affine)
-        return fail(ST_UNSUPPORTED,
-                    "%s: its configuration is known, its blocks are not implemented", cell->model);
     fill_words(cell, world);
     if (world > 0 && strcmp(cell->transport, "local") == 0)
         return fail(

@@ -25,20 +25,33 @@ static json_t *lanes_of(const struct plan *plan)
     return out;
 }
 
+/* A run in the numbering of the joint sequence, text first. */
+static struct token_run joint_run(const struct plan *plan, enum token_set part, int m)
+{
+    struct token_run run = plan_share(plan, part, NULL, m);
+    if (part == TOKENS_TEXT)
+        run.begin -= problem_tokens(&plan->problem);
+    else
+        run.begin += problem_text(&plan->problem);
+    return run;
+}
+
 /* This rank's tokens of patches first .. end-1; runs that touch are one. */
 static json_t *runs_of(const struct plan *plan, int first, int end)
 {
+    static const enum token_set parts[2] = {TOKENS_TEXT, TOKENS_IMAGE};
     json_t *out = json_array();
-    struct token_run last = plan_share(plan, NULL, first);
-    for (int m = first + 1; m < end; m++) {
-        struct token_run run = plan_share(plan, NULL, m);
-        if (last.begin + last.count == run.begin) {
-            last.count += run.count;
-            continue;
+    struct token_run last = {0};
+    for (int i = 0; i < 2; i++)
+        for (int m = first; m < end; m++) {
+            struct token_run run = joint_run(plan, parts[i], m);
+            bool touches = last.count > 0 && last.begin + last.count == run.begin;
+            if (run.count == 0)
+                continue;
+            if (last.count > 0 && !touches)
+                json_array_append_new(out, json_pack("[i, i]", last.begin, last.count));
+            last = touches ? (struct token_run){last.begin, last.count + run.count} : run;
         }
-        json_array_append_new(out, json_pack("[i, i]", last.begin, last.count));
-        last = run;
-    }
     json_array_append_new(out, json_pack("[i, i]", last.begin, last.count));
     return out;
 }

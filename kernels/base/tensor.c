@@ -123,6 +123,18 @@ struct tensor tensor_split(const struct tensor *t, int axis, int64_t a, int64_t 
     return view;
 }
 
+struct tensor tensor_swap(const struct tensor *t, int a, int b)
+{
+    check_axis(t, a);
+    check_axis(t, b);
+    struct tensor view = *t;
+    view.dim[a] = t->dim[b];
+    view.stride[a] = t->stride[b];
+    view.dim[b] = t->dim[a];
+    view.stride[b] = t->stride[a];
+    return view;
+}
+
 struct tensor tensor_merge(const struct tensor *t, int axis)
 {
     check_axis(t, axis);

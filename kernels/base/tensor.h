@@ -47,6 +47,9 @@ struct tensor tensor_at(const struct tensor *t, int64_t index);
 /* Splits `axis` of length a*b into two axes [a, b]; a*b must be the length. */
 struct tensor tensor_split(const struct tensor *t, int axis, int64_t a, int64_t b);
 
+/* Exchanges two axes: [..a..b..] as [..b..a..]. */
+struct tensor tensor_swap(const struct tensor *t, int a, int b);
+
 /* Merges axes `axis` and `axis`+1 where their strides allow it (BUG otherwise). */
 struct tensor tensor_merge(const struct tensor *t, int axis);
 

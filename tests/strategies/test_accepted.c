@@ -124,17 +124,18 @@ static void remember(const struct problem *p, const char *text)
 /* ---- one plan ---- */
 
 /* Parts of a patch, in the order of their ranks, tile it. */
-static void tile_tokens(const struct plan *plan, int *coord, int s, int m, int *next)
+static void tile_tokens(const struct plan *plan, enum token_set part, int *coord, int s, int m,
+                        int *next)
 {
     if (s < plan->n_splits) {
         int axis = plan->split[s];
         for (coord[axis] = 0; coord[axis] < plan->mesh.size[axis]; coord[axis]++)
-            tile_tokens(plan, coord, s + 1, m, next);
+            tile_tokens(plan, part, coord, s + 1, m, next);
         return;
     }
-    struct token_run run = plan_share(plan, coord, m);
+    struct token_run run = plan_share(plan, part, coord, m);
     cr_assert_eq(run.begin, *next, "%s", at_hand);
-    cr_assert_gt(run.count, 0, "%s", at_hand);
+    cr_assert(run.count > 0 || part == TOKENS_TEXT, "%s", at_hand);
     *next += run.count;
 }
 
@@ -142,22 +143,30 @@ static void check_tokens(const struct plan *plan, struct chance *c)
 {
     int coord[MESH_MAX_AXES];
     int m = pick(c, plan->n_patches);
-    int next = plan_patch(plan, m).begin;
-    memcpy(coord, plan->coord, sizeof coord);
-    tile_tokens(plan, coord, 0, m, &next);
-    int end =
-        m + 1 < plan->n_patches ? plan_patch(plan, m + 1).begin : problem_tokens(&plan->problem);
-    cr_assert_eq(next, end, "%s", at_hand);
+    int S = problem_tokens(&plan->problem);
+    const int ends[2] = {S, S + problem_text(&plan->problem)};
+    static const enum token_set parts[2] = {TOKENS_IMAGE, TOKENS_TEXT};
+    for (int i = 0; i < 2; i++) {
+        int next = plan_patch(plan, parts[i], m).begin;
+        memcpy(coord, plan->coord, sizeof coord);
+        tile_tokens(plan, parts[i], coord, 0, m, &next);
+        struct token_run after = {ends[i], 0};
+        for (int k = plan->n_patches - 1; k > m; k--)
+            after = plan_patch(plan, parts[i], k).count ? plan_patch(plan, parts[i], k) : after;
+        cr_assert_eq(next, plan_patch(plan, parts[i], m).count ? after.begin : next, "%s", at_hand);
+    }
 }
 
 /* Rows are counted as they are listed, and the keys of all shares are those of every token. */
 static void check_keys(const struct plan *plan, struct chance *c, struct arena *arena)
 {
     int patch = pick(c, plan->n_patches + 1) - 1;
-    for (int of = PLAN_OWN; of <= PLAN_KEYS; of++) {
+    for (int i = 0; i < TOKEN_SETS * (PLAN_KEYS + 1); i++) {
         struct span span;
-        cr_assert_eq(plan_span(plan, of, NULL, patch, arena, &span), ST_OK);
-        cr_assert_eq(span_count(&span), plan_rows(plan, of, NULL, patch), "%s", at_hand);
+        enum token_set set = (enum token_set)(i % TOKEN_SETS);
+        enum plan_rows of = (enum plan_rows)(i / TOKEN_SETS);
+        cr_assert_eq(plan_span(plan, set, of, NULL, patch, arena, &span), ST_OK);
+        cr_assert_eq(span_count(&span), plan_rows(plan, set, of, NULL, patch), "%s", at_hand);
     }
     int coord[MESH_MAX_AXES];
     int64_t keys = 0;
@@ -166,9 +175,10 @@ static void check_keys(const struct plan *plan, struct chance *c, struct arena *
     for (int k = 0; k < (collect ? plan->mesh.size[collect->axis] : 1); k++) {
         if (collect)
             coord[collect->axis] = k;
-        keys += plan_rows(plan, PLAN_KEYS, coord, PATCH_ALL);
+        keys += plan_rows(plan, TOKENS_ALL, PLAN_KEYS, coord, PATCH_ALL);
     }
-    cr_assert_eq(keys, problem_tokens(&plan->problem), "%s", at_hand);
+    cr_assert_eq(keys, problem_tokens(&plan->problem) + problem_text(&plan->problem), "%s",
+                 at_hand);
 }
 
 /* Requests over their axis, whose ranks differ in nothing else. */

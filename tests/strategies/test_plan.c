@@ -239,9 +239,11 @@ static void count_work(const struct plan *plan, int *work, int layers, int token
         int lane = at.branch * plan->problem.requests + at.request;
         for (int layer = plan->shard.layer_begin; layer < plan->shard.layer_end; layer++)
             for (int m = 0; m < plan->n_patches; m++) {
-                struct token_run run = plan_share(plan, NULL, m);
-                for (int t = 0; t < run.count; t++)
-                    work[(lane * layers + layer) * tokens + run.begin + t]++;
+                for (int part = TOKENS_IMAGE; part <= TOKENS_TEXT; part++) {
+                    struct token_run run = plan_share(plan, (enum token_set)part, NULL, m);
+                    for (int t = 0; t < run.count; t++)
+                        work[(lane * layers + layer) * tokens + run.begin + t]++;
+                }
             }
     }
 }
@@ -250,9 +252,11 @@ static void count_work(const struct plan *plan, int *work, int layers, int token
  * tensor parallel ranks all do the same rows, each with its part. */
 Test(plan, ranks_partition_the_work)
 {
-    struct dit_config config = load("pixart-tiny");
+    const struct dit_config image = load("pixart-tiny");
+    const struct dit_config joint = load("sd3-tiny");
     int planned = 0;
     for (uint64_t seed = 0; seed < 600; seed++) {
+        struct dit_config config = seed % 2 ? joint : image;
         char text[SPEC_TEXT];
         struct spec spec;
         struct problem p = {.config = &config,
@@ -265,7 +269,7 @@ Test(plan, ranks_partition_the_work)
         cr_assert_eq(spec_parse(random_spec(seed, text), &spec), ST_OK, "%s: %s", text,
                      status_text());
         int ranks = spec_ranks(&spec);
-        int tokens = problem_tokens(&p);
+        int tokens = problem_tokens(&p) + problem_text(&p);
         size_t cells = (size_t)p.requests * 2 * (size_t)config.layers * (size_t)tokens;
         struct plan *plan;
         if (ranks > 64 || plan_build(&p, &spec, ranks, 0, &plan) != ST_OK)
@@ -310,9 +314,10 @@ Test(plan, patches_are_whole_rows_and_parts_are_even)
         for (int m = 0; m < 4; m++) {
             int u = rank % 3;
             int tokens = rows[m] * 7;
-            cr_expect_eq(plan_patch(plan, m).begin, begin[m]);
-            cr_expect_eq(plan_patch(plan, m).count, tokens);
-            cr_expect_eq(plan_rows(plan, PLAN_OWN, NULL, m), tokens / 3 + (u < tokens % 3));
+            cr_expect_eq(plan_patch(plan, TOKENS_IMAGE, m).begin, begin[m]);
+            cr_expect_eq(plan_patch(plan, TOKENS_IMAGE, m).count, tokens);
+            cr_expect_eq(plan_rows(plan, TOKENS_IMAGE, PLAN_OWN, NULL, m),
+                         tokens / 3 + (u < tokens % 3));
         }
         plan_close(plan);
     }
