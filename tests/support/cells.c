@@ -26,7 +26,7 @@ void cell_set_layers(struct cell_setup *setup, int layers)
 {
     struct dit_config *c = &setup->config;
     c->parallel_layers = c->parallel_layers * layers / c->layers;
-    c->layers = layers;
+    c->layers = layers + (c->skips && layers % 2);
 }
 
 struct problem cell_problem(const struct cell_setup *setup)

@@ -24,7 +24,8 @@ struct cell_setup {
  * steps, 2 requests, guided where the model can be; fp32 on the CPU, no graphs. */
 struct cell_setup cell_setup_of(const char *preset);
 
-/* Another number of layers, with as large a share of each kind. */
+/* Another number of layers, with as large a share of each kind; an even one where there are skips.
+ */
 void cell_set_layers(struct cell_setup *setup, int layers);
 
 struct problem cell_problem(const struct cell_setup *setup);
