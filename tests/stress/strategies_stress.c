@@ -20,10 +20,10 @@ static bool planned(const struct cell_setup *setup, const char *text)
     return true;
 }
 
-static int run(const struct cell_setup *setup, const char *text)
+static int run(const struct cell_setup *setup, const char *text, int loops)
 {
     struct cell_result result;
-    bool good = cell_run(setup, text, 2, &result) == ST_OK && result.bytes_match;
+    bool good = cell_run(setup, text, loops, &result) == ST_OK && result.bytes_match;
     fprintf(stderr, "%s %s %s %s%s\n", good ? "ok" : "FAILED", setup->config.name, text,
             good ? "" : status_text(), good ? "" : result.mismatch);
     cell_release(&result);
@@ -37,21 +37,22 @@ static int run_alone(const struct cell_setup *setup, const struct strategy_ops *
     for (int degree = RANKS; degree > 1; degree--) {
         snprintf(text, sizeof text, "%s=%d", ops->name, degree);
         if (planned(setup, text))
-            return run(setup, text);
+            return run(setup, text, 2);
     }
     fprintf(stderr, "FAILED %s: no degree from 2 to %d is planned\n", ops->name, RANKS);
     return 1;
 }
 
-/* Two loops of two steps, a fresh and a stale one, or two fresh ones. */
+/* Fewer tokens, and one loop of three steps: fresh, stale, last. */
 static int run_family(const char *preset)
 {
     struct cell_setup setup = cell_setup_of(preset);
     int bad = 0;
-    setup.steps = 2;
+    setup.width = 48;
+    setup.steps = 3;
     for (int i = 0; hybrid_at(i); i++)
         if (hybrid_tested(&setup, i) && cell_ranks(&setup, hybrid_at(i)) > 1)
-            bad |= run(&setup, hybrid_at(i));
+            bad |= run(&setup, hybrid_at(i), 1);
     return bad;
 }
 
@@ -66,7 +67,7 @@ int main(void)
     setup.requests = 2;
     for (int i = 0; hybrid_at(i); i++)
         if (cell_ranks(&setup, hybrid_at(i)) == RANKS)
-            bad |= run(&setup, hybrid_at(i));
+            bad |= run(&setup, hybrid_at(i), 2);
     for (int f = 0; hybrid_family(f); f++)
         bad |= run_family(hybrid_family(f));
     return bad;
