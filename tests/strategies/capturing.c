@@ -93,8 +93,11 @@ enum status capturing_submit(struct queue *queue, struct job job)
     struct capture *r = q->open;
     if (!r)
         return perform(&job, q->cpu);
-    r->job = realloc(r->job, ((size_t)r->n + 1) * sizeof *r->job);
-    BUG_ON(!r->job, "no memory for a job");
+    if (r->n == r->room) {
+        r->room = r->room ? 2 * r->room : 64;
+        r->job = realloc(r->job, (size_t)r->room * sizeof *r->job);
+        BUG_ON(!r->job, "no memory for %d jobs", r->room);
+    }
     r->job[r->n++] = job;
     return ST_OK;
 }

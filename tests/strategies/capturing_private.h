@@ -48,8 +48,8 @@ struct job {
 };
 
 struct capture {
-    int n;
-    struct job *job;
+    int n, room;
+    struct job *job; /* [room] */
 };
 
 /* Tensors that may be missing are NULL. */
