@@ -101,10 +101,6 @@ enum status run_advance(struct run *run, int i, int patch, const struct tensor *
  */
 enum status run_pass(struct run *run, int i, int patch);
 
-/* Modulation of the step at hand from its timestep; the engine calls it before an own schedule's
- * step. */
-enum status run_condition(struct run *run);
-
 /*
  * Does body(self, run, i, patch): captured as a graph when it comes for the first time, launched
  * from then on, where the run captures at all. It is the same work for equal (body, kind of step,

@@ -55,6 +55,7 @@ static void load(struct loaded *m, const struct dit_config *config, struct dit_s
                                 .all = &m->all,
                                 .image = &m->image,
                                 .text_tokens = 8,
+                                .steps = 1,
                                 .width = config->sample_size,
                                 .height = config->sample_size,
                                 .dtype = dtype};
