@@ -111,7 +111,8 @@ static enum status describe(struct cuda_device *cuda, int ordinal)
 /* DITBENCH_ATTENTION: to measure and to test what is not the first choice. */
 static enum status choose_attention(struct cuda_device *cuda)
 {
-    static const char *const names[] = {"hopper", "cudnn", "short", "few", "flash", "plain"};
+    static const char *const names[] = {"resident", "hopper", "cudnn", "short",
+                                        "few",      "flash",  "plain"};
     const char *name = getenv("DITBENCH_ATTENTION");
     if (!name || !*name)
         return ST_OK;
@@ -121,7 +122,8 @@ static enum status choose_attention(struct cuda_device *cuda)
             return ST_OK;
         }
     }
-    return fail(ST_INVALID, "DITBENCH_ATTENTION=%s: use hopper, cudnn, short, few, flash or plain",
+    return fail(ST_INVALID,
+                "DITBENCH_ATTENTION=%s: use resident, hopper, cudnn, short, few, flash or plain",
                 name);
 }
 

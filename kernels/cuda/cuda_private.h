@@ -18,6 +18,7 @@ struct cuda_dnn;  /* attention_cudnn.c */
 
 /* The first kernel that attention may use; each is followed by those below it. */
 enum cuda_attention_choice {
+    CUDA_ATTENTION_RESIDENT,
     CUDA_ATTENTION_HOPPER,
     CUDA_ATTENTION_CUDNN,
     CUDA_ATTENTION_SHORT, /* where that serves, before all others */

@@ -135,6 +135,11 @@ enum status cuda_attention_flash(const struct cuda_target *at, const struct cuda
 bool cuda_attention_hopper_takes(const struct cuda_target *at, const struct cuda_attention *a);
 enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a);
 
+/* attention_resident_hopper.cu: the same for many queries on few keys, which may differ from lane
+ * to lane: as many as fit into shared memory, 512, 368 or 336 in heads 64, 72 or 88 wide. */
+bool cuda_attention_resident_takes(const struct cuda_target *at, const struct cuda_attention *a);
+enum status cuda_attention_resident(const struct cuda_target *at, const struct cuda_attention *a);
+
 /* attention_few.cu: the same for up to 128 keys in every lane and heads up to 128 wide. */
 bool cuda_attention_few_takes(const struct cuda_target *at, const struct cuda_attention *a);
 enum status cuda_attention_few(const struct cuda_target *at, const struct cuda_attention *a);
