@@ -113,6 +113,8 @@ float *gpu_read(struct gpu *gpu, const struct tensor *t);
 /* Within op's bound for the dtype of t (relative L2) of want [count], and nothing around t touched.
  */
 void gpu_near(struct gpu *gpu, const char *op, const struct gpu_tensor *t, const double *want);
+void gpu_near_by(struct gpu *gpu, const char *op, const struct gpu_tensor *t, const double *want,
+                 double bound);
 
 /* Every word around t is still poison. */
 void gpu_untouched(struct gpu *gpu, const char *op, const struct gpu_tensor *t);
