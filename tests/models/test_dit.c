@@ -29,7 +29,14 @@ static void model_open(struct model *m, int lanes, int text_tokens, int width, i
         .layer_end = m->config.layers, .parts = 1, .embed = true, .head = true};
     m->run = (struct token_run){0, width / m->config.patch * (height / m->config.patch)};
     m->all = (struct span){1, 1, &m->run};
-    struct dit_extent extent = {lanes, &m->all, text_tokens, width, height, DTYPE_F32};
+    struct dit_extent extent = {.lanes = lanes,
+                                .frames = 1,
+                                .all = &m->all,
+                                .image = &m->all,
+                                .text_tokens = text_tokens,
+                                .width = width,
+                                .height = height,
+                                .dtype = DTYPE_F32};
     cr_assert_eq(device_open(backend_find("cpu"), &options, &m->dev), ST_OK, "%s", status_text());
     cr_assert_eq(queue_open(m->dev, &m->q), ST_OK);
     cr_assert_eq(arena_open(m->dev, ARENA_WEIGHTS, &m->weights_arena), ST_OK);
@@ -78,6 +85,16 @@ static float *read_all(const struct safetensors *file, const char *name, int64_t
     return out;
 }
 
+static struct dit_call whole_call(const struct model *m)
+{
+    return (struct dit_call){.patch = PATCH_ALL,
+                             .fresh = true,
+                             .span = &m->all,
+                             .image = &m->all,
+                             .hooks = &dit_hooks_serial,
+                             .queue = m->q};
+}
+
 static void check_family(const char *family)
 {
     static const char *const mine[] = {"latent", "timestep", "expected", NULL};
@@ -121,7 +138,7 @@ static void check_family(const char *family)
         tokens(x + (size_t)(b * m.config.in_channels * h * w), in + b * N * in_dim[2],
                m.config.in_channels, w, h, m.config.patch, false);
     }
-    struct dit_call call = {0, PATCH_ALL, true, &m.all, &dit_hooks_serial, m.q};
+    struct dit_call call = whole_call(&m);
     cr_assert_eq(dit_set_prompt(m.dit, prompt, row, m.q), ST_OK, "%s", status_text());
     struct tensor times = tensor_of(t, m.dev, DTYPE_F32, 1, (int64_t[]){B});
     cr_assert_eq(dit_condition(m.dit, &times, m.q), ST_OK, "%s", status_text());
