@@ -346,9 +346,9 @@ static __global__ void __launch_bounds__(THREADS) scalar_heads(const struct head
     }
     __syncwarp(); // before elements change that others have summed up
     for (int c = threadIdx.x % WARP * 2; c < p.width; c += WARP * 2) {
-        float v[2];
-#pragma unroll
-        for (int k = 0; k < 2; k++) {
+        float v[2] = {0.0f, 0.0f};
+        int pair = c + 1 < p.width ? 2 : 1; // an odd width is not rotated
+        for (int k = 0; k < pair; k++) {
             v[k] = (to_float(x[c + k]) - mean) * inverse;
             v[k] = v[k] * (p.weight[part] ? p.weight[part][c + k] : 1.0f) +
                    (p.bias[part] ? p.bias[part][c + k] : 0.0f);
@@ -359,7 +359,8 @@ static __global__ void __launch_bounds__(THREADS) scalar_heads(const struct head
             rotate<2>(v, both);
         }
         x[c] = from_float<T>(v[0]);
-        x[c + 1] = from_float<T>(v[1]);
+        if (pair == 2)
+            x[c + 1] = from_float<T>(v[1]);
     }
 }
 

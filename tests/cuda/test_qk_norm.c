@@ -90,6 +90,7 @@ static void check(struct gpu *gpu, const struct operands *o, int form, int parts
 static void test_every_form(void)
 {
     static const int widths[] = {4, 8, 12, 24, 44, 64, 72, 88, 128, 136};
+    static const int odd[] = {3, 11, 65};
     static const int forms[] = {RMS | WEIGHT,
                                 LAYER | WEIGHT | BIAS,
                                 ROPE,
@@ -104,6 +105,11 @@ static void test_every_form(void)
         struct operands o = make(&gpu, gpu_dtype(round), gpu_pick(&gpu, 1, 30),
                                  gpu_pick(&gpu, 1, 9), widths[round / 3 % 10], round / 3 % 2);
         check(&gpu, &o, forms[round / 30], 1 + round / 2 % 3);
+        gpu_forget(&gpu);
+    }
+    for (int round = 0; round < 18; round++) { // which are not rotated
+        struct operands o = make(&gpu, gpu_dtype(round), 5, odd[round / 6], false);
+        check(&gpu, &o, round % 2 ? LAYER | WEIGHT | BIAS : RMS | WEIGHT, 3);
         gpu_forget(&gpu);
     }
     gpu_close(&gpu);
