@@ -130,7 +130,8 @@ struct dit_site {
     enum token_set keys, queries;
 };
 
-/* Sites are numbered as they run. Sites of the blocks before `layer`; all: dit_sites(c, layers). */
+/* Sites are numbered block by block, a second attention's behind the joint one's. Sites of the
+ * blocks before `layer`; all: dit_sites(c, layers). */
 int dit_sites(const struct dit_config *c, int layer);
 struct dit_site dit_site_at(const struct dit_config *c, int site);
 

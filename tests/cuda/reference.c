@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One-GPU runs that are kept, and the account of what was compared with them. Not a test. */
+/* The account of what was compared. Not a test. */
 #include "tests/cuda/reference.h"
 
 #include "tests/cuda/gpu.h"
@@ -7,41 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct reference_book *reference_open(const struct cell_setup *setup, struct device *dev)
-{
-    struct reference_book *book = calloc(1, sizeof *book);
-    CHECK(book, "no host memory for references");
-    book->setup = *setup;
-    book->setup.graph = false;
-    book->dev = dev;
-    return book;
-}
-
-void reference_close(struct reference_book *book)
-{
-    for (int i = 0; i < book->n; i++)
-        cell_release(&book->page[i].result);
-    free(book);
-}
-
-const struct cell_result *reference_get(struct reference_book *book, const char *spec)
-{
-    char text[SPEC_TEXT];
-    cell_reference(&book->setup, spec, text);
-    for (int i = 0; i < book->n; i++)
-        if (strcmp(book->page[i].text, text) == 0)
-            return &book->page[i].result;
-    CHECK(book->n < REFERENCES_MAX, "more than %d references", REFERENCES_MAX);
-    struct cell_setup setup = book->setup;
-    setup.devices = &book->dev;
-    struct cell_result *result = &book->page[book->n].result;
-    CHECK(cell_run(&setup, text, 1, result) == ST_OK, "%s on one device, %s: %s", text,
-          dtype_name(setup.dtype), status_text());
-    snprintf(book->page[book->n].text, SPEC_TEXT, "%s", text);
-    book->n++;
-    return result;
-}
 
 double reference_tolerance(enum dtype dtype, const char *spec)
 {

@@ -1,30 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * What cells on GPUs are compared with: the one-GPU run of each reference, computed once, and the
- * account of a group of comparisons. Runs no cell of several ranks itself.
- */
+/* The account of a group of cells on GPUs that were compared with their references. Runs no cell
+ * itself. */
 #ifndef TESTS_CUDA_REFERENCE_H
 #define TESTS_CUDA_REFERENCE_H
 
 #include "tests/support/cells.h"
-
-enum { REFERENCES_MAX = 64 };
-
-struct reference_book {
-    struct cell_setup setup; /* without graphs */
-    struct device *dev;      /* of the one-rank runs; borrowed */
-    int n;
-    struct {
-        char text[SPEC_TEXT];
-        struct cell_result result;
-    } page[REFERENCES_MAX];
-};
-
-struct reference_book *reference_open(const struct cell_setup *setup, struct device *dev);
-void reference_close(struct reference_book *book);
-
-/* Latents of the run that `spec` must equal, borrowed. Ends the test where that run fails. */
-const struct cell_result *reference_get(struct reference_book *book, const char *spec);
 
 /* Tolerance of a cell of that dtype. */
 double reference_tolerance(enum dtype dtype, const char *spec);

@@ -5,6 +5,7 @@
  */
 #include "tests/cuda/gpu.h"
 #include "tests/cuda/reference.h"
+#include "tests/support/book.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@ enum { MOST_RANKS = 8 };
 struct stage {
     int ranks;
     struct device *dev[MOST_RANKS];
-    struct reference_book *book;
+    struct book *book;
     struct cell_setup setup; /* on those devices, with graphs where the engine can have them */
 };
 
@@ -27,13 +28,13 @@ static struct stage stage_open(const char *preset, int ranks, enum dtype dtype)
         OK(device_open(backend_find(GPU_BACKEND), &options, &stage.dev[r]));
     stage.setup.dtype = dtype;
     stage.setup.graph = true;
-    stage.book = reference_open(&stage.setup, stage.dev[0]);
+    stage.book = book_open(&stage.setup, stage.dev[0]);
     return stage;
 }
 
 static void stage_close(struct stage *stage)
 {
-    reference_close(stage->book);
+    book_close(stage->book);
     for (int r = 0; r < stage->ranks; r++)
         device_close(stage->dev[r]);
 }
@@ -42,7 +43,7 @@ static void stage_close(struct stage *stage)
 static void judge(struct stage *stage, struct reference_tally *tally, const char *spec)
 {
     struct cell_result got;
-    const struct cell_result *want = reference_get(stage->book, spec);
+    const struct cell_result *want = book_get(stage->book, spec);
     struct cell_setup setup = stage->setup;
     setup.devices = stage->dev;
     int loops = stage->ranks > 4 ? 1 : 2;
@@ -71,7 +72,7 @@ static void world(const char *preset, int ranks)
     struct reference_tally tally = {0};
     snprintf(tally.group, sizeof tally.group, "%s on %d ranks, fp32", preset, ranks);
     for (int i = 0; hybrid_at(i); i++)
-        if (cell_ranks(&stage.setup, hybrid_at(i)) == ranks)
+        if (hybrid_tested(&stage.setup, i) && cell_ranks(&stage.setup, hybrid_at(i)) == ranks)
             judge(&stage, &tally, hybrid_at(i));
     finish(&stage, &tally);
 }
@@ -103,6 +104,30 @@ static void test_8_ranks(void)
 static void test_dit(void)
 {
     world("dit-tiny", 2);
+}
+
+/* The other kinds of blocks: a choice of the table, or with DITBENCH_TESTS=all the whole. */
+static void family(const char *preset)
+{
+    for (int ranks = 1; ranks <= 4; ranks++)
+        world(preset, ranks);
+}
+
+static void test_sd3(void)
+{
+    family("sd3-tiny");
+}
+static void test_flux(void)
+{
+    family("flux-tiny");
+}
+static void test_hunyuandit(void)
+{
+    family("hunyuandit-tiny");
+}
+static void test_latte(void)
+{
+    family("latte-tiny");
 }
 
 /* Each strategy alone, and one hybrid of each pair that meets in the code. */
@@ -162,7 +187,7 @@ static void cpu(const char *preset)
     struct reference_tally tally = {0};
     snprintf(tally.group, sizeof tally.group, "%s, GPU against CPU, fp32", preset);
     OK(cell_run(&setup, "serial", 1, &want));
-    reference_judge(&tally, "serial", reference_get(stage.book, "serial"), &want, 1e-4);
+    reference_judge(&tally, "serial", book_get(stage.book, "serial"), &want, 1e-4);
     cell_release(&want);
     finish(&stage, &tally);
 }
@@ -171,6 +196,8 @@ static void test_cpu(void)
 {
     cpu("pixart-tiny");
     cpu("dit-tiny");
+    for (int f = 0; hybrid_family(f); f++)
+        cpu(hybrid_family(f));
 }
 
 const struct gpu_test tests_cells[] = {
@@ -182,6 +209,10 @@ const struct gpu_test tests_cells[] = {
     {"cells/6_ranks", test_6_ranks},
     {"cells/8_ranks", test_8_ranks},
     {"cells/dit_2_ranks", test_dit},
+    {"cells/sd3", test_sd3},
+    {"cells/flux", test_flux},
+    {"cells/hunyuandit", test_hunyuandit},
+    {"cells/latte", test_latte},
     {"cells/bf16_2_ranks", test_bf16_2_ranks},
     {"cells/bf16_4_ranks", test_bf16_4_ranks},
     {NULL, NULL},

@@ -5,6 +5,7 @@
  */
 #include "tests/cuda/gpu.h"
 #include "tests/cuda/reference.h"
+#include "tests/support/book.h"
 
 #include "kernels/comm/rendezvous.h"
 
@@ -22,11 +23,11 @@ enum { RANKS = 2 };
 
 /* Both ranks judge bytes and memory; the one that has the latents judges them. False: the cell did
  * not run, and the world with it. */
-static bool judge(struct reference_book *book, const struct cell_setup *setup,
-                  struct reference_tally *tally, const char *spec, struct comm *world)
+static bool judge(struct book *book, const struct cell_setup *setup, struct reference_tally *tally,
+                  const char *spec, struct comm *world)
 {
     bool mine = cell_output_rank(setup, spec) == comm_rank(world);
-    const struct cell_result *one = reference_get(book, mine ? spec : "serial");
+    const struct cell_result *one = book_get(book, mine ? spec : "serial");
     struct cell_result got = {.count = one->count};
     got.latent = malloc(one->count * sizeof *got.latent);
     CHECK(got.latent, "no host memory for %zu latents", one->count);
@@ -44,7 +45,7 @@ static bool judge(struct reference_book *book, const struct cell_setup *setup,
 }
 
 /* All hybrids of two ranks, as calls and as graphs. False: one did not run. */
-static bool judge_all(struct reference_book *book, struct comm *world, int *bad)
+static bool judge_all(struct book *book, struct comm *world, int *bad)
 {
     struct cell_setup setup = book->setup;
     for (int graph = 0; graph < 2; graph++) {
@@ -77,13 +78,13 @@ static int on_rank(int rank, int ranks, const char *folder, void *arg)
     OK(device_open(backend_find(GPU_BACKEND), &options, &dev));
     CHECK(dev->ops->supports(setup.dtype), "GPU %d has no %s", rank, dtype_name(setup.dtype));
     OK(comm_open(comm_ops_find(GPU_TRANSPORT), &where, dev, &world));
-    struct reference_book *book = reference_open(&setup, dev);
+    struct book *book = book_open(&setup, dev);
     if (!judge_all(book, world, &bad)) {
         comm_abort(world);
         return 1; // the process ends with it
     }
     OK(comm_barrier(world)); // nobody leaves while a peer still talks
-    reference_close(book);
+    book_close(book);
     comm_close(world);
     device_close(dev);
     return bad > 0;

@@ -72,7 +72,20 @@ static void draw_spec(struct chance *c, char *text)
 static int pick_side(struct chance *c, const struct dit_config *config)
 {
     static const int most[] = {4, 8, 16, 64, 256};
-    return config->vae_scale * config->patch * (1 + pick(c, most[pick(c, 5)]));
+    int tokens = 1 + pick(c, most[pick(c, 5)]);
+    if (config->position == DIT_POSITION_TABLE && tokens > config->table_side)
+        tokens = config->table_side;
+    return config->vae_scale * config->patch * tokens;
+}
+
+/* Heads that large degrees divide, where the model's positions do not fix their width. */
+static void widen(struct chance *c, struct dit_config *config)
+{
+    if (config->position == DIT_POSITION_ROPE && config->head_dim != 8)
+        return;
+    config->heads = 1 << pick(c, 9);
+    config->head_dim = 8;
+    config->mlp = 4 * config->heads * config->head_dim;
 }
 
 static void draw_problem(struct chance *c, struct dit_config *config, struct problem *p)
@@ -81,18 +94,16 @@ static void draw_problem(struct chance *c, struct dit_config *config, struct pro
     while (dit_config_at(models))
         models++;
     *config = *dit_config_at(pick(c, models));
-    if (pick(c, 4) == 0) { /* heads that large degrees divide */
-        config->heads = 1 << pick(c, 9);
-        config->head_dim = 8;
-        config->mlp = 4 * config->heads * config->head_dim;
-    }
+    if (pick(c, 4) == 0)
+        widen(c, config);
     *p = (struct problem){
         .config = config,
         .width = pick_side(c, config),
         .height = pick_side(c, config),
         .steps = 1 + pick(c, 30),
         .requests = pick_degree(c) % 200 + 1,
-        .guided = pick(c, 3) > 0,
+        .frames = pick(c, 4) ? 0 : 1,
+        .guided = problem_guides(config, pick(c, 3)),
         .text_tokens = config->text_dim ? config->text_tokens : 0,
         .dtype = pick(c, 2) ? DTYPE_BF16 : DTYPE_F32,
         .all_channels = pick(c, 4) == 0,
@@ -101,7 +112,7 @@ static void draw_problem(struct chance *c, struct dit_config *config, struct pro
 
 /* ---- what is at hand, for a plan that ends the program ---- */
 
-static char at_hand[SPEC_TEXT + 200];
+static char at_hand[SPEC_TEXT + 300];
 
 static void tell_and_die(int number)
 {
@@ -113,9 +124,11 @@ static void tell_and_die(int number)
 
 static void remember(const struct problem *p, const char *text)
 {
-    snprintf(at_hand, sizeof at_hand, "while at %s %dx%d, %d heads, %d steps, %d requests%s: %s\n",
-             p->config->name, p->width, p->height, p->config->heads, p->steps, p->requests,
-             p->guided ? ", guided" : "", text);
+    snprintf(at_hand, sizeof at_hand,
+             "while at %s %dx%d, %d layers, %d heads, %d text tokens, %d frames, %d steps, %d "
+             "requests%s: %s\n",
+             p->config->name, p->width, p->height, p->config->layers, p->config->heads,
+             p->text_tokens, p->frames, p->steps, p->requests, p->guided ? ", guided" : "", text);
     signal(SIGABRT, tell_and_die);
     signal(SIGSEGV, tell_and_die);
     signal(SIGFPE, tell_and_die);
@@ -293,12 +306,17 @@ static bool draw_cell(struct chance *c, struct cell_setup *setup, char *text)
     struct spec expanded;
     struct plan *plan;
     draw_spec(c, text);
-    *setup = cell_setup_of(pick(c, 2) ? "pixart-tiny" : "dit-tiny");
+    static const char *const presets[] = {"pixart-tiny", "dit-tiny",        "sd3-tiny",
+                                          "flux-tiny",   "hunyuandit-tiny", "latte-tiny"};
+    *setup = cell_setup_of(presets[pick(c, 6)]);
     setup->width = 16 * (1 + pick(c, 6));
     setup->height = 16 * (1 + pick(c, 9));
     setup->steps = 1 + pick(c, 4);
     setup->requests = 1 + pick(c, 3);
-    setup->config.layers = 1 + pick(c, 4);
+    setup->frames = pick(c, 4) ? 0 : 1;
+    if (setup->config.text_dim)
+        setup->config.text_tokens = 1 + pick(c, 12);
+    cell_set_layers(setup, 1 + pick(c, 6));
     struct problem problem = cell_problem(setup);
     remember(&problem, text);
     if (spec_parse(text, &spec) != ST_OK ||

@@ -4,7 +4,7 @@
  * reference; bytes counted equal the closed forms; memory held equals the prediction. Over threads
  * here, over processes by the worker.
  */
-#include "tests/support/cells.h"
+#include "tests/support/book.h"
 #include "tests/support/near.h"
 
 #include <criterion/criterion.h>
@@ -12,94 +12,93 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Runs every hybrid of `ranks` ranks and compares it with its one-rank reference. */
+static void check_cell(const struct cell_setup *setup, const char *spec, int loops,
+                       const struct cell_result *want)
+{
+    struct cell_result got;
+    const char *model = setup->config.name;
+    cr_assert_eq(cell_run(setup, spec, loops, &got), ST_OK, "%s %s: %s", model, spec,
+                 status_text());
+    cr_expect(
+        near_floats(spec, got.latent, want->latent, (int64_t)want->count, cell_tolerance(spec)),
+        "%s %s", model, spec);
+    cr_expect(got.bytes_match && got.memory_match, "%s %s: %s", model, spec, got.mismatch);
+    cell_release(&got);
+}
+
+/* Runs every hybrid of `ranks` ranks that is tested on this model, and compares it with its
+ * one-rank reference; the second loop finds what the first has left. */
 static void check_world(const char *preset, int ranks)
 {
     struct cell_setup setup = cell_setup_of(preset);
-    for (int i = 0; hybrid_at(i); i++) {
-        const char *spec = hybrid_at(i);
-        if (cell_ranks(&setup, spec) != ranks)
-            continue;
-        char text[SPEC_TEXT];
-        struct cell_result want;
-        struct cell_result got;
-        enum status st = cell_run(&setup, cell_reference(&setup, spec, text), 1, &want);
-        cr_assert_eq(st, ST_OK, "%s: %s", text, status_text());
-        st = cell_run(&setup, spec, 2, &got);
-        cr_assert_eq(st, ST_OK, "%s: %s", spec, status_text());
-        cr_expect(
-            near_floats(spec, got.latent, want.latent, (int64_t)want.count, cell_tolerance(spec)),
-            "%s %s", preset, spec);
-        cr_expect(got.bytes_match, "%s %s: %s", preset, spec, got.mismatch);
-        cr_expect(got.memory_match, "%s %s: %s", preset, spec, got.mismatch);
-        cell_release(&want);
-        cell_release(&got);
-    }
-}
-
-Test(equivalence, pixart_on_1_rank)
-{
-    check_world("pixart-tiny", 1);
-}
-Test(equivalence, pixart_on_2_ranks)
-{
-    check_world("pixart-tiny", 2);
-}
-Test(equivalence, pixart_on_3_ranks)
-{
-    check_world("pixart-tiny", 3);
-}
-Test(equivalence, pixart_on_4_ranks)
-{
-    check_world("pixart-tiny", 4);
-}
-Test(equivalence, pixart_on_5_ranks)
-{
-    check_world("pixart-tiny", 5);
-}
-Test(equivalence, pixart_on_6_ranks)
-{
-    check_world("pixart-tiny", 6);
-}
-Test(equivalence, pixart_on_7_ranks)
-{
-    check_world("pixart-tiny", 7);
-}
-Test(equivalence, pixart_on_8_ranks)
-{
-    check_world("pixart-tiny", 8);
-}
-Test(equivalence, dit_on_2_ranks)
-{
-    check_world("dit-tiny", 2);
-}
-Test(equivalence, dit_on_4_ranks)
-{
-    check_world("dit-tiny", 4);
-}
-Test(equivalence, dit_on_8_ranks)
-{
-    check_world("dit-tiny", 8);
+    struct book *book = book_open(&setup, NULL);
+    for (int i = 0; hybrid_at(i); i++)
+        if (hybrid_tested(&setup, i) && cell_ranks(&setup, hybrid_at(i)) == ranks)
+            check_cell(&setup, hybrid_at(i), 2, book_get(book, hybrid_at(i)));
+    book_close(book);
 }
 
 /* A bare forward is a warm-up step: every hybrid's is the serial one. */
-Test(equivalence, forwards)
+static void check_forwards(const char *preset)
 {
-    struct cell_setup setup = cell_setup_of("pixart-tiny");
-    struct cell_result want;
+    struct cell_setup setup = cell_setup_of(preset);
     setup.forward = true;
-    cr_assert_eq(cell_run(&setup, "serial", 1, &want), ST_OK, "%s", status_text());
-    for (int i = 0; hybrid_at(i); i++) {
-        const char *spec = hybrid_at(i);
-        struct cell_result got;
-        cr_assert_eq(cell_run(&setup, spec, 1, &got), ST_OK, "%s: %s", spec, status_text());
-        cr_expect(
-            near_floats(spec, got.latent, want.latent, (int64_t)want.count, cell_tolerance(spec)),
-            "%s", spec);
-        cell_release(&got);
-    }
-    cell_release(&want);
+    struct book *book = book_open(&setup, NULL);
+    for (int i = 0; hybrid_at(i); i++)
+        if (hybrid_tested(&setup, i))
+            check_cell(&setup, hybrid_at(i), 1, book_get(book, "serial"));
+    book_close(book);
 }
+
+static void needs_all(void)
+{
+    if (!hybrid_all())
+        cr_skip_test("only make test-all does this");
+}
+
+#define WORLD(family, ranks)                                                                       \
+    Test(equivalence, family##_on_##ranks##_ranks)                                                 \
+    {                                                                                              \
+        check_world(#family "-tiny", ranks);                                                       \
+    }
+#define WORLD_OF_ALL(family, ranks)                                                                \
+    Test(equivalence, family##_on_##ranks##_ranks)                                                 \
+    {                                                                                              \
+        needs_all();                                                                               \
+        check_world(#family "-tiny", ranks);                                                       \
+    }
+#define FORWARDS(family)                                                                           \
+    Test(equivalence, family##_forwards)                                                           \
+    {                                                                                              \
+        check_forwards(#family "-tiny");                                                           \
+    }
+#define FAMILY(family)                                                                             \
+    WORLD(family, 1)                                                                               \
+    WORLD(family, 2)                                                                               \
+    WORLD(family, 3)                                                                               \
+    WORLD(family, 4)                                                                               \
+    WORLD_OF_ALL(family, 5)                                                                        \
+    WORLD_OF_ALL(family, 6)                                                                        \
+    WORLD_OF_ALL(family, 7)                                                                        \
+    WORLD_OF_ALL(family, 8)                                                                        \
+    FORWARDS(family)
+
+WORLD(pixart, 1)
+WORLD(pixart, 2)
+WORLD(pixart, 3)
+WORLD(pixart, 4)
+WORLD(pixart, 5)
+WORLD(pixart, 6)
+WORLD(pixart, 7)
+WORLD(pixart, 8)
+FORWARDS(pixart)
+WORLD(dit, 2)
+WORLD(dit, 4)
+WORLD(dit, 8)
+FAMILY(sd3)
+FAMILY(flux)
+FAMILY(hunyuandit)
+FAMILY(latte)
 
 static void check_pair(const char *spec, const char *reference, double tolerance)
 {
@@ -192,7 +191,7 @@ Test(equivalence, no_warmup_starts_from_zeros_in_every_loop)
 
 /* The same strategies over processes: one mpirun for each world size runs all hybrids of that size.
  */
-static void check_mpi(int ranks)
+static void check_mpi(const char *presets, int ranks)
 {
     char command[1024];
     if (system("command -v mpirun >/dev/null 2>&1") != 0) {
@@ -202,28 +201,56 @@ static void check_mpi(int ranks)
     snprintf(command, sizeof command,
              "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
              "OMPI_MCA_rmaps_base_oversubscribe=1 "
-             "mpirun -n %d %s/tests/strategies_worker 1>&2",
-             ranks, DITBENCH_BUILD_DIR);
+             "mpirun -n %d %s/tests/strategies_worker %s 1>&2",
+             ranks, DITBENCH_BUILD_DIR, presets);
     cr_expect_eq(system(command), 0, "%s", command);
 }
 
 Test(equivalence_mpi, on_1_to_3_ranks)
 {
-    check_mpi(1);
-    check_mpi(2);
-    check_mpi(3);
+    check_mpi("pixart-tiny", 1);
+    check_mpi("pixart-tiny", 2);
+    check_mpi("pixart-tiny", 3);
 }
 Test(equivalence_mpi, on_4_ranks)
 {
-    check_mpi(4);
+    check_mpi("pixart-tiny", 4);
 }
 Test(equivalence_mpi, on_5_to_7_ranks)
 {
-    check_mpi(5);
-    check_mpi(6);
-    check_mpi(7);
+    check_mpi("pixart-tiny", 5);
+    check_mpi("pixart-tiny", 6);
+    check_mpi("pixart-tiny", 7);
 }
 Test(equivalence_mpi, on_8_ranks)
 {
-    check_mpi(8);
+    check_mpi("pixart-tiny", 8);
+}
+
+#define FAMILIES "sd3-tiny flux-tiny hunyuandit-tiny latte-tiny"
+Test(equivalence_mpi, families_on_2_ranks)
+{
+    check_mpi(FAMILIES, 2);
+}
+Test(equivalence_mpi, families_on_3_ranks)
+{
+    check_mpi(FAMILIES, 3);
+}
+Test(equivalence_mpi, families_on_1_and_4_ranks)
+{
+    needs_all();
+    check_mpi("dit-tiny " FAMILIES, 1);
+    check_mpi("dit-tiny " FAMILIES, 4);
+}
+Test(equivalence_mpi, families_on_5_to_7_ranks)
+{
+    needs_all();
+    check_mpi("dit-tiny " FAMILIES, 5);
+    check_mpi("dit-tiny " FAMILIES, 6);
+    check_mpi("dit-tiny " FAMILIES, 7);
+}
+Test(equivalence_mpi, families_on_8_ranks)
+{
+    needs_all();
+    check_mpi("dit-tiny " FAMILIES, 8);
 }

@@ -30,11 +30,11 @@ static enum status open_with_failure(struct thread_rank *self)
 
 /* Fails the 1st, 2nd, ... allocation of one rank until none is left to fail: every rank must report
  * ST_OOM each time. */
-static void fail_every_allocation(const char *spec)
+static void fail_every_allocation(const char *preset, int layers, const char *spec)
 {
-    struct failing f = {.setup = cell_setup_of("pixart-tiny"), .spec = spec};
+    struct failing f = {.setup = cell_setup_of(preset), .spec = spec};
     int ranks = cell_ranks(&f.setup, spec);
-    f.setup.config.layers = 2;
+    cell_set_layers(&f.setup, layers);
     f.setup.steps = 2;
     f.victim = ranks - 1;
     for (f.nth = 0; f.nth < 2000; f.nth++) {
@@ -54,7 +54,7 @@ Test(failures, every_allocation_of_each_strategy)
     for (int i = 0; strategy_at(i); i++) {
         const char *spec = hybrid_alone(strategy_at(i), true);
         cr_assert(spec, "no line of the table is %s alone", strategy_at(i)->name);
-        fail_every_allocation(spec);
+        fail_every_allocation("pixart-tiny", 2, spec);
     }
 }
 
@@ -63,8 +63,23 @@ Test(failures, every_allocation_on_one_rank)
 {
     for (int i = 0; strategy_at(i); i++)
         if (hybrid_alone(strategy_at(i), false))
-            fail_every_allocation(hybrid_alone(strategy_at(i), false));
-    fail_every_allocation("serial");
+            fail_every_allocation("pixart-tiny", 2, hybrid_alone(strategy_at(i), false));
+    fail_every_allocation("pixart-tiny", 2, "serial");
+}
+
+/* Blocks of both kinds, and a skip from the first to the last of four. */
+Test(failures, every_allocation_of_each_family)
+{
+    static const char *const specs[] = {"pipefusion=2:patches=3:warmup=1", "distrifusion=2",
+                                        "ulysses=2"};
+    for (int f = 0; hybrid_family(f); f++) {
+        int layers = strstr(hybrid_family(f), "hunyuan") ? 4 : 2;
+        for (int i = 0; i < 3; i++)
+            fail_every_allocation(hybrid_family(f), layers, specs[i]);
+        for (int i = 0; hybrid_all() && strategy_at(i); i++)
+            if (strategy_at(i) != strategy_find("cfg") || strcmp(hybrid_family(f), "flux-tiny"))
+                fail_every_allocation(hybrid_family(f), layers, hybrid_alone(strategy_at(i), true));
+    }
 }
 
 static void leave_in_step_two(void *self, int step)
@@ -91,7 +106,8 @@ static enum status loop_with_abort(struct thread_rank *self)
     TRY(spec_parse(f->spec, &spec));
     TRY(plan_build(&problem, &spec, self->size, self->rank, &plan));
     TRY(weights_open_synthetic(1, &in.weights));
-    TRY(prompt_open_synthetic(&f->setup.config, 2, true, 96, 80, 1, &prompt));
+    TRY(prompt_open_synthetic(&f->setup.config, problem.requests, problem.guided, problem.width,
+                              problem.height, 1, &prompt));
     TRY(sampler_open(&f->setup.config.sampler, problem.steps, problem_tokens(&problem), &sampler));
     in.prompt = prompt;
     in.sampler = sampler;
@@ -105,9 +121,9 @@ static enum status loop_with_abort(struct thread_rank *self)
     return ST_OK;
 }
 
-static void abort_in_loop(const char *spec)
+static void abort_in_loop(const char *preset, const char *spec)
 {
-    struct failing f = {.setup = cell_setup_of("pixart-tiny"), .spec = spec};
+    struct failing f = {.setup = cell_setup_of(preset), .spec = spec};
     int ranks = cell_ranks(&f.setup, spec);
     struct threads_result result;
     threads_run_within(ranks, 20, loop_with_abort, &f, &result);
@@ -120,9 +136,14 @@ Test(failures, abort_in_the_middle_of_a_loop)
 {
     for (int i = 0; strategy_at(i); i++)
         if (strategy_at(i)->volume) /* the others hear of nobody within a loop */
-            abort_in_loop(hybrid_alone(strategy_at(i), true));
-    abort_in_loop("ring=3");
-    abort_in_loop("tensor=2:chunks=3");
-    abort_in_loop("cfg=2,ulysses=2");
-    abort_in_loop("pipefusion=2:patches=3:warmup=1,allgather=2");
+            abort_in_loop("pixart-tiny", hybrid_alone(strategy_at(i), true));
+    abort_in_loop("pixart-tiny", "ring=3");
+    abort_in_loop("pixart-tiny", "tensor=2:chunks=3");
+    abort_in_loop("pixart-tiny", "cfg=2,ulysses=2");
+    abort_in_loop("pixart-tiny", "pipefusion=2:patches=3:warmup=1,allgather=2");
+    /* stages that wait for skips from afar, and for text */
+    abort_in_loop("hunyuandit-tiny", "pipefusion=4:patches=3");
+    abort_in_loop("flux-tiny", "pipefusion=3:patches=2:warmup=0");
+    abort_in_loop("sd3-tiny", "distrifusion=3");
+    abort_in_loop("latte-tiny", "ulysses=2");
 }

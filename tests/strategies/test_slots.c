@@ -35,25 +35,26 @@ static enum status plan_everything(struct strategy *me, struct plan *plan)
 static const struct strategy_ops nothing = {.name = "nothing", .plan = plan_nothing};
 static const struct strategy_ops everything = {.name = "everything", .plan = plan_everything};
 
-static void check(const struct strategy_ops *ops, int degree, const char *spec, bool forward)
+static void check(const char *preset, const struct strategy_ops *ops, int degree, const char *spec,
+                  bool forward)
 {
     /* an option given, or degree 1 would be dropped */
     const struct spec_item own = {.ops = ops, .degree = degree, .option = {{.n = 1}}};
-    struct cell_setup setup = cell_setup_of("pixart-tiny");
+    struct cell_setup setup = cell_setup_of(preset);
     struct cell_result want;
     struct cell_result got;
     char text[SPEC_TEXT];
     setup.forward = forward;
-    setup.config.layers = 3;
+    cell_set_layers(&setup, 3);
     setup.steps = 3;
     cr_assert_eq(cell_run(&setup, cell_reference(&setup, spec, text), 1, &want), ST_OK, "%s",
                  status_text());
     setup.own = &own;
     cr_assert_eq(cell_run(&setup, spec, 1, &got), ST_OK, "%s: %s", spec, status_text());
     cr_expect(near_floats(spec, got.latent, want.latent, (int64_t)want.count, cell_tolerance(spec)),
-              "%s=%d with %s, forward %d", ops->name, degree, spec, forward);
-    cr_expect(got.bytes_match && got.memory_match, "%s=%d with %s: %s", ops->name, degree, spec,
-              got.mismatch);
+              "%s: %s=%d with %s, forward %d", preset, ops->name, degree, spec, forward);
+    cr_expect(got.bytes_match && got.memory_match, "%s: %s=%d with %s: %s", preset, ops->name,
+              degree, spec, got.mismatch);
     cell_release(&want);
     cell_release(&got);
 }
@@ -72,15 +73,26 @@ static void check_loops_and_forwards(const struct strategy_ops *ops)
     for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++)
         for (int degree = 1; degree <= 2; degree++)
             for (int forward = 0; forward < 2; forward++)
-                check(ops, degree, specs[i], forward);
+                check("pixart-tiny", ops, degree, specs[i], forward);
+}
+
+static void check_families(const struct strategy_ops *ops)
+{
+    static const char *const specs[] = {"ring=2", "tensor=2", "distrifusion=2:warmup=1",
+                                        "pipefusion=2:patches=3:warmup=1,ulysses=2"};
+    for (int f = 0; hybrid_family(f); f++)
+        for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++)
+            check(hybrid_family(f), ops, 1 + (int)(i % 2), specs[i], i == 0);
 }
 
 Test(slots, a_strategy_that_only_plans_is_the_serial_run)
 {
     check_loops_and_forwards(&nothing);
+    check_families(&nothing);
 }
 
 Test(slots, an_owner_without_functions_leaves_the_defaults)
 {
     check_loops_and_forwards(&everything);
+    check_families(&everything);
 }

@@ -22,15 +22,23 @@ struct cell_setup cell_setup_of(const char *preset)
     return setup;
 }
 
+void cell_set_layers(struct cell_setup *setup, int layers)
+{
+    struct dit_config *c = &setup->config;
+    c->parallel_layers = c->parallel_layers * layers / c->layers;
+    c->layers = layers + (c->skips && layers % 2);
+}
+
 struct problem cell_problem(const struct cell_setup *setup)
 {
     return (struct problem){
         .config = &setup->config,
         .width = setup->width,
         .height = setup->height,
+        .frames = setup->frames ? setup->frames : dit_frames(&setup->config),
         .steps = setup->steps,
         .requests = setup->requests,
-        .guided = true,
+        .guided = problem_guides(&setup->config, 4.0),
         .text_tokens = setup->config.text_tokens,
         .dtype = setup->dtype,
         .all_channels = setup->forward,
@@ -117,7 +125,7 @@ static enum status forward(struct run *run, uint64_t seed, struct cell_result *o
     const struct problem *p = &run_plan(run)->problem;
     struct latent_geometry g = problem_geometry(p);
     int rows = p->requests * problem_branches(p);
-    int64_t count = (int64_t)rows * g.channels * g.height * g.width;
+    int64_t count = (int64_t)rows * g.channels * g.frames * g.height * g.width;
     float *x = malloc((size_t)count * sizeof *x);
     float *timestep = malloc((size_t)rows * sizeof *timestep);
     BUG_ON(!x || !timestep, "no memory for %lld latents", (long long)count);
@@ -196,7 +204,7 @@ size_t cell_count(const struct cell_setup *setup)
     struct latent_geometry g = problem_geometry(&p);
     int images = p.requests * (setup->forward ? problem_branches(&p) : 1);
     int channels = setup->forward ? setup->config.out_channels : g.channels;
-    return (size_t)images * (size_t)channels * (size_t)g.height * (size_t)g.width;
+    return (size_t)(images * g.frames) * (size_t)channels * (size_t)g.height * (size_t)g.width;
 }
 
 enum status cell_run(const struct cell_setup *setup, const char *spec, int loops,

@@ -9,6 +9,7 @@
 struct cell_setup {
     struct dit_config config; /* a tiny preset, perhaps changed */
     int width, height, steps, requests;
+    int frames; /* of a video; 0: as the model was trained */
     uint64_t seed;
     enum dtype dtype;              /* of the model */
     struct device *const *devices; /* cell_run's, one for each rank; borrowed. NULL: a CPU device of
@@ -19,16 +20,20 @@ struct cell_setup {
                                       specification; it need not be in the registry */
 };
 
-/* preset: "pixart-tiny" or "dit-tiny". 96 x 80 pixels (6 x 5 tokens), 5 steps, 2 requests; fp32 on
- * the CPU, no graphs. */
+/* preset: a tiny one, which gets 8 layers and 9 text tokens. 96 x 80 pixels (6 x 5 tokens), 5
+ * steps, 2 requests, guided where the model can be; fp32 on the CPU, no graphs. */
 struct cell_setup cell_setup_of(const char *preset);
+
+/* Another number of layers, with as large a share of each kind; an even one where there are skips.
+ */
+void cell_set_layers(struct cell_setup *setup, int layers);
 
 struct problem cell_problem(const struct cell_setup *setup);
 
 struct cell_result {
     size_t count;  /* floats of the latents, cell_count */
-    float *latent; /* [requests, C, h, w], or of a forward [lanes, Cout, h, w]; freed by
-                      cell_release */
+    float *latent; /* [requests, C, h, w], or of a forward [lanes, Cout, h, w], of videos
+                      with F before h; freed by cell_release */
     bool bytes_match, memory_match;
     char mismatch[256]; /* what did not match */
 };
@@ -58,8 +63,22 @@ double cell_distance(const struct cell_result *got, const struct cell_result *wa
 /* 1e-5 where only data moves, 1e-4 where sums are reordered. */
 double cell_tolerance(const char *spec);
 
-/* hybrids.c: every specification that the equivalence tests cover; NULL past the end. */
+/* ---- hybrids.c ---- */
+
+/* Every specification that the equivalence tests cover; NULL past the end. */
 const char *hybrid_at(int index);
+
+/* Whether tests try it on this model. All that the model can do (a distilled one has no branches to
+ * split) on pixart-tiny and dit-tiny, and on every model where hybrid_all; else a choice of those
+ * on up to 4 ranks, or 3 under a sanitizer. */
+bool hybrid_tested(const struct cell_setup *setup, int index);
+
+/* DITBENCH_TESTS=all, as `make test-all` sets it. */
+bool hybrid_all(void);
+
+/* The tiny models with blocks of further kinds, each of which is tested as hybrid_tested says; NULL
+ * past the end. */
+const char *hybrid_family(int index);
 
 /* The first of them that is this strategy and no other, on several ranks or on one; NULL: none. */
 const char *hybrid_alone(const struct strategy_ops *ops, bool several);

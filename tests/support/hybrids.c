@@ -3,69 +3,75 @@
  * needs: the tests of equality, bytes, memory, captures, failures and the sanitizers read it. */
 #include "tests/support/cells.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#define CHOSEN "*"
+
 /* Every world size from 1 to 8, every pair of strategies that may meet, deep hybrids, uneven parts;
- * chunks that divide the rows, that do not, and more of them than rows. */
+ * chunks that divide the rows, that do not, and more of them than rows. A choice of them, each
+ * strategy alone and each two that meet in the code, is tried on every model. */
 static const char *const hybrids[] = {
-    "serial",
+    CHOSEN "serial",
     "pipefusion=1:patches=3:warmup=1",
-    "pipefusion=1:patches=5:warmup=0",
-    "tensor=1:chunks=3",
+    CHOSEN "pipefusion=1:patches=5:warmup=0",
+    CHOSEN "tensor=1:chunks=3",
     "distrifusion=1:patches=3:warmup=1",
     /* 2 */
-    "data=2",
-    "cfg=2",
-    "ulysses=2",
-    "ring=2",
-    "allgather=2",
+    CHOSEN "data=2",
+    CHOSEN "cfg=2",
+    CHOSEN "ulysses=2",
+    CHOSEN "ring=2",
+    CHOSEN "allgather=2",
     "usp=2",
     "usp=2:ulysses=1",
-    "tensor=2",
+    CHOSEN "tensor=2",
     "tensor=2:chunks=4",
-    "tensor=2:chunks=7",
+    CHOSEN "tensor=2:chunks=7",
     "tensor=2:chunks=200",
     "pipefusion=2",
     "pipefusion=2:patches=1",
-    "pipefusion=2:patches=4:warmup=2",
-    "pipefusion=2:patches=5:warmup=0",
-    "pipefusion=2:patches=3:warmup=5",
+    CHOSEN "pipefusion=2:patches=4:warmup=2",
+    CHOSEN "pipefusion=2:patches=5:warmup=0",
+    CHOSEN "pipefusion=2:patches=3:warmup=5",
     "pipefusion=2:patches=2:warmup=9",
-    "pipefusion=2:patches=2:layers=3/5",
-    "distrifusion=2",
-    "distrifusion=2:warmup=0",
+    CHOSEN "pipefusion=2:patches=2:layers=3/5",
+    CHOSEN "distrifusion=2",
+    CHOSEN "distrifusion=2:warmup=0",
     "distrifusion=2:warmup=2",
     "distrifusion=2:warmup=5",
-    "ulysses=2,pipefusion=1:patches=3:warmup=1",
+    CHOSEN "ulysses=2,pipefusion=1:patches=3:warmup=1",
     "ring=2,pipefusion=1:patches=2:warmup=0",
     "tensor=2,distrifusion=1:patches=2:warmup=1",
     "tensor=2:chunks=50,distrifusion=1:patches=2:warmup=1",
     "ulysses=2,distrifusion=1:patches=3:warmup=1",
-    "ring=2,distrifusion=1:patches=3:warmup=0",
+    CHOSEN "ring=2,distrifusion=1:patches=3:warmup=0",
     "allgather=2,pipefusion=1:patches=3:warmup=1",
     "allgather=2,distrifusion=1:patches=2:warmup=0",
     /* 3 */
-    "ulysses=3",
-    "ring=3",
+    CHOSEN "ulysses=3",
+    CHOSEN "ring=3",
     "allgather=3",
-    "tensor=3",
+    CHOSEN "tensor=3",
     "tensor=3:chunks=7",
-    "pipefusion=3:patches=4:warmup=1",
-    "distrifusion=3",
+    CHOSEN "pipefusion=3:patches=4:warmup=1",
+    CHOSEN "distrifusion=3",
     /* 4 */
     "ulysses=4",
     "ring=4",
     "allgather=4",
-    "usp=4:ulysses=2",
+    CHOSEN "usp=4:ulysses=2",
     "tensor=4",
-    "pipefusion=4",
+    CHOSEN "pipefusion=4",
     "pipefusion=4:patches=2:warmup=1",
-    "distrifusion=4:warmup=1",
+    CHOSEN "distrifusion=4:warmup=1",
     "cfg=2,ulysses=2",
     "cfg=2,ring=2",
     "cfg=2,allgather=2",
     "cfg=2,tensor=2",
     "cfg=2,data=2",
-    "cfg=2,pipefusion=2:patches=3:warmup=1",
-    "cfg=2,distrifusion=2",
+    CHOSEN "cfg=2,pipefusion=2:patches=3:warmup=1",
+    CHOSEN "cfg=2,distrifusion=2",
     "data=2,ulysses=2",
     "data=2,ring=2",
     "data=2,allgather=2",
@@ -73,19 +79,19 @@ static const char *const hybrids[] = {
     "data=2,pipefusion=2:patches=3:warmup=0",
     "data=2,distrifusion=2",
     "pipefusion=2:patches=2:warmup=1,ulysses=2",
-    "pipefusion=2:patches=3:warmup=0,ulysses=2",
-    "pipefusion=2:patches=2:warmup=1,ring=2",
+    CHOSEN "pipefusion=2:patches=3:warmup=0,ulysses=2",
+    CHOSEN "pipefusion=2:patches=2:warmup=1,ring=2",
     "pipefusion=2:patches=2:warmup=1,allgather=2",
-    "pipefusion=2:patches=3:warmup=0,allgather=2",
-    "pipefusion=2:patches=3:warmup=1,tensor=2",
+    CHOSEN "pipefusion=2:patches=3:warmup=0,allgather=2",
+    CHOSEN "pipefusion=2:patches=3:warmup=1,tensor=2",
     "pipefusion=2:patches=3:warmup=1,tensor=2:chunks=30",
-    "distrifusion=2:warmup=1,ulysses=2",
-    "distrifusion=2:warmup=1,ring=2",
+    CHOSEN "distrifusion=2:warmup=1,ulysses=2",
+    CHOSEN "distrifusion=2:warmup=1,ring=2",
     "distrifusion=2:warmup=1,allgather=2",
-    "distrifusion=2:warmup=0,tensor=2",
+    CHOSEN "distrifusion=2:warmup=0,tensor=2",
     "distrifusion=2:warmup=1,tensor=2:chunks=5",
-    "ulysses=2,tensor=2",
-    "ring=2,tensor=2",
+    CHOSEN "ulysses=2,tensor=2",
+    CHOSEN "ring=2,tensor=2",
     "allgather=2,ulysses=2",
     "allgather=2,tensor=2",
     /* 5 */
@@ -138,9 +144,60 @@ static const char *const hybrids[] = {
     "pipefusion=2:patches=3:warmup=1,ulysses=2,tensor=2:chunks=6",
 };
 
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#elif defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+enum { MOST_RANKS = SANITIZED ? 3 : 4 };
+
 const char *hybrid_at(int index)
 {
-    return index >= 0 && index < (int)(sizeof hybrids / sizeof hybrids[0]) ? hybrids[index] : NULL;
+    if (index < 0 || index >= (int)(sizeof hybrids / sizeof hybrids[0]))
+        return NULL;
+    return hybrids[index] + (hybrids[index][0] == '*');
+}
+
+bool hybrid_all(void)
+{
+    const char *asked = getenv("DITBENCH_TESTS");
+    return asked && strcmp(asked, "all") == 0;
+}
+
+const char *hybrid_family(int index)
+{
+    static const char *const preset[] = {"sd3-tiny", "flux-tiny", "hunyuandit-tiny", "latte-tiny"};
+    return index >= 0 && index < (int)(sizeof preset / sizeof preset[0]) ? preset[index] : NULL;
+}
+
+/* Models whose every hybrid is always tried. */
+static bool always_all(const struct dit_config *config)
+{
+    for (int i = 0; hybrid_family(i); i++)
+        if (strcmp(config->name, hybrid_family(i)) == 0)
+            return false;
+    return true;
+}
+
+static bool splits_branches(const char *text)
+{
+    struct spec spec;
+    BUG_ON(spec_parse(text, &spec) != ST_OK, "%s", status_text());
+    for (int i = 0; i < spec.n; i++)
+        if (spec.item[i].ops == strategy_find("cfg"))
+            return true;
+    return false;
+}
+
+bool hybrid_tested(const struct cell_setup *setup, int index)
+{
+    const char *spec = hybrid_at(index);
+    if (setup->config.distilled && splits_branches(spec))
+        return false;
+    return hybrid_all() || always_all(&setup->config) ||
+           (hybrids[index][0] == '*' && cell_ranks(setup, spec) <= MOST_RANKS);
 }
 
 const char *hybrid_alone(const struct strategy_ops *ops, bool several)

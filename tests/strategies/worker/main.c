@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One MPI rank of the equivalence tests: every hybrid of this world's size against its one-rank
- * reference, whose latents are equal bit for bit on every transport as long as the ranks compute
- * alike. */
+/* One MPI rank of the equivalence tests, of the presets on the command line: every hybrid of this
+ * world's size against its one-rank reference, and against the same over threads, whose latents are
+ * equal bit for bit. */
 #include "kernels/backend.h"
-#include "tests/support/cells.h"
+#include "tests/support/book.h"
 #include "tests/support/near.h"
 
 #include "kernels/comm/rendezvous.h"
@@ -11,53 +11,46 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int check(const struct cell_setup *setup, const char *spec, struct comm *world,
-                 struct device *dev)
+/* On the rank that has the latents. */
+static int compare(const struct cell_result *got, struct book *book, const char *spec)
 {
-    char text[SPEC_TEXT];
-    struct cell_result want = {0};
     struct cell_result threads = {0};
-    struct cell_result got = {0};
-    int bad = 0;
-    bool one = comm_rank(world) == 0;
-    if (cell_run(setup, cell_reference(setup, spec, text), 1, &want) != ST_OK)
-        return fprintf(stderr, "%s: %s\n", text, status_text()), 1;
-    got.latent = calloc(want.count, sizeof *got.latent);
-    if (cell_run_rank(setup, spec, world, dev, 1, &got) != ST_OK)
+    const struct cell_result *want = book_get(book, spec);
+    int64_t count = (int64_t)want->count;
+    if (cell_run(&book->setup, spec, 1, &threads) != ST_OK)
         return fprintf(stderr, "%s: %s\n", spec, status_text()), 1;
-    bad |= !got.bytes_match || !got.memory_match;
-    if (bad)
-        fprintf(stderr, "%s: %s\n", spec, got.mismatch);
-    struct spec parsed;
-    struct plan *plan = NULL;
-    struct problem problem = cell_problem(setup);
-    if (spec_parse(spec, &parsed) != ST_OK ||
-        plan_build(&problem, &parsed, comm_size(world), 0, &plan) != ST_OK)
-        return 1;
-    if (plan_output_rank(plan) == comm_rank(world)) {
-        bad |=
-            !near_floats(spec, got.latent, want.latent, (int64_t)want.count, cell_tolerance(spec));
-        if (cell_run(setup, spec, 1, &threads) != ST_OK)
-            return fprintf(stderr, "%s: %s\n", spec, status_text()), 1;
-        bad |=
-            !near_equal("threads and processes", got.latent, threads.latent, (int64_t)want.count);
-    }
-    if (one && !bad)
-        fprintf(stderr, "ok %s\n", spec);
-    plan_close(plan);
-    cell_release(&want);
+    bool good = near_floats(spec, got->latent, want->latent, count, cell_tolerance(spec)) &
+                near_equal("threads and processes", got->latent, threads.latent, count);
     cell_release(&threads);
-    free(got.latent);
+    if (good)
+        fprintf(stderr, "ok %s %s\n", book->setup.config.name, spec);
+    return !good;
+}
+
+static int check(struct book *book, const char *spec, struct comm *world, struct device *dev)
+{
+    struct cell_result got = {.count = cell_count(&book->setup)};
+    got.latent = calloc(got.count, sizeof *got.latent);
+    int bad = cell_run_rank(&book->setup, spec, world, dev, 1, &got) != ST_OK;
+    if (bad)
+        fprintf(stderr, "%s: %s\n", spec, status_text());
+    if (!bad && (!got.bytes_match || !got.memory_match))
+        bad = fprintf(stderr, "%s: %s\n", spec, got.mismatch) > 0;
+    if (!bad && cell_output_rank(&book->setup, spec) == comm_rank(world))
+        bad = compare(&got, book, spec);
+    cell_release(&got);
     return bad;
 }
 
-static int check_all(struct comm *world, struct device *dev)
+static int check_all(const char *preset, struct comm *world, struct device *dev)
 {
-    struct cell_setup setup = cell_setup_of("pixart-tiny");
+    struct cell_setup setup = cell_setup_of(preset);
+    struct book *book = book_open(&setup, NULL);
     int bad = 0;
     for (int i = 0; hybrid_at(i); i++)
-        if (cell_ranks(&setup, hybrid_at(i)) == comm_size(world))
-            bad |= check(&setup, hybrid_at(i), world, dev);
+        if (hybrid_tested(&setup, i) && cell_ranks(&setup, hybrid_at(i)) == comm_size(world))
+            bad |= check(book, hybrid_at(i), world, dev);
+    book_close(book);
     return bad;
 }
 
@@ -68,7 +61,7 @@ int main(int argc, char **argv)
     struct device *dev = NULL;
     struct comm *world = NULL;
     bool under = false;
-    int bad = 1;
+    int bad;
     enum status st = rendezvous_mpi(&argc, &argv, &under, &where);
     if (st == ST_OK && !under)
         st = fail(ST_INVALID, "start this with mpirun");
@@ -77,10 +70,11 @@ int main(int argc, char **argv)
         st = device_open(backend_find("cpu"), &options, &dev);
     if (st == ST_OK)
         st = comm_open(comm_ops_find("mpi"), &where, dev, &world);
-    if (st == ST_OK)
-        bad = check_all(world, dev);
-    else
+    if (st != ST_OK)
         fprintf(stderr, "%s\n", status_text());
+    bad = st != ST_OK;
+    for (int i = 1; i < argc && st == ST_OK; i++)
+        bad |= check_all(argv[i], world, dev);
     if (bad && world)
         comm_abort(world);
     comm_close(world);
