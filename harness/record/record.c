@@ -252,7 +252,7 @@ void record_flag(struct record *record)
     record->flags = (struct record_texts){0};
     if (record->latency_ms.p90 > NOISY * record->latency_ms.p10)
         record_add_text(record, &record->flags, RECORD_NOISY);
-    if (record_shares_gpu(record))
+    if (record->latency_ms.samples.n > 0 && record_shares_gpu(record))
         record_add_text(record, &record->flags, RECORD_SHARED_GPU);
 }
 

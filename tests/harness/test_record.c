@@ -245,6 +245,11 @@ Test(record, ranks_that_share_a_gpu_are_flagged)
     record_flag(r);
     cr_assert_eq(r->flags.n, 0);
     record_close(r);
+    r = rows_failed("ring=2", 2, ENDING_UNSUPPORTED, "no");
+    rows_set_gpus(r, "local", 1);
+    record_flag(r);
+    cr_assert_eq(r->flags.n, 0, "what did not run has no numbers to warn of");
+    record_close(r);
 }
 
 /* ---- rows of older builds ---- */
