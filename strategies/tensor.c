@@ -182,7 +182,7 @@ static enum status tensor_row_linear(struct strategy *me, struct tensor *y, cons
 const struct strategy_ops strategy_tensor = {
     .name = "tensor",
     .summary =
-        "heads and MLP columns are split; partial sums are completed once or twice in a block",
+        "heads and MLP columns are split; partial sums are completed behind attention and MLP",
     .paper = "Megatron-LM (1909.08053)",
     .seam = "row_linear",
     .bytes = "2(N-1)/N * A * products",
