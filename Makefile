@@ -224,11 +224,12 @@ coverage: ## line coverage of the tests (needs gcovr)
 	@command -v gcovr >/dev/null || { echo "gcovr was not found: apt-get install gcovr"; exit 1; }
 	+@$(AGAIN) VARIANT=coverage run-tests
 	gcovr -r . --exclude tests/ --print-summary $(BUILD)/obj/coverage
-golden: ## makes the reference files in tests/golden again (Python, torch and diffusers from PyPI in a venv)
+golden: ## makes the reference files in tests/golden again, stale ones too (python3-venv, 6 GB of torch and diffusers from PyPI)
 	python3 -m venv $(BUILD)/golden
 	$(BUILD)/golden/bin/pip install -q $$(sed -n '/^PINS = /s/[^a-z0-9.,:]//gp' tests/golden/generate.py | \
 	    sed 's/:/==/g;s/,/ /g')
 	$(BUILD)/golden/bin/python tests/golden/generate.py
+	$(BUILD)/golden/bin/python tests/golden/stale.py
 bench-cpu: ## one denoising step on the CPU against diffusers
 	+@$(AGAIN) all
 	tests/bench/cpu_step.sh

@@ -15,7 +15,8 @@ struct strategy_ops {
     const char *summary; /* one line: what is split, what is exchanged, when */
     const char *paper;   /* source */
     const char *seam;    /* where it acts, for listings */
-    const char *bytes;   /* closed form of the bytes per rank and step, for listings */
+    const char *bytes;   /* closed form of the bytes per rank and step, for listings: A of one
+                            activation of the sequence, text and frames too, L attentions over it */
     const char *memory;  /* what it divides, for listings */
     bool stale;          /* may use keys of the previous step */
     bool reorders_sums;  /* exact up to the order of sums, not only a move of data */
