@@ -108,7 +108,7 @@ static void test_every_form(void)
         gpu_forget(&gpu);
     }
     for (int round = 0; round < 18; round++) { // which are not rotated
-        struct operands o = make(&gpu, gpu_dtype(round), 5, odd[round / 6], false);
+        struct operands o = make(&gpu, gpu_dtype(round), 7, 5, odd[round / 6], false);
         check(&gpu, &o, round % 2 ? LAYER | WEIGHT | BIAS : RMS | WEIGHT, 3);
         gpu_forget(&gpu);
     }
