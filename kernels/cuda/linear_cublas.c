@@ -15,8 +15,7 @@
 
 enum {
     PROPOSALS = 24,       /* asked of the library */
-    FINALISTS = 6,        /* timed a second time, longer */
-    ROUNDS = 2,           /* of that, the first to bring the GPU to what it holds */
+    FINALISTS = 4,        /* timed a second time, longer */
     WORKSPACE = 64 << 20, /* bytes; cuBLAS's own default on Hopper is 32 MiB */
 };
 
@@ -277,14 +276,6 @@ static enum status time_candidate(struct queue *q, const struct cuda_blas *blas,
     return ST_OK;
 }
 
-/* Launches of a finalist: long products decide what a GPU draws, and in a loop it draws all that it
- * may, at a lower clock than it starts with; so they are compared in that state. */
-static int finalist_repeats(float ms)
-{
-    static const float long_ms = 0.02f, state_ms = 20.0f;
-    return ms < long_ms ? 20 : (int)(state_ms / ms) + 1;
-}
-
 static enum status time_all(struct queue *q, const struct cuda_blas *blas, struct plan *plan,
                             const struct linear_operands *o, struct candidate *candidate, int n)
 {
@@ -300,9 +291,8 @@ static enum status time_all(struct queue *q, const struct cuda_blas *blas, struc
     if (st == ST_OK)
         qsort(candidate, (size_t)n, sizeof(*candidate), faster_first);
     int finalists = n < FINALISTS ? n : FINALISTS;
-    int repeats = n > 0 ? finalist_repeats(candidate[0].ms) : 0;
-    for (int i = 0; i < ROUNDS * finalists && st == ST_OK; i++)
-        st = time_candidate(q, blas, plan, o, event, repeats, &candidate[i % finalists]);
+    for (int i = 0; i < finalists && st == ST_OK; i++)
+        st = time_candidate(q, blas, plan, o, event, 20, &candidate[i]);
     if (st == ST_OK)
         qsort(candidate, (size_t)finalists, sizeof(*candidate), faster_first);
     cudaEventDestroy(event[0]);
