@@ -27,6 +27,14 @@ enum cuda_attention_choice {
     CUDA_ATTENTION_PLAIN,
 };
 
+/* Who computes products with GELU where our own kernel can. */
+enum cuda_linear_choice {
+    CUDA_LINEAR_TIMED, /* the fastest */
+    CUDA_LINEAR_CUBLAS,
+    CUDA_LINEAR_HOPPER,        /* our kernel, in clusters of two blocks */
+    CUDA_LINEAR_HOPPER_SINGLE, /* without clusters */
+};
+
 struct cuda_device {
     struct device base;
     struct cuda_target target; /* its stream is that of a queue */
@@ -34,6 +42,7 @@ struct cuda_device {
     struct cuda_blas *blas;
     struct cuda_dnn *dnn; /* NULL: there is no cuDNN that can be used */
     enum cuda_attention_choice attention;
+    enum cuda_linear_choice linear;
 };
 
 enum { CUDA_CHUNKS = 4, CUDA_CHUNK = 1 << 20, CUDA_WORKSPACES = 8 };
