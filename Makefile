@@ -36,7 +36,7 @@ H := \#
 , := ,
 links = $(shell printf '%b' '$(1)' | $(CC) -x c - -o /dev/null $(2) >/dev/null 2>&1 && echo 1 || echo 0)
 # These goals build nothing, or call make again once the packages are there.
-QUICK := help clean deps bench test test-asan test-tsan test-mpi test-cuda bundle fuzz fuzz-all coverage golden bench-cpu check sources \
+QUICK := help clean deps bench test test-all test-asan test-tsan test-mpi test-cuda bundle fuzz fuzz-all coverage golden bench-cpu check sources \
          check-format check-headers check-layers check-size uninstall
 ifneq ($(filter-out $(QUICK),$(or $(MAKECMDGOALS),all)),)
 MPI_CFLAGS ?= $(patsubst -I%,-isystem %,$(shell mpicc --showme:compile 2>/dev/null))
@@ -185,7 +185,7 @@ LOGS = $(abspath $(BUILD))/$(1)/log
 # A leak does not fail a Criterion test by itself: any report does. Leaks under mpirun are not looked for: MPI's own, of modules
 # that it has unloaded, look like ours. gcc 13.2 misaligns AVX-512 variables where it watches frames after their return.
 judge = || failed=1; if ls $(LOGS).* >/dev/null 2>&1; then cat $(LOGS).*; echo "FAILED: $(LOGS).*"; failed=1; fi; exit $$failed
-.PHONY: deps bench test test-asan test-tsan test-mpi test-cuda bundle cuda-programs fuzz fuzz-all golden coverage bench-cpu sweep plots \
+.PHONY: deps bench test test-all test-asan test-tsan test-mpi test-cuda bundle cuda-programs fuzz fuzz-all golden coverage bench-cpu sweep plots \
         install uninstall
 
 deps: ## installs the Debian or Ubuntu packages that are missing, or prints how
@@ -198,6 +198,8 @@ bench: ## from a fresh clone to a table and plots: deps, build, the quickstart s
 test: ## from a fresh clone to tested: deps, build, every Criterion program (TESTS=, ARGS=, VARIANT=)
 	@tests/tools/deps.sh $(PACKAGES) || true
 	+@$(AGAIN) run-tests
+test-all: ## the same with nothing left out: every family under every hybrid to 8 ranks, over threads and mpirun
+	+@DITBENCH_TESTS=all $(AGAIN) run-tests
 test-asan: ## the Criterion programs under the address, leak and undefined-behaviour sanitizers
 	@mkdir -p $(BUILD)/asan; rm -f $(call LOGS,asan).*
 	+@failed=0; export ASAN_OPTIONS=log_path=$(call LOGS,asan):detect_stack_use_after_return=0; \

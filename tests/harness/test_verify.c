@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `verify` on the golden files, and on reference files that lack, repeat or bend something. */
+/* `verify` as a program on some of the golden files (all: test_golden.c), and on reference files
+ * that lack, repeat or bend something. */
 #include "models/safetensors.h"
 #include "tests/harness/program.h"
 
@@ -115,17 +116,6 @@ static void passes(const char *model, const char *kind, const char *strategy)
     cr_assert_eq(p.status, 0, "%s %s %s: %s%s", model, kind, strategy, p.out, p.err);
     cr_assert(strncmp(p.out, "expected: relative L2 ", 22) == 0, "%s", p.out);
     program_release(&p);
-}
-
-static const char *const families[] = {
-    "pixart-alpha", "pixart-alpha-1024", "pixart-sigma", "pixart-flow", "dit", "dit-ddpm"};
-
-Test(verify, every_family_is_within_tolerance)
-{
-    for (int i = 0; i < 6; i++) {
-        passes(families[i], "forward", "serial");
-        passes(families[i], "sample", "serial");
-    }
 }
 
 Test(verify, exact_strategies_do_the_same_in_parallel)

@@ -68,13 +68,16 @@ double cell_tolerance(const char *spec);
 /* Every specification that the equivalence tests cover; NULL past the end. */
 const char *hybrid_at(int index);
 
+/* DITBENCH_TESTS=all, as `make test-all` sets it: nothing is left out to save time. */
+bool hybrid_all(void);
+
+/* What tests go up to where they choose: 8 ranks of all, 4, or 3 under a sanitizer. */
+int hybrid_most_ranks(void);
+
 /* Whether tests try it on this model. All that the model can do (a distilled one has no branches to
  * split) on pixart-tiny and dit-tiny, and on every model where hybrid_all; else a choice of those
- * on up to 4 ranks, or 3 under a sanitizer. */
+ * on up to hybrid_most_ranks. */
 bool hybrid_tested(const struct cell_setup *setup, int index);
-
-/* DITBENCH_TESTS=all, as `make test-all` sets it. */
-bool hybrid_all(void);
 
 /* The tiny models with blocks of further kinds, each of which is tested as hybrid_tested says; NULL
  * past the end. */

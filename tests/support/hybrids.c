@@ -151,7 +151,6 @@ static const char *const hybrids[] = {
 #else
 #define SANITIZED 0
 #endif
-enum { MOST_RANKS = SANITIZED ? 3 : 4 };
 
 const char *hybrid_at(int index)
 {
@@ -164,6 +163,11 @@ bool hybrid_all(void)
 {
     const char *asked = getenv("DITBENCH_TESTS");
     return asked && strcmp(asked, "all") == 0;
+}
+
+int hybrid_most_ranks(void)
+{
+    return hybrid_all() ? 8 : SANITIZED ? 3 : 4;
 }
 
 const char *hybrid_family(int index)
@@ -197,7 +201,7 @@ bool hybrid_tested(const struct cell_setup *setup, int index)
     if (setup->config.distilled && splits_branches(spec))
         return false;
     return hybrid_all() || always_all(&setup->config) ||
-           (hybrids[index][0] == '*' && cell_ranks(setup, spec) <= MOST_RANKS);
+           (hybrids[index][0] == '*' && cell_ranks(setup, spec) <= hybrid_most_ranks());
 }
 
 const char *hybrid_alone(const struct strategy_ops *ops, bool several)
