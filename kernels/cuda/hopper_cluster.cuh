@@ -67,23 +67,7 @@ __device__ inline void turn_give(int barrier, int threads)
 
 /* ---- out: the thread that stores a box commits it and waits for it ---- */
 
-/* What lies beyond the tensor's end is left out. Writes before this need products_see_writes. */
-__device__ inline void store_box(const CUtensorMap &map, uint32_t from, int c0, int c1, int c2,
-                                 int c3)
-{
-    asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group "
-                 "[%0, {%2, %3, %4, %5}], [%1];\n"
-                 "cp.async.bulk.commit_group;" ::"l"(&map),
-                 "r"(from), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
-                 : "memory");
-}
-
-/* Until shared memory has been read and may be written again. */
-__device__ inline void stores_wait_read()
-{
-    asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
-}
-
+/* Until all that this thread has committed is written. */
 __device__ inline void stores_wait()
 {
     asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");

@@ -156,8 +156,10 @@ __device__ inline void finish_tile(const struct task &p, uint32_t piece, const s
 #pragma unroll
         for (int r = 0; r < TILE_ROWS / 64; r++) {
             finish_piece<T>(y[r], c * PIECE / 8, bias, piece);
-            if (lane == 0)
-                store_box(p.y, piece, t.column + c * PIECE, row + r * 64, t.lane, 0);
+            if (lane == 0) {
+                store_box(piece, p.y, t.column + c * PIECE, row + r * 64, t.lane, 0);
+                stores_commit();
+            }
         }
     }
 }
