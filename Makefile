@@ -165,7 +165,7 @@ $(OUT)/tests/cuda: $(call objects,$(wildcard tests/cuda/*.c)) $(harness) $(SUPPO
 # Programs of one source with a plain main: tests/stress/X.c, tests/bench/X.c; and fuzz targets, tests/fuzz/fuzz_X.c.
 $(OUT)/stress/%: $(OBJ)/tests/stress/%.o $(strategies) $(SUPPORT)
 	$(call link)
-$(OUT)/bench/ops_cuda: $(OBJ)/tests/bench/rate.o
+$(OUT)/bench/ops_cuda: $(OBJ)/tests/bench/rate.o $(OBJ)/tests/bench/products.o
 $(OUT)/bench/%: $(OBJ)/tests/bench/%.o $(harness) $(SUPPORT)
 	$(call link)
 $(OUT)/fuzz/%: $(OBJ)/tests/fuzz/fuzz_%.o $(if $(filter 1,$(WITH_LIBFUZZER)),,$(OBJ)/tests/fuzz/standalone.o) $(harness)
@@ -226,11 +226,12 @@ coverage: ## line coverage of the tests (needs gcovr)
 	@command -v gcovr >/dev/null || { echo "gcovr was not found: apt-get install gcovr"; exit 1; }
 	+@$(AGAIN) VARIANT=coverage run-tests
 	gcovr -r . --exclude tests/ --print-summary $(BUILD)/obj/coverage
-golden: ## makes the reference files in tests/golden again (Python, torch and diffusers from PyPI in a venv)
+golden: ## makes the reference files in tests/golden again, stale ones too (python3-venv, 6 GB of torch and diffusers from PyPI)
 	python3 -m venv $(BUILD)/golden
 	$(BUILD)/golden/bin/pip install -q $$(sed -n '/^PINS = /s/[^a-z0-9.,:]//gp' tests/golden/generate.py | \
 	    sed 's/:/==/g;s/,/ /g')
 	$(BUILD)/golden/bin/python tests/golden/generate.py
+	$(BUILD)/golden/bin/python tests/golden/stale.py
 bench-cpu: ## one denoising step on the CPU against diffusers
 	+@$(AGAIN) all
 	tests/bench/cpu_step.sh

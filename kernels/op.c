@@ -230,7 +230,7 @@ enum status op_qk_norm_rope(struct queue *q, struct tensor *query, struct tensor
     int64_t width = length(x, 3);
     need_tensor(q, "qk_norm_rope", x, 4);
     need_model_dtype(q, "qk_norm_rope", x);
-    need(width % 2 == 0, "qk_norm_rope", "heads of an even width", x, NULL);
+    need(!rope || width % 2 == 0, "qk_norm_rope", "heads of an even width to rotate", x, NULL);
     if (query && key) {
         need_heads(q, "qk_norm_rope", key, query);
         need_same("qk_norm_rope", key, query);

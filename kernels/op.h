@@ -111,7 +111,7 @@ struct qk_norm {
 /* query and key [B, N, H, D], in place: normed (norm NULL: not), then rotated by the row's position
  * (RoPE; Su et al. 2021; rope NULL: not): elements 2i and 2i+1, x and y, become x c - y s and x s +
  * y c, where c and s are elements 2i and 2i+1 of row n of rope, fp32 [N, D]. Either of query and
- * key may be NULL. All in fp32, rounded once. D is even. */
+ * key may be NULL. All in fp32, rounded once. D is even where it is rotated. */
 enum status op_qk_norm_rope(struct queue *q, struct tensor *query, struct tensor *key,
                             const struct qk_norm *norm, const struct tensor *rope);
 

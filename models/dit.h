@@ -81,6 +81,7 @@ struct dit_extent {
                                       call's are among them, its image rows neighbours. Their runs
                                       outlive the model */
     int text_tokens;                /* T */
+    int steps;                      /* that dit_condition is given at once, at most */
     int width, height;              /* latent pixels */
     enum dtype dtype;               /* of weights and activations */
 };
@@ -98,14 +99,22 @@ enum status dit_open(const struct dit_config *config, const struct dit_shard *sh
                      struct arena *weights_arena, struct arena *activations, struct dit **out);
 void dit_close(struct dit *dit);
 
-/* Once per loop: the lanes' text through its projection, keys and values of every cross-attention,
- * labels, pooled text, guidance, micro-conditions. row[b]: which row of the prompt is lane b. */
+/* Once: the lanes' conditions into device memory. row[b]: which row of the prompt is lane b. */
 enum status dit_set_prompt(struct dit *dit, const struct prompt *prompt, const int *row,
                            struct queue *q);
 
-/* Once per step: modulation of all layers in fp32 from the timesteps, fp32 [lanes] on the device.
- */
-enum status dit_condition(struct dit *dit, const struct tensor *timestep, struct queue *q);
+/* Once per loop: what is made of them alone. The lanes' text through its projection, keys and
+ * values of every cross-attention, embeddings of labels, pooled text, guidance, micro-conditions.
+ * Work of the queue only. */
+enum status dit_begin(struct dit *dit, struct queue *q);
+
+/* Modulations of all layers in fp32 for the steps whose timesteps are the rows of fp32 [n, lanes]
+ * on the device, n <= extent.steps: they depend on nothing else, and together they read the weights
+ * that make them once. Work of the queue only. */
+enum status dit_condition(struct dit *dit, const struct tensor *timesteps, struct queue *q);
+
+/* The k-th of those steps, from 0, is the one at hand. */
+enum status dit_step(struct dit *dit, int k, struct queue *q);
 
 /* h [B*F, N, C] = the text's rows, then the patch embedding of x [B*F, n, K] (model dtype) plus
  * positions of the image's tokens. */

@@ -52,15 +52,34 @@ static bool is_projected(const struct dit *dit)
     return kind == DIT_ADALN_SHARED || kind == DIT_ADALN_SHIFT;
 }
 
+/* Rows of fp32 that a step's modulation has for each lane: of all layers, and of the head. */
+static int64_t layer_numbers(const struct dit *dit)
+{
+    return is_projected(dit) ? dit_modulation_rows(dit)
+                             : (int64_t)dit->layers * 6 * dit_channels(dit->config);
+}
+
+static int64_t head_numbers(const struct dit *dit)
+{
+    return is_projected(dit) || !dit->shard.head ? 0 : 2 * (int64_t)dit_channels(dit->config);
+}
+
 static enum status modulation_init(struct dit *dit, struct arena *arena)
 {
     int64_t B = dit->extent.lanes;
+    int64_t n = dit->extent.steps;
     int64_t C = dit_channels(dit->config);
+    int64_t all = n * B * layer_numbers(dit);
+    int64_t of_head = n * B * head_numbers(dit);
+    TRY(arena_tensor(arena, DTYPE_F32, 1, &all, &dit->mods));
     if (is_projected(dit))
-        return alloc2(arena, B, dit_modulation_rows(dit), &dit->mod);
-    TRY(alloc2(arena, B, 6 * C, &dit->single));
+        return alloc2(arena, B, layer_numbers(dit), &dit->mod);
+    TRY(alloc2(arena, n * B, 6 * C, &dit->single));
     TRY(alloc3(arena, DTYPE_F32, dit->layers, B, 6 * C, &dit->mod));
-    return dit->shard.head ? alloc3(arena, DTYPE_F32, 2, B, C, &dit->head_mod) : ST_OK;
+    if (!dit->shard.head)
+        return ST_OK;
+    TRY(arena_tensor(arena, DTYPE_F32, 1, &of_head, &dit->head_mods));
+    return alloc3(arena, DTYPE_F32, 2, B, C, &dit->head_mod);
 }
 
 static enum status conditions_init(struct dit *dit, struct arena *arena)
@@ -68,7 +87,9 @@ static enum status conditions_init(struct dit *dit, struct arena *arena)
     const struct dit_config *c = dit->config;
     int64_t B = dit->extent.lanes;
     int64_t C = dit_channels(c);
+    int64_t micro = 3 * B;
     if (c->micro) {
+        TRY(arena_tensor(arena, DTYPE_F32, 1, &micro, &dit->micro));
         TRY(alloc2(arena, 2 * B, C / 3, &dit->micro1));
         TRY(alloc2(arena, 2 * B, C / 3, &dit->micro2));
     }
@@ -76,7 +97,9 @@ static enum status conditions_init(struct dit *dit, struct arena *arena)
         TRY(alloc2(arena, B, c->pooled_dim, &dit->pooled_in));
         TRY(alloc2(arena, B, c->text2_dim > 0 ? 4 * C : C, &dit->pooled_mid));
     }
-    return arena_host(arena, sizeof(float) * (size_t)B * 4, (void **)&dit->host);
+    if (c->guidance_in)
+        TRY(arena_tensor(arena, DTYPE_F32, 1, &B, &dit->told));
+    return arena_host(arena, sizeof(int) * (size_t)B, (void **)&dit->label);
 }
 
 /* ---- the blocks' views of the step's modulation ---- */
@@ -155,16 +178,58 @@ static void set_views(struct dit *dit)
 enum status dit_cond_init(struct dit *dit, struct arena *arena)
 {
     int64_t B = dit->extent.lanes;
+    int64_t n = dit->extent.steps;
     int64_t C = dit_channels(dit->config);
+    int64_t rows = n * B;
     TRY(alloc3(arena, DTYPE_F32, dit->modulators, B, C, &dit->fixed));
-    TRY(alloc2(arena, 2 * B, DIT_TIME_FEATURES, &dit->time_f));
-    TRY(alloc2(arena, B, C, &dit->emb1));
-    TRY(alloc2(arena, B, C, &dit->emb));
-    TRY(alloc2(arena, B, C, &dit->emb_act));
+    TRY(arena_tensor(arena, DTYPE_F32, 1, &rows, &dit->times));
+    TRY(alloc2(arena, (n > 2 ? n : 2) * B, DIT_TIME_FEATURES, &dit->time_f));
+    TRY(alloc2(arena, rows, C, &dit->emb1));
+    TRY(alloc2(arena, rows, C, &dit->emb));
+    TRY(alloc2(arena, rows, C, &dit->emb_act));
     TRY(conditions_init(dit, arena));
     TRY(modulation_init(dit, arena));
     set_views(dit);
     return ST_OK;
+}
+
+/* ---- once ---- */
+
+/* to [count] := numbers of the host. */
+static enum status upload(const float *numbers, int64_t count, struct tensor to, struct queue *q)
+{
+    struct tensor host = tensor_of((void *)numbers, NULL, DTYPE_F32, 1, &count);
+    return op_copy(q, &to, &host);
+}
+
+static enum status set_lane(struct dit *dit, const struct prompt *prompt, int b, int row,
+                            struct queue *q)
+{
+    const struct dit_config *c = dit->config;
+    int64_t B = dit->extent.lanes;
+    if (c->classes > 0)
+        dit->label[b] = prompt->label[row];
+    if (c->micro) {
+        TRY(upload(prompt->resolution + (size_t)2 * row, 2, tensor_slice(&dit->micro, 0, 2 * b, 2),
+                   q));
+        TRY(upload(prompt->aspect + row, 1, tensor_slice(&dit->micro, 0, 2 * B + b, 1), q));
+    }
+    if (c->pooled_dim > 0 && c->text2_dim == 0)
+        TRY(upload(prompt->pooled + (int64_t)row * c->pooled_dim, c->pooled_dim,
+                   tensor_at(&dit->pooled_in, b), q));
+    if (!c->guidance_in)
+        return ST_OK;
+    float guidance = 1000 * prompt->guidance[row];
+    TRY(upload(&guidance, 1, tensor_slice(&dit->told, 0, b, 1), q));
+    return queue_sync(q); /* the number is gone then */
+}
+
+enum status dit_set_prompt(struct dit *dit, const struct prompt *prompt, const int *row,
+                           struct queue *q)
+{
+    for (int b = 0; b < dit->extent.lanes; b++)
+        TRY(set_lane(dit, prompt, b, row[b], q));
+    return dit_set_text(dit, prompt, row, q);
 }
 
 /* ---- once a loop ---- */
@@ -176,30 +241,18 @@ enum status dit_mlp_forward(struct queue *q, const struct dit_mlp *mlp, enum act
     return op_linear(q, out, mid, &mlp->out.w, &mlp->out.b, ACT_NONE);
 }
 
-/* features [count, 256] := those of `values` on the host. staged: room for them on the device. */
-static enum status number_features(struct dit *dit, float *values, int64_t count, void *staged,
-                                   struct queue *q, struct tensor *features)
-{
-    struct tensor host = tensor_of(values, NULL, DTYPE_F32, 1, &count);
-    struct tensor at = tensor_of(staged, dit->time_f.dev, DTYPE_F32, 1, &count);
-    *features = tensor_slice(&dit->time_f, 0, 0, count);
-    TRY(op_copy(q, &at, &host));
-    return op_timestep(q, features, &at, dit->config->freq_shift);
-}
-
 /* `values` (n of them per lane, lane-major) through sinusoids and an embedder, into columns of
  * fixed[0] from `column`. */
-static enum status micro_condition(struct dit *dit, const struct dit_mlp *mlp, float *values, int n,
-                                   int64_t column, struct queue *q)
+static enum status micro_condition(struct dit *dit, const struct dit_mlp *mlp,
+                                   const struct tensor *values, int n, int64_t column,
+                                   struct queue *q)
 {
     int64_t B = dit->extent.lanes;
     int64_t third = dit_channels(dit->config) / 3;
+    struct tensor features = tensor_slice(&dit->time_f, 0, 0, B * n);
     struct tensor mid = tensor_slice(&dit->micro1, 0, 0, B * n);
     struct tensor out = tensor_slice(&dit->micro2, 0, 0, B * n);
-    struct tensor features;
-    /* the first column of `out`'s memory is free until the embedder runs: the values pass through
-     * it */
-    TRY(number_features(dit, values, B * n, out.data, q, &features));
+    TRY(op_timestep(q, &features, values, dit->config->freq_shift));
     TRY(dit_mlp_forward(q, mlp, ACT_SILU, &features, &mid, &out));
     struct tensor fixed = tensor_at(&dit->fixed, 0);
     struct tensor columns = tensor_slice(&fixed, 1, column, n * third);
@@ -210,31 +263,23 @@ static enum status micro_condition(struct dit *dit, const struct dit_mlp *mlp, f
 
 /* Resolution (height, width) takes two thirds of the channels, the aspect ratio one (PixArt-alpha
  * 1024). */
-static enum status set_micro(struct dit *dit, const struct prompt *prompt, const int *row,
-                             struct queue *q)
+static enum status begin_micro(struct dit *dit, struct queue *q)
 {
-    int B = dit->extent.lanes;
-    float *resolution = dit->host;
-    float *aspect = resolution + (size_t)B * 2;
-    for (int b = 0; b < B; b++) {
-        resolution[2 * b] = prompt->resolution[2 * row[b]];
-        resolution[2 * b + 1] = prompt->resolution[2 * row[b] + 1];
-        aspect[b] = prompt->aspect[row[b]];
-    }
+    int64_t B = dit->extent.lanes;
     int64_t third = dit_channels(dit->config) / 3;
-    TRY(micro_condition(dit, &dit->resolution, resolution, 2, 0, q));
-    return micro_condition(dit, &dit->aspect, aspect, 1, 2 * third, q);
+    struct tensor resolution = tensor_slice(&dit->micro, 0, 0, 2 * B);
+    struct tensor aspect = tensor_slice(&dit->micro, 0, 2 * B, B);
+    TRY(micro_condition(dit, &dit->resolution, &resolution, 2, 0, q));
+    return micro_condition(dit, &dit->aspect, &aspect, 1, 2 * third, q);
 }
 
-static enum status set_labels(struct dit *dit, const struct prompt *prompt, const int *row,
-                              struct queue *q)
+static enum status begin_labels(struct dit *dit, struct queue *q)
 {
     for (int m = 0; m < dit->modulators; m++) {
         struct tensor fixed = tensor_at(&dit->fixed, m);
         for (int b = 0; b < dit->extent.lanes; b++) {
             struct tensor to = tensor_slice(&fixed, 0, b, 1);
-            struct tensor from =
-                tensor_slice(&dit->modulator[m].labels, 0, prompt->label[row[b]], 1);
+            struct tensor from = tensor_slice(&dit->modulator[m].labels, 0, dit->label[b], 1);
             TRY(op_copy(q, &to, &from));
         }
     }
@@ -242,102 +287,163 @@ static enum status set_labels(struct dit *dit, const struct prompt *prompt, cons
 }
 
 /* fixed[0] := the pooled text through its embedder. */
-static enum status set_pooled(struct dit *dit, const struct prompt *prompt, const int *row,
-                              struct queue *q)
+static enum status begin_pooled(struct dit *dit, struct queue *q)
 {
-    int64_t P = dit->config->pooled_dim;
+    bool pooling = dit->config->text2_dim > 0;
     struct tensor fixed = tensor_at(&dit->fixed, 0);
-    struct tensor in = dit->pooled_in;
-    if (dit->config->text2_dim > 0) {
-        TRY(dit_pool_text(dit, prompt, row, q));
-        in = dit->pool.pooled;
-    }
-    for (int b = 0; b < dit->extent.lanes && dit->config->text2_dim == 0; b++) {
-        struct tensor lane = tensor_at(&in, b);
-        struct tensor host = tensor_of(prompt->pooled + row[b] * P, NULL, DTYPE_F32, 1, &P);
-        TRY(op_copy(q, &lane, &host));
-    }
-    return dit_mlp_forward(q, &dit->pooled, ACT_SILU, &in, &dit->pooled_mid, &fixed);
+    if (pooling)
+        TRY(dit_pool_text(dit, q));
+    return dit_mlp_forward(q, &dit->pooled, ACT_SILU, pooling ? &dit->pool.pooled : &dit->pooled_in,
+                           &dit->pooled_mid, &fixed);
 }
 
-/* fixed[0] += the guidance through its embedder; its unit is that of timesteps. */
-static enum status add_guidance(struct dit *dit, const struct prompt *prompt, const int *row,
-                                struct queue *q)
+/* fixed[0] += the guidance through its embedder. */
+static enum status add_guidance(struct dit *dit, struct queue *q)
 {
-    int B = dit->extent.lanes;
-    struct tensor features;
+    int64_t B = dit->extent.lanes;
+    struct tensor features = tensor_slice(&dit->time_f, 0, 0, B);
+    struct tensor mid = tensor_slice(&dit->emb1, 0, 0, B);
+    struct tensor out = tensor_slice(&dit->emb, 0, 0, B);
     struct tensor fixed = tensor_at(&dit->fixed, 0);
-    for (int b = 0; b < B; b++)
-        dit->host[b] = 1000 * prompt->guidance[row[b]];
-    TRY(number_features(dit, dit->host, B, dit->emb.data, q, &features));
-    TRY(dit_mlp_forward(q, &dit->guidance, ACT_SILU, &features, &dit->emb1, &dit->emb));
-    return op_add(q, &fixed, &dit->emb);
+    TRY(op_timestep(q, &features, &dit->told, dit->config->freq_shift));
+    TRY(dit_mlp_forward(q, &dit->guidance, ACT_SILU, &features, &mid, &out));
+    return op_add(q, &fixed, &out);
 }
 
-enum status dit_set_prompt(struct dit *dit, const struct prompt *prompt, const int *row,
-                           struct queue *q)
+enum status dit_begin(struct dit *dit, struct queue *q)
 {
     const struct dit_config *c = dit->config;
     if (c->classes > 0)
-        TRY(set_labels(dit, prompt, row, q));
+        TRY(begin_labels(dit, q));
     if (c->micro)
-        TRY(set_micro(dit, prompt, row, q));
+        TRY(begin_micro(dit, q));
     if (c->pooled_dim > 0)
-        TRY(set_pooled(dit, prompt, row, q));
+        TRY(begin_pooled(dit, q));
     if (c->guidance_in)
-        TRY(add_guidance(dit, prompt, row, q));
-    return dit_set_text(dit, prompt, row, q);
+        TRY(add_guidance(dit, q));
+    return dit_begin_text(dit, q);
 }
 
-/* ---- once a step ---- */
+/* ---- for some steps at once ---- */
 
-/* emb [B, C] := the time embedding of modulator m, plus what is fixed in a loop. Needs time_f. */
-static enum status embed_time(struct dit *dit, int m, struct queue *q)
+/* The first rows of a scratch tensor: those of the steps at hand. */
+static struct tensor made_rows(const struct dit *dit, const struct tensor *all)
+{
+    return tensor_slice(all, 0, 0, (int64_t)dit->made * dit->extent.lanes);
+}
+
+/* [a, rows, c] at the start of flat memory. */
+static struct tensor made_view(const struct tensor *flat, int64_t a, int64_t rows, int64_t c)
+{
+    int64_t dim[3] = {a, rows, c};
+    return tensor_of(flat->data, flat->dev, flat->dtype, 3, dim);
+}
+
+/* emb [n*B, C] := the time embeddings of modulator m, plus what is fixed in a loop. Needs time_f.
+ */
+static enum status embed_time(struct dit *dit, int m, struct tensor *emb, struct queue *q)
 {
     const struct dit_config *c = dit->config;
-    struct tensor features = tensor_slice(&dit->time_f, 0, 0, dit->extent.lanes);
-    TRY(dit_mlp_forward(q, &dit->modulator[m].time, ACT_SILU, &features, &dit->emb1, &dit->emb));
+    struct tensor features = made_rows(dit, &dit->time_f);
+    struct tensor mid = made_rows(dit, &dit->emb1);
+    *emb = made_rows(dit, &dit->emb);
+    TRY(dit_mlp_forward(q, &dit->modulator[m].time, ACT_SILU, &features, &mid, emb));
     if (c->classes == 0 && !c->micro && c->pooled_dim == 0)
         return ST_OK;
     struct tensor fixed = tensor_at(&dit->fixed, m);
-    return op_add(q, &dit->emb, &fixed);
+    struct tensor steps = tensor_split(emb, 0, dit->made, dit->extent.lanes);
+    return op_add_rows(q, &steps, &fixed);
 }
 
 static enum status condition_single(struct dit *dit, struct queue *q)
 {
+    int64_t C = dit_channels(dit->config);
     const struct dit_linear *linear = &dit->modulator[0].linear;
+    struct tensor emb;
+    struct tensor act = made_rows(dit, &dit->emb_act);
+    struct tensor single = made_rows(dit, &dit->single);
+    struct tensor mods = made_view(&dit->mods, dit->layers, act.dim[0], 6 * C);
+    struct tensor head = made_view(&dit->head_mods, 2, act.dim[0], C);
+    TRY(embed_time(dit, 0, &emb, q));
     if (dit->layers > 0) {
-        TRY(op_activate(q, &dit->emb_act, &dit->emb, ACT_SILU));
-        TRY(op_linear(q, &dit->single, &dit->emb_act, &linear->w, &linear->b, ACT_NONE));
-        TRY(op_add_outer(q, &dit->mod, &dit->table, &dit->single));
+        TRY(op_activate(q, &act, &emb, ACT_SILU));
+        TRY(op_linear(q, &single, &act, &linear->w, &linear->b, ACT_NONE));
+        TRY(op_add_outer(q, &mods, &dit->table, &single));
     }
-    return dit->shard.head ? op_add_outer(q, &dit->head_mod, &dit->head_table, &dit->emb) : ST_OK;
+    return dit->shard.head ? op_add_outer(q, &head, &dit->head_table, &emb) : ST_OK;
 }
 
 static enum status condition_zero(struct dit *dit, struct queue *q)
 {
+    int64_t C = dit_channels(dit->config);
     for (int m = 0; m < dit->modulators; m++) {
-        TRY(embed_time(dit, m, q));
-        TRY(op_activate(q, &dit->emb_act, &dit->emb, ACT_SILU));
         bool of_head = m == dit->layers;
         const struct dit_linear *linear = of_head ? &dit->head_project : &dit->modulator[m].linear;
-        int64_t dim[2] = {dit->extent.lanes, linear->w.dim[0]};
-        struct tensor out =
-            of_head ? tensor_reshape(&dit->head_mod, 2, dim) : tensor_at(&dit->mod, m);
-        TRY(op_linear(q, &out, &dit->emb_act, &linear->w, &linear->b, ACT_NONE));
+        struct tensor emb;
+        struct tensor act = made_rows(dit, &dit->emb_act);
+        struct tensor mods = made_view(&dit->mods, dit->layers, act.dim[0], 6 * C);
+        struct tensor head = made_view(&dit->head_mods, 1, act.dim[0], 2 * C);
+        struct tensor out = of_head ? tensor_at(&head, 0) : tensor_at(&mods, m);
+        TRY(embed_time(dit, m, &emb, q));
+        TRY(op_activate(q, &act, &emb, ACT_SILU));
+        TRY(op_linear(q, &out, &act, &linear->w, &linear->b, ACT_NONE));
     }
     return ST_OK;
 }
 
-enum status dit_condition(struct dit *dit, const struct tensor *timestep, struct queue *q)
+static enum status condition_projected(struct dit *dit, struct queue *q)
 {
-    struct tensor features = tensor_slice(&dit->time_f, 0, 0, dit->extent.lanes);
-    TRY(op_timestep(q, &features, timestep, dit->config->freq_shift));
-    if (dit->config->modulation == DIT_ADALN_ZERO)
-        return condition_zero(dit, q);
-    TRY(embed_time(dit, 0, q));
-    if (dit->config->modulation == DIT_ADALN_SINGLE)
-        return condition_single(dit, q);
-    TRY(op_activate(q, &dit->emb_act, &dit->emb, ACT_SILU));
-    return op_linear(q, &dit->mod, &dit->emb_act, &dit->project.w, &dit->project.b, ACT_NONE);
+    struct tensor emb;
+    struct tensor act = made_rows(dit, &dit->emb_act);
+    struct tensor all = made_view(&dit->mods, 1, act.dim[0], layer_numbers(dit));
+    struct tensor mods = tensor_at(&all, 0);
+    TRY(embed_time(dit, 0, &emb, q));
+    TRY(op_activate(q, &act, &emb, ACT_SILU));
+    return op_linear(q, &mods, &act, &dit->project.w, &dit->project.b, ACT_NONE);
+}
+
+enum status dit_condition(struct dit *dit, const struct tensor *timesteps, struct queue *q)
+{
+    int64_t B = dit->extent.lanes;
+    BUG_ON(timesteps->dim[0] > dit->extent.steps, "%lld steps for a model opened for %d at once",
+           (long long)timesteps->dim[0], dit->extent.steps);
+    dit->made = (int)timesteps->dim[0];
+    struct tensor times = tensor_slice(&dit->times, 0, 0, dit->made * B);
+    struct tensor rows = tensor_split(&times, 0, dit->made, B);
+    struct tensor features = made_rows(dit, &dit->time_f);
+    TRY(op_copy(q, &rows, timesteps));
+    TRY(op_timestep(q, &features, &times, dit->config->freq_shift));
+    if (is_projected(dit))
+        return condition_projected(dit, q);
+    return dit->config->modulation == DIT_ADALN_ZERO ? condition_zero(dit, q)
+                                                     : condition_single(dit, q);
+}
+
+/* ---- once a step ---- */
+
+/* to := the k-th step's rows of made [a, n*B, c]. */
+static enum status take_step(const struct dit *dit, const struct tensor *flat, int64_t a, int64_t c,
+                             int k, const struct tensor *to, struct queue *q)
+{
+    int64_t B = dit->extent.lanes;
+    int64_t dim[3] = {a, B, c};
+    struct tensor made = made_view(flat, a, dit->made * B, c);
+    struct tensor from = tensor_slice(&made, 1, k * B, B);
+    struct tensor out = tensor_reshape(to, 3, dim);
+    return op_copy(q, &out, &from);
+}
+
+enum status dit_step(struct dit *dit, int k, struct queue *q)
+{
+    int64_t C = dit_channels(dit->config);
+    BUG_ON(k < 0 || k >= dit->made, "step %d of %d that were conditioned", k, dit->made);
+    if (is_projected(dit))
+        return take_step(dit, &dit->mods, 1, layer_numbers(dit), k, &dit->mod, q);
+    if (dit->layers > 0)
+        TRY(take_step(dit, &dit->mods, dit->layers, 6 * C, k, &dit->mod, q));
+    if (!dit->shard.head)
+        return ST_OK;
+    bool single = dit->config->modulation == DIT_ADALN_SINGLE;
+    return take_step(dit, &dit->head_mods, single ? 2 : 1, single ? C : 2 * C, k, &dit->head_mod,
+                     q);
 }

@@ -79,6 +79,7 @@ struct dit_block {
 struct dit_pool {
     struct tensor positions; /* [T2 + 1, D2] */
     struct dit_linear q, k, v, out;
+    struct tensor given;              /* [B, T2 + 1, D2] the mean of the rows, then the rows */
     struct tensor rows, keys, values; /* [B, T2 + 1, D2] */
     struct tensor query, sum;         /* [B, 1, D2] */
     struct tensor pooled;             /* [B, P] */
@@ -111,15 +112,22 @@ struct dit {
     struct dit_mlp resolution, aspect; /* DIT_TIME_FEATURES -> C/3 -> C/3 */
     struct dit_mlp pooled, guidance;   /* P -> . -> C, DIT_TIME_FEATURES -> C -> C */
     struct dit_pool pool;
-    struct tensor fixed;                 /* [modulators, B, C]: what is constant in a loop */
-    struct tensor time_f;                /* [max(B, 2B), DIT_TIME_FEATURES] */
-    struct tensor emb1, emb, emb_act;    /* [B, C] */
+    int *label;                          /* [B] */
+    struct tensor micro;                 /* [3B] resolutions [B, 2], then aspect ratios [B] */
+    struct tensor told;                  /* [B] guidance, in the unit of timesteps */
     struct tensor pooled_in, pooled_mid; /* [B, P], [B, hidden] */
     struct tensor micro1, micro2;        /* [2B, C/3] */
-    float *host;                         /* numbers on their way, [4B] */
-    struct tensor single;                /* [B, 6C] */
-    struct tensor mod;                   /* [layers, B, 6C], or [B, rows] of `project` */
-    struct tensor head_mod;              /* [2, B, C] or [B, 2C] */
+    struct tensor fixed;                 /* [modulators, B, C]: what is constant in a loop */
+    /* n = steps made at once */
+    int made;                         /* n of the last dit_condition */
+    struct tensor times;              /* [n*B] */
+    struct tensor time_f;             /* [max(n, 2) * B, DIT_TIME_FEATURES] */
+    struct tensor emb1, emb, emb_act; /* [n*B, C] */
+    struct tensor single;             /* [n*B, 6C] */
+    struct tensor mods;               /* flat: [layers, n*B, 6C], or [n*B, rows] of `project` */
+    struct tensor head_mods;          /* flat: [2, n*B, C] or [n*B, 2C] */
+    struct tensor mod;                /* of the step: [layers, B, 6C], or [B, rows] */
+    struct tensor head_mod;           /* of the step: [2, B, C] or [B, 2C] */
 
     /* text of a loop, model dtype */
     struct dit_mlp text_mlp;           /* text_dim -> C -> C */
@@ -132,6 +140,7 @@ struct dit {
         text_out;    /* [B, T, C]; text_out [B, text_rows, C] in the sequence, [B, T
                         + T2, text_dim] with a second text */
     int *text_count; /* [B] keys of cross-attention */
+    bool *text_real; /* [B, T + T2] with a second text */
 
     /* scratch of a call, flat; views are made for the rows at hand. N = B*F*rows */
     struct tensor scratch_a;    /* N*C: normed rows, attention's output */
@@ -164,14 +173,14 @@ int64_t dit_modulation_rows(const struct dit *dit);
 /* Vectors of C of a block's modulation, of the image's or the text's stream. */
 int dit_modulation_parts(const struct dit *dit, int l, enum token_set stream);
 
-/* models/dit_text.c: scratch of the text, and what a loop makes of it. */
+/* models/dit_text.c: memory of the text, its rows, and what a loop makes of them. */
 enum status dit_text_init(struct dit *dit, struct arena *activations);
 enum status dit_set_text(struct dit *dit, const struct prompt *prompt, const int *row,
                          struct queue *q);
+enum status dit_begin_text(struct dit *dit, struct queue *q);
 
 /* pool.pooled := the second text, pooled. */
-enum status dit_pool_text(struct dit *dit, const struct prompt *prompt, const int *row,
-                          struct queue *q);
+enum status dit_pool_text(struct dit *dit, struct queue *q);
 
 /* out := act(x w1^T + b1) w2^T + b2; mid: scratch of the hidden rows. */
 enum status dit_mlp_forward(struct queue *q, const struct dit_mlp *mlp, enum act act,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The text of a loop. It is the same in every step, so its projections and all keys and values that
- * cross-attention makes of it come once. */
+/* The text. It is the same in every step, so its projections and all keys and values that
+ * cross-attention makes of it come once a loop. */
 #include "models/dit_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { POOL_HEADS = 8 };
 
@@ -35,6 +36,7 @@ static enum status pool_init(struct dit *dit, struct arena *arena)
     int64_t rows = dit->config->text2_tokens + 1;
     int64_t D2 = dit->config->text2_dim;
     int64_t pooled[2] = {B, dit->config->pooled_dim};
+    TRY(alloc3(arena, DTYPE_F32, B, rows, D2, &pool->given));
     TRY(alloc3(arena, DTYPE_F32, B, rows, D2, &pool->rows));
     TRY(alloc3(arena, DTYPE_F32, B, rows, D2, &pool->keys));
     TRY(alloc3(arena, DTYPE_F32, B, rows, D2, &pool->values));
@@ -56,12 +58,14 @@ static enum status cross_init(struct dit *dit, struct arena *arena)
     int64_t B = dit->extent.lanes;
     int64_t T = dit->extent.text_tokens;
     int64_t C = dit_channels(c);
+    TRY(alloc3(arena, dtype, B, T, c->text_dim, &dit->text_in));
     if (c->text2_dim > 0) {
+        size_t marks = (size_t)(B * cross_rows(dit));
+        TRY(arena_host(arena, marks * sizeof(bool), (void **)&dit->text_real));
         TRY(alloc3(arena, dtype, B, c->text2_tokens, c->text2_dim, &dit->text2_in));
         TRY(alloc3(arena, dtype, B, c->text2_tokens, 4 * (int64_t)c->text2_dim, &dit->text2_mid));
         TRY(alloc3(arena, dtype, B, cross_rows(dit), c->text_dim, &dit->text_out));
     } else {
-        TRY(alloc3(arena, dtype, B, T, c->text_dim, &dit->text_in));
         TRY(alloc3(arena, dtype, B, T, C, &dit->text_mid));
         TRY(alloc3(arena, dtype, B, T, C, &dit->text_out));
     }
@@ -81,7 +85,7 @@ enum status dit_text_init(struct dit *dit, struct arena *arena)
     return c->text_dim > 0 && dit->layers > 0 ? cross_init(dit, arena) : ST_OK;
 }
 
-/* ---- text in the sequence ---- */
+/* ---- once: rows into device memory ---- */
 
 /* to [count, width] := rows of a lane's text from `begin` on. */
 static enum status copy_rows(const float *text, int64_t begin, int64_t count, int64_t width,
@@ -92,14 +96,13 @@ static enum status copy_rows(const float *text, int64_t begin, int64_t count, in
     return op_copy(q, &to, &host);
 }
 
+/* This rank's rows of a text that is part of the sequence. */
 static enum status set_sequence(struct dit *dit, const struct prompt *prompt, const int *row,
                                 struct queue *q)
 {
     const struct dit_config *c = dit->config;
     int64_t width = c->text_dim;
     int tokens = dit->extent.height / c->patch * (dit->extent.width / c->patch); /* before text's */
-    if (!dit->shard.embed || dit->text_rows == 0)
-        return ST_OK;
     for (int b = 0; b < dit->extent.lanes; b++) {
         const float *text = prompt->text + (int64_t)row[b] * prompt->text_tokens * width;
         struct tensor lane = tensor_at(&dit->text_in, b);
@@ -110,13 +113,11 @@ static enum status set_sequence(struct dit *dit, const struct prompt *prompt, co
             TRY(copy_rows(text, run.begin - tokens, run.count, width, to, q));
         }
     }
-    return op_linear(q, &dit->text_out, &dit->text_in, &dit->text.w, &dit->text.b, ACT_NONE);
+    return ST_OK;
 }
 
-/* ---- text of cross-attention ---- */
-
-static enum status one_text(struct dit *dit, const struct prompt *prompt, const int *row,
-                            struct queue *q)
+static enum status set_one(struct dit *dit, const struct prompt *prompt, const int *row,
+                           struct queue *q)
 {
     int64_t T = dit->extent.text_tokens;
     int64_t width = dit->config->text_dim;
@@ -125,95 +126,28 @@ static enum status one_text(struct dit *dit, const struct prompt *prompt, const 
                       q));
         dit->text_count[b] = prompt->text_count[row[b]];
     }
-    return dit_mlp_forward(q, &dit->text_mlp, ACT_GELU_TANH, &dit->text_in, &dit->text_mid,
-                           &dit->text_out);
-}
-
-/* Masked rows of a lane become learned ones, run by run. */
-static enum status pad_rows(struct dit *dit, const bool *real, const struct tensor *lane,
-                            struct queue *q)
-{
-    int64_t rows = cross_rows(dit);
-    for (int64_t i = 0; i < rows;) {
-        int64_t end = i;
-        while (end < rows && !real[end])
-            end++;
-        if (end > i) {
-            struct tensor to = tensor_slice(lane, 0, i, end - i);
-            struct tensor from = tensor_slice(&dit->text_padding, 0, i, end - i);
-            TRY(op_copy(q, &to, &from));
-        }
-        i = end + 1;
-    }
     return ST_OK;
 }
 
-/* Both texts, the second one brought to the first one's width, one behind the other. */
-static enum status two_texts(struct dit *dit, const struct prompt *prompt, const int *row,
-                             struct queue *q)
+static enum status set_two(struct dit *dit, const struct prompt *prompt, const int *row,
+                           struct queue *q)
 {
     const struct dit_config *c = dit->config;
     int64_t T = dit->extent.text_tokens;
     int64_t T2 = c->text2_tokens;
-    struct tensor second = tensor_slice(&dit->text_out, 1, T, T2);
     for (int b = 0; b < dit->extent.lanes; b++) {
-        struct tensor lane = tensor_at(&dit->text_out, b);
-        struct tensor first = tensor_slice(&lane, 0, 0, T);
-        TRY(copy_rows(prompt->text + row[b] * T * c->text_dim, 0, T, c->text_dim, first, q));
+        TRY(copy_rows(prompt->text + row[b] * T * c->text_dim, 0, T, c->text_dim,
+                      tensor_at(&dit->text_in, b), q));
         TRY(copy_rows(prompt->text2 + row[b] * T2 * c->text2_dim, 0, T2, c->text2_dim,
                       tensor_at(&dit->text2_in, b), q));
         dit->text_count[b] = (int)(T + T2);
-    }
-    TRY(dit_mlp_forward(q, &dit->text2_mlp, ACT_SILU, &dit->text2_in, &dit->text2_mid, &second));
-    for (int b = 0; b < dit->extent.lanes; b++) {
-        struct tensor lane = tensor_at(&dit->text_out, b);
-        TRY(pad_rows(dit, prompt->real + row[b] * (T + T2), &lane, q));
+        memcpy(dit->text_real + b * (T + T2), prompt->real + row[b] * (T + T2),
+               (size_t)(T + T2) * sizeof(bool));
     }
     return ST_OK;
 }
 
-static enum status set_cross(struct dit *dit, struct queue *q)
-{
-    const struct dit_config *c = dit->config;
-    for (int l = 0; l < dit->layers; l++) {
-        struct dit_cross *cross = &dit->block[l].cross;
-        if (dit->block[l].layer.kind != DIT_SEQUENTIAL)
-            continue;
-        TRY(op_linear(q, &cross->text_kv, &dit->text_out, &cross->kv.w,
-                      c->attn_bias ? &cross->kv.b : NULL, ACT_NONE));
-        const struct dit_head_norm *n = &cross->head_norm;
-        const struct qk_norm how = {.centred = c->qk_norm == DIT_QK_LAYER,
-                                    .k_weight = &n->k,
-                                    .k_bias = n->k_bias.data ? &n->k_bias : NULL,
-                                    .eps = 1e-6f};
-        struct tensor keys = tensor_slice(&cross->text_kv, 2, 0, dit_channels(c));
-        struct tensor heads = tensor_split(&keys, 2, c->heads, c->head_dim);
-        if (c->qk_norm != DIT_QK_PLAIN)
-            TRY(op_qk_norm_rope(q, NULL, &heads, &how, NULL));
-    }
-    return ST_OK;
-}
-
-enum status dit_set_text(struct dit *dit, const struct prompt *prompt, const int *row,
-                         struct queue *q)
-{
-    const struct dit_config *c = dit->config;
-    if (c->text_dim == 0)
-        return ST_OK;
-    BUG_ON(prompt->text_tokens != dit->extent.text_tokens || prompt->text_dim != c->text_dim,
-           "prompt [%d, %d] for a model opened with [%d, %d]", prompt->text_tokens,
-           prompt->text_dim, dit->extent.text_tokens, c->text_dim);
-    if (c->joint)
-        return set_sequence(dit, prompt, row, q);
-    if (dit->layers == 0)
-        return ST_OK;
-    TRY(c->text2_dim > 0 ? two_texts(dit, prompt, row, q) : one_text(dit, prompt, row, q));
-    return set_cross(dit, q);
-}
-
-/* ---- pooling ---- */
-
-/* pool.rows := the mean of a lane's rows, then the rows themselves. */
+/* pool.given := the mean of a lane's rows, then the rows themselves. mean: host memory [B, D2]. */
 static enum status fill_pool(struct dit *dit, const struct prompt *prompt, const int *row,
                              float *mean, struct queue *q)
 {
@@ -221,7 +155,7 @@ static enum status fill_pool(struct dit *dit, const struct prompt *prompt, const
     int64_t D2 = dit->config->text2_dim;
     for (int b = 0; b < dit->extent.lanes; b++) {
         const float *text = prompt->text2 + row[b] * T2 * D2;
-        struct tensor lane = tensor_at(&dit->pool.rows, b);
+        struct tensor lane = tensor_at(&dit->pool.given, b);
         for (int64_t d = 0; d < D2; d++) {
             double sum = 0;
             for (int64_t t = 0; t < T2; t++)
@@ -234,20 +168,112 @@ static enum status fill_pool(struct dit *dit, const struct prompt *prompt, const
     return queue_sync(q);
 }
 
-enum status dit_pool_text(struct dit *dit, const struct prompt *prompt, const int *row,
-                          struct queue *q)
+static enum status set_pool(struct dit *dit, const struct prompt *prompt, const int *row,
+                            struct queue *q)
 {
-    struct dit_pool *pool = &dit->pool;
-    int64_t B = dit->extent.lanes;
-    int64_t D2 = dit->config->text2_dim;
-    float *mean = malloc(sizeof *mean * (size_t)(B * D2));
+    float *mean = malloc(sizeof *mean * (size_t)dit->extent.lanes * (size_t)dit->config->text2_dim);
     if (!mean)
         return fail(ST_OOM, "pooled text: no host memory");
     enum status st = fill_pool(dit, prompt, row, mean, q);
     free(mean);
-    TRY(st);
-    TRY(op_add_rows(q, &pool->rows, &pool->positions));
+    return st;
+}
+
+enum status dit_set_text(struct dit *dit, const struct prompt *prompt, const int *row,
+                         struct queue *q)
+{
+    const struct dit_config *c = dit->config;
+    if (c->text_dim == 0)
+        return ST_OK;
+    BUG_ON(prompt->text_tokens != dit->extent.text_tokens || prompt->text_dim != c->text_dim,
+           "prompt [%d, %d] for a model opened with [%d, %d]", prompt->text_tokens,
+           prompt->text_dim, dit->extent.text_tokens, c->text_dim);
+    if (c->joint)
+        return dit->shard.embed ? set_sequence(dit, prompt, row, q) : ST_OK;
+    if (c->text2_dim > 0)
+        TRY(set_pool(dit, prompt, row, q));
+    if (dit->layers == 0)
+        return ST_OK;
+    return c->text2_dim > 0 ? set_two(dit, prompt, row, q) : set_one(dit, prompt, row, q);
+}
+
+/* ---- once a loop ---- */
+
+/* Masked rows of a lane become learned ones, run by run. */
+static enum status pad_rows(struct dit *dit, int b, struct queue *q)
+{
+    int64_t rows = cross_rows(dit);
+    const bool *real = dit->text_real + b * rows;
+    struct tensor lane = tensor_at(&dit->text_out, b);
+    for (int64_t i = 0; i < rows;) {
+        int64_t end = i;
+        while (end < rows && !real[end])
+            end++;
+        if (end > i) {
+            struct tensor to = tensor_slice(&lane, 0, i, end - i);
+            struct tensor from = tensor_slice(&dit->text_padding, 0, i, end - i);
+            TRY(op_copy(q, &to, &from));
+        }
+        i = end + 1;
+    }
+    return ST_OK;
+}
+
+/* Both texts, the second one brought to the first one's width, one behind the other. */
+static enum status begin_two(struct dit *dit, struct queue *q)
+{
+    int64_t T = dit->extent.text_tokens;
+    struct tensor first = tensor_slice(&dit->text_out, 1, 0, T);
+    struct tensor second = tensor_slice(&dit->text_out, 1, T, dit->config->text2_tokens);
+    TRY(op_copy(q, &first, &dit->text_in));
+    TRY(dit_mlp_forward(q, &dit->text2_mlp, ACT_SILU, &dit->text2_in, &dit->text2_mid, &second));
+    for (int b = 0; b < dit->extent.lanes; b++)
+        TRY(pad_rows(dit, b, q));
+    return ST_OK;
+}
+
+/* Keys and values of a block's cross-attention. */
+static enum status begin_cross(struct dit *dit, struct dit_cross *cross, struct queue *q)
+{
+    const struct dit_config *c = dit->config;
+    const struct dit_head_norm *n = &cross->head_norm;
+    const struct qk_norm how = {.centred = c->qk_norm == DIT_QK_LAYER,
+                                .k_weight = &n->k,
+                                .k_bias = n->k_bias.data ? &n->k_bias : NULL,
+                                .eps = 1e-6f};
+    struct tensor keys = tensor_slice(&cross->text_kv, 2, 0, dit_channels(c));
+    struct tensor heads = tensor_split(&keys, 2, c->heads, c->head_dim);
+    TRY(op_linear(q, &cross->text_kv, &dit->text_out, &cross->kv.w, dit_bias(&cross->kv),
+                  ACT_NONE));
+    return c->qk_norm == DIT_QK_PLAIN ? ST_OK : op_qk_norm_rope(q, NULL, &heads, &how, NULL);
+}
+
+enum status dit_begin_text(struct dit *dit, struct queue *q)
+{
+    const struct dit_config *c = dit->config;
+    if (c->text_dim == 0 || (c->joint && (!dit->shard.embed || dit->text_rows == 0)))
+        return ST_OK;
+    if (c->joint)
+        return op_linear(q, &dit->text_out, &dit->text_in, &dit->text.w, &dit->text.b, ACT_NONE);
+    if (dit->layers == 0)
+        return ST_OK;
+    TRY(c->text2_dim > 0 ? begin_two(dit, q)
+                         : dit_mlp_forward(q, &dit->text_mlp, ACT_GELU_TANH, &dit->text_in,
+                                           &dit->text_mid, &dit->text_out));
+    for (int l = 0; l < dit->layers; l++)
+        if (dit->block[l].layer.kind == DIT_SEQUENTIAL)
+            TRY(begin_cross(dit, &dit->block[l].cross, q));
+    return ST_OK;
+}
+
+enum status dit_pool_text(struct dit *dit, struct queue *q)
+{
+    struct dit_pool *pool = &dit->pool;
+    int64_t B = dit->extent.lanes;
+    int64_t D2 = dit->config->text2_dim;
     struct tensor first = tensor_slice(&pool->rows, 1, 0, 1);
+    TRY(op_copy(q, &pool->rows, &pool->given));
+    TRY(op_add_rows(q, &pool->rows, &pool->positions));
     TRY(op_linear(q, &pool->query, &first, &pool->q.w, &pool->q.b, ACT_NONE));
     TRY(op_linear(q, &pool->keys, &pool->rows, &pool->k.w, &pool->k.b, ACT_NONE));
     TRY(op_linear(q, &pool->values, &pool->rows, &pool->v.w, &pool->v.b, ACT_NONE));

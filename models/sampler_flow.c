@@ -21,33 +21,54 @@ static double dynamic_shift(const struct sampler_config *config, int image_token
     return exp(config->base_shift + slope * (image_tokens - config->base_tokens));
 }
 
-/* The least noise level of the grid, before it is shifted: 1/steps, or the least trained one, to
- * which a fixed shift applies here, and again as to every point. */
-static double least_level(const struct sampler_config *config, int steps)
+/* A trained noise level, to which a fixed shift applies here, and again as to every point of the
+ * grid. In fp32 like diffusers' table of them, whose first one a shift may move from 1 by a last
+ * bit: a shift below 1 then magnifies it, and so does a model's embedding of the time. */
+static double trained_level(const struct sampler_config *config, float level)
 {
-    double trained = 1.0 / config->train_timesteps;
+    float shift = (float)config->shift;
+    float less = (float)(config->shift - 1) * level;
 
+    return config->dynamic_shift ? level : shift * level / (1 + less);
+}
+
+/* The grid's ends, before it is shifted: 1 and 1/steps, or the greatest and the least trained
+ * level. */
+static double first_level(const struct sampler_config *config)
+{
+    return config->unit_grid ? 1 : trained_level(config, 1);
+}
+
+static double last_level(const struct sampler_config *config, int steps)
+{
     if (config->unit_grid)
         return 1.0 / steps;
-    return (float)(config->dynamic_shift ? trained : shift_sigma(config->shift, trained));
+    return trained_level(config, 1.0f / (float)config->train_timesteps);
+}
+
+/* The noise level of step i, which is 0 behind the last step. */
+static float level_of(const struct sampler_config *config, int image_tokens, int steps, int i)
+{
+    double shift = config->dynamic_shift ? dynamic_shift(config, image_tokens) : config->shift;
+    double first = first_level(config);
+    double stride = steps > 1 ? (last_level(config, steps) - first) / (steps - 1) : 0;
+    double level = first + i * stride;
+
+    if (i == steps)
+        return 0;
+    if (config->unit_grid)
+        level = (float)level; /* as the pipeline hands it over */
+    return (float)shift_sigma(shift, level);
 }
 
 static enum status flow_fill(const struct sampler_config *config, int image_tokens,
                              struct sampler *out)
 {
     int n = config->train_timesteps;
-    double shift = config->dynamic_shift ? dynamic_shift(config, image_tokens) : config->shift;
-    double stride = out->steps > 1 ? (least_level(config, out->steps) - 1) / (out->steps - 1) : 0;
-    float sigma = 1;
+    float sigma = level_of(config, image_tokens, out->steps, 0);
 
     for (int i = 0; i < out->steps; i++) {
-        double level = 1 + (i + 1) * stride;
-        float next = 0;
-
-        if (config->unit_grid)
-            level = (float)level; /* as the pipeline hands it over */
-        if (i + 1 < out->steps)
-            next = (float)shift_sigma(shift, level);
+        float next = level_of(config, image_tokens, out->steps, i + 1);
 
         out->timestep[i] = sigma * (float)n;
         out->coef[i] =

@@ -4,6 +4,8 @@
 
 #include "models/dit_position.h"
 
+#include <stdio.h>
+
 enum { MAX_PIXELS = 65536, MAX_STEPS = 100000 };
 
 struct latent_geometry problem_geometry(const struct problem *p)
@@ -61,15 +63,19 @@ static enum status check_frames(const struct problem *p)
                 p->config->name, most, most);
 }
 
-/* A table of positions may be smaller than the grid. */
+/* A table of positions may be smaller than the grid: no size that could be asked for otherwise, and
+ * so a refusal of the plan. */
 static enum status check_table(const struct problem *p)
 {
+    char reason[400];
     int top;
     int left;
-    if (p->config->position != DIT_POSITION_TABLE)
+    if (p->config->position != DIT_POSITION_TABLE ||
+        dit_position_crop(p->config, problem_token_rows(p), problem_token_columns(p), &top,
+                          &left) == ST_OK)
         return ST_OK;
-    return dit_position_crop(p->config, problem_token_rows(p), problem_token_columns(p), &top,
-                             &left);
+    snprintf(reason, sizeof reason, "%s", status_message());
+    return fail(ST_UNSUPPORTED, "%s", reason);
 }
 
 enum status problem_check(struct problem *p)

@@ -56,6 +56,7 @@ static enum status open_real(struct run *run)
     TRY(open_events(run));
     TRY(schedule_upload(run));
     TRY(latents_start(run));
+    TRY(dit_set_prompt(run->dit, run->in.prompt, run->prompt_row, run->q));
     return queue_sync(run->q);
 }
 
@@ -181,7 +182,6 @@ static enum status default_step(void *self, struct run *run, int i, int patch)
 {
     const struct plan *plan = &run->plan;
     (void)self;
-    TRY(run_condition(run));
     if (i < plan->warmup || plan->n_patches == 1)
         TRY(run_pass(run, i, patch));
     else
@@ -190,12 +190,13 @@ static enum status default_step(void *self, struct run *run, int i, int patch)
     return settle(run);
 }
 
-static enum status condition_only(void *self, struct run *run, int i, int patch)
+/* What depends on the prompt alone. */
+static enum status from_prompt(void *self, struct run *run, int i, int patch)
 {
     (void)self;
     (void)i;
     (void)patch;
-    return run_condition(run);
+    return dit_begin(run->dit, run->q);
 }
 
 static enum status do_step(struct run *run, int i)
@@ -205,7 +206,6 @@ static enum status do_step(struct run *run, int i)
     TRY(schedule_step(run, i));
     if (!schedule || !schedule->ops->step)
         return run_captured(run, default_step, NULL, i, PATCH_ALL, 0);
-    TRY(run_captured(run, condition_only, NULL, i, PATCH_ALL, 0));
     return schedule->ops->step(schedule, run, i);
 }
 
@@ -220,11 +220,10 @@ static enum status rehearse(struct run *run)
     run->rehearsed = true;
     if (!due)
         return ST_OK;
-    TRY(dit_set_prompt(run->dit, run->in.prompt, run->prompt_row, run->q));
+    TRY(run_captured(run, from_prompt, NULL, 0, PATCH_ALL, 0));
     for (int k = 0; k < 3; k++) {
         set_when(run, step[k]);
-        TRY(schedule_step(run, step[k]));
-        TRY(run_captured(run, condition_only, NULL, step[k], PATCH_ALL, 0));
+        TRY(schedule_try(run, step[k]));
         TRY(schedule->ops->rehearse(schedule, run, step[k]));
     }
     return run_drain(run);
@@ -232,7 +231,7 @@ static enum status rehearse(struct run *run)
 
 static enum status do_steps(struct run *run)
 {
-    TRY(dit_set_prompt(run->dit, run->in.prompt, run->prompt_row, run->q));
+    TRY(run_captured(run, from_prompt, NULL, 0, PATCH_ALL, 0));
     for (int i = 0; i < run->plan.problem.steps; i++) {
         TRY(do_step(run, i));
         TRY(queue_mark(run->q, &run->event[i + 1]));
@@ -313,7 +312,7 @@ static enum status forward(struct run *run, const float *x, const float *timeste
     TRY(forward_input(run, x));
     TRY(begin(run));
     TRY(comm_barrier(mesh_world(run->mesh)));
-    TRY(dit_set_prompt(run->dit, run->in.prompt, run->prompt_row, run->q));
+    TRY(dit_begin(run->dit, run->q));
     for (int b = 0; b < run->plan.n_lanes; b++) {
         struct tensor to = tensor_slice(&run->now, 0, b, 1);
         struct tensor from = to;
@@ -321,7 +320,7 @@ static enum status forward(struct run *run, const float *x, const float *timeste
         from.dev = NULL;
         TRY(op_copy(run->q, &to, &from));
     }
-    TRY(run_condition(run));
+    TRY(schedule_forward(run));
     if (schedule && schedule->ops->forward) {
         TRY(schedule->ops->forward(schedule, run));
     } else {

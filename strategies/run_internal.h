@@ -51,10 +51,12 @@ enum status latents_start(struct run *run);
 enum status latents_noise(struct run *run, int i);
 
 /* run_schedule.c: what changes from step to step, in device memory. */
+int schedule_at_once(const struct plan *plan);     /* steps whose modulations are made together */
 enum status schedule_init(struct run *run);        /* the tensors */
 enum status schedule_upload(struct run *run);      /* the sampler's numbers of all steps */
-enum status schedule_step(struct run *run, int i); /* `now` and the noise of step i */
-struct tensor schedule_timesteps(struct run *run); /* of `now`: [lanes] */
+enum status schedule_step(struct run *run, int i); /* `now`, modulation, noise of step i, in turn */
+enum status schedule_try(struct run *run, int i);  /* of any step, out of turn */
+enum status schedule_forward(struct run *run);     /* modulation of a forward from `now` */
 struct tensor schedule_coefs(struct run *run);     /* of `now`: [ADVANCE_COEFS] */
 
 /* run_capture.c */

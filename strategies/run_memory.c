@@ -112,6 +112,7 @@ enum status run_allocate(struct run *run)
         .all = &run->span[TOKENS_ALL][0],
         .image = &run->span[TOKENS_IMAGE][0],
         .frames = p->frames,
+        .steps = schedule_at_once(&run->plan),
         .text_tokens = p->text_tokens,
         .width = geometry.width,
         .height = geometry.height,

@@ -6,17 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Steps whose modulations are made together: enough to read their weights seldom, and few enough to
+ * keep. */
+enum { MOST_AT_ONCE = 32 };
+
+int schedule_at_once(const struct plan *plan)
+{
+    return plan->problem.steps < MOST_AT_ONCE ? plan->problem.steps : MOST_AT_ONCE;
+}
+
 enum status schedule_init(struct run *run)
 {
     struct arena *arena = run->arena[ARENA_ACTIVATIONS];
     int64_t dim[2] = {run->plan.problem.steps, run->plan.n_lanes + ADVANCE_COEFS};
     TRY(arena_tensor(arena, DTYPE_F32, 2, dim, &run->schedule));
     return arena_tensor(arena, DTYPE_F32, 1, &dim[1], &run->now);
-}
-
-struct tensor schedule_timesteps(struct run *run)
-{
-    return tensor_slice(&run->now, 0, 0, run->plan.n_lanes);
 }
 
 struct tensor schedule_coefs(struct run *run)
@@ -51,9 +55,44 @@ enum status schedule_upload(struct run *run)
     return st;
 }
 
-enum status schedule_step(struct run *run, int i)
+/* Modulations of steps first .. end-1 from the schedule's rows. */
+static enum status condition(struct run *run, int first, int end)
+{
+    struct tensor rows = tensor_slice(&run->schedule, 0, first, end - first);
+    struct tensor times = tensor_slice(&rows, 1, 0, run->plan.n_lanes);
+    return dit_condition(run->dit, &times, run->q);
+}
+
+static enum status take(struct run *run, int i)
 {
     struct tensor row = tensor_at(&run->schedule, i);
     TRY(op_copy(run->q, &run->now, &row));
     return latents_noise(run, i);
+}
+
+enum status schedule_step(struct run *run, int i)
+{
+    int steps = run->plan.problem.steps;
+    int at_once = schedule_at_once(&run->plan);
+    int first = i / at_once * at_once;
+    if (i == first)
+        TRY(condition(run, i, i + at_once < steps ? i + at_once : steps));
+    TRY(dit_step(run->dit, i - first, run->q));
+    return take(run, i);
+}
+
+enum status schedule_try(struct run *run, int i)
+{
+    TRY(condition(run, i, i + 1));
+    TRY(dit_step(run->dit, 0, run->q));
+    return take(run, i);
+}
+
+enum status schedule_forward(struct run *run)
+{
+    int64_t dim[2] = {1, run->plan.n_lanes};
+    struct tensor times = tensor_slice(&run->now, 0, 0, dim[1]);
+    struct tensor row = tensor_reshape(&times, 2, dim);
+    TRY(dit_condition(run->dit, &row, run->q));
+    return dit_step(run->dit, 0, run->q);
 }

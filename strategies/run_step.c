@@ -66,12 +66,6 @@ static struct dit_call call_of(const struct run *run, int i, int patch)
     };
 }
 
-enum status run_condition(struct run *run)
-{
-    struct tensor timesteps = schedule_timesteps(run);
-    return dit_condition(run->dit, &timesteps, run->q);
-}
-
 enum status run_embed_input(struct run *run, struct tensor *h)
 {
     struct dit_call call = call_of(run, 0, PATCH_ALL);

@@ -15,7 +15,8 @@ struct strategy_ops {
     const char *summary; /* one line: what is split, what is exchanged, when */
     const char *paper;   /* source */
     const char *seam;    /* where it acts, for listings */
-    const char *bytes;   /* closed form of the bytes per rank and step, for listings */
+    const char *bytes;   /* closed form of the bytes per rank and step, for listings: A of one
+                            activation of the sequence, text and frames too, L attentions over it */
     const char *memory;  /* what it divides, for listings */
     bool stale;          /* may use keys of the previous step */
     bool reorders_sums;  /* exact up to the order of sums, not only a move of data */
@@ -100,10 +101,6 @@ enum status run_advance(struct run *run, int i, int patch, const struct tensor *
  * advance.
  */
 enum status run_pass(struct run *run, int i, int patch);
-
-/* Modulation of the step at hand from its timestep; the engine calls it before an own schedule's
- * step. */
-enum status run_condition(struct run *run);
 
 /*
  * Does body(self, run, i, patch): captured as a graph when it comes for the first time, launched

@@ -3,8 +3,8 @@
  * Tensor parallel: heads and the MLP's hidden width are split, partial sums completed behind
  * attention and behind the MLP of each stream, or once where both are one product. A product comes
  * in chunks of rows, whose sums travel while the next ones are computed. Exact up to the order of
- * sums. Norms, embeddings and cross-attention on text are replicated. (Megatron-LM: Shoeybi et al.
- * 2019.)
+ * sums. Norms, embeddings, modulation and cross-attention on text are replicated. (Megatron-LM:
+ * Shoeybi et al. 2019.)
  */
 #include "strategies/strategy.h"
 
@@ -182,10 +182,10 @@ static enum status tensor_row_linear(struct strategy *me, struct tensor *y, cons
 const struct strategy_ops strategy_tensor = {
     .name = "tensor",
     .summary =
-        "heads and MLP columns are split; partial sums are completed once or twice in a block",
+        "heads and MLP columns are split; partial sums are completed behind attention and MLP",
     .paper = "Megatron-LM (1909.08053)",
     .seam = "row_linear",
-    .bytes = "2(N-1)/N * A * products (2 L)",
+    .bytes = "2(N-1)/N * A * products",
     .memory = "weights / N; activations of rows whole",
     .reorders_sums = true,
     .options = tensor_options,

@@ -170,6 +170,7 @@ void outcome_name(const struct setup *s, const struct outcome_options *o, double
     for (int i = 0; i < o->argc; i++)
         record_add_text(record, &record->argv, o->argv[i]);
     fill_env(s, record);
+    record_flag(record); /* one of them looks at the GPUs */
     env_add_load(record, load);
     if (record_identify(record) != ST_OK)
         record->out_of_memory = true;

@@ -6,9 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool drawable(const struct record *row)
+const char *plot_group_refuses(const struct record *row)
 {
-    return row->status == ENDING_OK && row->latency_ms.median > 0 && row->cell.ranks > 0;
+    if (row->status != ENDING_OK)
+        return ending_name(row->status);
+    if (record_shares_gpu(row))
+        return "with ranks that share a GPU";
+    return row->latency_ms.median > 0 && row->cell.ranks > 0 ? NULL : "without a latency";
 }
 
 /* ---- one cell ---- */
@@ -21,14 +25,12 @@ static struct plot_cell cell_of(const struct sheet *sheet, int begin, int end)
     for (int i = begin; i < end; i++) {
         struct sheet_row *row = sheet->sorted[i];
         cell.refused &= row->record->status == ENDING_UNSUPPORTED;
-        row->left_out = row->record->status == ENDING_OK ? "without a latency"
-                                                         : ending_name(row->record->status);
-        if (!drawable(row->record))
+        row->left_out = plot_group_refuses(row->record);
+        if (row->left_out)
             continue;
         if (cell.row)
             cell.row->left_out = "superseded by a later run";
         cell.row = row;
-        row->left_out = NULL;
     }
     return cell;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rows of one setting and size as cells: what one set of charts shows. A cell is a strategy at a
- * rank count in one way of running it (exchange, graph); its latest row that is ok is drawn. Why a
- * row is not, is said in its left_out.
+ * rank count in one way of running it (exchange, graph); its latest row that is ok is drawn, unless
+ * its ranks shared a GPU. Why a row is not drawn is said in its left_out.
  */
 #ifndef HARNESS_PLOT_GROUP_H
 #define HARNESS_PLOT_GROUP_H
@@ -16,7 +16,7 @@ enum { PLOT_CURVES = 50 /* labels in a group at most */, PLOT_WAY = 96 };
 
 struct plot_cell {
     const struct record_cell *asked; /* strategy, ranks, exchange, graph */
-    struct sheet_row *row;           /* what is drawn; NULL: no row is ok */
+    struct sheet_row *row;           /* what is drawn; NULL: no row can be */
     bool refused;                    /* by its plan, and no row ended otherwise */
     int rows;                        /* how many there are */
     int place;                       /* private: in the sheet's order */
@@ -30,6 +30,9 @@ struct plot_group {
     struct plot_cell *cell;        /* those that charts know of, by ranks and strategy */
     const struct sheet_row *first; /* of the rows that are drawn; NULL: none is */
 };
+
+/* Static: why a row can be in no chart; NULL: it can. */
+const char *plot_group_refuses(const struct record *row);
 
 /*
  * The cells of rows begin..end-1. `wanted` (NULL: all) keeps strategies that match and the serial

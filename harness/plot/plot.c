@@ -185,7 +185,7 @@ static enum status plot_sheet(struct plot_job *job, struct sheet *sheet)
     if (job->selection.n > 0)
         TRY(draw_charts(job));
     else
-        fprintf(stderr, "plot: no row is ok, so there is no chart; %s/table.md says why\n",
+        fprintf(stderr, "plot: no row can be drawn, so there is no chart; %s/table.md says why\n",
                 job->folder);
     if (job->options->with_n > 0 && job->published_drawn == 0)
         fprintf(

@@ -9,7 +9,7 @@
 /* Rows of one setting and size. */
 struct candidate {
     int begin, end; /* places in the sheet's order */
-    int ok;         /* rows that are ok */
+    int ok;         /* rows that can be drawn */
     bool chosen;
 };
 
@@ -19,9 +19,9 @@ static struct candidate candidate_of(const struct sheet *sheet, int begin)
     struct candidate c = {.begin = begin, .end = sheet_size_end(sheet, begin)};
     for (int i = begin; i < c.end; i++) {
         struct sheet_row *row = sheet->sorted[i];
-        bool ok = row->record->status == ENDING_OK;
-        row->left_out = ok ? "of a further setting (--settings)" : ending_name(row->record->status);
-        c.ok += ok;
+        const char *why = plot_group_refuses(row->record);
+        row->left_out = why ? why : "of a further setting (--settings)";
+        c.ok += why == NULL;
     }
     return c;
 }

@@ -239,11 +239,21 @@ bool record_has_flag(const struct record *record, const char *flag)
     return false;
 }
 
+bool record_shares_gpu(const struct record *record)
+{
+    const struct record_cell *c = &record->cell;
+    return c->backend && strcmp(c->backend, "cuda") == 0 && c->transport &&
+           strcmp(c->transport, "local") == 0 && record->env.gpus.n > 0 &&
+           c->ranks > record->env.gpus.n;
+}
+
 void record_flag(struct record *record)
 {
     record->flags = (struct record_texts){0};
     if (record->latency_ms.p90 > NOISY * record->latency_ms.p10)
         record_add_text(record, &record->flags, RECORD_NOISY);
+    if (record->latency_ms.samples.n > 0 && record_shares_gpu(record))
+        record_add_text(record, &record->flags, RECORD_SHARED_GPU);
 }
 
 void record_judge(struct record *record)

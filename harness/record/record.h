@@ -51,9 +51,16 @@ void record_summarise(struct record *record);
 #define RECORD_NOISY                                                                               \
     "noisy" /* the slowest tenth took over 1.25 times as long as the fastest tenth */
 
+#define RECORD_SHARED_GPU                                                                          \
+    "shared_gpu" /* ranks took turns on a GPU: right or wrong may be told from it, speed may not   \
+                  */
+
+/* Whether threads of one process were more ranks than its machine has GPUs. */
+bool record_shares_gpu(const struct record *record);
+
 bool record_has_flag(const struct record *record, const char *flag);
 
-/* Sets the flags from the statistics. */
+/* Sets the flags from statistics, cell and env. */
 void record_flag(struct record *record);
 
 /* The flags; comm_match from the lines of comm, and ENDING_WRONG with a reason where status is ok

@@ -143,9 +143,10 @@ static void put_failures(FILE *out, const struct sheet *sheet)
 /* ---- files ---- */
 
 static const char legend[] =
-    "`n`: measured loops. `flags`: `noisy` where `t_p90` is over 1.25 times `t_p10`. `t_med`, "
-    "`t_p10`, `t_p90`: latency of one\ndenoising loop in ms, slowest rank. `ms/step`: `t_med` over "
-    "steps. `step_med`: median of the single steps of the median\nloop. `it/s`: steps of all "
+    "`n`: measured loops. `flags`: `noisy` where `t_p90` is over 1.25 times `t_p10`, `shared_gpu` "
+    "where ranks took turns on a\nGPU, so that times are nobody's latency. `t_med`, `t_p10`, "
+    "`t_p90`: latency of one denoising loop in ms, slowest rank.\n`ms/step`: `t_med` over steps. "
+    "`step_med`: median of the single steps of the median loop. `it/s`: steps of all\n"
     "requests a second. `img/s`: requests (images or videos) a second. `speedup`, `eff%`: over "
     "the\nserial run of the same file, host, commit and settings; `-`: there is none. `comm_MB`: "
     "bytes on the wire in one loop, all\nranks; (an) by closed form, (meas) counted. `mem_MB`: the "

@@ -181,7 +181,8 @@ static void find_serial(struct sheet *sheet, int begin, int end)
         if (is_serial(sheet->sorted[i]->record))
             serial = sheet->sorted[i]->record; // the latest is the last
     for (int i = begin; i < end; i++)
-        sheet->sorted[i]->serial = serial;
+        if (!record_shares_gpu(sheet->sorted[i]->record))
+            sheet->sorted[i]->serial = serial;
 }
 
 static void find_serials(struct sheet *sheet)

@@ -13,7 +13,8 @@ struct sheet_row {
     const struct record *record;
     const char *run;             /* name of the file it is from; NULL: only one is shown */
     const struct record *serial; /* latest ok serial run of the same file, machine, build, setting,
-                                    size, exchange and graph; NULL: there is none */
+                                    size, exchange and graph; NULL: there is none, or
+                                    the row's ranks share a GPU */
     const char *left_out;        /* static: why it is in no chart; NULL: it is in one */
     uint64_t setting;            /* private: hash of what sheet_by_setting compares */
 };

@@ -47,6 +47,8 @@ static enum status attend(struct queue *q, const struct cuda_attention *a)
     bool equal = true, done = false;
     for (int i = 1; i < a->lanes; i++)
         equal = equal && a->keys[i] == a->keys[0];
+    if (dev->attention <= CUDA_ATTENTION_RESIDENT && cuda_attention_resident_takes(&at, a))
+        return cuda_attention_resident(&at, a);
     if (dev->attention <= CUDA_ATTENTION_HOPPER && cuda_attention_hopper_takes(&at, a))
         return cuda_attention_hopper(&at, a);
     if (equal && a->keys[0] > 0 && cudnn_takes(dev, a))

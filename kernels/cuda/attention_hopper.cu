@@ -30,11 +30,6 @@ __device__ inline bool find_work(const struct cuda_attention &p, int n, struct w
 
 /* ---- the thread that loads ---- */
 
-__device__ inline void tell_piece(uint32_t at, int n)
-{
-    asm volatile("st.shared.b32 [%0], %1;" ::"r"(at), "r"(n) : "memory");
-}
-
 __device__ inline int told_piece(uint32_t at)
 {
     int n;
@@ -81,7 +76,7 @@ __device__ inline void load_all(const struct cuda_attention &p, const struct map
     int n = atomicAdd(taken, 1);
     for (; find_work(p, n, &w); piece.advance()) {
         barrier_wait(at.queries_empty(), piece.parity);
-        tell_piece(at.piece(), n);
+        store_shared(at.piece(), (uint32_t)n);
         load_queries(maps, at, w);
         n = atomicAdd(taken, 1); // arrives behind the copies
 #pragma unroll 1
@@ -91,7 +86,7 @@ __device__ inline void load_all(const struct cuda_attention &p, const struct map
         }
     }
     barrier_wait(at.queries_empty(), piece.parity);
-    tell_piece(at.piece(), n);
+    store_shared(at.piece(), (uint32_t)n);
     barrier_arrive(at.queries_full());
     if (atomicAdd(taken + 1, 1) == (int)gridDim.x - 1)
         taken[0] = taken[1] = 0;
@@ -217,21 +212,6 @@ static __global__ void __launch_bounds__(THREADS, 1)
 
 /* ---- launch ---- */
 
-/* Boxes of `box` rows and `columns` columns of one head. */
-static enum status map_heads(const struct cuda_attention *a, const void *data,
-                             const int64_t stride[3], int rows, int box, int columns,
-                             CUtensorMap *out)
-{
-    struct cuda_boxes boxes = {
-        data,
-        a->dtype,
-        {a->width, a->heads, rows, a->lanes},
-        {stride[2], stride[1], stride[0]},
-        {columns, 1, box, 1},
-    };
-    return cuda_tensor_map(&boxes, out);
-}
-
 template <typename T, int WIDTH>
 static enum status launch(const struct cuda_target *at, const struct cuda_attention *a)
 {
@@ -240,12 +220,14 @@ static enum status launch(const struct cuda_target *at, const struct cuda_attent
     int blocks = pieces < at->multiprocessors ? (int)pieces : at->multiprocessors;
     const void *kernel = reinterpret_cast<const void *>(attend<T, WIDTH>);
     struct maps maps = {};
-    TRY(map_heads(a, a->q, a->q_stride, a->rows, QUERIES, 64, &maps.queries));
-    TRY(map_heads(a, a->k, a->k_stride, a->keys[0], S::KEYS, 64, &maps.keys));
-    TRY(map_heads(a, a->v, a->v_stride, a->keys[0], S::KEYS, 64, &maps.values));
+    TRY(cuda_tensor_map_heads(a, a->q, a->q_stride, a->rows, QUERIES, 64, &maps.queries));
+    TRY(cuda_tensor_map_heads(a, a->k, a->k_stride, a->keys[0], S::KEYS, 64, &maps.keys));
+    TRY(cuda_tensor_map_heads(a, a->v, a->v_stride, a->keys[0], S::KEYS, 64, &maps.values));
     if (S::TAIL > 0) {
-        TRY(map_heads(a, a->q, a->q_stride, a->rows, QUERIES, S::TAIL, &maps.queries_tail));
-        TRY(map_heads(a, a->k, a->k_stride, a->keys[0], S::KEYS, S::TAIL, &maps.keys_tail));
+        TRY(cuda_tensor_map_heads(a, a->q, a->q_stride, a->rows, QUERIES, S::TAIL,
+                                  &maps.queries_tail));
+        TRY(cuda_tensor_map_heads(a, a->k, a->k_stride, a->keys[0], S::KEYS, S::TAIL,
+                                  &maps.keys_tail));
     }
     TRY(cuda_check(
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, S::SHARED_BYTES),

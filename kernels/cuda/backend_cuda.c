@@ -108,21 +108,36 @@ static enum status describe(struct cuda_device *cuda, int ordinal)
     return ST_OK;
 }
 
-/* DITBENCH_ATTENTION: to measure and to test what is not the first choice. */
-static enum status choose_attention(struct cuda_device *cuda)
+/* What a variable names among n names that have a number each; 0 where it is not set. */
+static enum status choose(const char *variable, int n, const char *const *names, int *out)
 {
-    static const char *const names[] = {"hopper", "cudnn", "short", "few", "flash", "plain"};
-    const char *name = getenv("DITBENCH_ATTENTION");
+    const char *name = getenv(variable);
+    char all[120] = "";
     if (!name || !*name)
         return ST_OK;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (int i = 0; i < n; i++) {
         if (strcmp(name, names[i]) == 0) {
-            cuda->attention = (enum cuda_attention_choice)i;
+            *out = i;
             return ST_OK;
         }
+        size_t used = strlen(all);
+        snprintf(all + used, sizeof(all) - used, "%s%s", i == 0 ? "" : ", ", names[i]);
     }
-    return fail(ST_INVALID, "DITBENCH_ATTENTION=%s: use hopper, cudnn, short, few, flash or plain",
-                name);
+    return fail(ST_INVALID, "%s=%s: use one of %s", variable, name, all);
+}
+
+/* DITBENCH_ATTENTION, DITBENCH_LINEAR: to measure and to test what is not the first choice. */
+static enum status choose_kernels(struct cuda_device *cuda)
+{
+    static const char *const attention[] = {"resident", "hopper", "cudnn", "short",
+                                            "few",      "flash",  "plain"};
+    static const char *const linear[] = {"timed", "cublas", "hopper", "hopper-single"};
+    int of_attention = 0, of_linear = 0;
+    TRY(choose("DITBENCH_ATTENTION", 7, attention, &of_attention));
+    TRY(choose("DITBENCH_LINEAR", 4, linear, &of_linear));
+    cuda->attention = (enum cuda_attention_choice)of_attention;
+    cuda->linear = (enum cuda_linear_choice)of_linear;
+    return ST_OK;
 }
 
 static void device_free(struct device *dev)
@@ -137,7 +152,7 @@ static void device_free(struct device *dev)
 static enum status device_init(struct cuda_device *cuda)
 {
     TRY(describe(cuda, cuda->base.options.ordinal));
-    TRY(choose_attention(cuda));
+    TRY(choose_kernels(cuda));
     TRY(cuda_blas_open(cuda->name, &cuda->blas));
     if (cuda_dnn_open(&cuda->dnn) != ST_OK) { // our own kernels do without
         cuda->dnn = NULL;

@@ -18,12 +18,21 @@ struct cuda_dnn;  /* attention_cudnn.c */
 
 /* The first kernel that attention may use; each is followed by those below it. */
 enum cuda_attention_choice {
+    CUDA_ATTENTION_RESIDENT,
     CUDA_ATTENTION_HOPPER,
     CUDA_ATTENTION_CUDNN,
     CUDA_ATTENTION_SHORT, /* where that serves, before all others */
     CUDA_ATTENTION_FEW,
     CUDA_ATTENTION_FLASH,
     CUDA_ATTENTION_PLAIN,
+};
+
+/* Who computes products with GELU where our own kernel can. */
+enum cuda_linear_choice {
+    CUDA_LINEAR_TIMED, /* the fastest */
+    CUDA_LINEAR_CUBLAS,
+    CUDA_LINEAR_HOPPER,        /* our kernel, in clusters of two blocks */
+    CUDA_LINEAR_HOPPER_SINGLE, /* without clusters */
 };
 
 struct cuda_device {
@@ -33,6 +42,7 @@ struct cuda_device {
     struct cuda_blas *blas;
     struct cuda_dnn *dnn; /* NULL: there is no cuDNN that can be used */
     enum cuda_attention_choice attention;
+    enum cuda_linear_choice linear;
 };
 
 enum { CUDA_CHUNKS = 4, CUDA_CHUNK = 1 << 20, CUDA_WORKSPACES = 8 };

@@ -45,6 +45,17 @@ __device__ inline void barrier_wait(uint32_t barrier, uint32_t parity)
                  : "memory");
 }
 
+/* Waits for the other threads of this warpgroup, the n-th of its block. */
+__device__ inline void team_sync(int n)
+{
+    asm volatile("bar.sync %0, %1;" ::"r"(n + 1), "r"(TEAM) : "memory"); // 0 is __syncthreads
+}
+
+__device__ inline void store_shared(uint32_t to, uint32_t word)
+{
+    asm volatile("st.shared.b32 [%0], %1;" ::"r"(to), "r"(word) : "memory");
+}
+
 /* One lane speaks for its warp, once all of it got here: what the others read may be overwritten
  * then. */
 __device__ inline void warp_arrive(uint32_t barrier)
@@ -83,6 +94,28 @@ __device__ inline void copy_box(uint32_t to, const CUtensorMap &map, uint32_t ba
                  "[%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(to),
                  "l"(&map), "r"(barrier), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
                  : "memory");
+}
+
+/* The other way: from shared memory to the box at the given coordinates, nothing where the tensor
+ * ends. */
+__device__ inline void store_box(uint32_t from, const CUtensorMap &map, int c0, int c1, int c2,
+                                 int c3)
+{
+    asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], "
+                 "[%1];" ::"l"(&map),
+                 "r"(from), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
+                 : "memory");
+}
+
+__device__ inline void stores_commit()
+{
+    asm volatile("cp.async.bulk.commit_group;" ::: "memory");
+}
+
+/* Shared memory of all that this thread has committed may be written again. */
+__device__ inline void stores_wait_read()
+{
+    asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
 }
 
 /*

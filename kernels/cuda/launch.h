@@ -74,6 +74,22 @@ enum status cuda_product_plain(const struct cuda_target *at, const struct cuda_p
 /* linear_rows.cu: the same where x and y are fp32, w and bias (dtype) bf16 or fp16; add is 0. */
 enum status cuda_product_rows(const struct cuda_target *at, const struct cuda_product *p);
 
+/* linear_gelu_hopper.cu: lanes of rows with one w, y = GELU(x w^T + bias) in tanh form. `each` is
+ * the first lane. */
+struct cuda_gelu_product {
+    struct cuda_product each; /* act ACT_GELU_TANH, add 0 */
+    int64_t lanes;
+    int64_t x_lane, y_lane; /* strides in elements; without meaning of one lane */
+};
+
+/* False where it cannot: another GPU than Hopper, fp32, widths that are no multiples of 8, strides
+ * or addresses that are none of 16 bytes. */
+bool cuda_linear_gelu_takes(const struct cuda_target *at, const struct cuda_gelu_product *g);
+
+/* cluster 1: each block reads w for itself; 2: two blocks together. The same bits. */
+enum status cuda_linear_gelu(const struct cuda_target *at, const struct cuda_gelu_product *g,
+                             int cluster);
+
 /* ---- norm.cu ---- */
 enum status cuda_norm(struct queue *q, struct tensor *y, const struct tensor *x,
                       const struct norm *norm);
@@ -134,6 +150,11 @@ enum status cuda_attention_flash(const struct cuda_target *at, const struct cuda
  * keys, at least 256. */
 bool cuda_attention_hopper_takes(const struct cuda_target *at, const struct cuda_attention *a);
 enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a);
+
+/* attention_resident_hopper.cu: the same for many queries on few keys, which may differ from lane
+ * to lane: as many as fit into shared memory, 512, 368 or 336 in heads 64, 72 or 88 wide. */
+bool cuda_attention_resident_takes(const struct cuda_target *at, const struct cuda_attention *a);
+enum status cuda_attention_resident(const struct cuda_target *at, const struct cuda_attention *a);
 
 /* attention_few.cu: the same for up to 128 keys in every lane and heads up to 128 wide. */
 bool cuda_attention_few_takes(const struct cuda_target *at, const struct cuda_attention *a);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cuBLASLt, found at run time: plans of shapes and the timing that picks an algorithm. */
+/* cuBLASLt, found at run time: plans of shapes and the timing that picks an algorithm, where one of
+ * the candidates may be a kernel of our own. */
 #include "kernels/cuda/linear_cublas.h"
 
 #include "kernels/cuda/library.h"
 #include "kernels/cuda/linear_cache.h"
+#include "kernels/cuda/linear_own.h"
 
 #include <cublasLt.h>
 #include <cuda_runtime_api.h>
@@ -15,6 +17,9 @@
 
 enum {
     PROPOSALS = 24,       /* asked of the library */
+    OWN = 2,              /* forms of a kernel of our own: clusters of one block and of two */
+    OWN_VERSION = 1,      /* counted up when they change, so that they are timed again */
+    OWN_ROWS = 1024,      /* with fewer, nobody gains from them */
     FINALISTS = 4,        /* timed a second time, longer */
     WORKSPACE = 64 << 20, /* bytes; cuBLAS's own default on Hopper is 32 MiB */
 };
@@ -61,6 +66,13 @@ static const struct {
     {"cublasLtMatmulAlgoCheck", offsetof(struct blas_api, check)},
 };
 
+/* Who computes: an algorithm of the library, or our own kernel in clusters of `own` blocks. */
+struct candidate {
+    cublasLtMatmulAlgo_t algo;
+    int own; /* 0: the library */
+    float ms;
+};
+
 /* What a shape needs. In cuBLAS's column-major terms y^T [out, rows] = (w^T)^T x^T: A is w, B is x.
  */
 struct plan {
@@ -68,8 +80,8 @@ struct plan {
     struct linear_shape shape;
     cublasLtMatmulDesc_t desc;
     cublasLtMatrixLayout_t w, x, y;
-    cublasLtMatmulAlgo_t algo;
-    bool possible; /* the library has an algorithm */
+    struct candidate best;
+    bool possible; /* there is a candidate */
     bool chosen;   /* by timing, now or in an earlier run */
 };
 
@@ -227,27 +239,24 @@ static enum status propose(const struct cuda_blas *blas, const struct plan *plan
 }
 
 static enum status launch(struct queue *q, const struct cuda_blas *blas, const struct plan *plan,
-                          const struct linear_operands *o, const cublasLtMatmulAlgo_t *algo)
+                          const struct linear_operands *o, const struct candidate *c)
 {
     static const float one = 1.0f, zero = 0.0f;
     const float *kept = plan->shape.add ? &one : &zero; // of y
     void *workspace;
     struct cuda_target at = cuda_target(q);
+    if (c->own)
+        return linear_own(&at, &plan->shape, o, c->own);
     TRY(cuda_workspace(q, WORKSPACE, &workspace));
     if (plan->shape.bias)
         TRY(CUBLAS(blas->api.desc_set(plan->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &o->bias,
                                       sizeof(o->bias))));
     return CUBLAS(blas->api.matmul(blas->handle, plan->desc, &one, o->w, plan->w, o->x, plan->x,
-                                   kept, o->y, plan->y, o->y, plan->y, algo, workspace, WORKSPACE,
-                                   at.stream));
+                                   kept, o->y, plan->y, o->y, plan->y, &c->algo, workspace,
+                                   WORKSPACE, at.stream));
 }
 
 /* ---- choice ---- */
-
-struct candidate {
-    cublasLtMatmulAlgo_t algo;
-    float ms;
-};
 
 static int faster_first(const void *a, const void *b)
 {
@@ -262,13 +271,13 @@ static enum status time_candidate(struct queue *q, const struct cuda_blas *blas,
 {
     float ms;
     c->ms = 1e30f;
-    if (launch(q, blas, plan, o, &c->algo) != ST_OK) {
+    if (launch(q, blas, plan, o, c) != ST_OK) {
         status_clear();
         return ST_OK;
     }
     TRY(CU(cudaEventRecord(event[0], cuda_queue_of(q)->stream)));
     for (int i = 0; i < repeats; i++)
-        TRY(launch(q, blas, plan, o, &c->algo));
+        TRY(launch(q, blas, plan, o, c));
     TRY(CU(cudaEventRecord(event[1], cuda_queue_of(q)->stream)));
     TRY(CU(cudaEventSynchronize(event[1])));
     TRY(CU(cudaEventElapsedTime(&ms, event[0], event[1])));
@@ -327,45 +336,78 @@ static enum status time_beside(struct queue *q, const struct cuda_blas *blas, st
     return st;
 }
 
-static void key_of(const struct cuda_blas *blas, const struct linear_shape *s,
+/* own: our kernel is a candidate, too. */
+static void key_of(const struct cuda_blas *blas, const struct linear_shape *s, bool own,
                    char key[LINEAR_CACHE_KEY])
 {
+    char with[20] = "";
+    if (own)
+        snprintf(with, sizeof(with), "+own%d", OWN_VERSION);
     snprintf(key, LINEAR_CACHE_KEY,
-             "%s/%s%s%s%s/%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64 "/%" PRId64 ",%" PRId64
+             "%s/%s%s%s%s%s/%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64 "/%" PRId64 ",%" PRId64
              ",%" PRId64 ",%" PRId64 ",%" PRId64 "/%d",
              blas->key, dtype_name((enum dtype)s->dtype), s->bias ? "+bias" : "",
-             s->gelu ? "+gelu" : "", s->add ? "+add" : "", s->lanes, s->rows, s->out, s->in,
+             s->gelu ? "+gelu" : "", s->add ? "+add" : "", with, s->lanes, s->rows, s->out, s->in,
              s->x_lane, s->x_row, s->w_row, s->y_lane, s->y_row, s->alignment);
 }
 
-/* An algorithm of an earlier run, if the library still takes it. */
-static bool recall(const struct cuda_blas *blas, struct plan *plan, const char *key)
+/* In the file, the first word of our own kernel's line, before its form: the library's words begin
+ * with the small numbers of a configuration. */
+static const uint64_t own_mark = 0x6b72656e6c206f77;
+
+static void remember(struct cuda_blas *blas, const char *key, const struct candidate *c)
+{
+    uint64_t words[LINEAR_CACHE_WORDS] = {own_mark, (uint64_t)c->own};
+    _Static_assert(sizeof(c->algo) == sizeof(words), "cached whole");
+    linear_cache_add(blas->cache, key, c->own ? words : c->algo.data);
+}
+
+/* The choice of an earlier run, if it can still be had. */
+static bool recall(const struct cuda_blas *blas, struct plan *plan, bool own, const char *key)
 {
     cublasLtMatmulHeuristicResult_t result;
-    _Static_assert(sizeof(plan->algo) == LINEAR_CACHE_WORDS * sizeof(uint64_t), "cached whole");
-    return linear_cache_find(blas->cache, key, plan->algo.data) &&
-           blas->api.check(blas->handle, plan->desc, plan->w, plan->x, plan->y, plan->y,
-                           &plan->algo, &result) == CUBLAS_STATUS_SUCCESS &&
+    uint64_t words[LINEAR_CACHE_WORDS];
+    if (!linear_cache_find(blas->cache, key, words))
+        return false;
+    if (own && words[0] == own_mark) {
+        plan->best.own = (int)words[1];
+        return words[1] >= 1 && words[1] <= OWN;
+    }
+    memcpy(plan->best.algo.data, words, sizeof(words));
+    plan->best.own = 0;
+    return blas->api.check(blas->handle, plan->desc, plan->w, plan->x, plan->y, plan->y,
+                           &plan->best.algo, &result) == CUBLAS_STATUS_SUCCESS &&
            result.workspaceSize <= WORKSPACE;
 }
 
-static enum status choose(struct queue *q, struct cuda_blas *blas, struct plan *plan,
-                          const struct linear_operands *o)
+/* The library's algorithms, then our own kernel's forms; *n counts them from 0 on. */
+static enum status list_candidates(const struct cuda_blas *blas, const struct plan *plan, bool own,
+                                   struct candidate *candidate, int *n)
 {
     cublasLtMatmulHeuristicResult_t proposal[PROPOSALS];
-    struct candidate candidate[PROPOSALS];
-    char key[LINEAR_CACHE_KEY];
     int found;
-    key_of(blas, &plan->shape, key);
-    plan->chosen = plan->possible = recall(blas, plan, key);
-    if (plan->chosen)
-        return ST_OK;
     TRY(propose(blas, plan, proposal, &found));
-    int n = 0;
     for (int i = 0; i < found; i++) {
         if (proposal[i].state == CUBLAS_STATUS_SUCCESS)
-            candidate[n++].algo = proposal[i].algo;
+            candidate[(*n)++] = (struct candidate){.algo = proposal[i].algo};
     }
+    for (int i = 1; own && i <= OWN; i++)
+        candidate[(*n)++] = (struct candidate){.own = i};
+    return ST_OK;
+}
+
+/* By timing, which a capture has no time for: the first candidate serves until there is. */
+static enum status choose_fastest(struct queue *q, struct cuda_blas *blas, struct plan *plan,
+                                  const struct linear_operands *o, bool own)
+{
+    struct candidate candidate[PROPOSALS + OWN];
+    char key[LINEAR_CACHE_KEY];
+    int n = 0;
+    key_of(blas, &plan->shape, own, key);
+    plan->chosen = plan->possible = recall(blas, plan, own, key);
+    if (plan->chosen)
+        return ST_OK;
+    TRY(list_candidates(blas, plan, own, candidate, &n));
     plan->possible = n > 0;
     plan->chosen = n == 0;
     if (n == 0)
@@ -376,10 +418,25 @@ static enum status choose(struct queue *q, struct cuda_blas *blas, struct plan *
         plan->possible = !timed || candidate[0].ms < 1e30f;
         plan->chosen = true;
         if (timed && plan->possible)
-            linear_cache_add(blas->cache, key, candidate[0].algo.data);
+            remember(blas, key, &candidate[0]);
     }
-    plan->algo = candidate[0].algo;
+    plan->best = candidate[0];
     return ST_OK;
+}
+
+static enum status choose(struct queue *q, struct cuda_blas *blas, struct plan *plan,
+                          const struct linear_operands *o)
+{
+    enum cuda_linear_choice wish = cuda_device_of(q)->linear;
+    struct cuda_target at = cuda_target(q);
+    bool own = wish != CUDA_LINEAR_CUBLAS && linear_own_takes(&at, &plan->shape, o);
+    if (own && wish != CUDA_LINEAR_TIMED) {
+        plan->best.own = wish == CUDA_LINEAR_HOPPER ? 2 : 1;
+        plan->chosen = plan->possible = true;
+        return ST_OK;
+    }
+    own = own && plan->shape.lanes * plan->shape.rows >= OWN_ROWS;
+    return choose_fastest(q, blas, plan, o, own);
 }
 
 /* The shape's plan, without an algorithm when it is new. */
@@ -416,5 +473,5 @@ enum status cuda_blas_multiply(struct queue *q, const struct linear_shape *shape
     if (!plan->chosen)
         TRY(choose(q, blas, plan, operands));
     *done = plan->possible;
-    return plan->possible ? launch(q, blas, plan, operands, &plan->algo) : ST_OK;
+    return plan->possible ? launch(q, blas, plan, operands, &plan->best) : ST_OK;
 }

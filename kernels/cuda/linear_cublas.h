@@ -2,7 +2,8 @@
 /*
  * Products through cuBLASLt: bias and GELU in the epilogue, the algorithm of each shape chosen by
  * timing the library's best proposals on the operands at hand (on a copy of y where it is added
- * to). Private to kernels/cuda.
+ * to). Where linear_gelu_hopper.cu serves a shape of many rows, it is timed beside them and
+ * computes where it is faster. Private to kernels/cuda.
  */
 #ifndef KERNELS_CUDA_LINEAR_CUBLAS_H
 #define KERNELS_CUDA_LINEAR_CUBLAS_H
@@ -29,7 +30,7 @@ struct linear_operands {
 enum status cuda_blas_open(const char *gpu, struct cuda_blas **out);
 void cuda_blas_close(struct cuda_blas *blas);
 
-/* *done is false where cuBLASLt has no algorithm for the shape; then nothing was launched. Times
+/* *done is false where nothing serves the shape; then nothing was launched. Times
  * candidates when a shape comes for the first time, unless the queue is being captured. */
 enum status cuda_blas_multiply(struct queue *q, const struct linear_shape *shape,
                                const struct linear_operands *operands, bool *done);

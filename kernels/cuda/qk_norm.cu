@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Heads of queries and keys, normed and rotated in place: one pass over memory. A block has one
- * row, some threads side by side a head of it, sixteen bytes each; of several heads they have the
- * same columns, and what belongs to the columns stays in registers.
+ * Heads of queries and keys, normed and rotated in place: one pass over memory, 4 * B * N * H * D
+ * elements read or written. A block has one row, some threads side by side a head of it, sixteen
+ * bytes each; of several heads they have the same columns, and what belongs to the columns stays in
+ * registers. Heads of nine to twelve times sixteen bytes would leave up to seven threads of sixteen
+ * without work: they have a kernel in which four threads share a head.
  */
-#include "kernels/cuda/vector.cuh"
+#include "kernels/cuda/tensor_core.cuh"
 
 enum {
     THREADS = 256,
@@ -21,6 +23,7 @@ struct heads {
     int64_t rope_row;
     int parts, own;                /* own: groups of threads that have heads of one part */
     int lanes, rows, count, width; /* B, N, H, D */
+    struct divisor by_rows;
     int normed, centred;
     float eps, per_width; /* per_width: 1 / D */
 };
@@ -133,6 +136,192 @@ static __global__ void __launch_bounds__(THREADS) vector_heads(const struct head
     }
 }
 
+/* ---- heads of nine to twelve vectors ---- */
+
+enum {
+    SHARERS = 4,              /* lanes that have a head */
+    EACH = 3,                 /* vectors of each, SHARERS vectors apart */
+    AT_ONCE = WARP / SHARERS, /* heads of a warp */
+    STAYING = 3               /* blocks of an SM: as many as registers allow */
+};
+
+/* What belongs to the columns, in shared memory: of a vector and of the rows at hand. */
+template <int N> struct tables {
+    enum { WIDEST = SHARERS * EACH * N };
+    float weight[2][WIDEST], bias[2][WIDEST]; /* of query, of key */
+    float turn[WARPS][2][WIDEST];             /* of this row and the next one */
+};
+
+template <int N> __device__ inline void fill_tables(const struct heads &p, struct tables<N> &table)
+{
+    for (int i = threadIdx.x; i < 2 * tables<N>::WIDEST; i += THREADS) {
+        int part = i / tables<N>::WIDEST, column = i % tables<N>::WIDEST;
+        bool inside = part < p.parts && column < p.width;
+        table.weight[part][column] = inside && p.weight[part] ? p.weight[part][column] : 1.0f;
+        table.bias[part][column] = inside && p.bias[part] ? p.bias[part][column] : 0.0f;
+    }
+    __syncthreads();
+}
+
+/* The columns of a lane in a table of them. */
+template <int N> __device__ inline void look_up(const float *table, float (&out)[EACH * N])
+{
+#pragma unroll
+    for (int v = 0; v < EACH; v++) {
+        const float *from = table + (threadIdx.x % SHARERS + v * SHARERS) * N;
+#pragma unroll
+        for (int i = 0; i < N; i += 4) {
+            float4 four = *reinterpret_cast<const float4 *>(from + i);
+            out[v * N + i] = four.x;
+            out[v * N + i + 1] = four.y;
+            out[v * N + i + 2] = four.z;
+            out[v * N + i + 3] = four.w;
+        }
+    }
+}
+
+/* The query or the key of a row. */
+struct unit {
+    int part;
+    int64_t lane, row;
+};
+
+__device__ inline struct unit unit_of(const struct heads &p, uint32_t n)
+{
+    struct unit u = {};
+    uint32_t place = p.parts == 2 ? n / 2 : n;
+    u.part = p.parts == 2 ? n % 2 : 0;
+    u.lane = divide(place, p.by_rows);
+    u.row = place - u.lane * p.by_rows.by;
+    return u;
+}
+
+/* This lane's vectors of a head that begins at x; zeros beyond its width or where there is none. */
+template <typename T>
+__device__ inline void load_head(const struct heads &p, const T *x, bool there, uint4 (&raw)[EACH])
+{
+#pragma unroll
+    for (int v = 0; v < EACH; v++) {
+        int column = (threadIdx.x % SHARERS + v * SHARERS) * (int)vec<T>::N;
+        raw[v] = make_uint4(0, 0, 0, 0);
+        if (there && column < p.width)
+            raw[v] = *reinterpret_cast<const uint4 *>(x + column);
+    }
+}
+
+template <typename T>
+__device__ inline void store_head(const struct heads &p, T *x, const float (&v)[EACH * vec<T>::N])
+{
+    enum { N = vec<T>::N };
+#pragma unroll
+    for (int k = 0; k < EACH; k++) {
+        int column = (threadIdx.x % SHARERS + k * SHARERS) * N;
+        float part[N];
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            part[i] = v[k * N + i];
+        if (column < p.width)
+            store_vec(x + column, part);
+    }
+}
+
+template <int N>
+__device__ inline void norm_shared_head(const struct heads &p, const struct tables<N> &table,
+                                        int part, float (&v)[EACH * N])
+{
+    float sum = 0.0f, squares = 0.0f, other[EACH * N];
+    if (p.centred) {
+#pragma unroll
+        for (int i = 0; i < EACH * N; i++)
+            sum += v[i];
+        float mean = group_sum<SHARERS>(sum) * p.per_width;
+#pragma unroll
+        for (int i = 0; i < EACH * N; i++) {
+            bool inside = (threadIdx.x % SHARERS + i / N * SHARERS) * N < p.width;
+            v[i] = inside ? v[i] - mean : 0.0f;
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < EACH * N; i++)
+        squares += v[i] * v[i];
+    float inverse = rsqrtf(group_sum<SHARERS>(squares) * p.per_width + p.eps);
+    look_up<N>(table.weight[part], other);
+#pragma unroll
+    for (int i = 0; i < EACH * N; i++)
+        v[i] *= inverse * other[i];
+    look_up<N>(table.bias[part], other);
+#pragma unroll
+    for (int i = 0; i < EACH * N; i++)
+        v[i] += other[i];
+}
+
+/* A unit's row of the rope on its way to one of the warp's two places. */
+template <int N>
+__device__ inline void load_turn(const struct heads &p, const struct unit &u,
+                                 struct tables<N> &table, int place)
+{
+    int i = threadIdx.x % WARP * 4;
+    if (p.rope && i < p.width)
+        copy16(table.turn[threadIdx.x / WARP][place] + i, p.rope + u.row * p.rope_row + i, true);
+    copies_commit();
+}
+
+/* Warps stay, and go from unit to unit, eight heads at a time; the next ones arrive meanwhile. */
+template <typename T>
+static __global__ void __launch_bounds__(THREADS, STAYING) shared_heads(const struct heads p)
+{
+    enum { N = vec<T>::N };
+    __shared__ __align__(16) struct tables<N> table;
+    uint32_t units = (uint32_t)p.lanes * p.rows * p.parts, step = gridDim.x * WARPS;
+    uint32_t n = blockIdx.x * WARPS + threadIdx.x / WARP;
+    int head = threadIdx.x % WARP / SHARERS;
+    struct unit next = unit_of(p, n < units ? n : 0);
+    T *x = static_cast<T *>(p.x[next.part]) + next.lane * p.lane[next.part] +
+           next.row * p.row[next.part];
+    uint4 raw[EACH];
+    load_head(p, x + head * p.head[next.part], n < units && head < p.count, raw);
+    load_turn<N>(p, next, table, 0);
+    fill_tables<N>(p, table);
+    for (int place = 0; n < units; n += step, place ^= 1) {
+        struct unit u = next;
+        T *here = x;
+        bool more = n + step < units;
+        if (more) {
+            next = unit_of(p, n + step);
+            x = static_cast<T *>(p.x[next.part]) + next.lane * p.lane[next.part] +
+                next.row * p.row[next.part];
+        }
+        copies_wait<0>();
+        __syncwarp(); // the row's table is there, and the one before it was used
+        load_turn<N>(p, next, table, place ^ 1);
+        for (int first = 0; first < p.count; first += AT_ONCE) {
+            float v[EACH * N], turn[EACH * N];
+#pragma unroll
+            for (int k = 0; k < EACH; k++) {
+                float part[N];
+                unpack<T>(raw[k], part);
+#pragma unroll
+                for (int i = 0; i < N; i++)
+                    v[k * N + i] = part[i];
+            }
+            if (first + AT_ONCE < p.count)
+                load_head(p, here + (first + AT_ONCE + head) * p.head[u.part],
+                          first + AT_ONCE + head < p.count, raw);
+            else
+                load_head(p, x + head * p.head[next.part], more && head < p.count, raw);
+            if (p.normed)
+                norm_shared_head<N>(p, table, u.part, v);
+            if (p.rope) {
+                look_up<N>(table.turn[threadIdx.x / WARP][place], turn);
+                rotate<EACH * N>(v, turn);
+            }
+            if (first + head < p.count)
+                store_head<T>(p, here + (first + head) * p.head[u.part], v);
+        }
+    }
+    copies_wait<0>();
+}
+
 /* Any width and alignment: a warp for each head, read again for each sum. */
 template <typename T>
 static __global__ void __launch_bounds__(THREADS) scalar_heads(const struct heads p)
@@ -157,9 +346,9 @@ static __global__ void __launch_bounds__(THREADS) scalar_heads(const struct head
     }
     __syncwarp(); // before elements change that others have summed up
     for (int c = threadIdx.x % WARP * 2; c < p.width; c += WARP * 2) {
-        float v[2];
-#pragma unroll
-        for (int k = 0; k < 2; k++) {
+        float v[2] = {0.0f, 0.0f};
+        int pair = c + 1 < p.width ? 2 : 1; // an odd width is not rotated
+        for (int k = 0; k < pair; k++) {
             v[k] = (to_float(x[c + k]) - mean) * inverse;
             v[k] = v[k] * (p.weight[part] ? p.weight[part][c + k] : 1.0f) +
                    (p.bias[part] ? p.bias[part][c + k] : 0.0f);
@@ -170,7 +359,8 @@ static __global__ void __launch_bounds__(THREADS) scalar_heads(const struct head
             rotate<2>(v, both);
         }
         x[c] = from_float<T>(v[0]);
-        x[c + 1] = from_float<T>(v[1]);
+        if (pair == 2)
+            x[c + 1] = from_float<T>(v[1]);
     }
 }
 
@@ -203,6 +393,11 @@ template <typename T> static enum status launch(const struct cuda_target *at, co
     if (!fits_vectors(p, vec<T>::N) || vectors > WARP) {
         int64_t all = (int64_t)p->parts * p->lanes * p->rows * p->count;
         scalar_heads<T><<<blocks_for(all, WARPS), THREADS, 0, stream_of(at)>>>(*p);
+    } else if (vectors > 2 * SHARERS && vectors <= EACH * SHARERS) {
+        int64_t wanted = blocks_for((int64_t)p->parts * p->lanes * p->rows, WARPS);
+        int64_t most = (int64_t)at->multiprocessors * STAYING;
+        shared_heads<T>
+            <<<(unsigned)(wanted < most ? wanted : most), THREADS, 0, stream_of(at)>>>(*p);
     } else if (vectors <= 4) {
         launch_groups<T, 4>(at, *p);
     } else if (vectors <= 8) {
@@ -229,6 +424,7 @@ static void add_part(struct heads *p, const struct tensor *x, const struct tenso
     p->rows = (int)x->dim[1];
     p->count = (int)x->dim[2];
     p->width = (int)x->dim[3];
+    p->by_rows = divisor_of((uint32_t)p->rows);
     p->per_width = 1.0f / (float)x->dim[3];
 }
 

@@ -57,3 +57,17 @@ enum status cuda_tensor_map(const struct cuda_boxes *b, CUtensorMap *out)
             (long long)stride[0], (long long)stride[1], (long long)stride[2], b->data);
     return ST_OK;
 }
+
+enum status cuda_tensor_map_heads(const struct cuda_attention *a, const void *data,
+                                  const int64_t *stride, int rows, int box, int columns,
+                                  CUtensorMap *out)
+{
+    const struct cuda_boxes boxes = {
+        .data = data,
+        .dtype = a->dtype,
+        .dim = {a->width, a->heads, rows, a->lanes},
+        .stride = {stride[2], stride[1], stride[0]},
+        .box = {columns, 1, box, 1},
+    };
+    return cuda_tensor_map(&boxes, out);
+}

@@ -29,6 +29,14 @@ struct cuda_boxes {
 /* ST_DEVICE, naming the axes, where the driver refuses. Needs no memory and no queue. */
 enum status cuda_tensor_map(const struct cuda_boxes *boxes, CUtensorMap *out);
 
+struct cuda_attention; /* kernels/cuda/launch.h */
+
+/* Of an attention's tensor [B, rows, H, D] with strides [3]: boxes of `box` rows and `columns`
+ * columns of one head. */
+enum status cuda_tensor_map_heads(const struct cuda_attention *a, const void *data,
+                                  const int64_t *stride, int rows, int box, int columns,
+                                  CUtensorMap *out);
+
 #ifdef __cplusplus
 }
 #endif

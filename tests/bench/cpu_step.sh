@@ -13,9 +13,9 @@ if [ -z "${BENCH_PYTHON:-}" ]; then
     venv=$build/bench-venv
     BENCH_PYTHON=$venv/bin/python
     if ! "$BENCH_PYTHON" -c 'import torch, diffusers' 2>/dev/null; then
-        echo "making $venv (torch 2.9.1, diffusers 0.35.2: about 6 GB)" >&2
+        echo "making $venv (torch 2.11.0, diffusers 0.42.1: about 6 GB)" >&2
         python3 -m venv "$venv"
-        "$BENCH_PYTHON" -m pip install --quiet torch==2.9.1 diffusers==0.35.2 numpy==2.4.6
+        "$BENCH_PYTHON" -m pip install --quiet torch==2.11.0 diffusers==0.42.1 numpy==2.4.6
     fi
 fi
 exec "$BENCH_PYTHON" "$here/cpu_step.py" --ditbench "$build/ditbench" "$@"

@@ -242,9 +242,15 @@ void gpu_untouched(struct gpu *gpu, const char *op, const struct gpu_tensor *g)
 
 void gpu_near(struct gpu *gpu, const char *op, const struct gpu_tensor *g, const double *want)
 {
+    gpu_near_by(gpu, op, g, want, gpu_bound(op, g->t.dtype));
+}
+
+void gpu_near_by(struct gpu *gpu, const char *op, const struct gpu_tensor *g, const double *want,
+                 double bound)
+{
     char shape[128];
     float *got = gpu_read(gpu, &g->t);
-    CHECK(near_doubles(op, got, want, tensor_count(&g->t), gpu_bound(op, g->t.dtype)), "%s %s", op,
+    CHECK(near_doubles(op, got, want, tensor_count(&g->t), bound), "%s %s", op,
           tensor_describe(&g->t, shape, sizeof(shape)));
     free(got);
     gpu_untouched(gpu, op, g);

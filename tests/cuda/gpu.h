@@ -42,9 +42,9 @@ struct gpu_test {
 };
 
 /* Each test file's list, ended by a NULL name. */
-extern const struct gpu_test tests_attention[], tests_attention_short[], tests_copy[],
-    tests_graph[], tests_linear[], tests_linear_rows[], tests_norm[], tests_pointwise[],
-    tests_qk_norm[];
+extern const struct gpu_test tests_attention[], tests_attention_short[], tests_attention_resident[],
+    tests_copy[], tests_graph[], tests_linear[], tests_linear_gelu[], tests_linear_rows[],
+    tests_norm[], tests_pointwise[], tests_qk_norm[];
 extern const struct gpu_test tests_cells[], tests_cells_nccl[], tests_golden[];
 
 /* Prints and ends the test. */
@@ -113,6 +113,8 @@ float *gpu_read(struct gpu *gpu, const struct tensor *t);
 /* Within op's bound for the dtype of t (relative L2) of want [count], and nothing around t touched.
  */
 void gpu_near(struct gpu *gpu, const char *op, const struct gpu_tensor *t, const double *want);
+void gpu_near_by(struct gpu *gpu, const char *op, const struct gpu_tensor *t, const double *want,
+                 double bound);
 
 /* Every word around t is still poison. */
 void gpu_untouched(struct gpu *gpu, const char *op, const struct gpu_tensor *t);

@@ -15,9 +15,20 @@
 #include <unistd.h>
 
 static const struct gpu_test *const lists[] = {
-    tests_copy,   tests_pointwise,   tests_norm,      tests_qk_norm,
-    tests_linear, tests_linear_rows, tests_attention, tests_attention_short,
-    tests_graph,  tests_golden,      tests_cells,     tests_cells_nccl,
+    tests_copy,
+    tests_pointwise,
+    tests_norm,
+    tests_qk_norm,
+    tests_linear,
+    tests_linear_gelu,
+    tests_linear_rows,
+    tests_attention,
+    tests_attention_short,
+    tests_attention_resident,
+    tests_graph,
+    tests_golden,
+    tests_cells,
+    tests_cells_nccl,
 };
 
 static bool wanted(const char *name, int n, char **part)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* op_attention, by each kernel that can compute it, and op_merge against double. */
-#include "tests/cuda/gpu.h"
+#include "tests/cuda/attention.h"
 
 #include "tests/support/near.h"
 
@@ -8,93 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct shape {
-    int lanes, rows, keys, heads, width;
-};
-
-struct operands {
-    struct gpu_tensor *q, *k, *v, *o, *lse;
-    struct shape s;
-};
-
-/* One row of o [width]; returns its log-sum-exp over keys 0..count-1. */
-static double attend_row(const struct operands *p, int64_t lane, int64_t row, int64_t head,
-                         int count, double scale, double *o)
+static void check(struct gpu *gpu, enum dtype dtype, struct attention_shape s, const int *count,
+                  bool lse, float size, float scale)
 {
-    const struct shape *s = &p->s;
-    int64_t step = (int64_t)s->heads * s->width;
-    const float *q = p->q->value + (lane * s->rows + row) * step + head * s->width;
-    const float *k = p->k->value + lane * s->keys * step + head * s->width;
-    const float *v = p->v->value + lane * s->keys * step + head * s->width;
-    double *score = malloc((size_t)(count + 1) * sizeof(*score));
-    double largest = -INFINITY, sum = 0.0;
-    for (int i = 0; i < count; i++) {
-        score[i] = 0.0;
-        for (int d = 0; d < s->width; d++)
-            score[i] += scale * q[d] * k[i * step + d];
-        largest = fmax(largest, score[i]);
-    }
-    for (int d = 0; d < s->width; d++)
-        o[d] = 0.0;
-    for (int i = 0; i < count; i++) {
-        double weight = exp(score[i] - largest);
-        sum += weight;
-        for (int d = 0; d < s->width; d++)
-            o[d] += weight * v[i * step + d];
-    }
-    for (int d = 0; d < s->width && count > 0; d++)
-        o[d] /= sum;
-    free(score);
-    return largest + log(sum);
-}
-
-static struct operands make(struct gpu *gpu, enum dtype dtype, struct shape s, float size)
-{
-    struct operands p = {
-        .q = gpu_random(gpu, dtype, size, GPU_DIM(s.lanes, s.rows, s.heads, s.width)),
-        .k = gpu_random(gpu, dtype, size, GPU_DIM(s.lanes, s.keys, s.heads, s.width)),
-        .v = gpu_random(gpu, dtype, 1.0f, GPU_DIM(s.lanes, s.keys, s.heads, s.width)),
-        .o = gpu_blank(gpu, dtype, GPU_DIM(s.lanes, s.rows, s.heads, s.width)),
-        .lse = gpu_blank(gpu, DTYPE_F32, GPU_DIM(s.lanes, s.rows, s.heads)),
-        .s = s,
-    };
-    return p;
-}
-
-static void want_of(const struct operands *p, const int *count, double scale, double *o,
-                    double *lse)
-{
-    const struct shape *s = &p->s;
-    for (int64_t i = 0; i < (int64_t)s->lanes * s->rows * s->heads; i++) {
-        int64_t lane = i / s->heads / s->rows, row = i / s->heads % s->rows;
-        lse[i] = attend_row(p, lane, row, i % s->heads, count ? count[lane] : s->keys, scale,
-                            o + i * s->width);
-    }
-}
-
-/* Keys that do not take part are NaN. */
-static void poison_keys(struct gpu *gpu, const struct operands *p, const int *count)
-{
-    for (int b = 0; b < p->s.lanes; b++) {
-        struct gpu_tensor *const both[] = {p->k, p->v};
-        for (int i = 0; i < 2; i++) {
-            struct tensor lane = tensor_slice(&both[i]->t, 0, b, 1);
-            struct tensor rest = tensor_slice(&lane, 1, count[b], p->s.keys - count[b]);
-            OK(op_fill(gpu->q, &rest, NAN));
-        }
-    }
-}
-
-static void check(struct gpu *gpu, enum dtype dtype, struct shape s, const int *count, bool lse,
-                  float size, float scale)
-{
-    struct operands p = make(gpu, dtype, s, size);
+    struct attention_operands p = attention_make(gpu, dtype, s, size);
     size_t rows = (size_t)s.lanes * (size_t)s.rows * (size_t)s.heads;
     double *o = malloc((rows * (size_t)s.width + 1) * sizeof(*o));
     double *lse_want = malloc((rows + 1) * sizeof(*lse_want));
-    want_of(&p, count, (double)scale, o, lse_want);
+    attention_want(&p, count, (double)scale, o, lse_want);
     if (count)
-        poison_keys(gpu, &p, count);
+        attention_poison(gpu, &p, count);
     OK(op_attention(gpu->q, &p.o->t, lse ? &p.lse->t : NULL, &p.q->t, &p.k->t, &p.v->t, count,
                     scale));
     gpu_near(gpu, "attention", p.o, o);
@@ -115,7 +38,7 @@ static void random_shapes(const char *kernel, uint64_t seed)
     gpu_open(&gpu, seed);
     for (int round = 0; round < 105; round++) {
         int width = round / 3; // every multiple of 4 to 128, in each dtype
-        struct shape s = {
+        struct attention_shape s = {
             .lanes = gpu_pick(&gpu, 1, 3),
             .rows = gpu_pick(&gpu, 1, 200),
             .keys = gpu_pick(&gpu, 1, 200),
@@ -157,27 +80,13 @@ static void test_plain(void)
     random_shapes("plain", 43);
 }
 
-/* The first columns of heads that are eight further apart, aligned as the kernels for Hopper want
- * them; NaN between them. */
-static struct gpu_tensor *part_of_heads(struct gpu *gpu, enum dtype dtype, float size, int rows,
-                                        const struct shape *s)
+static void check_hopper(struct gpu *gpu, enum dtype dtype, struct attention_shape s, float size,
+                         float scale)
 {
-    struct gpu_tensor *t =
-        gpu_dense(gpu, dtype, size, GPU_DIM(s->lanes, rows, s->heads, s->width + 8));
-    struct tensor rest = tensor_slice(&t->t, 3, s->width, 8);
-    OK(op_fill(gpu->q, &rest, NAN));
-    t->t = tensor_slice(&t->t, 3, 0, s->width);
-    free(t->value);
-    t->value = gpu_read(gpu, &t->t);
-    return t;
-}
-
-static void check_hopper(struct gpu *gpu, enum dtype dtype, struct shape s, float size, float scale)
-{
-    struct operands p = {
-        .q = part_of_heads(gpu, dtype, size, s.rows, &s),
-        .k = part_of_heads(gpu, dtype, size, s.keys, &s),
-        .v = part_of_heads(gpu, dtype, 1.0f, s.keys, &s),
+    struct attention_operands p = {
+        .q = attention_part(gpu, dtype, size, s.rows, &s),
+        .k = attention_part(gpu, dtype, size, s.keys, &s),
+        .v = attention_part(gpu, dtype, 1.0f, s.keys, &s),
         .o = gpu_dense(gpu, dtype, 0.0f, GPU_DIM(s.lanes, s.rows, s.heads, s.width)),
         .lse = gpu_blank(gpu, DTYPE_F32, GPU_DIM(s.lanes, s.rows, s.heads)),
         .s = s,
@@ -185,7 +94,7 @@ static void check_hopper(struct gpu *gpu, enum dtype dtype, struct shape s, floa
     size_t rows = (size_t)s.lanes * (size_t)s.rows * (size_t)s.heads;
     double *o = malloc(rows * (size_t)s.width * sizeof(*o));
     double *lse = malloc(rows * sizeof(*lse));
-    want_of(&p, NULL, (double)scale, o, lse);
+    attention_want(&p, NULL, (double)scale, o, lse);
     OK(op_fill(gpu->q, &p.o->t, NAN));
     OK(op_attention(gpu->q, &p.o->t, &p.lse->t, &p.q->t, &p.k->t, &p.v->t, NULL, scale));
     gpu_near(gpu, "attention", p.o, o);
@@ -204,7 +113,7 @@ static void hopper_shapes(int width, int rounds, int most_rows, int most_heads)
     setenv("DITBENCH_ATTENTION", "hopper", 1);
     gpu_open(&gpu, 49);
     for (int round = 0; round < rounds; round++) {
-        struct shape s = {
+        struct attention_shape s = {
             .lanes = gpu_pick(&gpu, 1, 3),
             .rows = gpu_pick(&gpu, 1, most_rows),
             .keys = gpu_pick(&gpu, 256, round % 2 ? 400 : 900),
@@ -244,7 +153,7 @@ static void test_hopper_small(void)
 static void test_small(void)
 {
     static const char *const kernels[] = {"few", "flash", "plain"};
-    static const struct shape shapes[] = {
+    static const struct attention_shape shapes[] = {
         {2, 40, 70, 2, 72}, {1, 130, 33, 1, 128}, {1, 20, 40, 1, 256}};
     for (int k = 0; k < 3; k++) {
         struct gpu gpu;
@@ -262,14 +171,16 @@ static void test_counts(void)
     struct gpu gpu;
     gpu_open(&gpu, 44);
     for (int i = 0; i < 3; i++) {
-        check(&gpu, gpu_dtype(i), (struct shape){2, 5, 0, 3, 16}, NULL, true, 1.0f, 0.5f);
-        check(&gpu, gpu_dtype(i), (struct shape){2, 5, 7, 3, 16}, (int[]){0, 7}, true, 1.0f, 0.5f);
-        check(&gpu, gpu_dtype(i), (struct shape){3, 9, 700, 2, 72}, (int[]){601, 601, 12}, true,
-              1.0f, 0.2f);
+        check(&gpu, gpu_dtype(i), (struct attention_shape){2, 5, 0, 3, 16}, NULL, true, 1.0f, 0.5f);
+        check(&gpu, gpu_dtype(i), (struct attention_shape){2, 5, 7, 3, 16}, (int[]){0, 7}, true,
+              1.0f, 0.5f);
+        check(&gpu, gpu_dtype(i), (struct attention_shape){3, 9, 700, 2, 72}, (int[]){601, 601, 12},
+              true, 1.0f, 0.2f);
         int many[70];
         for (int b = 0; b < 70; b++)
             many[b] = 1 + b % 20;
-        check(&gpu, gpu_dtype(i), (struct shape){70, 3, 20, 1, 24}, many, true, 1.0f, 0.3f);
+        check(&gpu, gpu_dtype(i), (struct attention_shape){70, 3, 20, 1, 24}, many, true, 1.0f,
+              0.3f);
     }
     gpu_close(&gpu);
 }
@@ -281,12 +192,13 @@ static void large_scores(const char *kernel)
     setenv("DITBENCH_ATTENTION", kernel, 1);
     gpu_open(&gpu, 45);
     for (int i = 0; i < 3; i++) {
-        struct operands p = make(&gpu, gpu_dtype(i), (struct shape){1, 33, 600, 2, 64}, 3.0f);
+        struct attention_operands p =
+            attention_make(&gpu, gpu_dtype(i), (struct attention_shape){1, 33, 600, 2, 64}, 3.0f);
         OK(op_attention(gpu.q, &p.o->t, NULL, &p.q->t, &p.k->t, &p.v->t, NULL, 1.0f));
         float *got = gpu_read(&gpu, &p.o->t);
         for (int row = 0; row < 33; row++) {
             double want[64];
-            attend_row(&p, 0, row, 1, 600, 1.0, want);
+            attention_row(&p, 0, row, 1, 600, 1.0, want);
             for (int d = 0; d < 64; d++) // a score's rounding, 3e-5, and the dtype's
                 CHECK(fabs(got[(row * 2 + 1) * 64 + d] - want[d]) < (i ? 8e-3 : 5e-4),
                       "%s row %d: %g instead of %g", kernel, row,
@@ -310,7 +222,7 @@ static void test_large_scores(void)
 static void model_shape(const char *kernel, enum dtype dtype, int width)
 {
     struct gpu gpu;
-    struct shape s = {2, 4096, 4096, 6, width};
+    struct attention_shape s = {2, 4096, 4096, 6, width};
     int64_t C = (int64_t)s.heads * s.width;
     setenv("DITBENCH_ATTENTION", kernel, 1);
     gpu_open(&gpu, 46);
@@ -326,13 +238,13 @@ static void model_shape(const char *kernel, enum dtype dtype, int width)
     }
     float scale = 1.0f / sqrtf((float)s.width);
     OK(op_attention(gpu.q, &o->t, &lse->t, &part[0].t, &part[1].t, &part[2].t, NULL, scale));
-    struct operands p = {&part[0], &part[1], &part[2], o, lse, s};
+    struct attention_operands p = {&part[0], &part[1], &part[2], o, lse, s};
     float *all = gpu_read(&gpu, &o->t), *all_lse = gpu_read(&gpu, &lse->t);
     for (int n = 0; n < 60; n++) {
         int lane = n % 2, row = n < 2 ? 4095 : gpu_pick(&gpu, 0, 4095), head = n / 2 % s.heads;
         int64_t at = ((int64_t)lane * s.rows + row) * s.heads + head;
         double want[128];
-        double want_lse = attend_row(&p, lane, row, head, s.keys, (double)scale, want);
+        double want_lse = attention_row(&p, lane, row, head, s.keys, (double)scale, want);
         CHECK(near_doubles("attention", all + at * s.width, want, s.width,
                            1.5 * gpu_bound("attention", dtype)),
               "%s, lane %d row %d head %d", kernel, lane, row, head);
@@ -371,9 +283,9 @@ static void test_merge(void)
     gpu_open(&gpu, 47);
     for (int round = 0; round < 15; round++) {
         enum dtype dtype = gpu_dtype(round);
-        struct shape s = {2, gpu_pick(&gpu, 1, 50), 90, 3, round % 2 ? 72 : 13};
+        struct attention_shape s = {2, gpu_pick(&gpu, 1, 50), 90, 3, round % 2 ? 72 : 13};
         float scale = 1.0f / sqrtf((float)s.width);
-        struct operands p = make(&gpu, dtype, s, 1.5f);
+        struct attention_operands p = attention_make(&gpu, dtype, s, 1.5f);
         struct gpu_tensor *o2 = gpu_blank(&gpu, dtype, GPU_DIM(s.lanes, s.rows, s.heads, s.width));
         struct gpu_tensor *lse2 = gpu_blank(&gpu, DTYPE_F32, GPU_DIM(s.lanes, s.rows, s.heads));
         int cut[] = {0, round % 3 ? 40 : 0, 40, 90}; // the first part may be empty
@@ -388,7 +300,7 @@ static void test_merge(void)
         size_t rows = (size_t)s.lanes * (size_t)s.rows * (size_t)s.heads;
         double *o = malloc(rows * (size_t)s.width * sizeof(*o));
         double *lse = malloc(rows * sizeof(*lse));
-        want_of(&p, NULL, (double)scale, o, lse);
+        attention_want(&p, NULL, (double)scale, o, lse);
         gpu_near(&gpu, "attention", p.o, o);
         gpu_near(&gpu, "lse", p.lse, lse);
         free(o);

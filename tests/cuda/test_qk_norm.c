@@ -16,10 +16,11 @@ struct operands {
     struct tensor x[3];
 };
 
-static struct operands make(struct gpu *gpu, enum dtype dtype, int heads, int width, bool dense)
+static struct operands make(struct gpu *gpu, enum dtype dtype, int rows, int heads, int width,
+                            bool dense)
 {
-    struct operands o = {gpu_pick(gpu, 1, 3), gpu_pick(gpu, 1, 30), heads, width, NULL,
-                         {NULL, NULL},        {NULL, NULL},         NULL,  {{0}}};
+    struct operands o = {
+        .lanes = gpu_pick(gpu, 1, 3), .rows = rows, .heads = heads, .width = width};
     int64_t all = (int64_t)heads * width;
     o.qkv = dense ? gpu_dense(gpu, dtype, 2.0f, GPU_DIM(o.lanes, o.rows, 3 * all))
                   : gpu_random(gpu, dtype, 2.0f, GPU_DIM(o.lanes, o.rows, 3 * all));
@@ -89,6 +90,7 @@ static void check(struct gpu *gpu, const struct operands *o, int form, int parts
 static void test_every_form(void)
 {
     static const int widths[] = {4, 8, 12, 24, 44, 64, 72, 88, 128, 136};
+    static const int odd[] = {3, 11, 65};
     static const int forms[] = {RMS | WEIGHT,
                                 LAYER | WEIGHT | BIAS,
                                 ROPE,
@@ -100,9 +102,14 @@ static void test_every_form(void)
     struct gpu gpu;
     gpu_open(&gpu, 61);
     for (int round = 0; round < 240; round++) {
-        struct operands o = make(&gpu, gpu_dtype(round), gpu_pick(&gpu, 1, 9),
-                                 widths[round / 3 % 10], round / 3 % 2);
+        struct operands o = make(&gpu, gpu_dtype(round), gpu_pick(&gpu, 1, 30),
+                                 gpu_pick(&gpu, 1, 9), widths[round / 3 % 10], round / 3 % 2);
         check(&gpu, &o, forms[round / 30], 1 + round / 2 % 3);
+        gpu_forget(&gpu);
+    }
+    for (int round = 0; round < 18; round++) { // which are not rotated
+        struct operands o = make(&gpu, gpu_dtype(round), 7, 5, odd[round / 6], false);
+        check(&gpu, &o, round % 2 ? LAYER | WEIGHT | BIAS : RMS | WEIGHT, 3);
         gpu_forget(&gpu);
     }
     gpu_close(&gpu);
@@ -117,9 +124,24 @@ static void test_model_shapes(void)
     gpu_open(&gpu, 62);
     for (int round = 0; round < 30; round++) {
         const int *s = shapes[round / 6];
-        struct operands o = make(&gpu, gpu_dtype(round), s[0], s[1], true);
+        struct operands o = make(&gpu, gpu_dtype(round), gpu_pick(&gpu, 1, 30), s[0], s[1], true);
         int form = s[1] == 88 ? LAYER | WEIGHT | BIAS | ROPE : RMS | WEIGHT | ROPE;
         check(&gpu, &o, round % 2 ? form : form & ~ROPE, 1 + round / 2 % 3);
+        gpu_forget(&gpu);
+    }
+    gpu_close(&gpu);
+}
+
+/* More rows than an H200 has warps at work, so that each warp takes several. */
+static void test_many_rows(void)
+{
+    static const int shapes[][2] = {{16, 88}, {9, 72}, {3, 96}, {1, 80}};
+    struct gpu gpu;
+    gpu_open(&gpu, 63);
+    for (int round = 0; round < 12; round++) {
+        const int *s = shapes[round / 3];
+        struct operands o = make(&gpu, gpu_dtype(round), 3000 + round, s[0], s[1], true);
+        check(&gpu, &o, LAYER | WEIGHT | BIAS | (round % 4 ? ROPE : 0), 3 - round % 2);
         gpu_forget(&gpu);
     }
     gpu_close(&gpu);
@@ -128,5 +150,6 @@ static void test_model_shapes(void)
 const struct gpu_test tests_qk_norm[] = {
     {"qk_norm/every_form", test_every_form},
     {"qk_norm/model_shapes", test_model_shapes},
+    {"qk_norm/many_rows", test_many_rows},
     {NULL, NULL},
 };

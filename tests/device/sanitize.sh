@@ -9,9 +9,10 @@ seconds=${2:-60}
 log=${TMPDIR:-/tmp}/sanitize.$$
 trap 'rm -f "$log"' EXIT
 export DITBENCH_CACHE=/proc/no/such/folder
-tests="norm/ pointwise copy/strided copy/permuted copy/fill copy/upload linear/random linear_rows/slices attention/counts
-    attention/few attention/flash attention/plain attention/large attention/hopper"
-shared="norm/ linear_rows/slices attention/small attention/tiles_hopper" # racecheck takes a hundred times as long
+tests="norm/ pointwise copy/strided copy/permuted copy/fill copy/upload linear/random linear_gelu/small linear_rows/slices attention/counts
+    attention/few attention/flash attention/plain attention/large attention/hopper
+    attention/resident_every qk_norm/model"
+shared="norm/ qk_norm/model linear_rows/slices attention/small attention/tiles_" # racecheck takes a hundred times as long
 failed=0
 
 # check TOOL PERCENT TEST...: a share of the seconds.
@@ -42,6 +43,6 @@ check() {
     check memcheck 35 $tests
     check racecheck 30 $shared
     check synccheck 15 $shared
-    check initcheck 20 norm/ pointwise attention/counts attention/small attention/tiles_hopper
+    check initcheck 20 norm/ pointwise attention/counts attention/small attention/tiles_
 }
 exit $failed

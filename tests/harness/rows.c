@@ -103,6 +103,17 @@ struct record *rows_failed(const char *strategy, int ranks, enum ending status, 
     return r;
 }
 
+void rows_set_gpus(struct record *record, const char *transport, int gpus)
+{
+    const struct record_gpu gpu = {.name = "A GPU", .driver = "1"};
+    record->cell.backend = "cuda";
+    record->cell.transport = record_text(record, transport);
+    record->env.gpus = (struct record_gpus){0};
+    for (int i = 0; i < gpus; i++)
+        record_add_gpu(record, &gpu);
+    set_id(record);
+}
+
 void rows_set_size(struct record *record, int width, int height)
 {
     record->cell.width = width;

@@ -16,6 +16,9 @@ struct record *rows_ok(const char *strategy, int ranks, double median);
 /* The same cell with another status and a reason, and no numbers. */
 struct record *rows_failed(const char *strategy, int ranks, enum ending status, const char *reason);
 
+/* As if it had run on `gpus` GPUs; the id anew. */
+void rows_set_gpus(struct record *record, const char *transport, int gpus);
+
 /* Sets the size, and the id anew. */
 void rows_set_size(struct record *record, int width, int height);
 void rows_set_model(struct record *record, const char *model);

@@ -109,6 +109,27 @@ Test(cells, the_latest_ok_row_of_each_is_drawn_and_the_others_say_why_not)
                   "row %d: %s", i, sheet.v[i].left_out);
 }
 
+Test(cells, ranks_that_share_a_gpu_are_in_no_chart)
+{
+    add(rows_ok("ulysses=2", 2, 50));
+    add(rows_ok("ulysses=4", 4, 40));
+    rows_set_gpus(all[0], "local", 2);
+    rows_set_gpus(all[1], "local", 2);
+    select_rows(&defaults);
+    const struct plot_group *g = only_group();
+    cr_assert_eq(g->cell[0].row->record, all[0], "as many ranks as GPUs");
+    cr_assert_null(g->cell[1].row);
+    cr_assert_str_eq(sheet.v[1].left_out, "with ranks that share a GPU");
+}
+
+Test(cells, where_all_ranks_share_a_gpu_there_is_no_chart)
+{
+    add(rows_ok("ulysses=2", 2, 50));
+    rows_set_gpus(all[0], "local", 1);
+    select_rows(&defaults);
+    cr_assert_eq(selection.n, 0);
+}
+
 Test(cells, other_sizes_are_groups_and_other_settings_charts_of_their_own)
 {
     for (int i = 0; i < 6; i++)

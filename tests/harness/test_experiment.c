@@ -305,9 +305,11 @@ Test(experiment, finds_lines_of_keys)
 
 Test(experiment, the_files_of_the_tree_expand)
 {
-    static const char *const files[] = {"quickstart", "pixart-strategies",
-                                        "pixart-strategies-4096"};
-    for (int i = 0; i < 3; i++) {
+    static const char *const files[] = {
+        "quickstart",       "pixart-strategies", "pixart-strategies-4096",
+        "sd3-strategies",   "flux-strategies",   "hunyuandit-strategies",
+        "latte-strategies", "families-one-gpu",  "families-one-gpu-ranks"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char path[1000];
         struct experiment *e;
         struct cell *cells;

@@ -233,6 +233,25 @@ Test(record, a_wide_spread_is_flagged)
     record_close(r);
 }
 
+Test(record, ranks_that_share_a_gpu_are_flagged)
+{
+    struct record *r = rows_ok("ring=2", 2, 100);
+    record_flag(r);
+    cr_assert_eq(r->flags.n, 0, "on the CPU ranks share its cores, and the record says how many");
+    rows_set_gpus(r, "local", 1);
+    record_flag(r);
+    cr_assert(record_has_flag(r, "shared_gpu"));
+    rows_set_gpus(r, "nccl", 1); // on several hosts: this one has one
+    record_flag(r);
+    cr_assert_eq(r->flags.n, 0);
+    record_close(r);
+    r = rows_failed("ring=2", 2, ENDING_UNSUPPORTED, "no");
+    rows_set_gpus(r, "local", 1);
+    record_flag(r);
+    cr_assert_eq(r->flags.n, 0, "what did not run has no numbers to warn of");
+    record_close(r);
+}
+
 /* ---- rows of older builds ---- */
 
 /* Takes what later builds added out of a line. */

@@ -91,6 +91,15 @@ Test(sheet, a_serial_run_of_another_setting_is_no_yardstick)
 }
 
 /* Four ranks on two threads run on four: another setting, and no yardstick for theirs. */
+Test(sheet, ranks_that_share_a_gpu_have_no_speedup)
+{
+    bool same;
+    for (int i = 0; i < ROWS; i++)
+        rows_set_gpus(record[i], "local", 1);
+    cr_assert_not(compared(NULL, &same));
+    cr_assert(same);
+}
+
 Test(sheet, threads_and_the_seed_are_of_the_setting)
 {
     bool same;

@@ -124,6 +124,19 @@ Test(qk_norm, every_form)
     }
 }
 
+/* Heads that are not rotated may have any width. */
+Test(qk_norm, odd_widths_are_normed)
+{
+    static const int widths[] = {1, 3, 11, 65};
+    static const int forms[] = {RMS | WEIGHT, LAYER | WEIGHT | BIAS};
+    for (int round = 0; round < 8; round++) {
+        struct ops ops;
+        ops_open(&ops, 1 + round % 3, (uint64_t)round);
+        check_form(&ops, widths[round / 2], forms[round % 2], 1 + round % 3);
+        ops_close(&ops);
+    }
+}
+
 Test(qk_norm, nothing_to_do)
 {
     struct ops ops;

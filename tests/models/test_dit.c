@@ -29,7 +29,15 @@ static void model_open(struct model *m, int lanes, int text_tokens, int width, i
         .layer_end = m->config.layers, .parts = 1, .embed = true, .head = true};
     m->run = (struct token_run){0, width / m->config.patch * (height / m->config.patch)};
     m->all = (struct span){1, 1, &m->run};
-    struct dit_extent extent = {lanes, &m->all, text_tokens, width, height, DTYPE_F32};
+    struct dit_extent extent = {.lanes = lanes,
+                                .frames = 1,
+                                .all = &m->all,
+                                .image = &m->all,
+                                .text_tokens = text_tokens,
+                                .steps = 1,
+                                .width = width,
+                                .height = height,
+                                .dtype = DTYPE_F32};
     cr_assert_eq(device_open(backend_find("cpu"), &options, &m->dev), ST_OK, "%s", status_text());
     cr_assert_eq(queue_open(m->dev, &m->q), ST_OK);
     cr_assert_eq(arena_open(m->dev, ARENA_WEIGHTS, &m->weights_arena), ST_OK);
@@ -121,10 +129,17 @@ static void check_family(const char *family)
         tokens(x + (size_t)(b * m.config.in_channels * h * w), in + b * N * in_dim[2],
                m.config.in_channels, w, h, m.config.patch, false);
     }
-    struct dit_call call = {0, PATCH_ALL, true, &m.all, &dit_hooks_serial, m.q};
+    struct dit_call call = {.patch = PATCH_ALL,
+                            .fresh = true,
+                            .span = &m.all,
+                            .image = &m.all,
+                            .hooks = &dit_hooks_serial,
+                            .queue = m.q};
     cr_assert_eq(dit_set_prompt(m.dit, prompt, row, m.q), ST_OK, "%s", status_text());
-    struct tensor times = tensor_of(t, m.dev, DTYPE_F32, 1, (int64_t[]){B});
+    struct tensor times = tensor_of(t, m.dev, DTYPE_F32, 2, (int64_t[]){1, B});
+    cr_assert_eq(dit_begin(m.dit, m.q), ST_OK, "%s", status_text());
     cr_assert_eq(dit_condition(m.dit, &times, m.q), ST_OK, "%s", status_text());
+    cr_assert_eq(dit_step(m.dit, 0, m.q), ST_OK, "%s", status_text());
     cr_assert_eq(dit_embed(m.dit, &call, &tx, &th), ST_OK, "%s", status_text());
     cr_assert_eq(dit_blocks(m.dit, &call, &th), ST_OK, "%s", status_text());
     cr_assert_eq(dit_head(m.dit, &call, &th, &te), ST_OK, "%s", status_text());

@@ -258,6 +258,22 @@ Test(sampler, noise_levels_of_flows_are_on_the_grid_of_the_model)
     }
 }
 
+/* diffusers shifts its table in fp32, where the greatest level becomes 1 + 2^-23 with a shift of
+ * 0.4, and every level once more: these are its timesteps. */
+Test(sampler, a_shifted_grid_begins_where_fp32_puts_it)
+{
+    struct sampler_config config = sampler_config_default(SAMPLER_FLOW_EULER);
+
+    config.shift = 0.4;
+
+    struct sampler *sampler = opened(&config, 6, 0);
+
+    cr_assert_eq(sampler->timestep[0], 1000.00037f);
+    cr_assert_eq(-sampler->coef[0].x0_m, 1 + 0x1.8p-22f);
+    cr_assert_eq(sampler->timestep[1], 615.503174f);
+    sampler_close(sampler);
+}
+
 /* mu = base_shift at base_tokens, max_shift at max_tokens, on the same line beyond both: 0.5 +
  * 0.65 * (tokens - 256) / 3840 with the defaults. */
 Test(sampler, a_shift_by_size_is_not_clamped)

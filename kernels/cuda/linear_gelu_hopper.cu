@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * y = GELU(x w^T + bias) for Hopper: products of warpgroups, whose epilogue runs under another
+ * warpgroup's products. A block stays on its SM. One thread brings steps of x and w in; two
+ * warpgroups compute tiles in turn ("ping-pong", as of Shah et al. 2024, "FlashAttention-3",
+ * section 3.1, and of CUTLASS's kernels of that name): while one multiplies, the other adds the
+ * bias, takes GELU and stores. Blocks side by side in a cluster work on tiles under each other and
+ * bring each other half of w. No other activation, and no sum with what y holds.
+ *
+ * Why nothing overtakes. Steps are numbered through: those of the block's first tile, of its
+ * second, and so on; step g lies in slot g % STAGES, in round g / STAGES. A slot's barrier `full`
+ * ends phase r when all bytes of round r are there, `empty` when all warps of the cluster that read
+ * it are through. A wait by parity must not come a whole phase early: the loading thread goes from
+ * round to round; a warpgroup waits for step g only after step g - STAGES is known to be there,
+ * since that was its own or of the tile before, and it has its turn only when the other warpgroup
+ * has waited for all of that tile's steps. A copy from the other block of the cluster may be
+ * counted by `full` before this block announces the round's bytes: the announcement is the one
+ * arrival that the phase cannot end without.
+ */
+#include "kernels/cuda/linear_gelu_hopper.cuh"
+#include "kernels/cuda/tensor_map.h"
+
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+
+/* ---- the thread that loads ---- */
+
+/* Every block loads its rows of x and a part of w's, the latter for all. */
+template <int CLUSTER>
+__device__ inline void load_step(const struct task &p, const struct layout &at, int slot,
+                                 const struct tile &t, int rank, int column)
+{
+    enum { PART = TILE_COLUMNS / CLUSTER };
+    uint32_t full = at.full(slot), part = at.w(slot) + rank * PART * DEPTH * 2;
+    barrier_expect(full, STAGE_BYTES);
+    copy_box(at.x(slot), p.x, full, column, t.row + rank * TILE_ROWS, t.lane, 0);
+    if (CLUSTER == 1)
+        copy_box(part, p.w, full, column, t.column, 0, 0);
+    else
+        copy_box_to((1 << CLUSTER) - 1, part, p.w, full, column, t.column + rank * PART, 0, 0);
+}
+
+template <int CLUSTER>
+__device__ inline void load_all(const struct task &p, const struct layout &at, int rank)
+{
+    ring<STAGES> now = {0, 1}; // every slot is empty at first
+    struct tile t;
+    for (int n = blockIdx.x / CLUSTER; find_tile<CLUSTER>(p, n, &t); n += gridDim.x / CLUSTER) {
+#pragma unroll 1
+        for (int step = 0; step < p.steps; step++, now.advance()) {
+            barrier_wait(at.empty(now.slot), now.parity);
+            load_step<CLUSTER>(p, at, now.slot, t, rank, step * DEPTH);
+        }
+    }
+}
+
+/* ---- the warpgroups that compute ---- */
+
+/* A warp is through with a slot: told to every block that writes there. */
+template <int CLUSTER> __device__ inline void release(const struct layout &at, int slot)
+{
+    int lane = threadIdx.x % WARP;
+    __syncwarp();
+    if (CLUSTER == 1 && lane == 0)
+        barrier_arrive(at.empty(slot));
+    if (CLUSTER > 1 && lane < CLUSTER)
+        barrier_arrive_there(address_in(at.empty(slot), lane));
+}
+
+/* y += the sums of a tile: all its products are issued, and all but the last step's are done.
+ * `now`: the first step's slot, at the end that after the last one's. Returns the slot of the last
+ * step, which is still being read. */
+template <typename T, int CLUSTER>
+__device__ inline int multiply_tile(float (&y)[TILE_ROWS / 64][TILE_COLUMNS / 8][4],
+                                    const struct layout &at, ring<STAGES> &now, int steps)
+{
+    int before = 0;
+#pragma unroll 1
+    for (int step = 0; step < steps; step++, now.advance()) {
+        barrier_wait(at.full(now.slot), now.parity);
+        multiply_step<T>(y, factor_low(at.x(now.slot), 16));
+        products_wait<1>();
+        if (step > 0)
+            release<CLUSTER>(at, before);
+        before = now.slot;
+    }
+    return before;
+}
+
+/* The tanh form of GELU of two numbers, x / (1 + 2^t) where t = -2 log2(e) sqrt(2 / pi) (x +
+ * 0.044715 x^3), with one reciprocal for both. Within 1.2e-6 of the result for x > -4 and 5e-6 for
+ * x > -7; bf16 rounds by up to 2e-3, fp16 by 5e-4. tanh.approx would be cheaper, and wrong by 2^-12
+ * of x, which is 1% of the result at x = -2. Where t > 60, x < -7.5, the result is below 1e-17 of
+ * x, though not as small as it should be. */
+__device__ inline void gelu_pair(float &a, float &b)
+{
+    const float linear = -2.302208198f, cubic = linear * 0.044715f;
+    float s = a * fmaf(a * a, cubic, linear), t = b * fmaf(b * b, cubic, linear), inverse;
+    s = 1.0f + exp2_fast(fminf(s, 60.0f));
+    t = 1.0f + exp2_fast(fminf(t, 60.0f));
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(s * t));
+    a *= inverse * t;
+    b *= inverse * s;
+}
+
+/* Two neighbours of the bias; zeros beyond its end. */
+template <typename T>
+__device__ inline void load_bias(const struct task &p, int column, float (&bias)[2])
+{
+    uint32_t two = 0;
+    if (p.bias && column < p.columns)
+        two = __ldg(reinterpret_cast<const uint32_t *>(static_cast<const T *>(p.bias) + column));
+    const T *each = reinterpret_cast<const T *>(&two);
+    bias[0] = to_float(each[0]);
+    bias[1] = to_float(each[1]);
+}
+
+/* Sixteen rows and PIECE columns of a warp, from accumulators 8i.. of y on, to shared memory: rows
+ * of 128 bytes, swizzled as the box is. */
+template <typename T>
+__device__ inline void finish_piece(float (&y)[TILE_COLUMNS / 8][4], int first,
+                                    const float (&bias)[PIECE / 8][2], uint32_t piece)
+{
+    int lane = threadIdx.x % WARP;
+    uint32_t row = piece + lane % 16 * 128, m[PIECE / 16][4];
+#pragma unroll
+    for (int i = 0; i < PIECE / 8; i++) {
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+            float a = y[first + i][2 * h] + bias[i][0], b = y[first + i][2 * h + 1] + bias[i][1];
+            gelu_pair(a, b);
+            m[i / 2][i % 2 * 2 + h] = pair_of(a, b, T());
+        }
+    }
+    if (lane == 0)
+        stores_wait_read();
+    __syncwarp();
+#pragma unroll
+    for (int i = 0; i < PIECE / 16; i++)
+        store_matrices(row + (((2 * i + lane / 16) ^ lane % 8) * 16), m[i]);
+    products_see_writes();
+    __syncwarp();
+}
+
+/* Bias, GELU and the way out of a tile, each warp for itself. `row`: the warp's first one. */
+template <typename T>
+__device__ inline void finish_tile(const struct task &p, uint32_t piece, const struct tile &t,
+                                   int row, float (&y)[TILE_ROWS / 64][TILE_COLUMNS / 8][4])
+{
+    int lane = threadIdx.x % WARP;
+#pragma unroll
+    for (int c = 0; c < TILE_COLUMNS / PIECE; c++) {
+        float bias[PIECE / 8][2];
+#pragma unroll
+        for (int i = 0; i < PIECE / 8; i++)
+            load_bias<T>(p, t.column + c * PIECE + i * 8 + lane % 4 * 2, bias[i]);
+#pragma unroll
+        for (int r = 0; r < TILE_ROWS / 64; r++) {
+            finish_piece<T>(y[r], c * PIECE / 8, bias, piece);
+            if (lane == 0) {
+                store_box(piece, p.y, t.column + c * PIECE, row + r * 64, t.lane, 0);
+                stores_commit();
+            }
+        }
+    }
+}
+
+/* So many steps further, which the other warpgroup takes. */
+__device__ inline void pass_over(ring<STAGES> &now, int steps)
+{
+    int next = now.slot + steps;
+    now.parity ^= next / STAGES & 1;
+    now.slot = next % STAGES;
+}
+
+template <typename T, int CLUSTER>
+__device__ inline void compute_all(const struct task &p, const struct layout &at, int rank)
+{
+    int team = threadIdx.x / TEAM - 1, warp = threadIdx.x / WARP - TEAM / WARP;
+    int row = rank * TILE_ROWS + warp % (TEAM / WARP) * 16;
+    int clusters = gridDim.x / CLUSTER, n = blockIdx.x / CLUSTER + team * clusters;
+    ring<STAGES> now = {0, 0};
+    struct tile t, next;
+    if (team == 1) {
+        turn_give(1, TEAMS * TEAM); // to the first: its own waits for what the second gives
+        pass_over(now, p.steps);
+    }
+#pragma unroll 1
+    for (; find_tile<CLUSTER>(p, n, &t); n += TEAMS * clusters) {
+        float y[TILE_ROWS / 64][TILE_COLUMNS / 8][4] = {};
+        turn_wait(1 + team, TEAMS * TEAM);
+        settle(y[0]);
+        settle(y[1]);
+        int last = multiply_tile<T, CLUSTER>(y, at, now, p.steps);
+        if (find_tile<CLUSTER>(p, n + clusters, &next))
+            turn_give(2 - team, TEAMS * TEAM);
+        products_wait<0>();
+        settle(y[0]);
+        settle(y[1]);
+        release<CLUSTER>(at, last);
+        finish_tile<T>(p, at.piece(warp), t, t.row + row, y);
+        pass_over(now, p.steps);
+    }
+    if (threadIdx.x % WARP == 0)
+        stores_wait();
+}
+
+/* `empty` counts the warps of a warpgroup in each block of the cluster. */
+template <int CLUSTER> __device__ inline void prepare(const struct layout &at)
+{
+    if (threadIdx.x == 0) {
+        for (int slot = 0; slot < STAGES; slot++) {
+            barrier_init(at.full(slot), 1);
+            barrier_init(at.empty(slot), CLUSTER * TEAM / WARP);
+        }
+        barriers_are_ready();
+        products_see_writes();
+    }
+    cluster_sync();
+}
+
+#endif
+
+/* Of a thread, once the warpgroup that loads has given up what the others want; all of a block's
+ * are the 168 that it starts with (65536 for 384 threads, in steps of 8). */
+static const int LOAD_REGISTERS = 24, COMPUTE_REGISTERS = 240;
+static_assert(LOAD_REGISTERS + TEAMS * COMPUTE_REGISTERS <= 168 * (TEAMS + 1), "registers");
+
+/* No block leaves before the others of its cluster are through with its barriers. */
+template <typename T, int CLUSTER>
+static __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(THREADS, 1)
+    multiply(const __grid_constant__ struct task p)
+{
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+    extern __shared__ uint4 shared[];
+    int rank = blockIdx.x % CLUSTER;
+    struct layout at;
+    at.start = ((uint32_t)__cvta_generic_to_shared(shared) + 1023) / 1024 * 1024;
+    prepare<CLUSTER>(at);
+    if (threadIdx.x < TEAM) {
+        asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(LOAD_REGISTERS));
+        if (threadIdx.x == 0)
+            load_all<CLUSTER>(p, at, rank);
+    } else {
+        asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(COMPUTE_REGISTERS));
+        compute_all<T, CLUSTER>(p, at, rank);
+    }
+    cluster_sync();
+#endif
+}
+
+/* ---- launch ---- */
+
+/* Boxes of `rows` rows and 64 columns. */
+static enum status map_rows(enum dtype dtype, const void *data, int64_t columns, int64_t rows,
+                            int64_t lanes, int64_t row, int64_t lane, int box, CUtensorMap *out)
+{
+    struct cuda_boxes boxes = {
+        data, dtype, {columns, rows, lanes, 1}, {row, lane, 0}, {64, box, 1, 1},
+    };
+    return cuda_tensor_map(&boxes, out);
+}
+
+template <typename T, int CLUSTER>
+static enum status launch(const struct cuda_target *at, const struct cuda_gelu_product *g)
+{
+    const struct cuda_product *p = &g->each;
+    const void *kernel = reinterpret_cast<const void *>(multiply<T, CLUSTER>);
+    struct task task = {};
+    TRY(map_rows(p->dtype, p->x, p->in, p->rows, g->lanes, p->x_stride, g->x_lane, TILE_ROWS,
+                 &task.x));
+    TRY(map_rows(p->dtype, p->w, p->in, p->out, 1, p->w_stride, 0, TILE_COLUMNS / CLUSTER,
+                 &task.w));
+    TRY(map_rows(p->dtype, p->y, p->out, p->rows, g->lanes, p->y_stride, g->y_lane, 16, &task.y));
+    task.bias = p->bias;
+    task.lanes = (int)g->lanes;
+    task.columns = (int)p->out;
+    task.down = (int)blocks_for(p->rows, CLUSTER * TILE_ROWS);
+    task.across = (int)blocks_for(p->out, TILE_COLUMNS);
+    task.steps = (int)blocks_for(p->in, DEPTH);
+    int64_t tiles = g->lanes * task.down * task.across, clusters = at->multiprocessors / CLUSTER;
+    clusters = tiles < clusters ? tiles : clusters;
+    TRY(cuda_check(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, SHARED_BYTES),
+        "cudaFuncSetAttribute(shared memory of products with GELU)"));
+    multiply<T, CLUSTER>
+        <<<(unsigned)clusters * CLUSTER, THREADS, SHARED_BYTES, stream_of(at)>>>(task);
+    return cuda_launched("linear_gelu_hopper");
+}
+
+/* All that are added up to numbers of tiles stays within 32 bits. */
+static bool is_small(const struct cuda_gelu_product *g)
+{
+    const struct cuda_product *p = &g->each;
+    const int64_t most = INT64_C(1) << 30;
+    return g->lanes <= 65536 && p->rows <= most && p->in <= most && p->out <= most &&
+           (double)g->lanes * (double)(p->rows + TILE_ROWS) * (double)(p->out + TILE_COLUMNS) <
+               (double)most * TILE_ROWS * TILE_COLUMNS;
+}
+
+bool cuda_linear_gelu_takes(const struct cuda_target *at, const struct cuda_gelu_product *g)
+{
+    const struct cuda_product *p = &g->each;
+    int64_t strides = p->x_stride | p->w_stride | p->y_stride;
+    if (g->lanes > 1)
+        strides |= g->x_lane | g->y_lane;
+    return at->compute == 90 && at->shared_limit >= SHARED_BYTES && at->multiprocessors >= 2 &&
+           (p->dtype == DTYPE_BF16 || p->dtype == DTYPE_F16) && p->act == ACT_GELU_TANH &&
+           !p->add && is_small(g) && p->in > 0 && p->in % 8 == 0 && p->out % 8 == 0 &&
+           strides % 8 == 0 && (g->lanes == 1 || (g->x_lane > 0 && g->y_lane > 0)) &&
+           aligned16(p->x) && aligned16(p->w) && aligned16(p->y) && aligned16(p->bias);
+}
+
+enum status cuda_linear_gelu(const struct cuda_target *at, const struct cuda_gelu_product *g,
+                             int cluster)
+{
+    if (g->each.dtype == DTYPE_BF16)
+        return cluster == 1 ? launch<bf16, 1>(at, g) : launch<bf16, 2>(at, g);
+    return cluster == 1 ? launch<fp16, 1>(at, g) : launch<fp16, 2>(at, g);
+}

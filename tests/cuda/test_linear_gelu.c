@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Our own kernel for products with GELU against sums in double, called straight, and who computes
+ * op_linear where it is one of several. */
+#include "kernels/base/rng.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/device.h"
+#include "tests/cuda/gpu.h"
+#include "tests/support/near.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct shape {
+    int lanes, rows, in, out;
+};
+
+struct operands {
+    struct gpu_tensor *x, *w, *bias; /* bias NULL: none */
+    struct shape s;
+};
+
+/* False, and the test is passed over, where the kernel cannot run. */
+static bool open_hopper(struct gpu *gpu, uint64_t seed, const char *kernel)
+{
+    setenv("DITBENCH_CACHE", "/proc/no/such/folder", 1);
+    setenv("DITBENCH_LINEAR", kernel, 1);
+    gpu_open(gpu, seed);
+    if (cuda_target(gpu->q).compute == 90)
+        return true;
+    gpu_close(gpu);
+    gpu_skip("no GPU of compute capability 9.0");
+    return false;
+}
+
+/* Aligned rows within a wider and longer buffer of NaNs; without values where size is 0. */
+static struct gpu_tensor *strided(struct gpu *gpu, enum dtype dtype, float size, int lanes,
+                                  int rows, int columns)
+{
+    int64_t count = (int64_t)lanes * rows * columns;
+    struct gpu_tensor *g = gpu_dense(gpu, dtype, 0.0f, GPU_DIM(lanes, rows + 2, columns + 24));
+    g->t = tensor_slice(&g->t, 1, 1, rows);
+    g->t = tensor_slice(&g->t, 2, 8, columns);
+    if (size == 0.0f)
+        return g;
+    float *value = malloc((size_t)count * sizeof(*value));
+    rng_uniform(gpu->seed, 4, gpu->drawn, count, value);
+    gpu->drawn += (uint64_t)count;
+    for (int64_t i = 0; i < count; i++)
+        value[i] *= size;
+    gpu_write(gpu, g, value);
+    free(value);
+    return g;
+}
+
+static struct operands make(struct gpu *gpu, enum dtype dtype, struct shape s, float bias)
+{
+    struct operands o = {.s = s};
+    o.x = strided(gpu, dtype, 1.0f, s.lanes, s.rows, s.in);
+    o.w = strided(gpu, dtype, 1.0f / sqrtf((float)s.in) * 3.0f, 1, s.out, s.in);
+    o.bias = bias > 0.0f ? gpu_dense(gpu, dtype, bias, GPU_DIM(s.out)) : NULL;
+    return o;
+}
+
+static double want_at(const struct operands *o, int64_t row, int64_t column)
+{
+    const float *x = o->x->value + row * o->s.in, *w = o->w->value + column * o->s.in;
+    double sum = o->bias ? o->bias->value[column] : 0.0;
+    for (int k = 0; k < o->s.in; k++)
+        sum += (double)x[k] * w[k];
+    return 0.5 * sum * (1.0 + tanh(sqrt(2.0 / M_PI) * (sum + 0.044715 * sum * sum * sum)));
+}
+
+static double *want_of(const struct operands *o)
+{
+    int64_t rows = (int64_t)o->s.lanes * o->s.rows, out = o->s.out;
+    double *want = malloc((size_t)(rows * out) * sizeof(*want));
+    for (int64_t i = 0; i < rows * out; i++)
+        want[i] = want_at(o, i / out, i % out);
+    return want;
+}
+
+static struct cuda_gelu_product product_of(const struct operands *o, const struct gpu_tensor *y)
+{
+    struct cuda_gelu_product g = {.lanes = o->s.lanes};
+    g.each.y = y->t.data;
+    g.each.x = o->x->t.data;
+    g.each.w = o->w->t.data;
+    g.each.bias = o->bias ? o->bias->t.data : NULL;
+    g.each.rows = o->s.rows;
+    g.each.out = o->s.out;
+    g.each.in = o->s.in;
+    g.each.y_stride = y->t.stride[1];
+    g.each.x_stride = o->x->t.stride[1];
+    g.each.w_stride = o->w->t.stride[1];
+    g.each.dtype = y->t.dtype;
+    g.each.act = ACT_GELU_TANH;
+    g.x_lane = o->x->t.stride[0];
+    g.y_lane = y->t.stride[0];
+    return g;
+}
+
+/* Both forms, whose bits are the same. */
+static void check(struct gpu *gpu, const struct operands *o, const double *want)
+{
+    struct cuda_target at = cuda_target(gpu->q);
+    int64_t count = (int64_t)o->s.lanes * o->s.rows * o->s.out;
+    float *first = NULL;
+    for (int cluster = 1; cluster <= 2; cluster++) {
+        struct gpu_tensor *y = strided(gpu, o->x->t.dtype, 0.0f, o->s.lanes, o->s.rows, o->s.out);
+        struct cuda_gelu_product product = product_of(o, y);
+        CHECK(cuda_linear_gelu_takes(&at, &product), "%d x %d x %d is refused", o->s.rows, o->s.out,
+              o->s.in);
+        OK(cuda_linear_gelu(&at, &product, cluster));
+        gpu_near(gpu, "linear+act", y, want);
+        float *got = gpu_read(gpu, &y->t);
+        if (first)
+            CHECK(near_equal("clusters of two", got, first, count), "%d x %d x %d", o->s.rows,
+                  o->s.out, o->s.in);
+        free(first);
+        first = got;
+    }
+    free(first);
+}
+
+static void check_shapes(uint64_t seed, int n, const struct shape *shapes)
+{
+    struct gpu gpu;
+    if (!open_hopper(&gpu, seed, "timed"))
+        return;
+    for (int i = 0; i < 2 * n; i++) {
+        float bias = i / 2 % 3 == 2 ? 0.0f : i / 2 % 3 == 1 ? 20.0f : 1.0f;
+        struct operands o = make(&gpu, gpu_dtype(1 + i % 2), shapes[i / 2], bias);
+        double *want = want_of(&o);
+        check(&gpu, &o, want);
+        free(want);
+        gpu_forget(&gpu);
+    }
+    gpu_close(&gpu);
+}
+
+/* A tile and less, tiles that end in all directions, lanes: fewer tiles than multiprocessors, and
+ * sums of one step to more steps than there are slots. */
+static void test_small(void)
+{
+    static const struct shape shapes[] = {
+        {1, 1, 8, 8},       {1, 128, 64, 192},  {1, 129, 72, 200},
+        {2, 300, 136, 392}, {3, 77, 40, 584},   {1, 9, 320, 384},
+        {2, 130, 328, 16},  {1, 257, 384, 208}, {1, 64, 1160, 96},
+    };
+    check_shapes(71, sizeof(shapes) / sizeof(shapes[0]), shapes);
+}
+
+/* Several tiles for each warpgroup, an even and an odd number of steps, below and above the number
+ * of slots; groups of rows that end early. */
+static void test_many_tiles(void)
+{
+    static const struct shape shapes[] = {
+        {1, 2200, 72, 3200}, {2, 2100, 200, 1160}, {1, 4500, 8, 3000},
+        {5, 1030, 136, 776}, {1, 700, 520, 4800},
+    };
+    check_shapes(72, sizeof(shapes) / sizeof(shapes[0]), shapes);
+}
+
+/* Long sums. */
+static void test_deep(void)
+{
+    static const struct shape shapes[] = {{1, 260, 4616, 200}, {2, 150, 12288, 72}};
+    check_shapes(73, 2, shapes);
+}
+
+/* All places of products as a model has them, some of which are computed here. */
+static void test_model_shapes(void)
+{
+    static const struct shape shapes[] = {{1, 8192, 1152, 4608}, {2, 4429, 3072, 1544}};
+    enum { SAMPLES = 4000 };
+    struct gpu gpu;
+    if (!open_hopper(&gpu, 74, "timed"))
+        return;
+    for (int i = 0; i < 8; i++) {
+        struct shape s = shapes[i / 4];
+        struct operands o = make(&gpu, gpu_dtype(1 + i % 2), s, 1.0f);
+        struct gpu_tensor *y = strided(&gpu, o.x->t.dtype, 0.0f, s.lanes, s.rows, s.out);
+        struct cuda_gelu_product product = product_of(&o, y);
+        struct cuda_target at = cuda_target(gpu.q);
+        float got[SAMPLES], *all;
+        double want[SAMPLES];
+        OK(cuda_linear_gelu(&at, &product, 1 + i / 2 % 2));
+        all = gpu_read(&gpu, &y->t);
+        for (int k = 0; k < SAMPLES; k++) {
+            int64_t row = gpu_pick(&gpu, 0, s.lanes * s.rows - 1);
+            int64_t column = gpu_pick(&gpu, 0, s.out - 1);
+            got[k] = all[row * s.out + column];
+            want[k] = want_at(&o, row, column);
+        }
+        CHECK(near_doubles("linear+act", got, want, SAMPLES,
+                           1.5 * gpu_bound("linear+act", y->t.dtype)),
+              "%d x %d x %d, form %d", s.rows, s.out, s.in, 1 + i / 2 % 2);
+        gpu_untouched(&gpu, "linear+act", y);
+        free(all);
+        gpu_forget(&gpu);
+    }
+    gpu_close(&gpu);
+}
+
+/* A NaN stays in its row or column, though two numbers share a reciprocal. */
+static void test_nan(void)
+{
+    struct gpu gpu;
+    if (!open_hopper(&gpu, 75, "timed"))
+        return;
+    struct operands o = make(&gpu, DTYPE_BF16, (struct shape){1, 200, 72, 208}, 60.0f);
+    float *x = malloc(sizeof(*x) * 200 * 72), bias[208];
+    memcpy(x, o.x->value, sizeof(*x) * 200 * 72);
+    memcpy(bias, o.bias->value, sizeof(bias));
+    x[150 * 72 + 5] = bias[3] = bias[190] = NAN;
+    gpu_write(&gpu, o.x, x);
+    gpu_write(&gpu, o.bias, bias);
+    double *want = want_of(&o);
+    check(&gpu, &o, want);
+    free(want);
+    free(x);
+    gpu_close(&gpu);
+}
+
+/* What is not for this kernel. */
+static void test_refusals(void)
+{
+    struct gpu gpu;
+    if (!open_hopper(&gpu, 76, "timed"))
+        return;
+    struct operands o = make(&gpu, DTYPE_F16, (struct shape){2, 40, 64, 64}, 1.0f);
+    struct gpu_tensor *y = strided(&gpu, DTYPE_F16, 0.0f, 2, 40, 64);
+    struct cuda_target at = cuda_target(gpu.q);
+    const struct cuda_gelu_product good = product_of(&o, y);
+    for (int i = 0; i < 12; i++) {
+        struct cuda_gelu_product g = good;
+        int64_t *const numbers[] = {&g.each.out,      &g.each.in,       &g.each.x_stride,
+                                    &g.each.w_stride, &g.each.y_stride, &g.x_lane};
+        if (i < 6)
+            *numbers[i] += 4;
+        else if (i == 6)
+            g.each.x = (const char *)g.each.x + 8;
+        else if (i == 7)
+            g.each.bias = (const char *)g.each.bias + 2;
+        else if (i == 8)
+            g.each.dtype = DTYPE_F32;
+        else if (i == 9)
+            g.each.act = ACT_SILU;
+        else if (i == 10)
+            g.each.add = 1;
+        else
+            g.y_lane = -g.y_lane;
+        CHECK(!cuda_linear_gelu_takes(&at, &g), "number %d is taken", i);
+    }
+    CHECK(cuda_linear_gelu_takes(&at, &good), "the good one is refused");
+    gpu_close(&gpu);
+}
+
+/* op_linear by every kernel, two lanes of strided rows: as near, and our own with the same bits in
+ * both forms; captured at once, when nothing can be timed, as in a call. */
+static void test_choice(void)
+{
+    static const char *const kernels[] = {"cublas", "timed", "hopper", "hopper-single"};
+    const struct shape s = {2, 600, 136, 392};
+    float *first = NULL;
+    for (int k = 0; k < 4; k++) {
+        struct gpu gpu;
+        struct graph graph = {0};
+        if (!open_hopper(&gpu, 77, kernels[k]))
+            return;
+        struct operands o = make(&gpu, DTYPE_BF16, s, 1.0f);
+        struct gpu_tensor *y = strided(&gpu, DTYPE_BF16, 0.0f, s.lanes, s.rows, s.out);
+        struct gpu_tensor *captured = strided(&gpu, DTYPE_BF16, 0.0f, s.lanes, s.rows, s.out);
+        struct tensor w = tensor_merge(&o.w->t, 0);
+        double *want = want_of(&o);
+        OK(graph_begin(gpu.q));
+        OK(op_linear(gpu.q, &captured->t, &o.x->t, &w, &o.bias->t, ACT_GELU_TANH));
+        OK(graph_end(gpu.q, &graph));
+        for (int i = 0; i < 2; i++)
+            OK(graph_launch(gpu.q, &graph));
+        gpu_near(&gpu, "linear+act", captured, want);
+        OK(op_linear(gpu.q, &y->t, &o.x->t, &w, &o.bias->t, ACT_GELU_TANH));
+        gpu_near(&gpu, "linear+act", y, want);
+        float *got = gpu_read(&gpu, &y->t), *of_graph = gpu_read(&gpu, &captured->t);
+        if (k >= 2)
+            CHECK(near_equal("in a graph", of_graph, got, tensor_count(&y->t)), "%s", kernels[k]);
+        if (k == 3)
+            CHECK(near_equal("forms", got, first, tensor_count(&y->t)), "%s", kernels[k]);
+        free(first);
+        free(of_graph);
+        free(want);
+        first = got;
+        graph_release(gpu.dev, &graph);
+        gpu_close(&gpu);
+    }
+    free(first);
+}
+
+/* What was timed once is taken from the file: the same bits from a second device. */
+static void test_remembered(void)
+{
+    char folder[] = "/tmp/ditbench-cache-XXXXXX", path[64];
+    float *first = NULL;
+    CHECK(mkdtemp(folder), "no folder");
+    snprintf(path, sizeof(path), "%s/gemm-algorithms", folder);
+    for (int run = 0; run < 2; run++) {
+        struct gpu gpu;
+        if (!open_hopper(&gpu, 78, "timed"))
+            break;
+        gpu_close(&gpu);
+        setenv("DITBENCH_CACHE", folder, 1);
+        gpu_open(&gpu, 78);
+        struct operands o = make(&gpu, DTYPE_F16, (struct shape){1, 1500, 200, 400}, 1.0f);
+        struct gpu_tensor *y = strided(&gpu, DTYPE_F16, 0.0f, 1, 1500, 400);
+        struct tensor w = tensor_merge(&o.w->t, 0);
+        OK(op_linear(gpu.q, &y->t, &o.x->t, &w, &o.bias->t, ACT_GELU_TANH));
+        float *got = gpu_read(&gpu, &y->t);
+        CHECK(access(path, R_OK) == 0, "%s was not written", path);
+        if (first)
+            CHECK(near_equal("remembered", got, first, tensor_count(&y->t)), "another result");
+        free(first);
+        first = got;
+        gpu_close(&gpu);
+    }
+    free(first);
+    unlink(path);
+    rmdir(folder);
+}
+
+const struct gpu_test tests_linear_gelu[] = {
+    {"linear_gelu/small", test_small},
+    {"linear_gelu/many_tiles", test_many_tiles},
+    {"linear_gelu/deep", test_deep},
+    {"linear_gelu/model_shapes", test_model_shapes},
+    {"linear_gelu/nan", test_nan},
+    {"linear_gelu/refusals", test_refusals},
+    {"linear_gelu/choice", test_choice},
+    {"linear_gelu/remembered", test_remembered},
+    {NULL, NULL},
+};
