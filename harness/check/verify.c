@@ -30,13 +30,12 @@ static struct cell make_cell(const struct verify *v, bool branches)
 {
     struct cell cell = *v->cell;
     const struct verify_file *f = v->file;
-    bool guided = f->guidance > 1 && verify_file_condition_rows(f) != f->rows;
     cell.width = f->width;
     cell.height = f->height;
     cell.frames = f->frames;
     cell.steps = f->steps;
     cell.requests = branches ? 1 : f->rows;
-    cell.guidance = f->kind == VERIFY_SAMPLE ? (guided ? f->guidance : 1) : branches ? 2 : 1;
+    cell.guidance = f->kind == VERIFY_SAMPLE ? f->guidance : branches ? 2 : 1;
     if (!cell.strategy[0] && f->strategy)
         strcpy(cell.strategy, f->strategy);
     return cell;

@@ -21,14 +21,6 @@ const char *const *verify_file_own(enum verify_kind kind)
     return kind == VERIFY_FORWARD ? forward : sample;
 }
 
-int64_t verify_file_condition_rows(const struct verify_file *file)
-{
-    const struct safetensors_entry *e = safetensors_find(file->file, "text");
-    if (!e)
-        e = safetensors_find(file->file, "class_labels");
-    return e && e->ndim > 0 ? e->dim[0] : 0;
-}
-
 /* ---- metadata ---- */
 
 static enum status read_kind(struct verify_file *v)
@@ -183,6 +175,22 @@ static enum status read_floats(const struct verify_file *v, const char *name, in
     return safetensors_floats(v->file, e, 0, count, *out);
 }
 
+/* read_floats of what a model is given: finite numbers. */
+static enum status read_inputs(const struct verify_file *v, const char *name, int ndim,
+                               const int64_t *dim, float **out)
+{
+    int64_t count = 1;
+    TRY(read_floats(v, name, ndim, dim, out));
+    for (int i = 0; i < ndim; i++)
+        count *= dim[i];
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite((*out)[i]))
+            return fail(ST_INVALID,
+                        "%s: tensor \"%s\", element %lld: found %g, wanted a finite number",
+                        safetensors_path(v->file), name, (long long)i, (double)(*out)[i]);
+    return ST_OK;
+}
+
 /* Shape of a latent: [rows, C, h, w], of a video [rows, C, frames, h, w]. */
 struct latent_shape {
     int ndim;
@@ -229,7 +237,7 @@ static enum status read_latent(struct verify_file *v, const struct dit_config *c
     v->frames = (int)frames;
     v->height = (int)height * config->vae_scale;
     v->width = (int)width * config->vae_scale;
-    return read_floats(v, "latent", ndim, out->dim, &v->latent);
+    return read_inputs(v, "latent", ndim, out->dim, &v->latent);
 }
 
 static enum status read_step_noise(struct verify_file *v, const struct latent_shape *latent)
@@ -241,14 +249,14 @@ static enum status read_step_noise(struct verify_file *v, const struct latent_sh
     if (e->ndim > 0 && e->dim[0] > 0 && e->dim[0] <= MAX_STEPS)
         dim[0] = e->dim[0];
     memcpy(dim + 1, latent->dim, (size_t)latent->ndim * sizeof *dim);
-    TRY(read_floats(v, "step_noise", latent->ndim + 1, dim, &v->step_noise));
+    TRY(read_inputs(v, "step_noise", latent->ndim + 1, dim, &v->step_noise));
     v->draws = (int)dim[0];
     return ST_OK;
 }
 
 static enum status read_timestep(struct verify_file *v, const struct dit_config *config)
 {
-    TRY(read_floats(v, "timestep", 1, (int64_t[]){v->rows}, &v->timestep));
+    TRY(read_inputs(v, "timestep", 1, (int64_t[]){v->rows}, &v->timestep));
     for (int row = 0; row < v->rows; row++)
         v->timestep[row] *= dit_time_unit(config);
     return ST_OK;

@@ -37,9 +37,6 @@ void verify_file_release(struct verify_file *file);
 /* Names of the tensors that are no conditions of this kind of file; NULL-ended. */
 const char *const *verify_file_own(enum verify_kind kind);
 
-/* First dimension of the conditions (text or class labels); 0 where there are none. */
-int64_t verify_file_condition_rows(const struct verify_file *file);
-
 /* "[2, 96]" into text; returns it. */
 char *verify_file_shape(int ndim, const int64_t *dim, char *text, size_t size);
 

@@ -265,6 +265,27 @@ Test(verify, names_the_tensor_that_does_not_fit)
     ends(&b, "dit", "serial", 2, "\"expected\"");
 }
 
+/* One row of conditions an image is not a guided loop's: it would be computed without guidance. */
+Test(verify, guided_conditions_have_two_rows_an_image)
+{
+    struct bent b = open_golden("pixart-flow.sample.safetensors"); /* two images, no guidance */
+    set_meta(&b, "guidance", "4.5");
+    ends(&b, "pixart-flow", "serial", 2, "\"text\": found shape [2, 8, 20], wanted [4, ");
+    b = open_golden("latte.sample.safetensors");
+    set_meta(&b, "guidance", "1");
+    ends(&b, "latte", "serial", 2, "\"text\": found shape [4, 11, 24], wanted [2, ");
+}
+
+Test(verify, inputs_are_finite)
+{
+    static const char *const inputs[] = {"latent", "timestep", "text"};
+    for (int i = 0; i < 3; i++) {
+        struct bent b = open_golden("latte.forward.safetensors");
+        ((float *)item_of(&b, inputs[i])->data)[1] = i ? INFINITY : NAN;
+        ends(&b, "latte", "serial", 2, inputs[i]);
+    }
+}
+
 Test(verify, step_noise_belongs_to_samplers_that_draw)
 {
     struct bent b = open_golden("dit-ddpm.sample.safetensors");

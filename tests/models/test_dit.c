@@ -86,6 +86,26 @@ static float *read_all(const struct safetensors *file, const char *name, int64_t
     return out;
 }
 
+static struct dit_call whole_call(const struct model *m)
+{
+    return (struct dit_call){.patch = PATCH_ALL,
+                             .fresh = true,
+                             .span = &m->all,
+                             .image = &m->all,
+                             .hooks = &dit_hooks_serial,
+                             .queue = m->q};
+}
+
+/* Tells the model what a step depends on besides its latent. */
+static void set_step(const struct model *m, const struct prompt *prompt, const int *row,
+                     const struct tensor *times)
+{
+    cr_assert_eq(dit_set_prompt(m->dit, prompt, row, m->q), ST_OK, "%s", status_text());
+    cr_assert_eq(dit_begin(m->dit, m->q), ST_OK, "%s", status_text());
+    cr_assert_eq(dit_condition(m->dit, times, m->q), ST_OK, "%s", status_text());
+    cr_assert_eq(dit_step(m->dit, 0, m->q), ST_OK, "%s", status_text());
+}
+
 static void check_family(const char *family)
 {
     static const char *const mine[] = {"latent", "timestep", "expected", NULL};
@@ -129,17 +149,9 @@ static void check_family(const char *family)
         tokens(x + (size_t)(b * m.config.in_channels * h * w), in + b * N * in_dim[2],
                m.config.in_channels, w, h, m.config.patch, false);
     }
-    struct dit_call call = {.patch = PATCH_ALL,
-                            .fresh = true,
-                            .span = &m.all,
-                            .image = &m.all,
-                            .hooks = &dit_hooks_serial,
-                            .queue = m.q};
-    cr_assert_eq(dit_set_prompt(m.dit, prompt, row, m.q), ST_OK, "%s", status_text());
+    struct dit_call call = whole_call(&m);
     struct tensor times = tensor_of(t, m.dev, DTYPE_F32, 2, (int64_t[]){1, B});
-    cr_assert_eq(dit_begin(m.dit, m.q), ST_OK, "%s", status_text());
-    cr_assert_eq(dit_condition(m.dit, &times, m.q), ST_OK, "%s", status_text());
-    cr_assert_eq(dit_step(m.dit, 0, m.q), ST_OK, "%s", status_text());
+    set_step(&m, prompt, row, &times);
     cr_assert_eq(dit_embed(m.dit, &call, &tx, &th), ST_OK, "%s", status_text());
     cr_assert_eq(dit_blocks(m.dit, &call, &th), ST_OK, "%s", status_text());
     cr_assert_eq(dit_head(m.dit, &call, &th, &te), ST_OK, "%s", status_text());
