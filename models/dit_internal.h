@@ -136,11 +136,11 @@ struct dit {
     struct tensor text_padding;        /* [T + T2, text_dim] stands in masked rows */
     struct tensor text_in;             /* [B, T, text_dim] */
     struct tensor text2_in, text2_mid; /* [B, T2, D2], [B, T2, 4 D2] */
-    struct tensor text_mid,
-        text_out;    /* [B, T, C]; text_out [B, text_rows, C] in the sequence, [B, T
-                        + T2, text_dim] with a second text */
-    int *text_count; /* [B] keys of cross-attention */
-    bool *text_real; /* [B, T + T2] with a second text */
+    struct tensor text_mid;            /* [B, T, C] */
+    struct tensor text_out; /* [B, T, C]; in the sequence [B, text_rows, C]; with a second text [B,
+                               T + T2, text_dim] */
+    int *text_count;        /* [B] keys of cross-attention */
+    bool *text_real;        /* [B, T + T2] with a second text */
 
     /* scratch of a call, flat; views are made for the rows at hand. N = B*F*rows */
     struct tensor scratch_a;    /* N*C: normed rows, attention's output */
