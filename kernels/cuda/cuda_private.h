@@ -31,8 +31,7 @@ enum cuda_attention_choice {
 enum cuda_linear_choice {
     CUDA_LINEAR_TIMED, /* the fastest */
     CUDA_LINEAR_CUBLAS,
-    CUDA_LINEAR_HOPPER,        /* our kernel, in clusters of two blocks */
-    CUDA_LINEAR_HOPPER_SINGLE, /* without clusters */
+    CUDA_LINEAR_HOPPER, /* our kernel */
 };
 
 struct cuda_device {

@@ -86,9 +86,7 @@ struct cuda_gelu_product {
  * or addresses that are none of 16 bytes. */
 bool cuda_linear_gelu_takes(const struct cuda_target *at, const struct cuda_gelu_product *g);
 
-/* cluster 1: each block reads w for itself; 2: two blocks together. The same bits. */
-enum status cuda_linear_gelu(const struct cuda_target *at, const struct cuda_gelu_product *g,
-                             int cluster);
+enum status cuda_linear_gelu(const struct cuda_target *at, const struct cuda_gelu_product *g);
 
 /* ---- norm.cu ---- */
 enum status cuda_norm(struct queue *q, struct tensor *y, const struct tensor *x,

@@ -17,9 +17,8 @@
 
 enum {
     PROPOSALS = 24,       /* asked of the library */
-    OWN = 2,              /* forms of a kernel of our own: clusters of one block and of two */
-    OWN_VERSION = 1,      /* counted up when they change, so that they are timed again */
-    OWN_ROWS = 1024,      /* with fewer, nobody gains from them */
+    OWN_VERSION = 2,      /* counted up when our own kernel changes, so that it is timed again */
+    OWN_ROWS = 1024,      /* with fewer, nobody gains from it */
     FINALISTS = 4,        /* timed a second time, longer */
     WORKSPACE = 64 << 20, /* bytes; cuBLAS's own default on Hopper is 32 MiB */
 };
@@ -66,10 +65,10 @@ static const struct {
     {"cublasLtMatmulAlgoCheck", offsetof(struct blas_api, check)},
 };
 
-/* Who computes: an algorithm of the library, or our own kernel in clusters of `own` blocks. */
+/* Who computes: an algorithm of the library, or our own kernel. */
 struct candidate {
     cublasLtMatmulAlgo_t algo;
-    int own; /* 0: the library */
+    bool own;
     float ms;
 };
 
@@ -246,7 +245,7 @@ static enum status launch(struct queue *q, const struct cuda_blas *blas, const s
     void *workspace;
     struct cuda_target at = cuda_target(q);
     if (c->own)
-        return linear_own(&at, &plan->shape, o, c->own);
+        return linear_own(&at, &plan->shape, o);
     TRY(cuda_workspace(q, WORKSPACE, &workspace));
     if (plan->shape.bias)
         TRY(CUBLAS(blas->api.desc_set(plan->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &o->bias,
@@ -351,13 +350,13 @@ static void key_of(const struct cuda_blas *blas, const struct linear_shape *s, b
              s->x_lane, s->x_row, s->w_row, s->y_lane, s->y_row, s->alignment);
 }
 
-/* In the file, the first word of our own kernel's line, before its form: the library's words begin
- * with the small numbers of a configuration. */
+/* In the file, the first word of our own kernel's line: the library's words begin with the small
+ * numbers of a configuration. */
 static const uint64_t own_mark = 0x6b72656e6c206f77;
 
 static void remember(struct cuda_blas *blas, const char *key, const struct candidate *c)
 {
-    uint64_t words[LINEAR_CACHE_WORDS] = {own_mark, (uint64_t)c->own};
+    uint64_t words[LINEAR_CACHE_WORDS] = {own_mark};
     _Static_assert(sizeof(c->algo) == sizeof(words), "cached whole");
     linear_cache_add(blas->cache, key, c->own ? words : c->algo.data);
 }
@@ -369,18 +368,16 @@ static bool recall(const struct cuda_blas *blas, struct plan *plan, bool own, co
     uint64_t words[LINEAR_CACHE_WORDS];
     if (!linear_cache_find(blas->cache, key, words))
         return false;
-    if (own && words[0] == own_mark) {
-        plan->best.own = (int)words[1];
-        return words[1] >= 1 && words[1] <= OWN;
-    }
+    plan->best.own = own && words[0] == own_mark;
+    if (plan->best.own)
+        return true;
     memcpy(plan->best.algo.data, words, sizeof(words));
-    plan->best.own = 0;
     return blas->api.check(blas->handle, plan->desc, plan->w, plan->x, plan->y, plan->y,
                            &plan->best.algo, &result) == CUBLAS_STATUS_SUCCESS &&
            result.workspaceSize <= WORKSPACE;
 }
 
-/* The library's algorithms, then our own kernel's forms; *n counts them from 0 on. */
+/* The library's algorithms, then our own kernel; *n counts them from 0 on. */
 static enum status list_candidates(const struct cuda_blas *blas, const struct plan *plan, bool own,
                                    struct candidate *candidate, int *n)
 {
@@ -391,8 +388,8 @@ static enum status list_candidates(const struct cuda_blas *blas, const struct pl
         if (proposal[i].state == CUBLAS_STATUS_SUCCESS)
             candidate[(*n)++] = (struct candidate){.algo = proposal[i].algo};
     }
-    for (int i = 1; own && i <= OWN; i++)
-        candidate[(*n)++] = (struct candidate){.own = i};
+    if (own)
+        candidate[(*n)++] = (struct candidate){.own = true};
     return ST_OK;
 }
 
@@ -400,7 +397,7 @@ static enum status list_candidates(const struct cuda_blas *blas, const struct pl
 static enum status choose_fastest(struct queue *q, struct cuda_blas *blas, struct plan *plan,
                                   const struct linear_operands *o, bool own)
 {
-    struct candidate candidate[PROPOSALS + OWN];
+    struct candidate candidate[PROPOSALS + 1];
     char key[LINEAR_CACHE_KEY];
     int n = 0;
     key_of(blas, &plan->shape, own, key);
@@ -431,8 +428,7 @@ static enum status choose(struct queue *q, struct cuda_blas *blas, struct plan *
     struct cuda_target at = cuda_target(q);
     bool own = wish != CUDA_LINEAR_CUBLAS && linear_own_takes(&at, &plan->shape, o);
     if (own && wish != CUDA_LINEAR_TIMED) {
-        plan->best.own = wish == CUDA_LINEAR_HOPPER ? 2 : 1;
-        plan->chosen = plan->possible = true;
+        plan->best.own = plan->chosen = plan->possible = true;
         return ST_OK;
     }
     own = own && plan->shape.lanes * plan->shape.rows >= OWN_ROWS;

@@ -4,18 +4,15 @@
  * warpgroup's products. A block stays on its SM. One thread brings steps of x and w in; two
  * warpgroups compute tiles in turn ("ping-pong", as of Shah et al. 2024, "FlashAttention-3",
  * section 3.1, and of CUTLASS's kernels of that name): while one multiplies, the other adds the
- * bias, takes GELU and stores. Blocks side by side in a cluster work on tiles under each other and
- * bring each other half of w. No other activation, and no sum with what y holds.
+ * bias, takes GELU and stores. No other activation, and no sum with what y holds.
  *
  * Why nothing overtakes. Steps are numbered through: those of the block's first tile, of its
  * second, and so on; step g lies in slot g % STAGES, in round g / STAGES. A slot's barrier `full`
- * ends phase r when all bytes of round r are there, `empty` when all warps of the cluster that read
- * it are through. A wait by parity must not come a whole phase early: the loading thread goes from
+ * ends phase r when all bytes of round r are there, `empty` when all warps that read it are
+ * through. A wait by parity must not come a whole phase early: the loading thread goes from
  * round to round; a warpgroup waits for step g only after step g - STAGES is known to be there,
  * since that was its own or of the tile before, and it has its turn only when the other warpgroup
- * has waited for all of that tile's steps. A copy from the other block of the cluster may be
- * counted by `full` before this block announces the round's bytes: the announcement is the one
- * arrival that the phase cannot end without.
+ * has waited for all of that tile's steps.
  */
 #include "kernels/cuda/linear_gelu_hopper.cuh"
 #include "kernels/cuda/tensor_map.h"
@@ -24,52 +21,28 @@
 
 /* ---- the thread that loads ---- */
 
-/* Every block loads its rows of x and a part of w's, the latter for all. */
-template <int CLUSTER>
-__device__ inline void load_step(const struct task &p, const struct layout &at, int slot,
-                                 const struct tile &t, int rank, int column)
-{
-    enum { PART = TILE_COLUMNS / CLUSTER };
-    uint32_t full = at.full(slot), part = at.w(slot) + rank * PART * DEPTH * 2;
-    barrier_expect(full, STAGE_BYTES);
-    copy_box(at.x(slot), p.x, full, column, t.row + rank * TILE_ROWS, t.lane, 0);
-    if (CLUSTER == 1)
-        copy_box(part, p.w, full, column, t.column, 0, 0);
-    else
-        copy_box_to((1 << CLUSTER) - 1, part, p.w, full, column, t.column + rank * PART, 0, 0);
-}
-
-template <int CLUSTER>
-__device__ inline void load_all(const struct task &p, const struct layout &at, int rank)
+__device__ inline void load_all(const struct task &p, const struct layout &at)
 {
     ring<STAGES> now = {0, 1}; // every slot is empty at first
     struct tile t;
-    for (int n = blockIdx.x / CLUSTER; find_tile<CLUSTER>(p, n, &t); n += gridDim.x / CLUSTER) {
+    for (int n = blockIdx.x; find_tile(p, n, &t); n += gridDim.x) {
 #pragma unroll 1
         for (int step = 0; step < p.steps; step++, now.advance()) {
+            uint32_t full = at.full(now.slot);
             barrier_wait(at.empty(now.slot), now.parity);
-            load_step<CLUSTER>(p, at, now.slot, t, rank, step * DEPTH);
+            barrier_expect(full, STAGE_BYTES);
+            copy_box(at.x(now.slot), p.x, full, step * DEPTH, t.row, t.lane, 0);
+            copy_box(at.w(now.slot), p.w, full, step * DEPTH, t.column, 0, 0);
         }
     }
 }
 
 /* ---- the warpgroups that compute ---- */
 
-/* A warp is through with a slot: told to every block that writes there. */
-template <int CLUSTER> __device__ inline void release(const struct layout &at, int slot)
-{
-    int lane = threadIdx.x % WARP;
-    __syncwarp();
-    if (CLUSTER == 1 && lane == 0)
-        barrier_arrive(at.empty(slot));
-    if (CLUSTER > 1 && lane < CLUSTER)
-        barrier_arrive_there(address_in(at.empty(slot), lane));
-}
-
 /* y += the sums of a tile: all its products are issued, and all but the last step's are done.
  * `now`: the first step's slot, at the end that after the last one's. Returns the slot of the last
  * step, which is still being read. */
-template <typename T, int CLUSTER>
+template <typename T>
 __device__ inline int multiply_tile(float (&y)[TILE_ROWS / 64][TILE_COLUMNS / 8][4],
                                     const struct layout &at, ring<STAGES> &now, int steps)
 {
@@ -80,7 +53,7 @@ __device__ inline int multiply_tile(float (&y)[TILE_ROWS / 64][TILE_COLUMNS / 8]
         multiply_step<T>(y, factor_low(at.x(now.slot), 16));
         products_wait<1>();
         if (step > 0)
-            release<CLUSTER>(at, before);
+            warp_arrive(at.empty(before));
         before = now.slot;
     }
     return before;
@@ -172,12 +145,11 @@ __device__ inline void pass_over(ring<STAGES> &now, int steps)
     now.slot = next % STAGES;
 }
 
-template <typename T, int CLUSTER>
-__device__ inline void compute_all(const struct task &p, const struct layout &at, int rank)
+template <typename T>
+__device__ inline void compute_all(const struct task &p, const struct layout &at)
 {
     int team = threadIdx.x / TEAM - 1, warp = threadIdx.x / WARP - TEAM / WARP;
-    int row = rank * TILE_ROWS + warp % (TEAM / WARP) * 16;
-    int clusters = gridDim.x / CLUSTER, n = blockIdx.x / CLUSTER + team * clusters;
+    int row = warp % (TEAM / WARP) * 16;
     ring<STAGES> now = {0, 0};
     struct tile t, next;
     if (team == 1) {
@@ -185,18 +157,18 @@ __device__ inline void compute_all(const struct task &p, const struct layout &at
         pass_over(now, p.steps);
     }
 #pragma unroll 1
-    for (; find_tile<CLUSTER>(p, n, &t); n += TEAMS * clusters) {
+    for (int n = blockIdx.x + team * gridDim.x; find_tile(p, n, &t); n += TEAMS * gridDim.x) {
         float y[TILE_ROWS / 64][TILE_COLUMNS / 8][4] = {};
         turn_wait(1 + team, TEAMS * TEAM);
         settle(y[0]);
         settle(y[1]);
-        int last = multiply_tile<T, CLUSTER>(y, at, now, p.steps);
-        if (find_tile<CLUSTER>(p, n + clusters, &next))
+        int last = multiply_tile<T>(y, at, now, p.steps);
+        if (find_tile(p, n + gridDim.x, &next))
             turn_give(2 - team, TEAMS * TEAM);
         products_wait<0>();
         settle(y[0]);
         settle(y[1]);
-        release<CLUSTER>(at, last);
+        warp_arrive(at.empty(last));
         finish_tile<T>(p, at.piece(warp), t, t.row + row, y);
         pass_over(now, p.steps);
     }
@@ -204,18 +176,17 @@ __device__ inline void compute_all(const struct task &p, const struct layout &at
         stores_wait();
 }
 
-/* `empty` counts the warps of a warpgroup in each block of the cluster. */
-template <int CLUSTER> __device__ inline void prepare(const struct layout &at)
+/* `empty` counts the warps of a warpgroup. */
+__device__ inline void prepare(const struct layout &at)
 {
     if (threadIdx.x == 0) {
         for (int slot = 0; slot < STAGES; slot++) {
             barrier_init(at.full(slot), 1);
-            barrier_init(at.empty(slot), CLUSTER * TEAM / WARP);
+            barrier_init(at.empty(slot), TEAM / WARP);
         }
-        barriers_are_ready();
         products_see_writes();
     }
-    cluster_sync();
+    __syncthreads();
 }
 
 #endif
@@ -225,26 +196,22 @@ template <int CLUSTER> __device__ inline void prepare(const struct layout &at)
 static const int LOAD_REGISTERS = 24, COMPUTE_REGISTERS = 240;
 static_assert(LOAD_REGISTERS + TEAMS * COMPUTE_REGISTERS <= 168 * (TEAMS + 1), "registers");
 
-/* No block leaves before the others of its cluster are through with its barriers. */
-template <typename T, int CLUSTER>
-static __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(THREADS, 1)
-    multiply(const __grid_constant__ struct task p)
+template <typename T>
+static __global__ void __launch_bounds__(THREADS, 1) multiply(const __grid_constant__ struct task p)
 {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
     extern __shared__ uint4 shared[];
-    int rank = blockIdx.x % CLUSTER;
     struct layout at;
     at.start = ((uint32_t)__cvta_generic_to_shared(shared) + 1023) / 1024 * 1024;
-    prepare<CLUSTER>(at);
+    prepare(at);
     if (threadIdx.x < TEAM) {
         asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(LOAD_REGISTERS));
         if (threadIdx.x == 0)
-            load_all<CLUSTER>(p, at, rank);
+            load_all(p, at);
     } else {
         asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(COMPUTE_REGISTERS));
-        compute_all<T, CLUSTER>(p, at, rank);
+        compute_all<T>(p, at);
     }
-    cluster_sync();
 #endif
 }
 
@@ -260,30 +227,28 @@ static enum status map_rows(enum dtype dtype, const void *data, int64_t columns,
     return cuda_tensor_map(&boxes, out);
 }
 
-template <typename T, int CLUSTER>
+template <typename T>
 static enum status launch(const struct cuda_target *at, const struct cuda_gelu_product *g)
 {
     const struct cuda_product *p = &g->each;
-    const void *kernel = reinterpret_cast<const void *>(multiply<T, CLUSTER>);
+    const void *kernel = reinterpret_cast<const void *>(multiply<T>);
     struct task task = {};
     TRY(map_rows(p->dtype, p->x, p->in, p->rows, g->lanes, p->x_stride, g->x_lane, TILE_ROWS,
                  &task.x));
-    TRY(map_rows(p->dtype, p->w, p->in, p->out, 1, p->w_stride, 0, TILE_COLUMNS / CLUSTER,
-                 &task.w));
+    TRY(map_rows(p->dtype, p->w, p->in, p->out, 1, p->w_stride, 0, TILE_COLUMNS, &task.w));
     TRY(map_rows(p->dtype, p->y, p->out, p->rows, g->lanes, p->y_stride, g->y_lane, 16, &task.y));
     task.bias = p->bias;
     task.lanes = (int)g->lanes;
     task.columns = (int)p->out;
-    task.down = (int)blocks_for(p->rows, CLUSTER * TILE_ROWS);
+    task.down = (int)blocks_for(p->rows, TILE_ROWS);
     task.across = (int)blocks_for(p->out, TILE_COLUMNS);
     task.steps = (int)blocks_for(p->in, DEPTH);
-    int64_t tiles = g->lanes * task.down * task.across, clusters = at->multiprocessors / CLUSTER;
-    clusters = tiles < clusters ? tiles : clusters;
+    int64_t tiles = g->lanes * task.down * task.across;
+    int64_t blocks = tiles < at->multiprocessors ? tiles : at->multiprocessors;
     TRY(cuda_check(
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, SHARED_BYTES),
         "cudaFuncSetAttribute(shared memory of products with GELU)"));
-    multiply<T, CLUSTER>
-        <<<(unsigned)clusters * CLUSTER, THREADS, SHARED_BYTES, stream_of(at)>>>(task);
+    multiply<T><<<(unsigned)blocks, THREADS, SHARED_BYTES, stream_of(at)>>>(task);
     return cuda_launched("linear_gelu_hopper");
 }
 
@@ -303,17 +268,14 @@ bool cuda_linear_gelu_takes(const struct cuda_target *at, const struct cuda_gelu
     int64_t strides = p->x_stride | p->w_stride | p->y_stride;
     if (g->lanes > 1)
         strides |= g->x_lane | g->y_lane;
-    return at->compute == 90 && at->shared_limit >= SHARED_BYTES && at->multiprocessors >= 2 &&
+    return at->compute == 90 && at->shared_limit >= SHARED_BYTES &&
            (p->dtype == DTYPE_BF16 || p->dtype == DTYPE_F16) && p->act == ACT_GELU_TANH &&
            !p->add && is_small(g) && p->in > 0 && p->in % 8 == 0 && p->out % 8 == 0 &&
            strides % 8 == 0 && (g->lanes == 1 || (g->x_lane > 0 && g->y_lane > 0)) &&
            aligned16(p->x) && aligned16(p->w) && aligned16(p->y) && aligned16(p->bias);
 }
 
-enum status cuda_linear_gelu(const struct cuda_target *at, const struct cuda_gelu_product *g,
-                             int cluster)
+enum status cuda_linear_gelu(const struct cuda_target *at, const struct cuda_gelu_product *g)
 {
-    if (g->each.dtype == DTYPE_BF16)
-        return cluster == 1 ? launch<bf16, 1>(at, g) : launch<bf16, 2>(at, g);
-    return cluster == 1 ? launch<fp16, 1>(at, g) : launch<fp16, 2>(at, g);
+    return g->each.dtype == DTYPE_BF16 ? launch<bf16>(at, g) : launch<fp16>(at, g);
 }

@@ -7,11 +7,10 @@
 #ifndef KERNELS_CUDA_LINEAR_GELU_HOPPER_CUH
 #define KERNELS_CUDA_LINEAR_GELU_HOPPER_CUH
 
-#include "kernels/cuda/hopper_cluster.cuh"
+#include "kernels/cuda/hopper_out.cuh"
 
 /* A tile of y, of one warpgroup: 192 accumulators of a thread's 240 registers. The nearer to a
- * square, the less it asks of the L2: 40 KB a step, 28 KB of a block in a cluster of two, while
- * products take 768 cycles. */
+ * square, the less it asks of the L2: 40 KB a step, while products take 768 cycles. */
 enum {
     TILE_ROWS = 128,
     TILE_COLUMNS = 192,
@@ -34,30 +33,30 @@ enum {
 };
 
 struct task {
-    CUtensorMap x, w, y; /* boxes [64, 128], [64, TILE_COLUMNS / CLUSTER], [PIECE, 16] */
+    CUtensorMap x, w, y; /* boxes [64, TILE_ROWS], [64, TILE_COLUMNS], [PIECE, 16] */
     const void *bias;    /* NULL: none */
     int lanes, columns;  /* of y */
-    int down, across;    /* tiles of a cluster in a lane: of CLUSTER * TILE_ROWS rows each */
+    int down, across;    /* tiles in a lane */
     int steps;           /* along the sums */
 };
 
-/* The first row and column of what a cluster works on. */
+/* Its first row and column. */
 struct tile {
     int lane, row, column;
 };
 
 /* The n-th tile: groups of rows, in each of them column after column. False where there is none. */
-template <int CLUSTER> __device__ inline bool find_tile(const struct task &p, int n, struct tile *t)
+__device__ inline bool find_tile(const struct task &p, int n, struct tile *t)
 {
     int of_lane = p.down * p.across;
     if (n >= of_lane * p.lanes)
         return false;
     t->lane = n / of_lane;
     n -= t->lane * of_lane;
-    int first = n / (GROUP / CLUSTER * p.across) * (GROUP / CLUSTER);
-    int high = p.down - first < GROUP / CLUSTER ? p.down - first : GROUP / CLUSTER;
+    int first = n / (GROUP * p.across) * GROUP;
+    int high = p.down - first < GROUP ? p.down - first : GROUP;
     n -= first * p.across;
-    t->row = (first + n % high) * CLUSTER * TILE_ROWS;
+    t->row = (first + n % high) * TILE_ROWS;
     t->column = n / high * TILE_COLUMNS;
     return true;
 }

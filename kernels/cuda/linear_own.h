@@ -9,8 +9,8 @@
 bool linear_own_takes(const struct cuda_target *at, const struct linear_shape *shape,
                       const struct linear_operands *operands);
 
-/* What it takes, in clusters of 1 or 2 blocks. */
+/* What it takes. */
 enum status linear_own(const struct cuda_target *at, const struct linear_shape *shape,
-                       const struct linear_operands *operands, int cluster);
+                       const struct linear_operands *operands);
 
 #endif

@@ -64,14 +64,14 @@ static void measure_forced(const struct bench *b, const char *kernel, const char
 void bench_product(struct bench *b, const char *name, int64_t rows, int64_t in, struct place from,
                    int64_t out, struct place to, enum act act, double per_step)
 {
-    static const char *const kernels[] = {"cublas", "hopper", "hopper-single"};
+    static const char *const kernels[] = {"cublas", "hopper"};
     bool forced = act == ACT_GELU_TANH && b->dtype != DTYPE_F32 && cuda_target(b->q).compute == 90;
     char line[LINE];
     if (!rate_title(b, line, "linear %s [%d,%d] x [%d]", name, (int)(b->model->lanes * rows),
                     (int)in, (int)out))
         return;
     measure(b, line, strstr(name, "add") != NULL, rows, in, from, out, to, act, per_step);
-    for (int i = 0; forced && i < 3; i++)
+    for (int i = 0; forced && i < 2; i++)
         measure_forced(b, kernels[i], line, rows, in, from, out, to, act);
 }
 
