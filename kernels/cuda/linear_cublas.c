@@ -6,6 +6,7 @@
 #include "kernels/cuda/library.h"
 #include "kernels/cuda/linear_cache.h"
 #include "kernels/cuda/linear_own.h"
+#include "kernels/cuda/linear_timing.h"
 
 #include <cublasLt.h>
 #include <cuda_runtime_api.h>
@@ -19,7 +20,6 @@ enum {
     PROPOSALS = 24,       /* asked of the library */
     OWN_VERSION = 2,      /* counted up when our own kernel changes, so that it is timed again */
     OWN_ROWS = 1024,      /* with fewer, nobody gains from it */
-    FINALISTS = 4,        /* timed a second time, longer */
     WORKSPACE = 64 << 20, /* bytes; cuBLAS's own default on Hopper is 32 MiB */
 };
 
@@ -69,7 +69,6 @@ static const struct {
 struct candidate {
     cublasLtMatmulAlgo_t algo;
     bool own;
-    float ms;
 };
 
 /* What a shape needs. In cuBLAS's column-major terms y^T [out, rows] = (w^T)^T x^T: A is w, B is x.
@@ -257,81 +256,43 @@ static enum status launch(struct queue *q, const struct cuda_blas *blas, const s
 
 /* ---- choice ---- */
 
-static int faster_first(const void *a, const void *b)
-{
-    float x = ((const struct candidate *)a)->ms, y = ((const struct candidate *)b)->ms;
-    return (x > y) - (x < y);
-}
+/* What linear_timing.h launches. */
+struct contest {
+    struct queue *q;
+    const struct cuda_blas *blas;
+    const struct plan *plan;
+    struct linear_operands operands;
+    const struct candidate *candidate;
+};
 
-/* Mean of `repeats` launches after one more; a candidate that cannot be launched takes for ever. */
-static enum status time_candidate(struct queue *q, const struct cuda_blas *blas,
-                                  const struct plan *plan, const struct linear_operands *o,
-                                  const cudaEvent_t event[2], int repeats, struct candidate *c)
+static enum status launch_candidate(void *self, int which)
 {
-    float ms;
-    c->ms = 1e30f;
-    if (launch(q, blas, plan, o, c) != ST_OK) {
-        status_clear();
-        return ST_OK;
-    }
-    TRY(CU(cudaEventRecord(event[0], cuda_queue_of(q)->stream)));
-    for (int i = 0; i < repeats; i++)
-        TRY(launch(q, blas, plan, o, c));
-    TRY(CU(cudaEventRecord(event[1], cuda_queue_of(q)->stream)));
-    TRY(CU(cudaEventSynchronize(event[1])));
-    TRY(CU(cudaEventElapsedTime(&ms, event[0], event[1])));
-    c->ms = ms / (float)repeats;
-    return ST_OK;
-}
-
-static enum status time_all(struct queue *q, const struct cuda_blas *blas, struct plan *plan,
-                            const struct linear_operands *o, struct candidate *candidate, int n)
-{
-    cudaEvent_t event[2];
-    TRY(CU(cudaEventCreate(&event[0])));
-    enum status st = CU(cudaEventCreate(&event[1]));
-    if (st != ST_OK) {
-        cudaEventDestroy(event[0]);
-        return st;
-    }
-    for (int i = 0; i < n && st == ST_OK; i++)
-        st = time_candidate(q, blas, plan, o, event, 5, &candidate[i]);
-    if (st == ST_OK)
-        qsort(candidate, (size_t)n, sizeof(*candidate), faster_first);
-    int finalists = n < FINALISTS ? n : FINALISTS;
-    for (int i = 0; i < finalists && st == ST_OK; i++)
-        st = time_candidate(q, blas, plan, o, event, 20, &candidate[i]);
-    if (st == ST_OK)
-        qsort(candidate, (size_t)finalists, sizeof(*candidate), faster_first);
-    cudaEventDestroy(event[0]);
-    cudaEventDestroy(event[1]);
-    return st;
+    const struct contest *c = self;
+    return launch(c->q, c->blas, c->plan, &c->operands, &c->candidate[which]);
 }
 
 /* Where y is added to, it must not change: the candidates get a copy of it. In the stream's order,
  * since a plain cudaFree would wait for the receptions of other streams, too, which may wait for
  * this rank. *timed is false where there is no memory for a copy. */
-static enum status time_beside(struct queue *q, const struct cuda_blas *blas, struct plan *plan,
-                               const struct linear_operands *o, struct candidate *candidate, int n,
-                               bool *timed)
+static enum status time_beside(struct contest *c, const struct linear_trial *trial, bool *timed,
+                               int *fastest)
 {
-    const struct linear_shape *s = &plan->shape;
-    struct linear_operands beside = *o;
-    struct cuda_target at = cuda_target(q);
+    const struct linear_shape *s = &c->plan->shape;
+    const void *y = c->operands.y;
     int64_t last = (s->lanes - 1) * s->y_lane + (s->rows - 1) * s->y_row + s->out;
     size_t bytes = (size_t)last * dtype_size((enum dtype)s->dtype);
-    *timed = !s->add || cudaMallocAsync(&beside.y, bytes, at.stream) == cudaSuccess;
+    *timed = !s->add || cudaMallocAsync(&c->operands.y, bytes, trial->stream) == cudaSuccess;
     if (!*timed) {
         cudaGetLastError();
         return ST_OK;
     }
     if (!s->add)
-        return time_all(q, blas, plan, o, candidate, n);
+        return linear_timing_fastest(trial, fastest);
     enum status st =
-        CU(cudaMemcpyAsync(beside.y, o->y, bytes, cudaMemcpyDeviceToDevice, at.stream));
+        CU(cudaMemcpyAsync(c->operands.y, y, bytes, cudaMemcpyDeviceToDevice, trial->stream));
     if (st == ST_OK)
-        st = time_all(q, blas, plan, &beside, candidate, n);
-    cudaFreeAsync(beside.y, at.stream);
+        st = linear_timing_fastest(trial, fastest);
+    cudaFreeAsync(c->operands.y, trial->stream);
     return st;
 }
 
@@ -409,15 +370,19 @@ static enum status choose_fastest(struct queue *q, struct cuda_blas *blas, struc
     plan->chosen = n == 0;
     if (n == 0)
         return ST_OK;
+    int fastest = 0;
     if (!cuda_capturing(q)) {
+        struct contest contest = {q, blas, plan, *o, candidate};
+        struct linear_trial trial = {launch_candidate, &contest, cuda_queue_of(q)->stream, n, own};
         bool timed;
-        TRY(time_beside(q, blas, plan, o, candidate, n, &timed));
-        plan->possible = !timed || candidate[0].ms < 1e30f;
+        TRY(time_beside(&contest, &trial, &timed, &fastest));
+        plan->possible = fastest >= 0;
         plan->chosen = true;
         if (timed && plan->possible)
-            remember(blas, key, &candidate[0]);
+            remember(blas, key, &candidate[fastest]);
     }
-    plan->best = candidate[0];
+    if (plan->possible)
+        plan->best = candidate[fastest];
     return ST_OK;
 }
 
