@@ -149,6 +149,10 @@ struct dit {
     struct tensor scratch_y;    /* N*C: results on their way into h */
 };
 
+/* arena_tensor of three dimensions. */
+enum status dit_alloc3(struct arena *arena, enum dtype dtype, int64_t a, int64_t b, int64_t c,
+                       struct tensor *out);
+
 /* A dense [B, rows, width] view of a flat scratch tensor, from element `begin` on. */
 struct tensor dit_view(const struct dit *dit, const struct tensor *flat, int64_t begin,
                        int64_t rows, int64_t width);
