@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ranges and their sinks. Which ranges are opened is asserted where they are. */
+#include "kernels/base/trace_nvtx.h"
 #include "tests/support/ranges.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
 
 static enum status inner(enum status st)
 {
@@ -95,4 +98,26 @@ Test(trace, the_layer_at_hand_is_known_without_a_sink)
     cr_expect_eq(trace_layer(), -1);
     cr_expect_eq(TRACED_LAYER(7, layer_is(7)), ST_OK);
     cr_expect_eq(trace_layer(), -1);
+}
+
+Test(trace, nvtx_is_in_builds_with_cuda)
+{
+    struct trace_sink *sink;
+    setenv("NVTX_INJECTION64_PATH", "/nowhere/tool.so", 1);
+    cr_expect_eq(trace_nvtx_wanted(), trace_nvtx_built());
+    unsetenv("NVTX_INJECTION64_PATH");
+    setenv("NSYS_PROFILING_SESSION_ID", "1", 1);
+    cr_expect_eq(trace_nvtx_wanted(), trace_nvtx_built());
+    unsetenv("NSYS_PROFILING_SESSION_ID");
+    cr_expect(!trace_nvtx_wanted());
+    enum status st = trace_nvtx_open(&sink);
+    cr_expect_eq(st, trace_nvtx_built() ? ST_OK : ST_INVALID);
+    cr_expect(trace_nvtx_built() || strstr(status_message(), "WITH_CUDA"), "%s", status_message());
+    if (st == ST_OK) { /* without a tool it does nothing */
+        trace_add(sink);
+        for (int i = 0; i < 2000; i++)
+            TRACE(TRACE_STEP, "step", i, inner(ST_OK));
+        trace_remove(sink);
+    }
+    trace_nvtx_close(sink);
 }
