@@ -41,6 +41,7 @@ struct trace_range {
     const char *name; /* static: sinks may keep the pointer */
     const char *axis; /* of COMM and WAIT, static; NULL: none */
     int index;        /* of STEP, PASS and LAYER; else -1 */
+    int channel;      /* of the axis: messages of one link match in order */
     int peer;         /* the one rank of the axis that it is from or to; -1: none or several */
     uint64_t payload; /* COMM: bytes of the tensors handed over, counted as api_bytes; of a receive
                          the bytes that come, counted nowhere */

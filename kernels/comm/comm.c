@@ -125,6 +125,11 @@ void comm_close(struct comm *comm)
     free(comm);
 }
 
+void comm_set_channel(struct comm *comm, int channel)
+{
+    comm->channel = channel;
+}
+
 int comm_rank(const struct comm *comm)
 {
     return comm->rank;
@@ -169,6 +174,7 @@ void comm_trace(const struct comm *comm, int label, int peer, uint64_t payload, 
                                            : comm_op_name(label),
         .axis = comm->name,
         .index = -1,
+        .channel = comm->channel,
         .peer = peer,
         .payload = alone ? 0 : payload,
         .wire = alone ? 0 : wire,

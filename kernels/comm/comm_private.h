@@ -24,6 +24,7 @@ struct comm {
     void *link; /* the transport's half */
     int rank, size;
     const char *name;               /* borrowed */
+    int channel;                    /* of its axis */
     struct comm_counters *counters; /* borrowed, may be NULL */
     enum comm_when when;
     struct comm_post *posts, *spare; /* all; those of no request */

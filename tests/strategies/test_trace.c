@@ -210,6 +210,54 @@ static void check_bytes(const struct traced *t, const struct plan *plan)
         }
 }
 
+/* ---- pairs ---- */
+
+/* The next send or receive from range `from` on with this peer and channel of a pipe, or -1. */
+static int next_message(const struct ranges *r, int from, const char *name, int channel, int peer)
+{
+    for (; from < r->n; from++) {
+        const struct trace_range *range = &r->v[from].range;
+        if (range->kind == TRACE_COMM && strcmp(range->name, name) == 0 &&
+            range->channel == channel && range->peer == peer)
+            return from;
+    }
+    return -1;
+}
+
+/* By axis, channel and peers, the n-th send is the n-th receive: what a picture draws an arrow by.
+ * On an axis that is the whole world. */
+static void check_pairs(const struct traced *t, int from, int to, int channel)
+{
+    int sent = next_message(&t->ranges[from], 0, "send", channel, to);
+    int got = next_message(&t->ranges[to], 0, "recv", channel, from);
+    int pairs = 0;
+    for (; sent >= 0 && got >= 0; pairs++) {
+        cr_expect_eq(t->ranges[from].v[sent].range.payload, t->ranges[to].v[got].range.payload,
+                     "%s: message %d of channel %d from %d to %d", t->spec, pairs, channel, from,
+                     to);
+        sent = next_message(&t->ranges[from], sent + 1, "send", channel, to);
+        got = next_message(&t->ranges[to], got + 1, "recv", channel, from);
+    }
+    cr_expect(sent == -1 && got == -1, "%s: one without the other after %d messages", t->spec,
+              pairs);
+}
+
+/* Two stages: activations one way, latents the other, long skips beside the activations; uneven
+ * patches, so that a wrong pair shows. */
+Test(trace, sends_match_receives)
+{
+    struct traced *t = traced_open("hunyuandit-tiny", "pipefusion=2:patches=3:warmup=1");
+    traced_run(t);
+    for (int channel = 0; channel < 3; channel++) {
+        check_pairs(t, 0, 1, channel);
+        check_pairs(t, 1, 0, channel);
+    }
+    cr_expect_geq(next_message(&t->ranges[0], 0, "send", 0, 1), 0);
+    cr_expect_geq(next_message(&t->ranges[0], 0, "send", 2, 1), 0);
+    cr_expect_geq(next_message(&t->ranges[1], 0, "send", 1, 0), 0);
+    traced_close(t);
+}
+
 static void check_spec(const char *preset, const char *spec)
 {
     struct traced *t = traced_open(preset, spec);
