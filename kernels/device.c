@@ -92,23 +92,22 @@ bool graph_supported(const struct device *dev)
 enum status graph_begin(struct queue *q)
 {
     BUG_ON(!graph_supported(q->dev), "backend %s captures no graphs", q->dev->ops->name);
-    return q->dev->ops->graph_begin(q);
+    TRY(q->dev->ops->graph_begin(q));
+    trace_enter(TRACE_GRAPH, "capture", -1);
+    return ST_OK;
 }
 
 enum status graph_end(struct queue *q, struct graph *out)
 {
     out->queue = q;
-    return q->dev->ops->graph_end(q, out);
+    return trace_leave(q->dev->ops->graph_end(q, out));
 }
 
 enum status graph_launch(struct queue *q, const struct graph *graph)
 {
     BUG_ON(!graph->state, "a graph that was not captured");
     BUG_ON(graph->queue != q, "a graph of another queue");
-    trace_push("graph launch");
-    enum status st = q->dev->ops->graph_launch(q, graph);
-    trace_pop();
-    return st;
+    return TRACE(TRACE_GRAPH, "launch", -1, q->dev->ops->graph_launch(q, graph));
 }
 
 void graph_release(struct device *dev, struct graph *graph)

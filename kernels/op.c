@@ -3,7 +3,7 @@
 #include "kernels/op.h"
 
 #include "kernels/backend.h"
-#include "kernels/base/trace.h"
+#include "kernels/op_work.h"
 
 /* ---- checks: what an op asks of its tensors. A failed one is a bug of the caller. ---- */
 
@@ -155,38 +155,40 @@ static void need_lse(const struct queue *q, const char *op, const struct tensor 
 
 /* ---- operations ---- */
 
-static enum status traced(enum status st)
+static void open_range(const char *name, struct trace_work work)
 {
-    trace_pop();
-    return st;
+    const struct trace_range range = {
+        .kind = TRACE_OP, .name = name, .index = -1, .peer = -1, .work = work};
+    trace_push(&range);
 }
 
-/* Runs one slot of the table between trace_push and trace_pop. */
-#define DISPATCH(slot, ...) (trace_push("op " #slot), traced(q->dev->ops->slot(q, __VA_ARGS__)))
+/* Runs one slot of the table inside a range; op_work.h's `work` is reckoned for a sink only. */
+#define DISPATCH(slot, work, ...)                                                                  \
+    (trace_on() ? open_range(#slot, work) : (void)0, trace_leave(q->dev->ops->slot(q, __VA_ARGS__)))
 
 enum status op_copy(struct queue *q, struct tensor *dst, const struct tensor *src)
 {
     need_same("copy", dst, src);
-    return DISPATCH(copy, dst, src);
+    return DISPATCH(copy, op_work_copy(dst, src), dst, src);
 }
 
 enum status op_fill(struct queue *q, struct tensor *t, float value)
 {
-    return DISPATCH(fill, t, value);
+    return DISPATCH(fill, op_work_fill(t), t, value);
 }
 
 enum status op_linear(struct queue *q, struct tensor *y, const struct tensor *x,
                       const struct tensor *w, const struct tensor *bias, enum act act)
 {
     need_product(q, "linear", y, x, w, bias, true);
-    return DISPATCH(linear, y, x, w, bias, act);
+    return DISPATCH(linear, op_work_linear(y, x, w, bias), y, x, w, bias, act);
 }
 
 enum status op_linear_add(struct queue *q, struct tensor *h, const struct tensor *x,
                           const struct tensor *w, const struct tensor *bias)
 {
     need_product(q, "linear_add", h, x, w, bias, false);
-    return DISPATCH(linear_add, h, x, w, bias);
+    return DISPATCH(linear_add, op_work_linear_add(h, x, w, bias), h, x, w, bias);
 }
 
 enum status op_activate(struct queue *q, struct tensor *y, const struct tensor *x, enum act act)
@@ -196,21 +198,21 @@ enum status op_activate(struct queue *q, struct tensor *y, const struct tensor *
     need_model_dtype(q, "activate", x);
     need_same("activate", y, x);
     need_same_dtype("activate", y, x);
-    return DISPATCH(activate, y, x, act);
+    return DISPATCH(activate, op_work_activate(y, x, act), y, x, act);
 }
 
 enum status op_norm(struct queue *q, struct tensor *y, const struct tensor *x,
                     const struct norm *norm)
 {
     need_norm(q, "norm", y, x, norm);
-    return DISPATCH(norm, y, x, norm);
+    return DISPATCH(norm, op_work_norm(y, x, norm), y, x, norm);
 }
 
 enum status op_gate_add(struct queue *q, struct tensor *h, const struct tensor *y,
                         const struct tensor *bias, const struct tensor *gate)
 {
     need_gate(q, "gate_add", h, y, bias, gate);
-    return DISPATCH(gate_add, h, y, bias, gate);
+    return DISPATCH(gate_add, op_work_gate_add(h, y, bias, gate), h, y, bias, gate);
 }
 
 enum status op_gate_add_norm(struct queue *q, struct tensor *h, const struct tensor *y,
@@ -219,7 +221,8 @@ enum status op_gate_add_norm(struct queue *q, struct tensor *h, const struct ten
 {
     need_gate(q, "gate_add_norm", h, y, bias, gate);
     need_norm(q, "gate_add_norm", a, h, norm);
-    return DISPATCH(gate_add_norm, h, y, bias, gate, a, norm);
+    return DISPATCH(gate_add_norm, op_work_gate_add_norm(h, y, bias, gate, a, norm), h, y, bias,
+                    gate, a, norm);
 }
 
 enum status op_qk_norm_rope(struct queue *q, struct tensor *query, struct tensor *key,
@@ -247,7 +250,8 @@ enum status op_qk_norm_rope(struct queue *q, struct tensor *query, struct tensor
                  length(rope, 1) == width,
              "qk_norm_rope", "an fp32 table [N, D]", rope, x);
     }
-    return DISPATCH(qk_norm_rope, query, key, norm, rope);
+    return DISPATCH(qk_norm_rope, op_work_qk_norm_rope(query, key, norm, rope), query, key, norm,
+                    rope);
 }
 
 enum status op_add_rows(struct queue *q, struct tensor *h, const struct tensor *table)
@@ -258,7 +262,7 @@ enum status op_add_rows(struct queue *q, struct tensor *h, const struct tensor *
     need(table->dtype == DTYPE_F32 && length(table, 0) == length(h, 1) &&
              length(table, 1) == length(h, 2),
          "add_rows", "an fp32 table [N, C]", table, h);
-    return DISPATCH(add_rows, h, table);
+    return DISPATCH(add_rows, op_work_add_rows(h, table), h, table);
 }
 
 enum status op_add(struct queue *q, struct tensor *y, const struct tensor *x)
@@ -268,7 +272,7 @@ enum status op_add(struct queue *q, struct tensor *y, const struct tensor *x)
     need(y->dtype == DTYPE_F32 || q->dev->ops->supports(y->dtype), "add",
          "a dtype that its backend adds in", y, NULL);
     need(tensor_contiguous(y) && tensor_contiguous(x), "add", "contiguous tensors", y, x);
-    return DISPATCH(add, y, x);
+    return DISPATCH(add, op_work_add(y, x), y, x);
 }
 
 enum status op_add_outer(struct queue *q, struct tensor *out, const struct tensor *table,
@@ -283,7 +287,7 @@ enum status op_add_outer(struct queue *q, struct tensor *out, const struct tenso
          "a table [L, K]", table, out);
     need(length(t, 0) == length(out, 1) && length(t, 1) == length(out, 2), "add_outer",
          "lanes [B, K]", t, out);
-    return DISPATCH(add_outer, out, table, t);
+    return DISPATCH(add_outer, op_work_add_outer(out, table, t), out, table, t);
 }
 
 enum status op_timestep(struct queue *q, struct tensor *out, const struct tensor *t,
@@ -294,7 +298,7 @@ enum status op_timestep(struct queue *q, struct tensor *out, const struct tensor
     need(out->dtype == DTYPE_F32 && t->dtype == DTYPE_F32, "timestep", "fp32", out, t);
     need(length(t, 0) == length(out, 0) && length(out, 1) % 2 == 0, "timestep",
          "features [B, D], D even", out, t);
-    return DISPATCH(timestep, out, t, freq_shift);
+    return DISPATCH(timestep, op_work_timestep(out, t), out, t, freq_shift);
 }
 
 enum status op_attention(struct queue *q, struct tensor *o, struct tensor *lse,
@@ -314,7 +318,8 @@ enum status op_attention(struct queue *q, struct tensor *o, struct tensor *lse,
     for (int64_t b = 0; key_count && b < length(query, 0); b++)
         need(key_count[b] >= 0 && key_count[b] <= length(key, 1), "attention",
              "key counts within its keys", key, NULL);
-    return DISPATCH(attention, o, lse, query, key, value, key_count, scale);
+    return DISPATCH(attention, op_work_attention(o, lse, query, key, key_count), o, lse, query, key,
+                    value, key_count, scale);
 }
 
 enum status op_merge(struct queue *q, struct tensor *o, struct tensor *lse, const struct tensor *o2,
@@ -326,7 +331,7 @@ enum status op_merge(struct queue *q, struct tensor *o, struct tensor *lse, cons
     need_same("merge", o2, o);
     need_lse(q, "merge", lse, o);
     need_lse(q, "merge", lse2, o);
-    return DISPATCH(merge, o, lse, o2, lse2);
+    return DISPATCH(merge, op_work_merge(o, lse), o, lse, o2, lse2);
 }
 
 enum status op_advance(struct queue *q, struct tensor *x, struct tensor *hist,
@@ -349,7 +354,8 @@ enum status op_advance(struct queue *q, struct tensor *x, struct tensor *hist,
         else
             need_model_dtype(q, "advance", others[i]);
     }
-    return DISPATCH(advance, x, hist, eps_u, eps_c, noise, coef);
+    return DISPATCH(advance, op_work_advance(x, eps_u, eps_c, noise), x, hist, eps_u, eps_c, noise,
+                    coef);
 }
 
 enum status op_random_normal(struct queue *q, struct tensor *out,
@@ -368,7 +374,7 @@ enum status op_random_normal(struct queue *q, struct tensor *out,
     need(length(out, 1) == g.channels * patch * patch && first_token >= 0 &&
              first_token + length(out, 0) <= tokens,
          "random_normal", "tokens [N, C*p*p] within its latent", out, NULL);
-    return DISPATCH(random_normal, out, &g, first_token, seed, stream);
+    return DISPATCH(random_normal, op_work_random_normal(out), out, &g, first_token, seed, stream);
 }
 
 enum status op_random_uniform(struct queue *q, struct tensor *out, float scale, uint64_t seed,
@@ -377,5 +383,6 @@ enum status op_random_uniform(struct queue *q, struct tensor *out, float scale, 
     need_tensor(q, "random_uniform", out, 2);
     need(length(out, 0) <= 1 || row_step >= length(out, 1), "random_uniform",
          "rows within those of its matrix", out, NULL);
-    return DISPATCH(random_uniform, out, scale, seed, stream, first, row_step);
+    return DISPATCH(random_uniform, op_work_random_uniform(out), out, scale, seed, stream, first,
+                    row_step);
 }

@@ -171,8 +171,8 @@ static enum status scratch_init(struct dit *dit, struct arena *arena)
 static enum status open_parts(struct dit *dit, struct weights *weights, struct queue *q,
                               struct arena *weights_arena, struct arena *activations)
 {
-    TRY(dit_load(dit, weights, q, weights_arena));
-    TRY(positions_init(dit, q, weights_arena));
+    TRY(TRACED("load", dit_load(dit, weights, q, weights_arena)));
+    TRY(TRACED("load", positions_init(dit, q, weights_arena)));
     TRY(dit_cond_init(dit, activations));
     TRY(dit_text_init(dit, activations));
     return scratch_init(dit, activations);
@@ -220,8 +220,8 @@ static enum status embed_text(struct dit *dit, const struct dit_call *call, stru
     return op_copy(call->queue, &to, &from);
 }
 
-enum status dit_embed(struct dit *dit, const struct dit_call *call, const struct tensor *x,
-                      struct tensor *h)
+static enum status embed(struct dit *dit, const struct dit_call *call, const struct tensor *x,
+                         struct tensor *h)
 {
     BUG_ON(!dit->shard.embed, "this shard has no patch embedding");
     int64_t text = h->dim[1] - x->dim[1];
@@ -237,8 +237,14 @@ enum status dit_embed(struct dit *dit, const struct dit_call *call, const struct
     return op_add_rows(call->queue, &image, &positions);
 }
 
-enum status dit_head(struct dit *dit, const struct dit_call *call, const struct tensor *h,
-                     struct tensor *eps)
+enum status dit_embed(struct dit *dit, const struct dit_call *call, const struct tensor *x,
+                      struct tensor *h)
+{
+    return TRACED("embed", embed(dit, call, x, h));
+}
+
+static enum status head(struct dit *dit, const struct dit_call *call, const struct tensor *h,
+                        struct tensor *eps)
 {
     BUG_ON(!dit->shard.head, "this shard has no output projection");
     int64_t features = eps->dim[eps->ndim - 1];
@@ -254,4 +260,10 @@ enum status dit_head(struct dit *dit, const struct dit_call *call, const struct 
     struct norm norm = dit_norm_of(&dit->head_norm);
     TRY(op_norm(call->queue, &a, &image, &norm));
     return op_linear(call->queue, &out, &a, &w, &b, ACT_NONE);
+}
+
+enum status dit_head(struct dit *dit, const struct dit_call *call, const struct tensor *h,
+                     struct tensor *eps)
+{
+    return TRACED("head", head(dit, call, h, eps));
 }

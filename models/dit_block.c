@@ -5,8 +5,6 @@
  */
 #include "models/dit_block.h"
 
-#include "kernels/base/trace.h"
-
 #include <math.h>
 
 /* ---- hooks without strategies ---- */
@@ -60,9 +58,10 @@ enum status dit_add(const struct dit_call *call, struct tensor *h, const struct 
 {
     const struct tensor *gated = gate->data ? gate : NULL;
     if (!next)
-        return op_gate_add(call->queue, h, y, dit_bias(linear), gated);
+        return TRACED("gate", op_gate_add(call->queue, h, y, dit_bias(linear), gated));
     struct norm norm = dit_norm_of(next);
-    return op_gate_add_norm(call->queue, h, y, dit_bias(linear), gated, a, &norm);
+    return TRACED("gate+norm",
+                  op_gate_add_norm(call->queue, h, y, dit_bias(linear), gated, a, &norm));
 }
 
 /* The call's rows of the table of turns. */
@@ -90,7 +89,9 @@ enum status dit_qk(struct dit *dit, const struct dit_call *call, const struct di
     struct tensor rope = turned ? rope_rows(dit, call) : (struct tensor){0};
     if (!normed && !turned)
         return ST_OK;
-    return op_qk_norm_rope(call->queue, q, k, normed ? &how : NULL, turned ? &rope : NULL);
+    const char *name = normed && turned ? "qk norm+rope" : normed ? "qk norm" : "rope";
+    return TRACED(name,
+                  op_qk_norm_rope(call->queue, q, k, normed ? &how : NULL, turned ? &rope : NULL));
 }
 
 /* [B, F*N, heads, D] as [B*F, N, heads, D]: the frames of a video attend each to itself. */
@@ -125,7 +126,20 @@ enum status dit_attend(struct dit *dit, const struct dit_call *call, int site,
         .scale = 1.0f / sqrtf((float)dit->config->head_dim),
         .queue = call->queue,
     };
-    return call->hooks->attend(call->hooks->attend_self, &attn);
+    return TRACED("attention", call->hooks->attend(call->hooks->attend_self, &attn));
+}
+
+enum status dit_row_linear(const struct dit_call *call, const char *name, struct tensor *y,
+                           const struct tensor *x, const struct dit_linear *linear)
+{
+    const struct dit_hooks *hooks = call->hooks;
+    return TRACED(name, hooks->row_linear(hooks->row_linear_self, y, x, &linear->w, call->queue));
+}
+
+enum status dit_qkv(const struct dit_call *call, struct tensor *qkv, const struct tensor *a,
+                    const struct dit_linear *linear)
+{
+    return TRACED("qkv", op_linear(call->queue, qkv, a, &linear->w, dit_bias(linear), ACT_NONE));
 }
 
 enum status dit_mlp_rows(struct dit *dit, const struct dit_call *call,
@@ -133,9 +147,9 @@ enum status dit_mlp_rows(struct dit *dit, const struct dit_call *call,
 {
     int64_t width = dit->config->mlp / dit->shard.parts;
     struct tensor f = dit_view(dit, &dit->scratch_wide, 0, a->dim[1], width);
-    TRY(op_linear(call->queue, &f, a, &stream->fc1.w, &stream->fc1.b, ACT_GELU_TANH));
-    return call->hooks->row_linear(call->hooks->row_linear_self, y, &f, &stream->fc2.w,
-                                   call->queue);
+    TRY(TRACED("fc1+gelu",
+               op_linear(call->queue, &f, a, &stream->fc1.w, &stream->fc1.b, ACT_GELU_TANH)));
+    return dit_row_linear(call, "fc2", y, &f, &stream->fc2);
 }
 
 /* ---- from block to block ---- */
@@ -184,7 +198,7 @@ static enum status norm_stream(struct dit *dit, const struct dit_call *call, con
     struct tensor a = dit_rows(dit, call, &all, set);
     struct tensor rows = dit_rows(dit, call, h, set);
     struct norm norm = dit_norm_of(how);
-    return rows.dim[1] > 0 ? op_norm(call->queue, &a, &rows, &norm) : ST_OK;
+    return rows.dim[1] > 0 ? TRACED("norm", op_norm(call->queue, &a, &rows, &norm)) : ST_OK;
 }
 
 /* What no block before it did: the rows that come in, normed for its attention. */
@@ -193,9 +207,9 @@ static enum status start_block(struct dit *dit, const struct dit_call *call, int
 {
     const struct dit_block *block = &dit->block[l];
     if (block->layer.skip_from >= 0)
-        TRY(join_skip(dit, call, block, h));
+        TRY(TRACED("skip", join_skip(dit, call, block, h)));
     if (block->layer.kind == DIT_TEMPORAL && block->layer.index == 0 && dit->frame_positions.data)
-        TRY(add_frames(dit, call, h));
+        TRY(TRACED("embed", add_frames(dit, call, h)));
     if (block->layer.kind != DIT_JOINT)
         return norm_stream(dit, call, h, TOKENS_ALL, &block->image.attn_norm);
     TRY(norm_stream(dit, call, h, TOKENS_TEXT, &block->text.attn_norm));
@@ -219,17 +233,14 @@ static enum status block_forward(struct dit *dit, const struct dit_call *call, i
     if (layer->skip_to < 0)
         return ST_OK;
     struct tensor place = skip_place(dit, call, dit->shard.layer_begin + l, h);
-    return op_copy(call->queue, &place, h);
+    return TRACED("skip", op_copy(call->queue, &place, h));
 }
 
 enum status dit_blocks(struct dit *dit, const struct dit_call *call, struct tensor *h)
 {
     int64_t dim[3] = {dit->extent.lanes, dit_rows_of(dit, call, TOKENS_ALL), h->dim[2]};
     struct tensor lanes = tensor_reshape(h, 3, dim);
-    for (int l = 0; l < dit->layers; l++) {
-        trace_set_layer(dit->shard.layer_begin + l);
-        TRY(block_forward(dit, call, l, &lanes));
-    }
-    trace_set_layer(-1);
+    for (int l = 0; l < dit->layers; l++)
+        TRY(TRACED_LAYER(dit->shard.layer_begin + l, block_forward(dit, call, l, &lanes)));
     return ST_OK;
 }

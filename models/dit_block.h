@@ -45,6 +45,14 @@ struct dit_qkvo {
 enum status dit_attend(struct dit *dit, const struct dit_call *call, int site,
                        const struct dit_qkvo *x);
 
+/* y := the sum over shards of x w^T, through the hook; `name` for traces. */
+enum status dit_row_linear(const struct dit_call *call, const char *name, struct tensor *y,
+                           const struct tensor *x, const struct dit_linear *linear);
+
+/* A stream's product of queries, keys and values; for traces as "qkv". */
+enum status dit_qkv(const struct dit_call *call, struct tensor *qkv, const struct tensor *a,
+                    const struct dit_linear *linear);
+
 /* y := the MLP of a stream's normed rows a, without the second bias; `wide` is lost. */
 enum status dit_mlp_rows(struct dit *dit, const struct dit_call *call,
                          const struct dit_stream *stream, const struct tensor *a, struct tensor *y);

@@ -38,7 +38,7 @@ static enum status stream_qkv(struct dit *dit, const struct dit_call *call,
         b = tensor_slice(&b, 0, skip, 3 * own - skip);
     struct tensor q = dit_heads(dit, &rows, 0, heads);
     struct tensor k = dit_heads(dit, &rows, own, heads);
-    TRY(op_linear(call->queue, &y, &x, &w, b.data ? &b : NULL, ACT_NONE));
+    TRY(TRACED("qkv", op_linear(call->queue, &y, &x, &w, b.data ? &b : NULL, ACT_NONE)));
     return dit_qk(dit, call, &attn->norm, set == TOKENS_IMAGE, skip ? NULL : &q, &k);
 }
 
@@ -57,8 +57,8 @@ static enum status second_attention(struct dit *dit, const struct dit_call *call
     struct tensor o = dit_view(dit, &dit->scratch_y, 0, rows, own); /* a is spent by then */
     struct tensor y = dit_view(dit, &dit->scratch_wide, 0, rows, h->dim[2]);
     struct norm norm = dit_norm_of(&block->second_norm);
-    TRY(op_norm(call->queue, &a, &image, &norm));
-    TRY(op_linear(call->queue, &qkv, &a, &attn->qkv.w, dit_bias(&attn->qkv), ACT_NONE));
+    TRY(TRACED("norm", op_norm(call->queue, &a, &image, &norm)));
+    TRY(dit_qkv(call, &qkv, &a, &attn->qkv));
     struct dit_qkvo x = {
         .q = dit_heads(dit, &qkv, 0, heads),
         .k = dit_heads(dit, &qkv, own, heads),
@@ -67,7 +67,7 @@ static enum status second_attention(struct dit *dit, const struct dit_call *call
     };
     TRY(dit_qk(dit, call, &attn->norm, true, &x.q, &x.k));
     TRY(dit_attend(dit, call, block->site + 1, &x));
-    TRY(call->hooks->row_linear(call->hooks->row_linear_self, &y, &o, &attn->out.w, call->queue));
+    TRY(dit_row_linear(call, "out", &y, &o, &attn->out));
     return dit_add(call, &image, &y, &attn->out, &block->second_gate, NULL, NULL);
 }
 
@@ -97,8 +97,7 @@ static enum status joint_attention(struct dit *dit, const struct dit_call *call,
     for (int i = 0; i < 2; i++) {
         struct tensor part = dit_rows(dit, call, &o, streams[i]);
         if (goes_on(block, streams[i]) && part.dim[1] > 0)
-            TRY(call->hooks->row_linear(call->hooks->row_linear_self, &y[i], &part,
-                                        &stream_of(block, streams[i])->attn.out.w, call->queue));
+            TRY(dit_row_linear(call, "out", &y[i], &part, &stream_of(block, streams[i])->attn.out));
     }
     return ST_OK;
 }

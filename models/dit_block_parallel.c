@@ -20,8 +20,8 @@ enum status dit_block_parallel(struct dit *dit, const struct dit_call *call, int
     struct tensor both =
         dit_view(dit, &dit->scratch_wide, tensor_count(&qkv), rows, own + mlp); /* o, then f */
     struct tensor f = tensor_slice(&both, 2, own, mlp);
-    TRY(op_linear(call->queue, &qkv, &a, &s->attn.qkv.w, dit_bias(&s->attn.qkv), ACT_NONE));
-    TRY(op_linear(call->queue, &f, &a, &s->fc1.w, &s->fc1.b, ACT_GELU_TANH));
+    TRY(dit_qkv(call, &qkv, &a, &s->attn.qkv));
+    TRY(TRACED("fc1+gelu", op_linear(call->queue, &f, &a, &s->fc1.w, &s->fc1.b, ACT_GELU_TANH)));
     struct dit_qkvo x = {
         .q = dit_heads(dit, &qkv, 0, heads),
         .k = dit_heads(dit, &qkv, own, heads),
@@ -36,7 +36,6 @@ enum status dit_block_parallel(struct dit *dit, const struct dit_call *call, int
             TRY(dit_qk(dit, call, &s->attn.norm, streams[i] == TOKENS_IMAGE, &q, &k));
     }
     TRY(dit_attend(dit, call, dit->block[l].site, &x));
-    TRY(call->hooks->row_linear(call->hooks->row_linear_self, &y, &both, &s->attn.out.w,
-                                call->queue));
+    TRY(dit_row_linear(call, "out+fc2", &y, &both, &s->attn.out));
     return dit_add(call, h, &y, &s->attn.out, &s->attn_gate, &a, dit_next_norm(dit, l, TOKENS_ALL));
 }

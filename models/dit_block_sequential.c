@@ -19,7 +19,7 @@ static enum status self_attention(struct dit *dit, const struct dit_call *call,
     struct tensor a = dit_view(dit, &dit->scratch_a, 0, rows, dit_channels(dit->config));
     struct tensor qkv = dit_view(dit, &dit->scratch_wide, 0, rows, 3 * own);
     struct tensor o = dit_view(dit, &dit->scratch_a, 0, rows, own); /* a is spent by then */
-    TRY(op_linear(call->queue, &qkv, &a, &attn->qkv.w, dit_bias(&attn->qkv), ACT_NONE));
+    TRY(dit_qkv(call, &qkv, &a, &attn->qkv));
     struct dit_qkvo x = {
         .q = dit_heads(dit, &qkv, 0, heads),
         .k = dit_heads(dit, &qkv, own, heads),
@@ -28,7 +28,7 @@ static enum status self_attention(struct dit *dit, const struct dit_call *call,
     };
     TRY(dit_qk(dit, call, &attn->norm, true, &x.q, &x.k));
     TRY(dit_attend(dit, call, block->site, &x));
-    return call->hooks->row_linear(call->hooks->row_linear_self, y, &o, &attn->out.w, call->queue);
+    return dit_row_linear(call, "out", y, &o, &attn->out);
 }
 
 /* h += cross-attention of x on the lanes' text, projected, with bias. The text is on every rank: no
@@ -41,15 +41,17 @@ static enum status cross_attention(struct dit *dit, const struct dit_call *call,
     int64_t C = dit_channels(c);
     struct tensor q = dit_view(dit, &dit->scratch_wide, 0, h->dim[1], C);
     struct tensor o = dit_view(dit, &dit->scratch_a, 0, h->dim[1], C);
-    TRY(op_linear(call->queue, &q, x, &cross->q.w, dit_bias(&cross->q), ACT_NONE));
+    TRY(TRACED("cross q",
+               op_linear(call->queue, &q, x, &cross->q.w, dit_bias(&cross->q), ACT_NONE)));
     struct tensor q_heads = dit_heads(dit, &q, 0, c->heads);
     struct tensor k_heads = dit_heads(dit, &cross->text_kv, 0, c->heads);
     struct tensor v_heads = dit_heads(dit, &cross->text_kv, C, c->heads);
     struct tensor o_heads = dit_heads(dit, &o, 0, c->heads);
     TRY(dit_qk(dit, call, &cross->head_norm, true, &q_heads, NULL));
-    TRY(op_attention(call->queue, &o_heads, NULL, &q_heads, &k_heads, &v_heads, dit->text_count,
-                     1.0f / sqrtf((float)c->head_dim)));
-    return op_linear_add(call->queue, h, &o, &cross->out.w, &cross->out.b);
+    TRY(TRACED("text attention",
+               op_attention(call->queue, &o_heads, NULL, &q_heads, &k_heads, &v_heads,
+                            dit->text_count, 1.0f / sqrtf((float)c->head_dim))));
+    return TRACED("cross out", op_linear_add(call->queue, h, &o, &cross->out.w, &cross->out.b));
 }
 
 /* Behind self-attention, whose result is in y: to the rows normed for the MLP. */
@@ -63,7 +65,7 @@ static enum status through_text(struct dit *dit, const struct dit_call *call,
     struct norm norm = dit_norm_of(&s->mlp_norm);
     TRY(dit_add(call, h, y, &s->attn.out, &s->attn_gate, &a, before));
     TRY(cross_attention(dit, call, &block->cross, before ? &a : h, h));
-    return op_norm(call->queue, &a, h, &norm);
+    return TRACED("norm", op_norm(call->queue, &a, h, &norm));
 }
 
 enum status dit_block_sequential(struct dit *dit, const struct dit_call *call, int l,

@@ -25,14 +25,14 @@ static enum status attend_frames(struct dit *dit, const struct dit_call *call,
     struct tensor qkv = dit_view(dit, &dit->scratch_wide, 0, rows, 3 * own);
     struct tensor o = dit_view(dit, &dit->scratch_a, 0, rows, own); /* a is spent by then */
     struct tensor x[4];
-    TRY(op_linear(call->queue, &qkv, &a, &attn->qkv.w, dit_bias(&attn->qkv), ACT_NONE));
+    TRY(dit_qkv(call, &qkv, &a, &attn->qkv));
     for (int i = 0; i < 4; i++) {
         struct tensor part = dit_heads(dit, i < 3 ? &qkv : &o, i < 3 ? i * own : 0, heads);
         x[i] = by_place(dit, &part);
     }
-    TRY(op_attention(call->queue, &x[3], NULL, &x[0], &x[1], &x[2], NULL,
-                     1.0f / sqrtf((float)dit->config->head_dim)));
-    return call->hooks->row_linear(call->hooks->row_linear_self, y, &o, &attn->out.w, call->queue);
+    TRY(TRACED("frame attention", op_attention(call->queue, &x[3], NULL, &x[0], &x[1], &x[2], NULL,
+                                               1.0f / sqrtf((float)dit->config->head_dim))));
+    return dit_row_linear(call, "out", y, &o, &attn->out);
 }
 
 enum status dit_block_temporal(struct dit *dit, const struct dit_call *call, int l,

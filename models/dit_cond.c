@@ -217,12 +217,18 @@ static enum status set_lane(struct dit *dit, const struct prompt *prompt, int b,
     return queue_sync(q); /* the number is gone then */
 }
 
-enum status dit_set_prompt(struct dit *dit, const struct prompt *prompt, const int *row,
-                           struct queue *q)
+static enum status set_prompt(struct dit *dit, const struct prompt *prompt, const int *row,
+                              struct queue *q)
 {
     for (int b = 0; b < dit->extent.lanes; b++)
         TRY(set_lane(dit, prompt, b, row[b], q));
     return dit_set_text(dit, prompt, row, q);
+}
+
+enum status dit_set_prompt(struct dit *dit, const struct prompt *prompt, const int *row,
+                           struct queue *q)
+{
+    return TRACED("prompt", set_prompt(dit, prompt, row, q));
 }
 
 /* ---- once a loop ---- */
@@ -303,7 +309,7 @@ static enum status add_guidance(struct dit *dit, struct queue *q)
     return op_add(q, &fixed, &out);
 }
 
-enum status dit_begin(struct dit *dit, struct queue *q)
+static enum status begin_conditions(struct dit *dit, struct queue *q)
 {
     const struct dit_config *c = dit->config;
     if (c->classes > 0)
@@ -312,9 +318,13 @@ enum status dit_begin(struct dit *dit, struct queue *q)
         TRY(begin_micro(dit, q));
     if (c->pooled_dim > 0)
         TRY(begin_pooled(dit, q));
-    if (c->guidance_in)
-        TRY(add_guidance(dit, q));
-    return dit_begin_text(dit, q);
+    return c->guidance_in ? add_guidance(dit, q) : ST_OK;
+}
+
+enum status dit_begin(struct dit *dit, struct queue *q)
+{
+    TRY(TRACED("condition", begin_conditions(dit, q)));
+    return TRACED("text", dit_begin_text(dit, q));
 }
 
 /* ---- for some steps at once ---- */
@@ -395,7 +405,7 @@ static enum status condition_projected(struct dit *dit, struct queue *q)
     return op_linear(q, &mods, &act, &dit->project.w, &dit->project.b, ACT_NONE);
 }
 
-enum status dit_condition(struct dit *dit, const struct tensor *timesteps, struct queue *q)
+static enum status condition(struct dit *dit, const struct tensor *timesteps, struct queue *q)
 {
     int64_t B = dit->extent.lanes;
     BUG_ON(timesteps->dim[0] > dit->extent.steps, "%lld steps for a model opened for %d at once",
@@ -412,6 +422,11 @@ enum status dit_condition(struct dit *dit, const struct tensor *timesteps, struc
                                                      : condition_single(dit, q);
 }
 
+enum status dit_condition(struct dit *dit, const struct tensor *timesteps, struct queue *q)
+{
+    return TRACED("modulation", condition(dit, timesteps, q));
+}
+
 /* ---- once a step ---- */
 
 /* to := the k-th step's rows of made [a, n*B, c]. */
@@ -426,7 +441,7 @@ static enum status take_step(const struct dit *dit, const struct tensor *flat, i
     return op_copy(q, &out, &from);
 }
 
-enum status dit_step(struct dit *dit, int k, struct queue *q)
+static enum status take_steps(struct dit *dit, int k, struct queue *q)
 {
     int64_t C = dit_channels(dit->config);
     BUG_ON(k < 0 || k >= dit->made, "step %d of %d that were conditioned", k, dit->made);
@@ -439,4 +454,9 @@ enum status dit_step(struct dit *dit, int k, struct queue *q)
     bool single = dit->config->modulation == DIT_ADALN_SINGLE;
     return take_step(dit, &dit->head_mods, single ? 2 : 1, single ? C : 2 * C, k, &dit->head_mod,
                      q);
+}
+
+enum status dit_step(struct dit *dit, int k, struct queue *q)
+{
+    return TRACED("modulation", take_steps(dit, k, q));
 }

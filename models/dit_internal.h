@@ -3,6 +3,7 @@
 #ifndef MODELS_DIT_INTERNAL_H
 #define MODELS_DIT_INTERNAL_H
 
+#include "kernels/base/trace.h"
 #include "models/dit.h"
 
 enum { DIT_TIME_FEATURES = 256 };

@@ -345,13 +345,18 @@ static enum status leave(struct pipefusion *pp, struct run *run, int i, int patc
                      pass_sent(pp, patch, pp->pass));
 }
 
+static enum status whole_pass(struct pipefusion *pp, struct run *run, int i, int patch)
+{
+    TRY(TRACED("enter", enter(pp, run, i, patch)));
+    TRY(run_captured(run, compute, pp, i, patch, pp->pass % pp->slots));
+    return TRACED("leave", leave(pp, run, i, patch));
+}
+
 /* One patch (or PATCH_ALL) of step i through this stage's layers. */
 static enum status pass(struct strategy *me, struct run *run, int i, int patch)
 {
     struct pipefusion *pp = me->state;
-    TRY(enter(pp, run, i, patch));
-    TRY(run_captured(run, compute, pp, i, patch, pp->pass % pp->slots));
-    TRY(leave(pp, run, i, patch));
+    TRY(RUN_TRACED_PASS(patch, whole_pass(pp, run, i, patch)));
     pp->pass += patch != PATCH_ALL;
     return ST_OK;
 }
@@ -367,10 +372,9 @@ static enum status pipefusion_step(struct strategy *me, struct run *run, int i)
 }
 
 /* Rows as they might arrive, and the copies that go with messages. */
-static enum status rehearse_pass(struct pipefusion *pp, struct run *run, int i, int patch, int pass)
+static enum status rehearse_enter(struct pipefusion *pp, struct run *run, int patch, int pass)
 {
     struct queue *q = run_queue(run);
-    pp->pass = pass;
     if (pp->stage > 0) {
         struct tensor h = pass_rows(pp, run, patch, pass);
         int64_t dim[2] = {h.dim[0] * h.dim[1], h.dim[2]};
@@ -383,8 +387,14 @@ static enum status rehearse_pass(struct pipefusion *pp, struct run *run, int i, 
         TRY(op_copy(q, &block, &x));
         TRY(op_copy(q, &x, &block));
     }
-    TRY(skips_rehearse(&pp->skips, run, patch, pass));
-    return run_captured(run, compute, pp, i, patch, pass % pp->slots);
+    return skips_rehearse(&pp->skips, run, patch, pass);
+}
+
+static enum status rehearse_pass(struct pipefusion *pp, struct run *run, int i, int patch, int pass)
+{
+    pp->pass = pass;
+    TRY(TRACED("enter", rehearse_enter(pp, run, patch, pass)));
+    return RUN_TRACED_PASS(patch, run_captured(run, compute, pp, i, patch, pass % pp->slots));
 }
 
 static enum status pipefusion_rehearse(struct strategy *me, struct run *run, int i)
@@ -398,25 +408,39 @@ static enum status pipefusion_rehearse(struct strategy *me, struct run *run, int
     return ST_OK;
 }
 
+static enum status forward_enter(struct pipefusion *pp, struct run *run, struct tensor *h)
+{
+    struct queue *q = run_queue(run);
+    struct comm_req req = {0};
+    if (pp->stage > 0) {
+        TRY(comm_recv(pp->forward, pp->stage - 1, h, q, &req));
+        TRY(comm_wait(&req, q));
+    }
+    return skips_enter(&pp->skips, run, PATCH_ALL, 0, NULL);
+}
+
+static enum status forward_leave(struct pipefusion *pp, struct run *run, const struct tensor *h)
+{
+    struct queue *q = run_queue(run);
+    struct comm_req req = {0};
+    TRY(skips_leave(&pp->skips, run, PATCH_ALL, 0));
+    if (pp->stage + 1 == pp->stages)
+        return ST_OK;
+    TRY(comm_send(pp->forward, pp->stage + 1, h, q, &req));
+    return comm_wait(&req, q);
+}
+
 static enum status pipefusion_forward(struct strategy *me, struct run *run)
 {
     struct pipefusion *pp = me->state;
-    struct queue *q = run_queue(run);
-    struct comm_req req = {0};
     struct tensor h = run_hidden(run, PATCH_ALL);
-    if (pp->stage == 0) {
+    if (pp->stage == 0)
         TRY(run_embed_input(run, &h));
-    } else {
-        TRY(comm_recv(pp->forward, pp->stage - 1, &h, q, &req));
-        TRY(comm_wait(&req, q));
-    }
-    TRY(skips_enter(&pp->skips, run, PATCH_ALL, 0, NULL));
+    TRY(TRACED("enter", forward_enter(pp, run, &h)));
     TRY(run_blocks(run, 0, PATCH_ALL, &h, skips_of(&pp->skips, PATCH_ALL, 0)));
-    TRY(skips_leave(&pp->skips, run, PATCH_ALL, 0));
-    if (pp->stage + 1 < pp->stages) {
-        TRY(comm_send(pp->forward, pp->stage + 1, &h, q, &req));
-        return comm_wait(&req, q);
-    }
+    TRY(TRACED("leave", forward_leave(pp, run, &h)));
+    if (pp->stage + 1 < pp->stages)
+        return ST_OK;
     struct tensor eps = run_eps(run, PATCH_ALL);
     return run_head(run, 0, PATCH_ALL, &h, &eps);
 }

@@ -54,8 +54,8 @@ static enum status open_real(struct run *run)
 {
     TRY(run_allocate(run));
     TRY(open_events(run));
-    TRY(schedule_upload(run));
-    TRY(latents_start(run));
+    TRY(TRACED("schedule", schedule_upload(run)));
+    TRY(TRACED("noise", latents_start(run)));
     TRY(dit_set_prompt(run->dit, run->in.prompt, run->prompt_row, run->q));
     return queue_sync(run->q);
 }
@@ -138,7 +138,7 @@ static enum status begin(struct run *run)
     for (int a = 0; a < run->plan.mesh.n_axes; a++) {
         struct strategy *s = &run->plan.strategy[a];
         if (s->ops->begin)
-            TRY(s->ops->begin(s, run));
+            TRY(TRACED("begin", s->ops->begin(s, run)));
     }
     return ST_OK;
 }
@@ -148,7 +148,7 @@ static enum status settle(struct run *run)
     for (int a = 0; a < run->plan.mesh.n_axes; a++) {
         struct strategy *s = &run->plan.strategy[a];
         if (s->ops->settle)
-            TRY(s->ops->settle(s, run));
+            TRY(TRACED("settle", s->ops->settle(s, run)));
     }
     return ST_OK;
 }
@@ -158,20 +158,24 @@ static enum status finish(struct run *run)
     for (int a = 0; a < run->plan.mesh.n_axes; a++) {
         struct strategy *s = &run->plan.strategy[a];
         if (s->ops->finish)
-            TRY(s->ops->finish(s, run));
+            TRY(TRACED("finish", s->ops->finish(s, run)));
     }
     return run_drain(run);
 }
 
 /* ---- a loop ---- */
 
+static enum status reset(struct run *run)
+{
+    if (run->x.data)
+        TRY(op_copy(run->q, &run->x, &run->start));
+    return run->hist.data ? op_fill(run->q, &run->hist, 0.0f) : ST_OK;
+}
+
 static enum status begin_loop(struct run *run)
 {
     mesh_reset_counters(run->mesh);
-    if (run->x.data)
-        TRY(op_copy(run->q, &run->x, &run->start));
-    if (run->hist.data)
-        TRY(op_fill(run->q, &run->hist, 0.0f));
+    TRY(TRACED("begin", reset(run)));
     TRY(begin(run));
     TRY(run_drain(run));
     return comm_barrier(mesh_world(run->mesh));
@@ -209,6 +213,14 @@ static enum status do_step(struct run *run, int i)
     return schedule->ops->step(schedule, run, i);
 }
 
+static enum status try_step(struct run *run, int i)
+{
+    struct strategy *schedule = run->plan.schedule;
+    set_when(run, i);
+    TRY(schedule_try(run, i));
+    return schedule->ops->rehearse(schedule, run, i);
+}
+
 /* The kinds of steps that a schedule has: the first, the first stale one, the last. */
 static enum status rehearse(struct run *run)
 {
@@ -221,11 +233,8 @@ static enum status rehearse(struct run *run)
     if (!due)
         return ST_OK;
     TRY(run_captured(run, from_prompt, NULL, 0, PATCH_ALL, 0));
-    for (int k = 0; k < 3; k++) {
-        set_when(run, step[k]);
-        TRY(schedule_try(run, step[k]));
-        TRY(schedule->ops->rehearse(schedule, run, step[k]));
-    }
+    for (int k = 0; k < 3; k++)
+        TRY(TRACE(TRACE_STEP, "rehearsal of step", step[k], try_step(run, step[k])));
     return run_drain(run);
 }
 
@@ -233,7 +242,7 @@ static enum status do_steps(struct run *run)
 {
     TRY(run_captured(run, from_prompt, NULL, 0, PATCH_ALL, 0));
     for (int i = 0; i < run->plan.problem.steps; i++) {
-        TRY(do_step(run, i));
+        TRY(TRACE(TRACE_STEP, "step", i, do_step(run, i)));
         TRY(queue_mark(run->q, &run->event[i + 1]));
         if (run->in.on_step)
             run->in.on_step(run->in.on_step_self, i);
@@ -261,7 +270,7 @@ static enum status loop(struct run *run, double *loop_ms, double *step_end_ms)
     TRY(rehearse(run));
     TRY(begin_loop(run));
     TRY(queue_mark(run->q, &run->event[0]));
-    enum status st = do_steps(run);
+    enum status st = TRACE(TRACE_LOOP, "loop", -1, do_steps(run));
     if (st != ST_OK)
         return name_step(run, st);
     for (int i = 0; i < steps; i++)
@@ -281,7 +290,7 @@ enum status run_loop(struct run *run, double *loop_ms, double *step_end_ms)
 }
 
 /* x [B, C, F, h, w] on ranks that embed: each lane has its own latent. */
-static enum status forward_input(struct run *run, const float *x)
+static enum status input_latents(struct run *run, const float *x)
 {
     int frames = run->plan.problem.frames;
     int64_t K = run_features(run, false);
@@ -306,13 +315,9 @@ static enum status forward_input(struct run *run, const float *x)
     return st;
 }
 
-static enum status forward(struct run *run, const float *x, const float *timestep)
+/* timestep [rows]; each lane's into `now`. */
+static enum status input_times(struct run *run, const float *timestep)
 {
-    struct strategy *schedule = run->plan.schedule;
-    TRY(forward_input(run, x));
-    TRY(begin(run));
-    TRY(comm_barrier(mesh_world(run->mesh)));
-    TRY(dit_begin(run->dit, run->q));
     for (int b = 0; b < run->plan.n_lanes; b++) {
         struct tensor to = tensor_slice(&run->now, 0, b, 1);
         struct tensor from = to;
@@ -320,16 +325,30 @@ static enum status forward(struct run *run, const float *x, const float *timeste
         from.dev = NULL;
         TRY(op_copy(run->q, &to, &from));
     }
+    return ST_OK;
+}
+
+static enum status default_forward(struct run *run)
+{
+    struct tensor h = run_hidden(run, PATCH_ALL);
+    struct tensor eps = run_eps(run, PATCH_ALL);
+    TRY(run_embed_input(run, &h));
+    TRY(run_blocks(run, 0, PATCH_ALL, &h, NULL));
+    return run_head(run, 0, PATCH_ALL, &h, &eps);
+}
+
+static enum status forward(struct run *run, const float *x, const float *timestep)
+{
+    struct strategy *schedule = run->plan.schedule;
+    TRY(TRACED("schedule", input_latents(run, x)));
+    TRY(begin(run));
+    TRY(comm_barrier(mesh_world(run->mesh)));
+    TRY(dit_begin(run->dit, run->q));
+    TRY(TRACED("schedule", input_times(run, timestep)));
     TRY(schedule_forward(run));
-    if (schedule && schedule->ops->forward) {
-        TRY(schedule->ops->forward(schedule, run));
-    } else {
-        struct tensor h = run_hidden(run, PATCH_ALL);
-        struct tensor eps = run_eps(run, PATCH_ALL);
-        TRY(run_embed_input(run, &h));
-        TRY(run_blocks(run, 0, PATCH_ALL, &h, NULL));
-        TRY(run_head(run, 0, PATCH_ALL, &h, &eps));
-    }
+    bool own = schedule && schedule->ops->forward;
+    TRY(RUN_TRACED_PASS(PATCH_ALL,
+                        own ? schedule->ops->forward(schedule, run) : default_forward(run)));
     return finish(run);
 }
 

@@ -228,14 +228,14 @@ static enum status gather_images(struct run *run, const struct tensor *mine, boo
     mesh_set_when(run->mesh, COMM_ONCE);
     if (!plan->shard.head)
         return ST_OK;
-    TRY(gather_axes(run, mine, branches, run_features(run, branches)));
+    TRY(TRACED("gather", gather_axes(run, mine, branches, run_features(run, branches))));
     if (plan->rank != plan_output_rank(plan) || !out)
         return run_drain(run);
     float *host = malloc(tensor_bytes(&run->whole) + 1);
     if (!host)
         return fail(ST_OOM, "output: %zu bytes of host memory", tensor_bytes(&run->whole));
     struct tensor to = tensor_of(host, NULL, DTYPE_F32, 1, run->whole.dim);
-    enum status st = op_copy(run->q, &to, &run->whole);
+    enum status st = TRACED("gather", op_copy(run->q, &to, &run->whole));
     if (st == ST_OK)
         st = run_drain(run);
     if (st == ST_OK) {

@@ -66,8 +66,8 @@ static enum status condition(struct run *run, int first, int end)
 static enum status take(struct run *run, int i)
 {
     struct tensor row = tensor_at(&run->schedule, i);
-    TRY(op_copy(run->q, &run->now, &row));
-    return latents_noise(run, i);
+    TRY(TRACED("schedule", op_copy(run->q, &run->now, &row)));
+    return TRACED("noise", latents_noise(run, i));
 }
 
 enum status schedule_step(struct run *run, int i)

@@ -72,16 +72,23 @@ enum status run_embed_input(struct run *run, struct tensor *h)
     return dit_embed(run->dit, &call, &run->input, h);
 }
 
+/* input := the latent, for each branch. */
+static enum status take_latent(struct run *run, const struct tensor *x, const struct tensor *input)
+{
+    int64_t grids = x->dim[0]; /* of one branch */
+    for (int64_t first = 0; first < input->dim[0]; first += grids) {
+        struct tensor branch = tensor_slice(input, 0, first, grids);
+        TRY(op_copy(run->q, &branch, x));
+    }
+    return ST_OK;
+}
+
 enum status run_embed(struct run *run, int i, int patch, struct tensor *h)
 {
     struct dit_call call = call_of(run, i, patch);
     struct tensor x = run_latent(run, patch);
     struct tensor input = patch_dense(run, &run->input, TOKENS_IMAGE, patch);
-    int64_t grids = x.dim[0]; /* of one branch */
-    for (int64_t first = 0; first < input.dim[0]; first += grids) {
-        struct tensor branch = tensor_slice(&input, 0, first, grids);
-        TRY(op_copy(run->q, &branch, &x));
-    }
+    TRY(TRACED("embed", take_latent(run, &x, &input)));
     return dit_embed(run->dit, &call, &input, h);
 }
 
@@ -112,7 +119,7 @@ static enum status guidance_pair(struct run *run, const struct tensor *eps, stru
     return ST_OK;
 }
 
-enum status run_advance(struct run *run, int i, int patch, const struct tensor *eps)
+static enum status advance(struct run *run, int i, int patch, const struct tensor *eps)
 {
     struct tensor coef = schedule_coefs(run);
     struct tensor x = run_latent(run, patch);
@@ -127,7 +134,12 @@ enum status run_advance(struct run *run, int i, int patch, const struct tensor *
     return op_advance(run->q, &x, &hist, &u, &c, draws ? &noise : NULL, &coef);
 }
 
-enum status run_pass(struct run *run, int i, int patch)
+enum status run_advance(struct run *run, int i, int patch, const struct tensor *eps)
+{
+    return TRACED("advance", advance(run, i, patch, eps));
+}
+
+static enum status whole_pass(struct run *run, int i, int patch)
 {
     struct tensor h = run_hidden(run, patch);
     struct tensor eps = run_eps(run, patch);
@@ -135,4 +147,9 @@ enum status run_pass(struct run *run, int i, int patch)
     TRY(run_blocks(run, i, patch, &h, NULL));
     TRY(run_head(run, i, patch, &h, &eps));
     return run_advance(run, i, patch, &eps);
+}
+
+enum status run_pass(struct run *run, int i, int patch)
+{
+    return RUN_TRACED_PASS(patch, whole_pass(run, i, patch));
 }

@@ -6,6 +6,7 @@
 #ifndef STRATEGIES_STRATEGY_H
 #define STRATEGIES_STRATEGY_H
 
+#include "kernels/base/trace.h"
 #include "strategies/run.h"
 
 /* A slot without "(optional)" must be filled. What owns a slot of the plan says what it does there;
@@ -96,6 +97,10 @@ enum status run_head(struct run *run, int i, int patch, const struct tensor *h, 
 /* Guidance, then the sampler's step i on the latent rows of the patch: the one place where latents
  * change. */
 enum status run_advance(struct run *run, int i, int patch, const struct tensor *eps);
+
+/* The status of a pass over a patch (or PATCH_ALL), made inside a range of its own. */
+#define RUN_TRACED_PASS(patch, call)                                                               \
+    TRACE(TRACE_PASS, (patch) == PATCH_ALL ? "pass" : "patch", patch, call)
 
 /* One pass of one patch (or PATCH_ALL) where this rank has all layers: embed, blocks, head,
  * advance.

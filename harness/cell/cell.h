@@ -37,6 +37,7 @@ struct cell {
     bool check;
     double timeout_s; /* 0: none */
     bool cache;       /* of one-rank runs: read and written */
+    bool nvtx;        /* ranks tell their ranges to NVTX, tool or not */
 };
 
 enum { CELL_SEED = 1, CELL_MAX_RANKS = 65536 };

@@ -16,6 +16,7 @@ struct cell_option {
     size_t at, size;              /* of the member in struct cell */
     double least, most;           /* of numbers */
     const char *const *legal;     /* of choices; NULL-ended */
+    const char *alone;            /* what the option means without a value; NULL: it needs one */
 };
 const struct cell_option *cell_option_at(int index); /* NULL past the end */
 

@@ -5,6 +5,7 @@
 #include "harness/host/env.h"
 #include "harness/host/gpus.h"
 #include "kernels/backend.h"
+#include "kernels/base/trace_nvtx.h"
 #include "kernels/comm/comm.h"
 
 #include <math.h>
@@ -160,7 +161,9 @@ enum status setup_open(const struct cell *asked, const struct rendezvous *place,
         return fail(ST_OOM, "cell: %zu bytes of host memory", sizeof *s);
     s->cell = *asked;
     s->mpirun = world > 0;
-    enum status st = setup_fill(s, world);
+    enum status st = asked->nvtx ? trace_nvtx_check() : ST_OK;
+    if (st == ST_OK)
+        st = setup_fill(s, world);
     if (st) {
         setup_close(s);
         return st;
@@ -295,6 +298,7 @@ struct ranks setup_ranks(const struct setup *setup, const struct rendezvous *pla
         .timeout_s = place ? setup_watch_s(setup) : 0,
         .place = place,
         .exchange = cell->exchange,
+        .nvtx = cell->nvtx,
     };
 }
 

@@ -32,11 +32,12 @@ static bool offered(const struct args *args, const struct cell_option *option)
 }
 
 static void add(struct parse *p, const char *name, int key, const char *argument,
-                const char *summary, int group)
+                const char *summary, int group, bool alone)
 {
     BUG_ON(p->n >= MAX_OPTIONS - 1, "command %s has more than %d options", p->args->command,
            MAX_OPTIONS - 1);
-    p->option[p->n++] = (struct argp_option){name, key, argument, 0, summary, group};
+    p->option[p->n++] =
+        (struct argp_option){name, key, argument, alone ? OPTION_ARG_OPTIONAL : 0, summary, group};
 }
 
 static void build_options(struct parse *p)
@@ -44,16 +45,17 @@ static void build_options(struct parse *p)
     bool headed[2] = {false, false};
     for (int i = 0; p->args->own && p->args->own[i].name; i++)
         add(p, p->args->own[i].name, OWN_KEY + p->args->own[i].key, p->args->own[i].argument,
-            p->args->own[i].summary, 1);
+            p->args->own[i].summary, 1, false);
     for (int i = 0; cell_option_at(i); i++) {
         const struct cell_option *o = cell_option_at(i);
         if (!offered(p->args, o))
             continue;
         if (!headed[o->loop])
             add(p, NULL, 0, NULL,
-                o->loop ? "LOOP, how it is measured:" : "CELL, what is run:", o->loop ? 3 : 2);
+                o->loop ? "LOOP, how it is measured:" : "CELL, what is run:", o->loop ? 3 : 2,
+                false);
         headed[o->loop] = true;
-        add(p, o->name, CELL_KEY + i, o->argument, o->summary, o->loop ? 3 : 2);
+        add(p, o->name, CELL_KEY + i, o->argument, o->summary, o->loop ? 3 : 2, o->alone);
     }
 }
 
@@ -69,7 +71,7 @@ static enum status take(struct parse *p, int key, const char *value)
         return p->args->take(p->self, key - OWN_KEY, value);
     const struct cell_option *o = cell_option_at(key - CELL_KEY);
     snprintf(what, sizeof what, "--%s", o->name);
-    return cell_set(p->cell, o->name, what, value);
+    return cell_set(p->cell, o->name, what, value ? value : o->alone);
 }
 
 static error_t on_key(int key, char *value, struct argp_state *state)
@@ -144,7 +146,8 @@ static enum status check_names(const struct parse *p, int argc, char **argv)
             known |= strncmp(common[k], name, n) == 0;
         if (!known)
             return refuse(p, name, n);
-        i += o && o->arg && name[n] == '\0'; /* its value is no option, whatever it looks like */
+        bool takes = o && o->arg && !(o->flags & OPTION_ARG_OPTIONAL);
+        i += takes && name[n] == '\0'; /* its value is no option, whatever it looks like */
     }
     return ST_OK;
 }

@@ -251,8 +251,8 @@ static enum status run(struct comm_options *o, struct cell *cell, char **argv)
 
 static enum status comm_main(int argc, char **argv)
 {
-    static const char *const only[] = {"backend", "transport", "exchange",
-                                       "threads", "dtype",     NULL};
+    static const char *const only[] = {"backend", "transport", "exchange", "threads",
+                                       "dtype",   "nvtx",      NULL};
     static const struct args args = {
         .command = "comm",
         .positional = "",

@@ -9,6 +9,7 @@
 #include "harness/host/env.h"
 #include "kernels/backend.h"
 #include "kernels/base/cache.h"
+#include "kernels/base/trace_nvtx.h"
 #include "kernels/comm/comm.h"
 #include "kernels/identity.h"
 
@@ -23,6 +24,7 @@ static json_t *features(void)
     json_object_set_new(out, "mpi", json_boolean(comm_ops_find("mpi") != NULL));
     json_object_set_new(out, "cuda", json_boolean(backend_find("cuda") != NULL));
     json_object_set_new(out, "nccl", json_boolean(comm_ops_find("nccl") != NULL));
+    json_object_set_new(out, "nvtx", json_boolean(trace_nvtx_built()));
     return out;
 }
 

@@ -5,12 +5,13 @@
 #include "harness/cli/command.h"
 #include "harness/sweep/experiment_find.h"
 #include "kernels/base/suggest.h"
+#include "kernels/base/trace_nvtx.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_RESULTS = 1, KEY_FILTER, KEY_DRY_RUN, KEY_RETRY, KEY_STRICT };
+enum { KEY_RESULTS = 1, KEY_FILTER, KEY_DRY_RUN, KEY_RETRY, KEY_STRICT, KEY_NVTX };
 
 static const struct args_option own[] = {
     {"results", KEY_RESULTS, "FILE", "rows are appended here (default: results/NAME.jsonl)"},
@@ -19,6 +20,7 @@ static const struct args_option own[] = {
     {"retry", KEY_RETRY, "STATUS,...",
      "run cells again whose row is one of wrong, unsupported, oom, timeout, ..."},
     {"strict", KEY_STRICT, NULL, "exit with 1 when a row is wrong, crashed, timed out or failed"},
+    {"nvtx", KEY_NVTX, NULL, "ranges for profilers that listen to NVTX, in builds with CUDA"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -69,6 +71,9 @@ static enum status take(void *self, int key, const char *value)
     case KEY_STRICT:
         c->options.strict = true;
         return ST_OK;
+    case KEY_NVTX:
+        c->options.nvtx = true;
+        return trace_nvtx_check();
     default:
         if (c->file)
             return fail(ST_INVALID, "'%.60s': one experiment at a time; the first is %s", value,

@@ -23,8 +23,8 @@ static const struct args_option own[] = {
 };
 
 /* The rest of a cell is in the file. */
-static const char *const taken[] = {"model",   "strategy",  "ranks",    "threads", "dtype",
-                                    "backend", "transport", "exchange", "graph",   NULL};
+static const char *const taken[] = {"model",     "strategy", "ranks", "threads", "dtype", "backend",
+                                    "transport", "exchange", "graph", "nvtx",    NULL};
 
 struct verify_options {
     const char *reference;

@@ -3,6 +3,7 @@
 #include "harness/launch/ranks.h"
 
 #include "harness/base/limits.h"
+#include "kernels/base/trace_nvtx.h"
 #include "models/span.h"
 
 #include <pthread.h>
@@ -91,11 +92,30 @@ static enum status run_one(const struct member *w)
     return st;
 }
 
+/* A range of a thread can be told by that thread only. */
+static enum status run_traced(const struct member *w)
+{
+    struct trace_sink *sink;
+    if (!w->ranks->nvtx && !trace_nvtx_wanted())
+        return run_one(w);
+    enum status st = trace_nvtx_open(&sink);
+    if (st != ST_OK) {
+        if (w->gate)
+            gate_pass(w->gate, 1, false);
+        return st;
+    }
+    trace_add(sink);
+    st = run_one(w);
+    trace_remove(sink);
+    trace_nvtx_close(sink);
+    return st;
+}
+
 static void *member_main(void *argument)
 {
     struct member *w = argument;
     status_clear();
-    w->outcome = run_one(w);
+    w->outcome = run_traced(w);
     snprintf(w->message, sizeof w->message, "%s", status_message());
     return NULL;
 }

@@ -18,6 +18,7 @@ struct ranks {
     double timeout_s; /* of a single wait for a peer; 0: none */
     /* this process' place among those of mpirun or fork_ranks.h; NULL: ranks are threads */
     const struct rendezvous *place;
+    bool nvtx;            /* each tells its ranges to NVTX; where a tool is about, anyhow */
     const char *exchange; /* as struct rendezvous has it; NULL: auto */
     int first;            /* the GPU that rank 0 takes; the next ranks take the next ones, around */
 };

@@ -299,6 +299,8 @@ static enum status sweep(struct sweep *s)
 {
     TRY(name_files(s));
     TRY(sweep_list_make(s->experiment, s->options->filter, &s->list));
+    for (int i = 0; i < s->list.n; i++)
+        s->list.v[i].cell.nvtx = s->options->nvtx;
     if (s->list.n == 0 && s->options->filter)
         return fail(ST_INVALID,
                     "%s: --filter '%.200s' matches no cell; --dry-run without it shows their texts",

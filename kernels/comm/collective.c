@@ -87,6 +87,14 @@ static enum status shift(struct comm *comm, const struct tensor *out, const stru
  * alone. Rank r sends every part but r, then every part but r+1: wire bytes = 2 x buffer - part r -
  * part r+1, which is 2(n-1)/n x buffer where n divides it.
  */
+uint64_t collective_all_reduce_wire(const struct comm *comm, const struct tensor *inout)
+{
+    struct tensor all = comm_flat(inout);
+    struct tensor kept[2] = {part_of(&all, comm->size, comm->rank),
+                             part_of(&all, comm->size, comm->rank + 1)};
+    return 2 * tensor_bytes(&all) - tensor_bytes(&kept[0]) - tensor_bytes(&kept[1]);
+}
+
 enum status collective_all_reduce(struct comm *comm, const struct tensor *inout,
                                   const struct tensor *scratch, struct queue *q)
 {

@@ -125,6 +125,11 @@ void comm_close(struct comm *comm)
     free(comm);
 }
 
+void comm_set_channel(struct comm *comm, int channel)
+{
+    comm->channel = channel;
+}
+
 int comm_rank(const struct comm *comm)
 {
     return comm->rank;
@@ -153,28 +158,48 @@ static uint64_t total_bytes(const struct tensor *t, int n)
 
 void comm_begin_op(struct comm *comm, int label)
 {
-    trace_push(comm->label[label]);
     if (comm->ops->announce)
         comm->ops->announce(comm->link, comm->label[label]);
+}
+
+/* A communicator of one rank moves nothing. */
+void comm_trace(const struct comm *comm, int label, int peer, uint64_t payload, uint64_t wire)
+{
+    bool wait = label == COMM_LABEL_WAIT;
+    bool alone = comm->size == 1;
+    const struct trace_range range = {
+        .kind = wait ? TRACE_WAIT : TRACE_COMM,
+        .name = wait                       ? "wait"
+                : label == COMM_LABEL_RECV ? "recv"
+                                           : comm_op_name(label),
+        .axis = comm->name,
+        .index = -1,
+        .channel = comm->channel,
+        .peer = peer,
+        .payload = alone ? 0 : payload,
+        .wire = alone ? 0 : wire,
+    };
+    trace_push(&range);
 }
 
 enum status comm_send(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
                       struct comm_req *req)
 {
+    uint64_t bytes = tensor_bytes(t);
     comm_begin_op(comm, COMM_SEND);
-    comm_count_call(comm, COMM_SEND, tensor_bytes(t));
-    enum status st = comm_post_send(comm, COMM_SEND, peer, t, q, req);
-    trace_pop();
-    return st;
+    if (trace_on())
+        comm_trace(comm, COMM_SEND, peer, bytes, peer == comm->rank ? 0 : bytes);
+    comm_count_call(comm, COMM_SEND, bytes);
+    return trace_leave(comm_post_send(comm, COMM_SEND, peer, t, q, req));
 }
 
 enum status comm_recv(struct comm *comm, int peer, const struct tensor *t, struct queue *q,
                       struct comm_req *req)
 {
     comm_begin_op(comm, COMM_LABEL_RECV);
-    enum status st = comm_post_recv(comm, peer, t, q, req);
-    trace_pop();
-    return st;
+    if (trace_on())
+        comm_trace(comm, COMM_LABEL_RECV, peer, tensor_bytes(t), 0);
+    return trace_leave(comm_post_recv(comm, peer, t, q, req));
 }
 
 enum status comm_all_reduce(struct comm *comm, struct tensor *inout, struct tensor *scratch,
@@ -187,12 +212,14 @@ enum status comm_all_reduce(struct comm *comm, struct tensor *inout, struct tens
            "%s: the scratch differs from the buffer", label);
     if (comm->size == 1)
         return ST_OK;
+    bool native = comm->ops->all_reduce;
     comm_begin_op(comm, COMM_ALL_REDUCE);
+    if (trace_on())
+        comm_trace(comm, COMM_ALL_REDUCE, -1, tensor_bytes(inout),
+                   native ? comm_sum_wire(comm, inout) : collective_all_reduce_wire(comm, inout));
     comm_count_call(comm, COMM_ALL_REDUCE, tensor_bytes(inout));
-    enum status st = comm->ops->all_reduce ? comm_post_sum(comm, inout, q, req)
-                                           : collective_all_reduce(comm, inout, scratch, q);
-    trace_pop();
-    return st;
+    return trace_leave(native ? comm_post_sum(comm, inout, q, req)
+                              : collective_all_reduce(comm, inout, scratch, q));
 }
 
 enum status comm_all_gather(struct comm *comm, const struct tensor *mine, const struct tensor *part,
@@ -203,24 +230,22 @@ enum status comm_all_gather(struct comm *comm, const struct tensor *mine, const 
            "%s: part %d has %lld elements and the rank gives %lld", label, comm->rank,
            (long long)tensor_count(&part[comm->rank]), (long long)tensor_count(mine));
     uint64_t bytes = tensor_bytes(mine);
-    enum status st;
     comm_begin_op(comm, COMM_ALL_GATHER);
+    if (trace_on())
+        comm_trace(comm, COMM_ALL_GATHER, -1, bytes, bytes * (uint64_t)(comm->size - 1));
     comm_count_call(comm, COMM_ALL_GATHER, bytes);
-    st = collective_all_gather(comm, mine, part, q, req);
-    trace_pop();
-    return st;
+    return trace_leave(collective_all_gather(comm, mine, part, q, req));
 }
 
 enum status comm_all_to_all(struct comm *comm, const struct tensor *send, const struct tensor *recv,
                             struct queue *q, struct comm_req *req)
 {
     uint64_t bytes = total_bytes(send, comm->size);
-    enum status st;
     comm_begin_op(comm, COMM_ALL_TO_ALL);
+    if (trace_on())
+        comm_trace(comm, COMM_ALL_TO_ALL, -1, bytes, bytes - tensor_bytes(&send[comm->rank]));
     comm_count_call(comm, COMM_ALL_TO_ALL, bytes);
-    st = collective_all_to_all(comm, send, recv, q, req);
-    trace_pop();
-    return st;
+    return trace_leave(collective_all_to_all(comm, send, recv, q, req));
 }
 
 enum status comm_offer_exchange(struct comm *comm, bool to_heads, int n,
@@ -262,9 +287,23 @@ enum status comm_join(struct comm *comm, struct queue *q)
 
 /* ---- host side ---- */
 
+/* A wait of the host for all ranks; trace_leave ends it. */
+static void open_wait(const struct comm *comm, const char *name)
+{
+    if (trace_on())
+        trace_push(&(struct trace_range){
+            .kind = TRACE_WAIT, .name = name, .axis = comm->name, .index = -1, .peer = -1});
+}
+
+static enum status drain(struct comm *comm, struct queue *q)
+{
+    return comm->ops->drain ? comm->ops->drain(comm->link, q) : queue_sync(q);
+}
+
 enum status comm_drain(struct comm *comm, struct queue *q)
 {
-    enum status st = comm->ops->drain ? comm->ops->drain(comm->link, q) : queue_sync(q);
+    open_wait(comm, "drain");
+    enum status st = trace_leave(drain(comm, q));
     if (st != ST_OK)
         return fail_prefix(st, "rank %d of %d", comm->rank, comm->size);
     return ST_OK;
@@ -272,7 +311,8 @@ enum status comm_drain(struct comm *comm, struct queue *q)
 
 enum status comm_host_gather(struct comm *comm, const void *mine, size_t size, void *all)
 {
-    enum status st = comm->ops->host_gather(comm->link, mine, size, all);
+    open_wait(comm, size > 0 ? "host gather" : "barrier");
+    enum status st = trace_leave(comm->ops->host_gather(comm->link, mine, size, all));
     if (st != ST_OK)
         return fail_prefix(st, "communicator %s, rank %d of %d", comm->name, comm->rank,
                            comm->size);

@@ -57,6 +57,9 @@ enum status comm_open(const struct comm_ops *ops, const struct rendezvous *where
 enum status comm_split(struct comm *parent, int color, int key, const char *name,
                        struct comm_counters *counters, struct comm **out);
 
+/* Which of its axis' channels it is, for traces; 0 where it is the only one. */
+void comm_set_channel(struct comm *comm, int channel);
+
 /* Takes back what was posted and never waited for, so it goes before the messages' memory and their
  * device. After a failure comm_abort comes first, or peers find out only at their timeout. */
 void comm_close(struct comm *comm);

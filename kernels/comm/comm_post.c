@@ -56,7 +56,7 @@ static void check_message(const struct comm *comm, int peer, const struct tensor
 
 /* A spare one, or a new one: a loop allocates in its first rounds only. NULL: no memory, and said.
  */
-static struct comm_post *post_take(struct comm *comm)
+static struct comm_post *post_take(struct comm *comm, int peer)
 {
     struct comm_post *post = comm->spare;
     if (post) {
@@ -71,6 +71,7 @@ static struct comm_post *post_take(struct comm *comm)
         comm->posts = post;
     }
     post->next = NULL;
+    post->peer = peer;
     return post;
 }
 
@@ -103,7 +104,7 @@ enum status comm_post_send(struct comm *comm, enum comm_op op, int peer, const s
         return ST_OK;
     check_req(comm, req, comm->label[op]);
     struct tensor flat = comm_flat(t);
-    struct comm_post *post = post_take(comm);
+    struct comm_post *post = post_take(comm, peer);
     if (!post)
         return ST_OOM;
     enum status st = comm->ops->send(comm->link, peer, &flat, q, &post->handle);
@@ -124,7 +125,7 @@ enum status comm_post_recv(struct comm *comm, int peer, const struct tensor *t, 
         return ST_OK;
     check_req(comm, req, comm->label[COMM_LABEL_RECV]);
     struct tensor flat = comm_flat(t);
-    struct comm_post *post = post_take(comm);
+    struct comm_post *post = post_take(comm, peer);
     if (!post)
         return ST_OOM;
     enum status st = comm->ops->recv(comm->link, peer, &flat, q, &post->handle);
@@ -152,16 +153,21 @@ enum status comm_post_sum(struct comm *comm, struct tensor *inout, struct queue 
 {
     const char *label = comm->label[COMM_ALL_REDUCE];
     check_req(comm, req, label);
-    struct comm_post *post = post_take(comm);
+    struct comm_post *post = post_take(comm, -1);
     if (!post)
         return ST_OOM;
     enum status st = comm->ops->all_reduce(comm->link, inout, q, &post->handle);
     keep(comm, req, post, st);
     if (st != ST_OK)
         return fail_prefix(st, "%s, rank %d of %d", label, comm->rank, comm->size);
-    uint64_t parts = (uint64_t)comm->size;
-    comm_count_wire(comm, COMM_ALL_REDUCE, 2 * (parts - 1) * tensor_bytes(inout) / parts);
+    comm_count_wire(comm, COMM_ALL_REDUCE, comm_sum_wire(comm, inout));
     return ST_OK;
+}
+
+uint64_t comm_sum_wire(const struct comm *comm, const struct tensor *inout)
+{
+    uint64_t parts = (uint64_t)comm->size;
+    return 2 * (parts - 1) * tensor_bytes(inout) / parts;
 }
 
 /* ---- groups and waits ---- */
@@ -181,6 +187,15 @@ enum status comm_group_end(struct comm *comm)
     return comm->ops->group ? comm->ops->group(comm->link, false) : ST_OK;
 }
 
+/* The one rank that all messages of a request are from or to, or -1. */
+static int peer_of(const struct comm_req *req)
+{
+    int peer = req->first->peer;
+    for (const struct comm_post *post = req->first; post; post = post->next)
+        peer = post->peer == peer ? peer : -1;
+    return peer;
+}
+
 /* Every handle is given back, also after a failure; the first failure is the one that is told. */
 enum status comm_wait(struct comm_req *req, struct queue *q)
 {
@@ -189,7 +204,8 @@ enum status comm_wait(struct comm_req *req, struct queue *q)
     enum status first = ST_OK;
     if (!req->first)
         return ST_OK;
-    trace_push(comm->label[COMM_LABEL_WAIT]);
+    if (trace_on())
+        comm_trace(comm, COMM_LABEL_WAIT, peer_of(req), 0, 0);
     while (req->first) {
         struct comm_post *post = req->first;
         req->first = post->next;
@@ -200,7 +216,7 @@ enum status comm_wait(struct comm_req *req, struct queue *q)
             snprintf(message, sizeof(message), "%s", status_message());
         }
     }
-    trace_pop();
+    trace_leave(first);
     *req = (struct comm_req){0};
     if (first != ST_OK)
         return fail(first, "communicator %s, rank %d of %d: %s", comm->name, comm->rank, comm->size,

@@ -6,7 +6,8 @@
 
 #include "kernels/comm/comm.h"
 
-/* Trace ranges of a communicator: "<axis>.<op>", "<axis>.recv", "<axis>.wait". */
+/* What a communicator does, in messages and to transports: "<axis>.<op>", "<axis>.recv",
+ * "<axis>.wait". */
 enum { COMM_LABEL_RECV = COMM_OPS, COMM_LABEL_WAIT, COMM_LABELS };
 enum { COMM_LABEL_SIZE = 48 };
 
@@ -15,6 +16,7 @@ struct comm_post {
     struct comm_post *next;  /* of its request, or of the spare ones */
     struct comm_post *older; /* of all that the communicator has */
     void *handle;            /* the transport's */
+    int peer;                /* -1: several */
 };
 
 struct comm {
@@ -22,6 +24,7 @@ struct comm {
     void *link; /* the transport's half */
     int rank, size;
     const char *name;               /* borrowed */
+    int channel;                    /* of its axis */
     struct comm_counters *counters; /* borrowed, may be NULL */
     enum comm_when when;
     struct comm_post *posts, *spare; /* all; those of no request */
@@ -48,12 +51,15 @@ enum status comm_post_pair(struct comm *comm, enum comm_op op, int from, const s
  * formula. */
 enum status comm_post_sum(struct comm *comm, struct tensor *inout, struct queue *q,
                           struct comm_req *req);
+uint64_t comm_sum_wire(const struct comm *comm, const struct tensor *inout);
 
 void comm_post_free(struct comm *comm); /* at the communicator's end */
 
-/* For a front end of its own file: opens the trace range (trace_pop ends it) and tells the
- * transport what comes; counts one call; counts bytes that a transport's own operation sends. */
+/* For a front end of its own file: tells the transport what comes; opens the range of an operation
+ * (label, peer or -1, bytes handed over, bytes on the wire), which trace_leave ends, and is called
+ * only where trace_on(); counts one call; counts bytes that a transport's own operation sends. */
 void comm_begin_op(struct comm *comm, int label);
+void comm_trace(const struct comm *comm, int label, int peer, uint64_t payload, uint64_t wire);
 void comm_count_call(struct comm *comm, enum comm_op op, uint64_t api_bytes);
 void comm_count_wire(struct comm *comm, enum comm_op op, uint64_t bytes);
 
@@ -70,6 +76,8 @@ enum status collective_all_to_all(struct comm *comm, const struct tensor *send,
                                   const struct tensor *recv, struct queue *q, struct comm_req *req);
 enum status collective_all_gather(struct comm *comm, const struct tensor *mine,
                                   const struct tensor *part, struct queue *q, struct comm_req *req);
+/* What of it leaves this rank. */
+uint64_t collective_all_reduce_wire(const struct comm *comm, const struct tensor *inout);
 /* Complete on q when it returns. */
 enum status collective_all_reduce(struct comm *comm, const struct tensor *inout,
                                   const struct tensor *scratch, struct queue *q);

@@ -154,6 +154,22 @@ static void begin(struct exchange *e, const struct tensor *narrow, const struct 
            "%s: tensors of several dtypes", label);
 }
 
+/* What of n tensors goes to other ranks: all of `from` but this rank's part. */
+static uint64_t wire_of(const struct exchange *e, int n, const struct tensor *from,
+                        const struct tensor *wide)
+{
+    struct tensor own = wide_of(e, wide, e->comm->rank);
+    return (uint64_t)n * (tensor_bytes(from) - tensor_bytes(&own));
+}
+
+/* Of n tensors of one shape that are handed over in one operation. */
+static void open_range(const struct exchange *e, int n, const struct tensor *from,
+                       const struct tensor *wide)
+{
+    comm_trace(e->comm, COMM_ALL_TO_ALL, -1, (uint64_t)n * tensor_bytes(from),
+               wire_of(e, n, from, wide));
+}
+
 /* ---- the transport's own form ---- */
 
 /* The tensors are left to the transport; what other ranks get by it is counted by formula. */
@@ -163,10 +179,8 @@ static enum status offer(struct exchange *e, bool to_heads, int n, const struct 
     struct comm *comm = e->comm;
     TRY(comm_offer_exchange(comm, to_heads, n, narrow, wide, first_row(e, comm->rank), e->q,
                             taken));
-    struct tensor own = wide_of(e, wide, comm->rank);
-    uint64_t all = tensor_bytes(to_heads ? narrow : wide);
     if (*taken)
-        comm_count_wire(comm, COMM_ALL_TO_ALL, (uint64_t)n * (all - tensor_bytes(&own)));
+        comm_count_wire(comm, COMM_ALL_TO_ALL, wire_of(e, n, to_heads ? narrow : wide, wide));
     return ST_OK;
 }
 
@@ -204,9 +218,9 @@ enum status comm_to_heads(struct comm *comm, int n, const struct tensor *x,
         begin(&e, &x[i], &wide[i], staging);
         comm_count_call(comm, COMM_ALL_TO_ALL, tensor_bytes(&x[i]));
     }
-    enum status st = to_heads(&e, n, x, wide, staging);
-    trace_pop();
-    return st;
+    if (trace_on())
+        open_range(&e, n, x, wide);
+    return trace_leave(to_heads(&e, n, x, wide, staging));
 }
 
 /* My own part goes straight to its place, or with those that are unpacked together. */
@@ -236,10 +250,10 @@ enum status comm_to_tokens(struct comm *comm, const struct tensor *wide, const s
     struct exchange e = {.comm = comm, .rows = rows, .q = q, .req = req};
     begin(&e, o, wide, staging);
     comm_begin_op(comm, COMM_ALL_TO_ALL);
+    if (trace_on())
+        open_range(&e, 1, wide, wide);
     comm_count_call(comm, COMM_ALL_TO_ALL, tensor_bytes(wide));
-    enum status st = to_tokens(&e, wide, o, staging);
-    trace_pop();
-    return st;
+    return trace_leave(to_tokens(&e, wide, o, staging));
 }
 
 enum status comm_exchange_tensor(struct comm *comm, struct arena *arena, enum dtype dtype,

@@ -151,6 +151,7 @@ static const char *const samples[][2] = {
     {"timeout", "2.5"},
     {"graph", "off"},
     {"cache", "off"},
+    {"nvtx", "on"},
 };
 
 static const char *sample_of(const char *name)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the program does not take: it says what was found, what is wanted, and what may have been
  * meant. */
+#include "kernels/base/trace_nvtx.h"
 #include "tests/harness/program.h"
 
 #include <criterion/criterion.h>
@@ -59,6 +60,21 @@ Test(cli_refusals, suggests_the_nearest_name)
     ends(program_run("list", "modles", NULL), 2, "did you mean 'models'");
     ends(program_run("sweep", "quickstart", "--retry", "tiemout", NULL), 2,
          "did you mean 'timeout'");
+}
+
+/* An option without a value, in builds that have what it asks for. */
+Test(cli_refusals, nvtx_is_in_builds_with_cuda)
+{
+    ends(program_run(PLAN, "--nvtx=off", NULL), 0, "");
+    ends(program_run(PLAN, "--nvtx=offf", NULL), 2, "did you mean 'off'");
+    if (trace_nvtx_built()) {
+        ends(program_run(PLAN, "--nvtx", NULL), 0, "");
+        return;
+    }
+    ends(program_run(PLAN, "--nvtx", NULL), 2, "WITH_CUDA");
+    ends(program_run("run", "--nvtx", "--model", "pixart-tiny", NULL), 2, "WITH_CUDA");
+    ends(program_run("comm", "--nvtx", NULL), 2, "WITH_CUDA");
+    ends(program_run("sweep", "quickstart", "--nvtx", NULL), 2, "WITH_CUDA");
 }
 
 Test(cli_refusals, refuses_hostile_values)

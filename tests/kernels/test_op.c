@@ -3,41 +3,33 @@
  * in the files beside this one. */
 #include "kernels/op.h"
 
-#include "kernels/base/trace.h"
 #include "tests/kernels/ops.h"
+#include "tests/support/ranges.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
 
-static char traced[256];
-static int depth;
-
-static void push(const char *name)
-{
-    depth++;
-    strcat(strcat(traced, name), ";");
-}
-
-static void pop(void)
-{
-    depth--;
-}
-
 Test(op, ops_are_traced)
 {
-    static const struct trace_sink sink = {push, pop};
+    struct ranges seen;
+    char traced[256] = "";
     struct ops ops;
     ops_open(&ops, 1, 1);
     struct tensor t = ops_random(&ops, 1.0f, OPS_DIM(2, 3, 4)),
                   table = ops_random(&ops, 1.0f, OPS_DIM(3, 4));
-    trace_set(&sink);
+    ranges_begin(&seen);
     op_fill(ops.q, &t, 1.0f);
     op_add_rows(ops.q, &t, &table);
-    trace_set(NULL);
+    ranges_end(&seen);
     op_fill(ops.q, &t, 1.0f);
+    for (int i = 0; i < seen.n; i++) {
+        strcat(strcat(traced, trace_kind_name(seen.v[i].range.kind)), " ");
+        strcat(strcat(traced, seen.v[i].range.name), ";");
+    }
     cr_assert_str_eq(traced, "op fill;op add_rows;");
-    cr_assert_eq(depth, 0);
+    cr_assert_eq(seen.open, -1);
+    ranges_release(&seen);
     ops_close(&ops);
 }
 

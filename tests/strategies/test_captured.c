@@ -4,6 +4,7 @@
 #include "kernels/comm/rendezvous.h"
 #include "tests/strategies/capturing.h"
 #include "tests/support/cells.h"
+#include "tests/support/ranges.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -19,7 +20,8 @@ struct rank_job {
     const char *spec;
     struct rendezvous where;
     struct cell_result result;
-    int launches;
+    int launches, captures;
+    int told, open; /* launches that ranges told; what was open after the run */
     enum status status;
     char message[512];
 };
@@ -31,7 +33,14 @@ static enum status run_rank(struct rank_job *job)
     struct comm *world = NULL;
     TRY(device_open(capturing_backend(), &options, &dev));
     TRY(comm_open(&capturing_transport, &job->where, dev, &world));
+    struct ranges ranges;
+    ranges_begin(&ranges);
     enum status st = cell_run_rank(job->setup, job->spec, world, dev, LOOPS, &job->result);
+    job->captures = ranges_count(&ranges, TRACE_GRAPH, "capture");
+    job->told = ranges_count(&ranges, TRACE_GRAPH, "launch");
+    job->open = ranges.open;
+    ranges_end(&ranges);
+    ranges_release(&ranges);
     if (st != ST_OK)
         comm_abort(world);
     job->launches = capturing_launches(dev);
@@ -59,6 +68,9 @@ static void check_rank(const struct rank_job *job, int steps)
               job->result.mismatch);
     cr_expect_geq(job->launches, (LOOPS - 1) * steps, "%s, rank %d: %d launches", job->spec,
                   job->where.rank, job->launches);
+    cr_expect(job->told == job->launches && job->captures > 0 && job->open == -1,
+              "%s, rank %d: %d launches and %d captures were told", job->spec, job->where.rank,
+              job->told, job->captures);
 }
 
 static void check_setup(struct cell_setup setup, const char *spec)
