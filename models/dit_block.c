@@ -142,6 +142,28 @@ enum status dit_qkv(const struct dit_call *call, struct tensor *qkv, const struc
     return TRACED("qkv", op_linear(call->queue, qkv, a, &linear->w, dit_bias(linear), ACT_NONE));
 }
 
+enum status dit_self_attention(struct dit *dit, const struct dit_call *call,
+                               const struct dit_attention *attn, int site,
+                               const struct tensor *flat, struct tensor *y)
+{
+    int heads = dit->config->heads / dit->shard.parts;
+    int64_t own = dit_own(dit);
+    int64_t rows = y->dim[1];
+    struct tensor a = dit_view(dit, flat, 0, rows, y->dim[2]);
+    struct tensor qkv = dit_view(dit, &dit->scratch_wide, 0, rows, 3 * own);
+    struct tensor o = dit_view(dit, flat, 0, rows, own); /* a is spent by then */
+    TRY(dit_qkv(call, &qkv, &a, &attn->qkv));
+    struct dit_qkvo x = {
+        .q = dit_heads(dit, &qkv, 0, heads),
+        .k = dit_heads(dit, &qkv, own, heads),
+        .v = dit_heads(dit, &qkv, 2 * own, heads),
+        .o = dit_heads(dit, &o, 0, heads),
+    };
+    TRY(dit_qk(dit, call, &attn->norm, true, &x.q, &x.k));
+    TRY(dit_attend(dit, call, site, &x));
+    return dit_row_linear(call, "out", y, &o, &attn->out);
+}
+
 enum status dit_mlp_rows(struct dit *dit, const struct dit_call *call,
                          const struct dit_stream *stream, const struct tensor *a, struct tensor *y)
 {

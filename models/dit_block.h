@@ -53,6 +53,13 @@ enum status dit_row_linear(const struct dit_call *call, const char *name, struct
 enum status dit_qkv(const struct dit_call *call, struct tensor *qkv, const struct tensor *a,
                     const struct dit_linear *linear);
 
+/* y [B, F*N, C] := attention of image rows among themselves, at a site, projected, without bias. Of
+ * their normed rows, which stand in `flat` and are spent; scratch_wide is lost, too, and may be
+ * where y is. */
+enum status dit_self_attention(struct dit *dit, const struct dit_call *call,
+                               const struct dit_attention *attn, int site,
+                               const struct tensor *flat, struct tensor *y);
+
 /* y := the MLP of a stream's normed rows a, without the second bias; `wide` is lost. */
 enum status dit_mlp_rows(struct dit *dit, const struct dit_call *call,
                          const struct dit_stream *stream, const struct tensor *a, struct tensor *y);

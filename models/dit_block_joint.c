@@ -47,28 +47,13 @@ static enum status stream_qkv(struct dit *dit, const struct dit_call *call,
 static enum status second_attention(struct dit *dit, const struct dit_call *call,
                                     const struct dit_block *block, struct tensor *h)
 {
-    const struct dit_attention *attn = &block->second;
-    int heads = dit->config->heads / dit->shard.parts;
-    int64_t own = dit_own(dit);
     struct tensor image = dit_rows(dit, call, h, TOKENS_IMAGE);
-    int64_t rows = image.dim[1];
-    struct tensor a = dit_view(dit, &dit->scratch_y, 0, rows, h->dim[2]);
-    struct tensor qkv = dit_view(dit, &dit->scratch_wide, 0, rows, 3 * own);
-    struct tensor o = dit_view(dit, &dit->scratch_y, 0, rows, own); /* a is spent by then */
-    struct tensor y = dit_view(dit, &dit->scratch_wide, 0, rows, h->dim[2]);
+    struct tensor a = dit_view(dit, &dit->scratch_y, 0, image.dim[1], h->dim[2]);
+    struct tensor y = dit_view(dit, &dit->scratch_wide, 0, image.dim[1], h->dim[2]);
     struct norm norm = dit_norm_of(&block->second_norm);
     TRY(TRACED("norm", op_norm(call->queue, &a, &image, &norm)));
-    TRY(dit_qkv(call, &qkv, &a, &attn->qkv));
-    struct dit_qkvo x = {
-        .q = dit_heads(dit, &qkv, 0, heads),
-        .k = dit_heads(dit, &qkv, own, heads),
-        .v = dit_heads(dit, &qkv, 2 * own, heads),
-        .o = dit_heads(dit, &o, 0, heads),
-    };
-    TRY(dit_qk(dit, call, &attn->norm, true, &x.q, &x.k));
-    TRY(dit_attend(dit, call, block->site + 1, &x));
-    TRY(dit_row_linear(call, "out", &y, &o, &attn->out));
-    return dit_add(call, &image, &y, &attn->out, &block->second_gate, NULL, NULL);
+    TRY(dit_self_attention(dit, call, &block->second, block->site + 1, &dit->scratch_y, &y));
+    return dit_add(call, &image, &y, &block->second.out, &block->second_gate, NULL, NULL);
 }
 
 /* y := joint attention of the normed rows in scratch_a, each stream's rows projected by its own

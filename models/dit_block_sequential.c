@@ -8,29 +8,6 @@
 
 #include <math.h>
 
-/* y := attention over the whole sequence of the normed rows in scratch_a, projected, without bias.
- */
-static enum status self_attention(struct dit *dit, const struct dit_call *call,
-                                  const struct dit_block *block, int64_t rows, struct tensor *y)
-{
-    const struct dit_attention *attn = &block->image.attn;
-    int heads = dit->config->heads / dit->shard.parts;
-    int64_t own = dit_own(dit);
-    struct tensor a = dit_view(dit, &dit->scratch_a, 0, rows, dit_channels(dit->config));
-    struct tensor qkv = dit_view(dit, &dit->scratch_wide, 0, rows, 3 * own);
-    struct tensor o = dit_view(dit, &dit->scratch_a, 0, rows, own); /* a is spent by then */
-    TRY(dit_qkv(call, &qkv, &a, &attn->qkv));
-    struct dit_qkvo x = {
-        .q = dit_heads(dit, &qkv, 0, heads),
-        .k = dit_heads(dit, &qkv, own, heads),
-        .v = dit_heads(dit, &qkv, 2 * own, heads),
-        .o = dit_heads(dit, &o, 0, heads),
-    };
-    TRY(dit_qk(dit, call, &attn->norm, true, &x.q, &x.k));
-    TRY(dit_attend(dit, call, block->site, &x));
-    return dit_row_linear(call, "out", y, &o, &attn->out);
-}
-
 /* h += cross-attention of x on the lanes' text, projected, with bias. The text is on every rank: no
  * hook. x: h, or its normed rows in scratch_a. */
 static enum status cross_attention(struct dit *dit, const struct dit_call *call,
@@ -75,7 +52,7 @@ enum status dit_block_sequential(struct dit *dit, const struct dit_call *call, i
     const struct dit_stream *s = &block->image;
     struct tensor a = dit_view(dit, &dit->scratch_a, 0, h->dim[1], h->dim[2]);
     struct tensor y = dit_view(dit, &dit->scratch_y, 0, h->dim[1], h->dim[2]);
-    TRY(self_attention(dit, call, block, h->dim[1], &y));
+    TRY(dit_self_attention(dit, call, &s->attn, block->site, &dit->scratch_a, &y));
     if (dit->config->cross)
         TRY(through_text(dit, call, block, &y, h));
     else
