@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which kernel computes an attention: our own for Hopper, cuDNN's, our own on tensor cores, or the
- * plain one. */
+/* Which kernel computes an attention: our own for short lanes, for Hopper (resident keys or many),
+ * cuDNN's, our own on tensor cores (few keys or many), or the plain one. */
 #include "kernels/cuda/attention_cudnn.h"
 
 enum { FEW_KEYS = 512 }; /* up to these, lanes of different counts go into one launch of our own */

@@ -9,7 +9,7 @@
  * What bounds it is reading queries and writing outputs once, 4 * B * N * H * D bytes: for PixArt
  * (2 lanes of 4096 queries, 16 heads of 72) 37.7 MB, 9.4 us at the 4.0 TB/s of an H200, and 13.6 us
  * as a mere copy in pieces of one head. Products of 4 * B * N * H * D * keys floating-point
- * operations take 6 us on 120 keys and 16 us on 300, at 750 TFLOP/s.
+ * operations take 6 us on 120 keys and 15 us on 300, at 750 TFLOP/s.
  */
 #include "kernels/cuda/attention_resident_hopper.cuh"
 #include "kernels/cuda/tensor_map.h"

@@ -131,10 +131,10 @@ static enum status choose_kernels(struct cuda_device *cuda)
 {
     static const char *const attention[] = {"resident", "hopper", "cudnn", "short",
                                             "few",      "flash",  "plain"};
-    static const char *const linear[] = {"timed", "cublas", "hopper", "hopper-narrow"};
+    static const char *const linear[] = {"timed", "cublas", "hopper"};
     int of_attention = 0, of_linear = 0;
     TRY(choose("DITBENCH_ATTENTION", 7, attention, &of_attention));
-    TRY(choose("DITBENCH_LINEAR", 4, linear, &of_linear));
+    TRY(choose("DITBENCH_LINEAR", 3, linear, &of_linear));
     cuda->attention = (enum cuda_attention_choice)of_attention;
     cuda->linear = (enum cuda_linear_choice)of_linear;
     return ST_OK;

@@ -16,12 +16,13 @@
 struct cuda_blas; /* linear_cublas.c */
 struct cuda_dnn;  /* attention_cudnn.c */
 
-/* The first kernel that attention may use; each is followed by those below it. */
+/* The first kernel that attention may use; each is followed by those below it, but that short lanes
+ * come before all others, and not after cuDNN's. */
 enum cuda_attention_choice {
     CUDA_ATTENTION_RESIDENT,
     CUDA_ATTENTION_HOPPER,
     CUDA_ATTENTION_CUDNN,
-    CUDA_ATTENTION_SHORT, /* where that serves, before all others */
+    CUDA_ATTENTION_SHORT,
     CUDA_ATTENTION_FEW,
     CUDA_ATTENTION_FLASH,
     CUDA_ATTENTION_PLAIN,
@@ -31,8 +32,7 @@ enum cuda_attention_choice {
 enum cuda_linear_choice {
     CUDA_LINEAR_TIMED, /* the fastest */
     CUDA_LINEAR_CUBLAS,
-    CUDA_LINEAR_HOPPER,        /* our kernel in wide tiles */
-    CUDA_LINEAR_HOPPER_NARROW, /* in narrow ones */
+    CUDA_LINEAR_HOPPER, /* our kernel */
 };
 
 struct cuda_device {

@@ -2,8 +2,7 @@
 /*
  * What only Hopper has (compute capability 9.0, target sm_90a): barriers in shared memory, boxes of
  * tensors that the copy engine brings in, products of warpgroups. The vocabulary of the
- * kernels in
- * *_hopper.cu; names and rules are those of the PTX ISA. Launches nothing.
+ * kernels in *_hopper.cu; names and rules are those of the PTX ISA. Launches nothing.
  */
 #ifndef KERNELS_CUDA_HOPPER_CUH
 #define KERNELS_CUDA_HOPPER_CUH

@@ -82,14 +82,10 @@ struct cuda_products {
 };
 
 /* linear_hopper.cu: on tensor cores. False where it cannot: another GPU than Hopper, fp32, another
- * activation than GELU in tanh form, GELU with add, widths that are no multiples of 8, strides or
- * addresses that are none of 16 bytes. */
+ * activation than GELU in tanh form, add, widths that are no multiples of 8, strides or addresses
+ * that are none of 16 bytes. */
 bool cuda_linear_hopper_takes(const struct cuda_target *at, const struct cuda_products *g);
-
-/* columns: of a tile. */
-enum { CUDA_LINEAR_WIDE = 192, CUDA_LINEAR_NARROW = 144 };
-enum status cuda_linear_hopper(const struct cuda_target *at, const struct cuda_products *g,
-                               int columns);
+enum status cuda_linear_hopper(const struct cuda_target *at, const struct cuda_products *g);
 
 /* ---- norm.cu ---- */
 enum status cuda_norm(struct queue *q, struct tensor *y, const struct tensor *x,

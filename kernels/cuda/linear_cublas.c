@@ -18,8 +18,7 @@
 
 enum {
     PROPOSALS = 24,       /* asked of the library */
-    OWN = 2,              /* tiles of our own kernel: wide and narrow */
-    OWN_VERSION = 3,      /* counted up when our own kernel changes, so that it is timed again */
+    OWN_VERSION = 4,      /* counted up when our own kernel changes, so that it is timed again */
     OWN_ROWS = 1024,      /* with fewer, nobody gains from it */
     WORKSPACE = 64 << 20, /* bytes; cuBLAS's own default on Hopper is 32 MiB */
 };
@@ -66,10 +65,10 @@ static const struct {
     {"cublasLtMatmulAlgoCheck", offsetof(struct blas_api, check)},
 };
 
-/* Who computes: an algorithm of the library, or our own kernel in tiles of `own` columns. */
+/* Who computes: an algorithm of the library, or our own kernel. */
 struct candidate {
     cublasLtMatmulAlgo_t algo;
-    int own; /* 0: the library */
+    bool own;
 };
 
 /* What a shape needs. In cuBLAS's column-major terms y^T [out, rows] = (w^T)^T x^T: A is w, B is x.
@@ -245,7 +244,7 @@ static enum status launch(struct queue *q, const struct cuda_blas *blas, const s
     void *workspace;
     struct cuda_target at = cuda_target(q);
     if (c->own)
-        return linear_own(&at, &plan->shape, o, c->own);
+        return linear_own(&at, &plan->shape, o);
     TRY(cuda_workspace(q, WORKSPACE, &workspace));
     if (plan->shape.bias)
         TRY(CUBLAS(blas->api.desc_set(plan->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &o->bias,
@@ -312,13 +311,13 @@ static void key_of(const struct cuda_blas *blas, const struct linear_shape *s, b
              s->x_lane, s->x_row, s->w_row, s->y_lane, s->y_row, s->alignment);
 }
 
-/* In the file, the first word of our own kernel's line, before its columns: the library's words
- * begin with the small numbers of a configuration. */
+/* In the file, the first word of our own kernel's line: the library's words begin with the small
+ * numbers of a configuration. */
 static const uint64_t own_mark = 0x6b72656e6c206f77;
 
 static void remember(struct cuda_blas *blas, const char *key, const struct candidate *c)
 {
-    uint64_t words[LINEAR_CACHE_WORDS] = {own_mark, (uint64_t)c->own};
+    uint64_t words[LINEAR_CACHE_WORDS] = {own_mark};
     _Static_assert(sizeof(c->algo) == sizeof(words), "cached whole");
     linear_cache_add(blas->cache, key, c->own ? words : c->algo.data);
 }
@@ -330,12 +329,10 @@ static bool recall(const struct cuda_blas *blas, struct plan *plan, bool own, co
     uint64_t words[LINEAR_CACHE_WORDS];
     if (!linear_cache_find(blas->cache, key, words))
         return false;
-    if (own && words[0] == own_mark) {
-        plan->best.own = (int)words[1];
-        return words[1] == CUDA_LINEAR_WIDE || words[1] == CUDA_LINEAR_NARROW;
-    }
+    plan->best.own = own && words[0] == own_mark;
+    if (plan->best.own)
+        return true;
     memcpy(plan->best.algo.data, words, sizeof(words));
-    plan->best.own = 0;
     return blas->api.check(blas->handle, plan->desc, plan->w, plan->x, plan->y, plan->y,
                            &plan->best.algo, &result) == CUBLAS_STATUS_SUCCESS &&
            result.workspaceSize <= WORKSPACE;
@@ -352,9 +349,8 @@ static enum status list_candidates(const struct cuda_blas *blas, const struct pl
         if (proposal[i].state == CUBLAS_STATUS_SUCCESS)
             candidate[(*n)++] = (struct candidate){.algo = proposal[i].algo};
     }
-    static const int columns[OWN] = {CUDA_LINEAR_WIDE, CUDA_LINEAR_NARROW};
-    for (int i = 0; own && i < OWN; i++)
-        candidate[(*n)++] = (struct candidate){.own = columns[i]};
+    if (own)
+        candidate[(*n)++] = (struct candidate){.own = true};
     return ST_OK;
 }
 
@@ -362,7 +358,7 @@ static enum status list_candidates(const struct cuda_blas *blas, const struct pl
 static enum status choose_fastest(struct queue *q, struct cuda_blas *blas, struct plan *plan,
                                   const struct linear_operands *o, bool own)
 {
-    struct candidate candidate[PROPOSALS + OWN];
+    struct candidate candidate[PROPOSALS + 1];
     char key[LINEAR_CACHE_KEY];
     int n = 0;
     key_of(blas, &plan->shape, own, key);
@@ -377,8 +373,7 @@ static enum status choose_fastest(struct queue *q, struct cuda_blas *blas, struc
     int fastest = 0;
     if (!cuda_capturing(q)) {
         struct contest contest = {q, blas, plan, *o, candidate};
-        struct linear_trial trial = {launch_candidate, &contest, cuda_queue_of(q)->stream, n,
-                                     own ? OWN : 0};
+        struct linear_trial trial = {launch_candidate, &contest, cuda_queue_of(q)->stream, n, own};
         bool timed;
         TRY(time_beside(&contest, &trial, &timed, &fastest));
         plan->possible = fastest >= 0;
@@ -398,8 +393,7 @@ static enum status choose(struct queue *q, struct cuda_blas *blas, struct plan *
     struct cuda_target at = cuda_target(q);
     bool own = wish != CUDA_LINEAR_CUBLAS && linear_own_takes(&at, &plan->shape, o);
     if (own && wish != CUDA_LINEAR_TIMED) {
-        plan->best.own = wish == CUDA_LINEAR_HOPPER ? CUDA_LINEAR_WIDE : CUDA_LINEAR_NARROW;
-        plan->chosen = plan->possible = true;
+        plan->best.own = plan->chosen = plan->possible = true;
         return ST_OK;
     }
     own = own && plan->shape.lanes * plan->shape.rows >= OWN_ROWS;

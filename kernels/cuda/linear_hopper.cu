@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Products for Hopper, y = x w^T + bias, GELU of that, or y += that: by warpgroups, one of which
- * prepares and finishes its tile under another's products. A block stays on its SM. One thread
- * brings steps of x and w in; two warpgroups compute tiles in turn ("ping-pong", as of Shah et al.
- * 2024, "FlashAttention-3", section 3.1, and of CUTLASS's kernels of that name). Sums begin with
- * the bias and with what y holds: the accumulators wait for them before their turn, when nothing
- * else needs registers. Tiles are wide or narrow, whichever leaves fewer multiprocessors idle at
- * the end; the caller says.
+ * Products for Hopper, y = x w^T + bias, or GELU of that: by warpgroups, one of which prepares and
+ * finishes its tile under another's products. A block stays on its SM. One thread brings steps of x
+ * and w in; two warpgroups compute tiles in turn ("ping-pong", as of Shah et al. 2024,
+ * "FlashAttention-3", section 3.1, and of CUTLASS's kernels of that name). Sums begin with the
+ * bias: the accumulators wait for it before their turn, when nothing else needs registers. Where it
+ * pays is in kernels/README.md.
  *
  * Why nothing overtakes. Steps are numbered through: those of the block's first tile, of its
  * second, and so on; step g lies in slot g % STAGES, in round g / STAGES. A slot's barrier `full`
@@ -23,17 +22,16 @@
 
 /* ---- the thread that loads ---- */
 
-template <int COLUMNS>
-__device__ inline void load_all(const struct task &p, const struct layout<COLUMNS> &at)
+__device__ inline void load_all(const struct task &p, const struct layout &at)
 {
-    ring<sizes<COLUMNS>::STAGES> now = {0, 1}; // every slot is empty at first
+    ring<STAGES> now = {0, 1}; // every slot is empty at first
     struct tile t;
-    for (int n = blockIdx.x; find_tile<COLUMNS>(p, n, &t); n += gridDim.x) {
+    for (int n = blockIdx.x; find_tile(p, n, &t); n += gridDim.x) {
 #pragma unroll 1
         for (int step = 0; step < p.steps; step++, now.advance()) {
             uint32_t full = at.full(now.slot);
             barrier_wait(at.empty(now.slot), now.parity);
-            barrier_expect(full, sizes<COLUMNS>::STAGE_BYTES);
+            barrier_expect(full, STAGE_BYTES);
             copy_box(at.x(now.slot), p.x, full, step * DEPTH, t.row, t.lane, 0);
             copy_box(at.w(now.slot), p.w, full, step * DEPTH, t.column, 0, 0);
         }
@@ -54,15 +52,15 @@ __device__ inline void load_pair(const void *row, int column, bool valid, float 
     out[1] = to_float(each[1]);
 }
 
-/* What the sums of a tile begin with: the bias, and what y holds. `row`: the warp's first one. */
-template <typename T, int COLUMNS, enum result WANTED>
-__device__ inline void begin_tile(const struct task &p, const struct tile &t, int row,
+/* What the sums of a tile begin with. */
+template <typename T>
+__device__ inline void begin_tile(const struct task &p, const struct tile &t,
                                   float (&y)[TILE_ROWS / 64][COLUMNS / 8][4])
 {
-    int lane = threadIdx.x % WARP, column = t.column + lane % 4 * 2;
-    float two[2];
+    int column = t.column + threadIdx.x % 4 * 2;
 #pragma unroll
     for (int i = 0; i < COLUMNS / 8; i++) {
+        float two[2];
         load_pair<T>(p.bias, column + i * 8, p.bias && column + i * 8 < p.columns, two);
 #pragma unroll
         for (int r = 0; r < TILE_ROWS / 64; r++) {
@@ -70,32 +68,20 @@ __device__ inline void begin_tile(const struct task &p, const struct tile &t, in
             y[r][i][1] = y[r][i][3] = two[1];
         }
     }
-#pragma unroll
-    for (int k = 0; WANTED == SUM && k < TILE_ROWS / 32; k++) {
-        int at = row + k / 2 * 64 + k % 2 * 8 + lane / 4;
-        const T *from = static_cast<const T *>(p.y_before) + t.lane * p.y_lane + at * p.y_row;
-#pragma unroll
-        for (int i = 0; i < COLUMNS / 8; i++) {
-            load_pair<T>(from, column + i * 8, at < p.rows && column + i * 8 < p.columns, two);
-            y[k / 2][i][k % 2 * 2] += two[0];
-            y[k / 2][i][k % 2 * 2 + 1] += two[1];
-        }
-    }
 }
 
 /* y += the sums of a tile: all its products are issued, and all but the last step's are done.
  * `now`: the first step's slot, at the end that after the last one's. Returns the slot of the last
  * step, which is still being read. */
-template <typename T, int COLUMNS>
+template <typename T>
 __device__ inline int multiply_tile(float (&y)[TILE_ROWS / 64][COLUMNS / 8][4],
-                                    const struct layout<COLUMNS> &at,
-                                    ring<sizes<COLUMNS>::STAGES> &now, int steps)
+                                    const struct layout &at, ring<STAGES> &now, int steps)
 {
     int before = 0;
 #pragma unroll 1
     for (int step = 0; step < steps; step++, now.advance()) {
         barrier_wait(at.full(now.slot), now.parity);
-        multiply_step<T, COLUMNS>(y, factor_low(at.x(now.slot), 16));
+        multiply_step<T>(y, factor_low(at.x(now.slot), 16));
         products_wait<1>();
         if (step > 0)
             warp_arrive(at.empty(before));
@@ -147,20 +133,18 @@ __device__ inline void finish_piece(const float (&y)[n][4], int first, uint32_t 
     __syncwarp();
 }
 
-/* The way out of a tile, each warp for itself. Where it is no multiple of pieces wide, the last two
- * pieces share columns, which are written twice. `row`: the warp's first one. */
-template <typename T, int COLUMNS, enum result WANTED>
+/* The way out of a tile, each warp for itself. `row`: the warp's first one. */
+template <typename T, enum result WANTED>
 __device__ inline void finish_tile(const struct task &p, uint32_t piece, const struct tile &t,
                                    int row, const float (&y)[TILE_ROWS / 64][COLUMNS / 8][4])
 {
 #pragma unroll
-    for (int c = 0; c < sizes<COLUMNS>::PIECES; c++) {
-        int first = c * PIECE < COLUMNS - PIECE ? c * PIECE : COLUMNS - PIECE;
+    for (int column = 0; column < COLUMNS; column += PIECE) {
 #pragma unroll
         for (int r = 0; r < TILE_ROWS / 64; r++) {
-            finish_piece<T, WANTED>(y[r], first / 8, piece);
+            finish_piece<T, WANTED>(y[r], column / 8, piece);
             if (threadIdx.x % WARP == 0) {
-                store_box(piece, p.y, t.column + first, row + r * 64, t.lane, 0);
+                store_box(piece, p.y, t.column + column, row + r * 64, t.lane, 0);
                 stores_commit();
             }
         }
@@ -175,33 +159,32 @@ template <int n> __device__ inline void pass_over(ring<n> &now, int steps)
     now.slot = next % n;
 }
 
-template <typename T, int COLUMNS, enum result WANTED>
-__device__ inline void compute_all(const struct task &p, const struct layout<COLUMNS> &at)
+template <typename T, enum result WANTED>
+__device__ inline void compute_all(const struct task &p, const struct layout &at)
 {
     int team = threadIdx.x / TEAM - 1, warp = threadIdx.x / WARP - TEAM / WARP;
-    ring<sizes<COLUMNS>::STAGES> now = {0, 0};
+    ring<STAGES> now = {0, 0};
     struct tile t, next;
     if (team == 1) {
         turn_give(1, TEAMS * TEAM); // to the first: its own waits for what the second gives
         pass_over(now, p.steps);
     }
 #pragma unroll 1
-    for (int n = blockIdx.x + team * gridDim.x; find_tile<COLUMNS>(p, n, &t);
-         n += TEAMS * gridDim.x) {
+    for (int n = blockIdx.x + team * gridDim.x; find_tile(p, n, &t); n += TEAMS * gridDim.x) {
         int row = t.row + warp % (TEAM / WARP) * 16;
         float y[TILE_ROWS / 64][COLUMNS / 8][4];
-        begin_tile<T, COLUMNS, WANTED>(p, t, row, y);
+        begin_tile<T>(p, t, y);
         settle(y[0]);
         settle(y[1]);
         turn_wait(1 + team, TEAMS * TEAM);
-        int last = multiply_tile<T, COLUMNS>(y, at, now, p.steps);
-        if (find_tile<COLUMNS>(p, n + gridDim.x, &next))
+        int last = multiply_tile<T>(y, at, now, p.steps);
+        if (find_tile(p, n + gridDim.x, &next))
             turn_give(2 - team, TEAMS * TEAM);
         products_wait<0>();
         settle(y[0]);
         settle(y[1]);
         warp_arrive(at.empty(last));
-        finish_tile<T, COLUMNS, WANTED>(p, at.piece(warp), t, row, y);
+        finish_tile<T, WANTED>(p, at.piece(warp), t, row, y);
         pass_over(now, p.steps);
     }
     if (threadIdx.x % WARP == 0)
@@ -209,10 +192,10 @@ __device__ inline void compute_all(const struct task &p, const struct layout<COL
 }
 
 /* `empty` counts the warps of a warpgroup. */
-template <int COLUMNS> __device__ inline void prepare(const struct layout<COLUMNS> &at)
+__device__ inline void prepare(const struct layout &at)
 {
     if (threadIdx.x == 0) {
-        for (int slot = 0; slot < sizes<COLUMNS>::STAGES; slot++) {
+        for (int slot = 0; slot < STAGES; slot++) {
             barrier_init(at.full(slot), 1);
             barrier_init(at.empty(slot), TEAM / WARP);
         }
@@ -228,21 +211,21 @@ template <int COLUMNS> __device__ inline void prepare(const struct layout<COLUMN
 static const int LOAD_REGISTERS = 24, COMPUTE_REGISTERS = 240;
 static_assert(LOAD_REGISTERS + TEAMS * COMPUTE_REGISTERS <= 168 * (TEAMS + 1), "registers");
 
-template <typename T, int COLUMNS, enum result WANTED>
+template <typename T, enum result WANTED>
 static __global__ void __launch_bounds__(THREADS, 1) multiply(const __grid_constant__ struct task p)
 {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
     extern __shared__ uint4 shared[];
-    struct layout<COLUMNS> at;
+    struct layout at;
     at.start = ((uint32_t)__cvta_generic_to_shared(shared) + 1023) / 1024 * 1024;
-    prepare<COLUMNS>(at);
+    prepare(at);
     if (threadIdx.x < TEAM) {
         asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(LOAD_REGISTERS));
         if (threadIdx.x == 0)
-            load_all<COLUMNS>(p, at);
+            load_all(p, at);
     } else {
         asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(COMPUTE_REGISTERS));
-        compute_all<T, COLUMNS, WANTED>(p, at);
+        compute_all<T, WANTED>(p, at);
     }
 #endif
 }
@@ -259,23 +242,18 @@ static enum status map_rows(enum dtype dtype, const void *data, int64_t columns,
     return cuda_tensor_map(&boxes, out);
 }
 
-template <typename T, int COLUMNS>
+template <typename T>
 static enum status launch(const struct cuda_target *at, const struct cuda_products *g)
 {
     const struct cuda_product *p = &g->each;
-    const int bytes = sizes<COLUMNS>::SHARED_BYTES;
-    void (*kernel)(const struct task) = p->act == ACT_GELU_TANH ? multiply<T, COLUMNS, GELU>
-                                        : p->add                ? multiply<T, COLUMNS, SUM>
-                                                                : multiply<T, COLUMNS, PLAIN>;
+    void (*kernel)(const struct task) =
+        p->act == ACT_GELU_TANH ? multiply<T, GELU> : multiply<T, PLAIN>;
     struct task task = {};
     TRY(map_rows(p->dtype, p->x, p->in, p->rows, g->lanes, p->x_stride, g->x_lane, TILE_ROWS,
                  &task.x));
     TRY(map_rows(p->dtype, p->w, p->in, p->out, 1, p->w_stride, 0, COLUMNS, &task.w));
     TRY(map_rows(p->dtype, p->y, p->out, p->rows, g->lanes, p->y_stride, g->y_lane, 16, &task.y));
     task.bias = p->bias;
-    task.y_before = p->y;
-    task.y_row = p->y_stride;
-    task.y_lane = g->y_lane;
     task.lanes = (int)g->lanes;
     task.rows = (int)p->rows;
     task.columns = (int)p->out;
@@ -285,9 +263,9 @@ static enum status launch(const struct cuda_target *at, const struct cuda_produc
     int64_t tiles = g->lanes * task.down * task.across;
     int64_t blocks = tiles < at->multiprocessors ? tiles : at->multiprocessors;
     TRY(cuda_check(cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),
-                                        cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
+                                        cudaFuncAttributeMaxDynamicSharedMemorySize, SHARED_BYTES),
                    "cudaFuncSetAttribute(shared memory of products)"));
-    kernel<<<(unsigned)blocks, THREADS, bytes, stream_of(at)>>>(task);
+    kernel<<<(unsigned)blocks, THREADS, SHARED_BYTES, stream_of(at)>>>(task);
     return cuda_launched("linear_hopper");
 }
 
@@ -297,9 +275,8 @@ static bool is_small(const struct cuda_products *g)
     const struct cuda_product *p = &g->each;
     const int64_t most = INT64_C(1) << 30;
     return g->lanes <= 65536 && p->rows <= most && p->in <= most && p->out <= most &&
-           (double)g->lanes * (double)(p->rows + TILE_ROWS) *
-                   (double)(p->out + CUDA_LINEAR_NARROW) <
-               (double)most * TILE_ROWS * CUDA_LINEAR_NARROW;
+           (double)g->lanes * (double)(p->rows + TILE_ROWS) * (double)(p->out + COLUMNS) <
+               (double)most * TILE_ROWS * COLUMNS;
 }
 
 bool cuda_linear_hopper_takes(const struct cuda_target *at, const struct cuda_products *g)
@@ -308,20 +285,15 @@ bool cuda_linear_hopper_takes(const struct cuda_target *at, const struct cuda_pr
     int64_t strides = p->x_stride | p->w_stride | p->y_stride;
     if (g->lanes > 1)
         strides |= g->x_lane | g->y_lane;
-    return at->compute == 90 && at->shared_limit >= SHARED_LIMIT &&
-           (p->dtype == DTYPE_BF16 || p->dtype == DTYPE_F16) &&
-           (p->act == ACT_NONE || (p->act == ACT_GELU_TANH && !p->add)) && is_small(g) &&
-           p->in > 0 && p->in % 8 == 0 && p->out % 8 == 0 && strides % 8 == 0 &&
+    return at->compute == 90 && at->shared_limit >= SHARED_BYTES &&
+           (p->dtype == DTYPE_BF16 || p->dtype == DTYPE_F16) && !p->add &&
+           (p->act == ACT_NONE || p->act == ACT_GELU_TANH) && is_small(g) && p->in > 0 &&
+           p->in % 8 == 0 && p->out % 8 == 0 && strides % 8 == 0 &&
            (g->lanes == 1 || (g->x_lane > 0 && g->y_lane > 0)) && aligned16(p->x) &&
            aligned16(p->w) && aligned16(p->y) && aligned16(p->bias);
 }
 
-enum status cuda_linear_hopper(const struct cuda_target *at, const struct cuda_products *g,
-                               int columns)
+enum status cuda_linear_hopper(const struct cuda_target *at, const struct cuda_products *g)
 {
-    if (g->each.dtype == DTYPE_BF16)
-        return columns == CUDA_LINEAR_WIDE ? launch<bf16, CUDA_LINEAR_WIDE>(at, g)
-                                           : launch<bf16, CUDA_LINEAR_NARROW>(at, g);
-    return columns == CUDA_LINEAR_WIDE ? launch<fp16, CUDA_LINEAR_WIDE>(at, g)
-                                       : launch<fp16, CUDA_LINEAR_NARROW>(at, g);
+    return g->each.dtype == DTYPE_BF16 ? launch<bf16>(at, g) : launch<fp16>(at, g);
 }

@@ -36,8 +36,8 @@ bool linear_own_takes(const struct cuda_target *at, const struct linear_shape *s
 }
 
 enum status linear_own(const struct cuda_target *at, const struct linear_shape *shape,
-                       const struct linear_operands *operands, int columns)
+                       const struct linear_operands *operands)
 {
     struct cuda_products product = product_of(shape, operands);
-    return cuda_linear_hopper(at, &product, columns);
+    return cuda_linear_hopper(at, &product);
 }

@@ -8,9 +8,8 @@
 
 bool linear_own_takes(const struct cuda_target *at, const struct linear_shape *shape,
                       const struct linear_operands *operands);
-
-/* What it takes, in tiles of so many columns: CUDA_LINEAR_WIDE or CUDA_LINEAR_NARROW. */
+/* What it takes. */
 enum status linear_own(const struct cuda_target *at, const struct linear_shape *shape,
-                       const struct linear_operands *operands, int columns);
+                       const struct linear_operands *operands);
 
 #endif

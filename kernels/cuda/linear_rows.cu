@@ -78,10 +78,9 @@ __device__ inline void load_weights(const T *const (&w)[FEATURES], int column, b
     }
 }
 
-/* raw := the weights of a later step, while those that it held are multiplied: sum[r * FEATURES +
- * f]
- * += this lane's columns of row r times those of feature f. x: this lane's first four columns of
- * the step in row 0; `units` further is row 1. */
+/* raw := the weights of a later step, while those that it held are multiplied: to the sum of row r
+ * and feature f, number r * FEATURES + f, this lane's columns of both are added. x: this lane's
+ * first four columns of the step in row 0; `units` further is row 1. */
 template <typename T, int ROWS>
 __device__ inline void multiply_step(const T *const (&later)[FEATURES], int column, bool inside,
                                      uint4 (&raw)[FEATURES], const float4 *x, int units,

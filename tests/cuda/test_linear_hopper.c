@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Our own kernel for products against sums in double, called straight, and who computes op_linear
- * and op_linear_add where it is one of several. */
+ * where it is one of several. */
 #include "kernels/base/rng.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/device.h"
@@ -16,15 +16,13 @@ struct shape {
     int lanes, rows, in, out;
 };
 
-/* What becomes of x w^T + bias: y, GELU of it, or it is added to what y holds. */
-enum kind { PLAIN, GELU, SUM, KINDS };
+/* What becomes of x w^T + bias: y, or GELU of it. */
+enum kind { PLAIN, GELU, KINDS };
 
-static const char *const bounds[KINDS] = {"linear", "linear+act", "linear"};
-static const int forms[] = {CUDA_LINEAR_WIDE, CUDA_LINEAR_NARROW};
+static const char *const bounds[KINDS] = {"linear", "linear+act"};
 
 struct operands {
     struct gpu_tensor *x, *w, *bias; /* bias NULL: none */
-    struct gpu_tensor *before;       /* what y holds, for SUM */
     struct shape s;
 };
 
@@ -67,7 +65,6 @@ static struct operands make(struct gpu *gpu, enum dtype dtype, struct shape s, f
     o.x = strided(gpu, dtype, 1.0f, s.lanes, s.rows, s.in);
     o.w = strided(gpu, dtype, 1.0f / sqrtf((float)s.in) * 3.0f, 1, s.out, s.in);
     o.bias = bias > 0.0f ? gpu_dense(gpu, dtype, bias, GPU_DIM(s.out)) : NULL;
-    o.before = strided(gpu, dtype, 5.0f, s.lanes, s.rows, s.out);
     return o;
 }
 
@@ -80,12 +77,12 @@ static double sum_at(const struct operands *o, int64_t row, int64_t column)
     return sum;
 }
 
-/* Element i of y, where the sum is known. */
-static double want_at(const struct operands *o, enum kind kind, int64_t i, double sum)
+/* An element of y, where the sum is known. */
+static double want_at(enum kind kind, double sum)
 {
     if (kind == GELU)
         return 0.5 * sum * (1.0 + tanh(sqrt(2.0 / M_PI) * (sum + 0.044715 * sum * sum * sum)));
-    return kind == SUM ? sum + o->before->value[i] : sum;
+    return sum;
 }
 
 static int64_t count_of(const struct operands *o)
@@ -105,17 +102,13 @@ static double *want_of(const struct operands *o, enum kind kind, const double *s
 {
     double *want = malloc((size_t)count_of(o) * sizeof(*want));
     for (int64_t i = 0; i < count_of(o); i++)
-        want[i] = want_at(o, kind, i, sum[i]);
+        want[i] = want_at(kind, sum[i]);
     return want;
 }
 
-/* y before a product. */
-static struct gpu_tensor *output(struct gpu *gpu, const struct operands *o, enum kind kind)
+static struct gpu_tensor *output(struct gpu *gpu, const struct operands *o)
 {
-    struct gpu_tensor *y = strided(gpu, o->x->t.dtype, 0.0f, o->s.lanes, o->s.rows, o->s.out);
-    if (kind == SUM)
-        gpu_write(gpu, y, o->before->value);
-    return y;
+    return strided(gpu, o->x->t.dtype, 0.0f, o->s.lanes, o->s.rows, o->s.out);
 }
 
 static struct cuda_products product_of(const struct operands *o, const struct gpu_tensor *y,
@@ -134,25 +127,21 @@ static struct cuda_products product_of(const struct operands *o, const struct gp
     g.each.w_stride = o->w->t.stride[1];
     g.each.dtype = y->t.dtype;
     g.each.act = kind == GELU ? ACT_GELU_TANH : ACT_NONE;
-    g.each.add = kind == SUM;
     g.x_lane = o->x->t.stride[0];
     g.y_lane = y->t.stride[0];
     return g;
 }
 
-/* In wide and in narrow tiles. */
 static void check(struct gpu *gpu, const struct operands *o, enum kind kind, const double *sum)
 {
     struct cuda_target at = cuda_target(gpu->q);
     double *want = want_of(o, kind, sum);
-    for (int i = 0; i < 2; i++) {
-        struct gpu_tensor *y = output(gpu, o, kind);
-        struct cuda_products product = product_of(o, y, kind);
-        CHECK(cuda_linear_hopper_takes(&at, &product), "%d x %d x %d is refused", o->s.rows,
-              o->s.out, o->s.in);
-        OK(cuda_linear_hopper(&at, &product, forms[i]));
-        gpu_near(gpu, bounds[kind], y, want);
-    }
+    struct gpu_tensor *y = output(gpu, o);
+    struct cuda_products product = product_of(o, y, kind);
+    CHECK(cuda_linear_hopper_takes(&at, &product), "%d x %d x %d is refused", o->s.rows, o->s.out,
+          o->s.in);
+    OK(cuda_linear_hopper(&at, &product));
+    gpu_near(gpu, bounds[kind], y, want);
     free(want);
 }
 
@@ -167,7 +156,7 @@ static void check_shapes(uint64_t seed, bool every, int n, const struct shape *s
         struct operands o = make(&gpu, gpu_dtype(1 + i % 2), shapes[i / 2], bias);
         double *sum = sums_of(&o);
         for (int kind = 0; kind < KINDS; kind++) {
-            if (every || kind == i % KINDS)
+            if (every || kind == (i + i / 2) % KINDS)
                 check(&gpu, &o, (enum kind)kind, sum);
         }
         free(sum);
@@ -217,24 +206,23 @@ static void test_model_shapes(void)
         return;
     for (int i = 0; i < CASES; i++) {
         enum kind kind = (enum kind)(i / 2 % KINDS);
-        struct operands o = make(&gpu, gpu_dtype(1 + i / 2 % 2), shapes[i / 2 / KINDS], 1.0f);
-        struct gpu_tensor *y = output(&gpu, &o, kind);
+        struct operands o = make(&gpu, gpu_dtype(1 + i % 2), shapes[i / 2 / KINDS], 1.0f);
+        struct gpu_tensor *y = output(&gpu, &o);
         struct cuda_products product = product_of(&o, y, kind);
         struct cuda_target at = cuda_target(gpu.q);
         float got[SAMPLES], *all;
         double want[SAMPLES];
-        OK(cuda_linear_hopper(&at, &product, forms[i % 2]));
+        OK(cuda_linear_hopper(&at, &product));
         all = gpu_read(&gpu, &y->t);
         for (int k = 0; k < SAMPLES; k++) {
             int64_t row = gpu_pick(&gpu, 0, o.s.lanes * o.s.rows - 1);
             int64_t column = gpu_pick(&gpu, 0, o.s.out - 1), element = row * o.s.out + column;
             got[k] = all[element];
-            want[k] = want_at(&o, kind, element, sum_at(&o, row, column));
+            want[k] = want_at(kind, sum_at(&o, row, column));
         }
         CHECK(near_doubles(bounds[kind], got, want, SAMPLES,
                            1.5 * gpu_bound(bounds[kind], y->t.dtype)),
-              "%d x %d x %d, kind %d, tiles of %d columns", o.s.rows, o.s.out, o.s.in, (int)kind,
-              forms[i % 2]);
+              "%d x %d x %d, kind %d", o.s.rows, o.s.out, o.s.in, (int)kind);
         gpu_untouched(&gpu, bounds[kind], y);
         free(all);
         gpu_forget(&gpu);
@@ -259,7 +247,7 @@ static void check_nans(struct gpu *gpu, enum kind kind, const struct gpu_tensor 
     free(got);
 }
 
-/* A NaN stays in its row, its column or its element, though two numbers share a reciprocal. */
+/* A NaN stays in its row or its column, though two numbers share a reciprocal. */
 static void test_nan(void)
 {
     enum { ROWS = 200, IN = 72, OUT = 208 };
@@ -268,7 +256,7 @@ static void test_nan(void)
         return;
     struct operands o = make(&gpu, DTYPE_BF16, (struct shape){1, ROWS, IN, OUT}, 60.0f);
     struct cuda_target at = cuda_target(gpu.q);
-    o.x->value[150 * IN + 5] = o.before->value[77 * OUT + 100] = NAN;
+    o.x->value[150 * IN + 5] = NAN;
     o.bias->value[3] = o.bias->value[190] = NAN;
     struct gpu_tensor *const changed[] = {o.x, o.bias};
     for (int i = 0; i < 2; i++) {
@@ -278,13 +266,12 @@ static void test_nan(void)
         free(value);
     }
     double *sum = sums_of(&o);
-    for (int i = 0; i < 2 * KINDS; i++) {
-        enum kind kind = (enum kind)(i / 2);
-        struct gpu_tensor *y = output(&gpu, &o, kind);
-        struct cuda_products product = product_of(&o, y, kind);
-        double *want = want_of(&o, kind, sum);
-        OK(cuda_linear_hopper(&at, &product, forms[i % 2]));
-        check_nans(&gpu, kind, y, want);
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct gpu_tensor *y = output(&gpu, &o);
+        struct cuda_products product = product_of(&o, y, (enum kind)kind);
+        double *want = want_of(&o, (enum kind)kind, sum);
+        OK(cuda_linear_hopper(&at, &product));
+        check_nans(&gpu, (enum kind)kind, y, want);
         free(want);
     }
     free(sum);
@@ -301,7 +288,7 @@ static void test_refusals(void)
     struct gpu_tensor *y = strided(&gpu, DTYPE_F16, 0.0f, 2, 40, 64);
     struct cuda_target at = cuda_target(gpu.q);
     for (int i = 0; i < 12; i++) {
-        struct cuda_products g = product_of(&o, y, i == 10 ? GELU : (enum kind)(i % KINDS));
+        struct cuda_products g = product_of(&o, y, (enum kind)(i % KINDS));
         int64_t *const numbers[] = {&g.each.out,      &g.each.in,       &g.each.x_stride,
                                     &g.each.w_stride, &g.each.y_stride, &g.x_lane};
         CHECK(cuda_linear_hopper_takes(&at, &g), "good one %d is refused", i);
@@ -328,17 +315,14 @@ static void call(struct gpu *gpu, const struct operands *o, enum kind kind, stru
 {
     struct tensor w = tensor_merge(&o->w->t, 0);
     enum act act = kind == GELU ? ACT_GELU_TANH : ACT_NONE;
-    if (kind == SUM)
-        OK(op_linear_add(gpu->q, &y->t, &o->x->t, &w, &o->bias->t));
-    else
-        OK(op_linear(gpu->q, &y->t, &o->x->t, &w, &o->bias->t, act));
+    OK(op_linear(gpu->q, &y->t, &o->x->t, &w, &o->bias->t, act));
 }
 
 static void check_choice(struct gpu *gpu, enum kind kind, bool exact)
 {
     struct graph graph = {0};
     struct operands o = make(gpu, DTYPE_BF16, (struct shape){2, 600, 136, 392}, 1.0f);
-    struct gpu_tensor *y = output(gpu, &o, kind), *captured = output(gpu, &o, kind);
+    struct gpu_tensor *y = output(gpu, &o), *captured = output(gpu, &o);
     double *sum = sums_of(&o), *want = want_of(&o, kind, sum);
     OK(graph_begin(gpu->q));
     call(gpu, &o, kind, captured);
@@ -358,17 +342,17 @@ static void check_choice(struct gpu *gpu, enum kind kind, bool exact)
     gpu_forget(gpu);
 }
 
-/* The ops by every kernel, two lanes of strided rows: as near, and our own with the same bits
+/* The op by every kernel, two lanes of strided rows: as near, and our own with the same bits
  * captured at once, when nothing can be timed, as in a call. */
 static void test_choice(void)
 {
-    static const char *const kernels[] = {"cublas", "timed", "hopper", "hopper-narrow"};
-    for (int k = 0; k < 4; k++) {
+    static const char *const kernels[] = {"cublas", "timed", "hopper"};
+    for (int k = 0; k < 3; k++) {
         struct gpu gpu;
         if (!open_hopper(&gpu, 77, kernels[k]))
             return;
         for (int kind = 0; kind < KINDS; kind++)
-            check_choice(&gpu, (enum kind)kind, k >= 2);
+            check_choice(&gpu, (enum kind)kind, k == 2);
         gpu_close(&gpu);
     }
 }
@@ -388,8 +372,8 @@ static void test_remembered(void)
         setenv("DITBENCH_CACHE", folder, 1);
         gpu_open(&gpu, 78);
         struct operands o = make(&gpu, DTYPE_F16, (struct shape){1, 1500, 200, 400}, 1.0f);
-        struct gpu_tensor *y = output(&gpu, &o, SUM);
-        call(&gpu, &o, SUM, y);
+        struct gpu_tensor *y = output(&gpu, &o);
+        call(&gpu, &o, PLAIN, y);
         float *got = gpu_read(&gpu, &y->t);
         CHECK(access(path, R_OK) == 0, "%s was not written", path);
         if (first)
