@@ -39,12 +39,12 @@ static enum status take_axes(json_t *object, int axes[DIT_ROPE_AXES])
     if (!list)
         return ST_OK;
     if (json_array_size(list) != DIT_ROPE_AXES)
-        return dit_config_key_refuse(key, list, wanted);
+        return json_key_refuse(key, list, wanted);
     json_array_foreach(list, i, value)
     {
         if (!json_is_integer(value) || json_integer_value(value) < 2 ||
             json_integer_value(value) > DIT_CONFIG_MOST_HEADS || json_integer_value(value) % 2)
-            return dit_config_key_refuse(key, value, wanted);
+            return json_key_refuse(key, value, wanted);
         axes[i] = (int)json_integer_value(value);
     }
     json_object_del(object, key);

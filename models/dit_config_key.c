@@ -3,23 +3,10 @@
 #include "models/dit_config_key.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* No effect on an inference that computes its attention in fp32. */
 static const char *const harmless_keys[] = {"dropout", "norm_num_groups", "upcast_attention"};
-
-enum status dit_config_key_refuse(const char *key, const json_t *value, const char *wanted)
-{
-    char found[64] = "an object or a list";
-    char *text =
-        json_is_object(value) || json_is_array(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
-    if (text)
-        snprintf(found, sizeof(found), "%s", text);
-    free(text);
-    return fail(ST_INVALID, "key \"%.100s\": found %s, wanted %s", key, value ? found : "none",
-                wanted);
-}
 
 enum status dit_config_key_choice(json_t *object, const char *key, const char *const *legal,
                                   int *out)
@@ -35,7 +22,7 @@ enum status dit_config_key_choice(json_t *object, const char *key, const char *c
         size_t used = strlen(wanted);
         snprintf(wanted + used, sizeof(wanted) - used, "%s\"%s\"", i ? " or " : "", legal[i]);
     }
-    return value || *out == DIT_CONFIG_NONE ? dit_config_key_refuse(key, value, wanted) : ST_OK;
+    return value || *out == DIT_CONFIG_NONE ? json_key_refuse(key, value, wanted) : ST_OK;
 }
 
 enum status dit_config_key_int(json_t *object, const char *key, int most, bool optional, int *out)
@@ -50,7 +37,7 @@ enum status dit_config_key_int(json_t *object, const char *key, int most, bool o
     else if (json_is_null(value) && optional)
         *out = DIT_CONFIG_NONE;
     else if (value || (*out == DIT_CONFIG_NONE && !optional))
-        return dit_config_key_refuse(key, value, wanted);
+        return json_key_refuse(key, value, wanted);
     json_object_del(object, key);
     return ST_OK;
 }
@@ -63,8 +50,7 @@ enum status dit_config_key_flag(json_t *object, const char *key, bool optional, 
     else if (json_is_null(value) && optional)
         *out = DIT_CONFIG_NONE;
     else if (value)
-        return dit_config_key_refuse(key, value,
-                                     optional ? "true, false or null" : "true or false");
+        return json_key_refuse(key, value, optional ? "true, false or null" : "true or false");
     json_object_del(object, key);
     return ST_OK;
 }
@@ -77,8 +63,8 @@ enum status dit_config_key_number(json_t *object, const char *key, bool optional
     else if (json_is_null(value) && optional)
         *out = 0;
     else if (value)
-        return dit_config_key_refuse(key, value,
-                                     optional ? "a number above 0, or null" : "a number above 0");
+        return json_key_refuse(key, value,
+                               optional ? "a number above 0, or null" : "a number above 0");
     json_object_del(object, key);
     return ST_OK;
 }
@@ -92,8 +78,8 @@ enum status dit_config_key_rest(json_t *object)
     json_object_foreach(object, key, value)
     {
         if (key[0] != '_' && !json_is_null(value) && !json_is_false(value))
-            return dit_config_key_refuse(key, value,
-                                         "null or false: what it asks for is not implemented");
+            return json_key_refuse(key, value,
+                                   "null or false: what it asks for is not implemented");
     }
     return ST_OK;
 }

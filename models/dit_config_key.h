@@ -10,6 +10,7 @@
 #define MODELS_DIT_CONFIG_KEY_H
 
 #include "models/dit_config.h"
+#include "models/json_key.h"
 
 #include <jansson.h>
 
@@ -23,9 +24,6 @@ enum {
     DIT_CONFIG_MOST_WIDTH = 1 << 20,
     DIT_CONFIG_MOST_ROWS = 65536, /* of text */
 };
-
-/* "found VALUE, wanted ..."; a container is shown by its kind only. `value` NULL: none. */
-enum status dit_config_key_refuse(const char *key, const json_t *value, const char *wanted);
 
 /* *out = the index of the text in `legal`, a list ended by NULL. */
 enum status dit_config_key_choice(json_t *object, const char *key, const char *const *legal,

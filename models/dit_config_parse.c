@@ -32,7 +32,7 @@ static enum status parse_object(json_t *object, struct dit_config *out)
         size_t used = strlen(wanted);
         snprintf(wanted + used, sizeof(wanted) - used, "%s %s", i ? "," : "", classes[i].name);
     }
-    return dit_config_key_refuse("_class_name", value, wanted);
+    return json_key_refuse("_class_name", value, wanted);
 }
 
 enum status dit_config_parse(const char *label, const char *text, unsigned long size,

@@ -41,12 +41,12 @@ static enum status take_dual(json_t *object, int layers, bool dual[DIT_MOST_LAYE
     if (!list)
         return ST_OK;
     if (!json_is_array(list))
-        return dit_config_key_refuse(key, list, wanted);
+        return json_key_refuse(key, list, wanted);
     json_array_foreach(list, i, value)
     {
         if (!json_is_integer(value) || json_integer_value(value) < 0 ||
             json_integer_value(value) >= layers)
-            return dit_config_key_refuse(key, value, wanted);
+            return json_key_refuse(key, value, wanted);
         dual[json_integer_value(value)] = true;
     }
     json_object_del(object, key);
@@ -61,7 +61,7 @@ static enum status take_qk_norm(json_t *object, enum dit_qk_norm *out)
     if (!value || json_is_null(value))
         return ST_OK;
     if (!json_is_string(value) || strcmp(json_string_value(value), legal[0]) != 0)
-        return dit_config_key_refuse("qk_norm", value, "\"rms_norm\" or null");
+        return json_key_refuse("qk_norm", value, "\"rms_norm\" or null");
     *out = DIT_QK_RMS;
     return dit_config_key_choice(object, "qk_norm", legal, &choice);
 }

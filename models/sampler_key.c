@@ -3,20 +3,7 @@
 #include "models/sampler_key.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum status sampler_key_refuse(const char *key, const json_t *value, const char *wanted)
-{
-    char found[64] = "an object or a list";
-    char *text =
-        json_is_object(value) || json_is_array(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
-
-    if (text)
-        snprintf(found, sizeof(found), "%s", text);
-    free(text);
-    return fail(ST_INVALID, "key \"%.100s\": found %s, wanted %s", key, found, wanted);
-}
 
 enum status sampler_key_bool(json_t *object, const char *key, bool *out)
 {
@@ -25,7 +12,7 @@ enum status sampler_key_bool(json_t *object, const char *key, bool *out)
     if (!value)
         return ST_OK;
     if (!json_is_boolean(value) && !json_is_null(value))
-        return sampler_key_refuse(key, value, "true or false");
+        return json_key_refuse(key, value, "true or false");
     *out = json_is_true(value);
     json_object_del(object, key);
     return ST_OK;
@@ -51,7 +38,7 @@ enum status sampler_key_int(json_t *object, const char *key, int least, int most
     snprintf(wanted, sizeof(wanted), "an integer from %d to %d", least, most);
     if (!json_is_integer(value) || json_integer_value(value) < least ||
         json_integer_value(value) > most)
-        return sampler_key_refuse(key, value, wanted);
+        return json_key_refuse(key, value, wanted);
     *out = (int)json_integer_value(value);
     json_object_del(object, key);
     return ST_OK;
@@ -68,7 +55,7 @@ enum status sampler_key_number(json_t *object, const char *key, double above, do
     snprintf(wanted, sizeof(wanted), "a number above %g and below %g", above, below);
     if (!json_is_number(value) ||
         !(json_number_value(value) > above && json_number_value(value) < below))
-        return sampler_key_refuse(key, value, wanted);
+        return json_key_refuse(key, value, wanted);
     *out = json_number_value(value);
     json_object_del(object, key);
     return ST_OK;
@@ -92,5 +79,5 @@ enum status sampler_key_choice(json_t *object, const char *key,
         }
         snprintf(wanted + used, sizeof(wanted) - used, " \"%s\"%s", c->text, c[1].text ? "," : "");
     }
-    return sampler_key_refuse(key, value, wanted);
+    return json_key_refuse(key, value, wanted);
 }

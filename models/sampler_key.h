@@ -8,7 +8,7 @@
 #ifndef MODELS_SAMPLER_KEY_H
 #define MODELS_SAMPLER_KEY_H
 
-#include "kernels/base/status.h"
+#include "models/json_key.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -33,8 +33,5 @@ enum status sampler_key_number(json_t *object, const char *key, double above, do
 
 enum status sampler_key_choice(json_t *object, const char *key,
                                const struct sampler_choice *choices, int *out);
-
-/* "found VALUE, wanted ..."; a container is shown by its kind only. */
-enum status sampler_key_refuse(const char *key, const json_t *value, const char *wanted);
 
 #endif

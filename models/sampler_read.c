@@ -88,7 +88,7 @@ static enum status read_table(json_t *object, struct sampler_config *c)
     const json_t *trained = json_object_get(object, "trained_betas");
 
     if (trained && !json_is_null(trained))
-        return sampler_key_refuse("trained_betas", trained,
+        return json_key_refuse("trained_betas", trained,
                                   "null: a table of betas is not implemented");
     TRY(sampler_key_number(object, "beta_start", 0, 1, &c->beta_start));
     TRY(sampler_key_number(object, "beta_end", 0, 1, &c->beta_end));
@@ -131,7 +131,7 @@ static enum status read_dpmsolver(json_t *object, struct sampler_config *c)
     TRY(sampler_key_off(object, "use_lu_lambdas"));
     TRY(sampler_key_off(object, "use_dynamic_shifting"));
     if (json_is_string(variance) && strncmp(json_string_value(variance), "learned", 7) == 0)
-        return sampler_key_refuse("variance_type", variance,
+        return json_key_refuse("variance_type", variance,
                                   "null: the variance half of the model's output is not used");
     TRY(sampler_key_choice(object, "algorithm_type", algorithms, &algorithm));
     TRY(sampler_key_choice(object, "solver_type", solvers, &heun));
@@ -192,7 +192,7 @@ static enum status read_flow(json_t *object, struct sampler_config *c)
 
     if (terminal && !json_is_null(terminal) &&
         !(json_is_number(terminal) && json_number_value(terminal) == 0))
-        return sampler_key_refuse("shift_terminal", terminal,
+        return json_key_refuse("shift_terminal", terminal,
                                   "null: this option is not implemented");
     TRY(read_levels(object));
     TRY(sampler_key_off(object, "use_karras_sigmas"));
@@ -228,7 +228,7 @@ static enum status refuse_unknown(json_t *object)
     json_object_foreach(object, key, value)
     {
         if (key[0] != '_' && !json_is_null(value) && !json_is_false(value))
-            return sampler_key_refuse(
+            return json_key_refuse(
                 key, value,
                 "null or false: this key is not known, so its effect is not implemented");
     }
