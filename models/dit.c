@@ -5,6 +5,13 @@
 
 #include <stdlib.h>
 
+enum status dit_alloc3(struct arena *arena, enum dtype dtype, int64_t a, int64_t b, int64_t c,
+                       struct tensor *out)
+{
+    int64_t dim[3] = {a, b, c};
+    return arena_tensor(arena, dtype, 3, dim, out);
+}
+
 /* ---- views ---- */
 
 struct tensor dit_view(const struct dit *dit, const struct tensor *flat, int64_t begin,

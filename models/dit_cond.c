@@ -33,13 +33,6 @@ int64_t dit_modulation_rows(const struct dit *dit)
 
 /* ---- memory ---- */
 
-static enum status alloc3(struct arena *arena, enum dtype dtype, int64_t a, int64_t b, int64_t c,
-                          struct tensor *out)
-{
-    int64_t dim[3] = {a, b, c};
-    return arena_tensor(arena, dtype, 3, dim, out);
-}
-
 static enum status alloc2(struct arena *arena, int64_t a, int64_t b, struct tensor *out)
 {
     int64_t dim[2] = {a, b};
@@ -75,11 +68,11 @@ static enum status modulation_init(struct dit *dit, struct arena *arena)
     if (is_projected(dit))
         return alloc2(arena, B, layer_numbers(dit), &dit->mod);
     TRY(alloc2(arena, n * B, 6 * C, &dit->single));
-    TRY(alloc3(arena, DTYPE_F32, dit->layers, B, 6 * C, &dit->mod));
+    TRY(dit_alloc3(arena, DTYPE_F32, dit->layers, B, 6 * C, &dit->mod));
     if (!dit->shard.head)
         return ST_OK;
     TRY(arena_tensor(arena, DTYPE_F32, 1, &of_head, &dit->head_mods));
-    return alloc3(arena, DTYPE_F32, 2, B, C, &dit->head_mod);
+    return dit_alloc3(arena, DTYPE_F32, 2, B, C, &dit->head_mod);
 }
 
 static enum status conditions_init(struct dit *dit, struct arena *arena)
@@ -181,7 +174,7 @@ enum status dit_cond_init(struct dit *dit, struct arena *arena)
     int64_t n = dit->extent.steps;
     int64_t C = dit_channels(dit->config);
     int64_t rows = n * B;
-    TRY(alloc3(arena, DTYPE_F32, dit->modulators, B, C, &dit->fixed));
+    TRY(dit_alloc3(arena, DTYPE_F32, dit->modulators, B, C, &dit->fixed));
     TRY(arena_tensor(arena, DTYPE_F32, 1, &rows, &dit->times));
     TRY(alloc2(arena, (n > 2 ? n : 2) * B, DIT_TIME_FEATURES, &dit->time_f));
     TRY(alloc2(arena, rows, C, &dit->emb1));

@@ -137,11 +137,11 @@ struct dit {
     struct tensor text_padding;        /* [T + T2, text_dim] stands in masked rows */
     struct tensor text_in;             /* [B, T, text_dim] */
     struct tensor text2_in, text2_mid; /* [B, T2, D2], [B, T2, 4 D2] */
-    struct tensor text_mid,
-        text_out;    /* [B, T, C]; text_out [B, text_rows, C] in the sequence, [B, T
-                        + T2, text_dim] with a second text */
-    int *text_count; /* [B] keys of cross-attention */
-    bool *text_real; /* [B, T + T2] with a second text */
+    struct tensor text_mid;            /* [B, T, C] */
+    struct tensor text_out; /* [B, T, C]; in the sequence [B, text_rows, C]; with a second text [B,
+                               T + T2, text_dim] */
+    int *text_count;        /* [B] keys of cross-attention */
+    bool *text_real;        /* [B, T + T2] with a second text */
 
     /* scratch of a call, flat; views are made for the rows at hand. N = B*F*rows */
     struct tensor scratch_a;    /* N*C: normed rows, attention's output */
@@ -149,6 +149,10 @@ struct dit {
                                    by side, cross-attention's queries */
     struct tensor scratch_y;    /* N*C: results on their way into h */
 };
+
+/* arena_tensor of three dimensions. */
+enum status dit_alloc3(struct arena *arena, enum dtype dtype, int64_t a, int64_t b, int64_t c,
+                       struct tensor *out);
 
 /* A dense [B, rows, width] view of a flat scratch tensor, from element `begin` on. */
 struct tensor dit_view(const struct dit *dit, const struct tensor *flat, int64_t begin,

@@ -11,22 +11,16 @@ enum { POOL_HEADS = 8 };
 
 /* ---- memory ---- */
 
-static enum status alloc3(struct arena *arena, enum dtype dtype, int64_t a, int64_t b, int64_t c,
-                          struct tensor *out)
-{
-    int64_t dim[3] = {a, b, c};
-    return arena_tensor(arena, dtype, 3, dim, out);
-}
-
 /* Text in the sequence: this rank's rows of it. */
 static enum status sequence_init(struct dit *dit, struct arena *arena)
 {
     int64_t B = dit->extent.lanes;
     if (!dit->shard.embed)
         return ST_OK;
-    TRY(alloc3(arena, dit->extent.dtype, B, dit->text_rows, dit->config->text_dim, &dit->text_in));
-    return alloc3(arena, dit->extent.dtype, B, dit->text_rows, dit_channels(dit->config),
-                  &dit->text_out);
+    TRY(dit_alloc3(arena, dit->extent.dtype, B, dit->text_rows, dit->config->text_dim,
+                   &dit->text_in));
+    return dit_alloc3(arena, dit->extent.dtype, B, dit->text_rows, dit_channels(dit->config),
+                      &dit->text_out);
 }
 
 static enum status pool_init(struct dit *dit, struct arena *arena)
@@ -36,12 +30,12 @@ static enum status pool_init(struct dit *dit, struct arena *arena)
     int64_t rows = dit->config->text2_tokens + 1;
     int64_t D2 = dit->config->text2_dim;
     int64_t pooled[2] = {B, dit->config->pooled_dim};
-    TRY(alloc3(arena, DTYPE_F32, B, rows, D2, &pool->given));
-    TRY(alloc3(arena, DTYPE_F32, B, rows, D2, &pool->rows));
-    TRY(alloc3(arena, DTYPE_F32, B, rows, D2, &pool->keys));
-    TRY(alloc3(arena, DTYPE_F32, B, rows, D2, &pool->values));
-    TRY(alloc3(arena, DTYPE_F32, B, 1, D2, &pool->query));
-    TRY(alloc3(arena, DTYPE_F32, B, 1, D2, &pool->sum));
+    TRY(dit_alloc3(arena, DTYPE_F32, B, rows, D2, &pool->given));
+    TRY(dit_alloc3(arena, DTYPE_F32, B, rows, D2, &pool->rows));
+    TRY(dit_alloc3(arena, DTYPE_F32, B, rows, D2, &pool->keys));
+    TRY(dit_alloc3(arena, DTYPE_F32, B, rows, D2, &pool->values));
+    TRY(dit_alloc3(arena, DTYPE_F32, B, 1, D2, &pool->query));
+    TRY(dit_alloc3(arena, DTYPE_F32, B, 1, D2, &pool->sum));
     return arena_tensor(arena, DTYPE_F32, 2, pooled, &pool->pooled);
 }
 
@@ -58,20 +52,21 @@ static enum status cross_init(struct dit *dit, struct arena *arena)
     int64_t B = dit->extent.lanes;
     int64_t T = dit->extent.text_tokens;
     int64_t C = dit_channels(c);
-    TRY(alloc3(arena, dtype, B, T, c->text_dim, &dit->text_in));
+    TRY(dit_alloc3(arena, dtype, B, T, c->text_dim, &dit->text_in));
     if (c->text2_dim > 0) {
         size_t marks = (size_t)(B * cross_rows(dit));
         TRY(arena_host(arena, marks * sizeof(bool), (void **)&dit->text_real));
-        TRY(alloc3(arena, dtype, B, c->text2_tokens, c->text2_dim, &dit->text2_in));
-        TRY(alloc3(arena, dtype, B, c->text2_tokens, 4 * (int64_t)c->text2_dim, &dit->text2_mid));
-        TRY(alloc3(arena, dtype, B, cross_rows(dit), c->text_dim, &dit->text_out));
+        TRY(dit_alloc3(arena, dtype, B, c->text2_tokens, c->text2_dim, &dit->text2_in));
+        TRY(dit_alloc3(arena, dtype, B, c->text2_tokens, 4 * (int64_t)c->text2_dim,
+                       &dit->text2_mid));
+        TRY(dit_alloc3(arena, dtype, B, cross_rows(dit), c->text_dim, &dit->text_out));
     } else {
-        TRY(alloc3(arena, dtype, B, T, C, &dit->text_mid));
-        TRY(alloc3(arena, dtype, B, T, C, &dit->text_out));
+        TRY(dit_alloc3(arena, dtype, B, T, C, &dit->text_mid));
+        TRY(dit_alloc3(arena, dtype, B, T, C, &dit->text_out));
     }
     for (int l = 0; l < dit->layers; l++)
         if (dit->block[l].layer.kind == DIT_SEQUENTIAL)
-            TRY(alloc3(arena, dtype, B, cross_rows(dit), 2 * C, &dit->block[l].cross.text_kv));
+            TRY(dit_alloc3(arena, dtype, B, cross_rows(dit), 2 * C, &dit->block[l].cross.text_kv));
     return arena_host(arena, sizeof(int) * (size_t)B, (void **)&dit->text_count);
 }
 

@@ -7,6 +7,7 @@
 #define KERNELS_CUDA_ATTENTION_RESIDENT_HOPPER_CUH
 
 #include "kernels/cuda/attention_tiles.cuh"
+#include "kernels/cuda/hopper_out.cuh"
 
 enum {
     TILE = 64,      /* queries of a warpgroup at a time */

@@ -131,7 +131,7 @@ static enum status choose_kernels(struct cuda_device *cuda)
 {
     static const char *const attention[] = {"resident", "hopper", "cudnn", "short",
                                             "few",      "flash",  "plain"};
-    static const char *const linear[] = {"timed", "cublas", "hopper", "hopper-single"};
+    static const char *const linear[] = {"timed", "cublas", "hopper", "hopper-narrow"};
     int of_attention = 0, of_linear = 0;
     TRY(choose("DITBENCH_ATTENTION", 7, attention, &of_attention));
     TRY(choose("DITBENCH_LINEAR", 4, linear, &of_linear));

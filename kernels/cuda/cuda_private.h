@@ -27,12 +27,12 @@ enum cuda_attention_choice {
     CUDA_ATTENTION_PLAIN,
 };
 
-/* Who computes products with GELU where our own kernel can. */
+/* Who computes products where our own kernel can. */
 enum cuda_linear_choice {
     CUDA_LINEAR_TIMED, /* the fastest */
     CUDA_LINEAR_CUBLAS,
-    CUDA_LINEAR_HOPPER,        /* our kernel, in clusters of two blocks */
-    CUDA_LINEAR_HOPPER_SINGLE, /* without clusters */
+    CUDA_LINEAR_HOPPER,        /* our kernel in wide tiles */
+    CUDA_LINEAR_HOPPER_NARROW, /* in narrow ones */
 };
 
 struct cuda_device {

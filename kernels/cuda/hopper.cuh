@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What only Hopper has (compute capability 9.0, target sm_90a): barriers in shared memory, boxes of
- * tensors that the copy engine brings in, products of warpgroups. The vocabulary of the kernels in
+ * tensors that the copy engine brings in, products of warpgroups. The vocabulary of the
+ * kernels in
  * *_hopper.cu; names and rules are those of the PTX ISA. Launches nothing.
  */
 #ifndef KERNELS_CUDA_HOPPER_CUH
@@ -83,6 +84,19 @@ template <int n> struct ring {
     }
 };
 
+/* ---- turns: barrier 0 is that of __syncthreads ---- */
+
+/* `threads`: of those that wait and those that let them go. */
+__device__ inline void turn_wait(int barrier, int threads)
+{
+    asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+}
+
+__device__ inline void turn_give(int barrier, int threads)
+{
+    asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+}
+
 /* ---- copies ---- */
 
 /* The box at the given coordinates, the first one fastest, to shared memory; zeros where the tensor
@@ -94,28 +108,6 @@ __device__ inline void copy_box(uint32_t to, const CUtensorMap &map, uint32_t ba
                  "[%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(to),
                  "l"(&map), "r"(barrier), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
                  : "memory");
-}
-
-/* The other way: from shared memory to the box at the given coordinates, nothing where the tensor
- * ends. */
-__device__ inline void store_box(uint32_t from, const CUtensorMap &map, int c0, int c1, int c2,
-                                 int c3)
-{
-    asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], "
-                 "[%1];" ::"l"(&map),
-                 "r"(from), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
-                 : "memory");
-}
-
-__device__ inline void stores_commit()
-{
-    asm volatile("cp.async.bulk.commit_group;" ::: "memory");
-}
-
-/* Shared memory of all that this thread has committed may be written again. */
-__device__ inline void stores_wait_read()
-{
-    asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
 }
 
 /*

@@ -74,21 +74,22 @@ enum status cuda_product_plain(const struct cuda_target *at, const struct cuda_p
 /* linear_rows.cu: the same where x and y are fp32, w and bias (dtype) bf16 or fp16; add is 0. */
 enum status cuda_product_rows(const struct cuda_target *at, const struct cuda_product *p);
 
-/* linear_gelu_hopper.cu: lanes of rows with one w, y = GELU(x w^T + bias) in tanh form. `each` is
- * the first lane. */
-struct cuda_gelu_product {
-    struct cuda_product each; /* act ACT_GELU_TANH, add 0 */
+/* Lanes of rows with one w; `each` is the first lane. */
+struct cuda_products {
+    struct cuda_product each;
     int64_t lanes;
     int64_t x_lane, y_lane; /* strides in elements; without meaning of one lane */
 };
 
-/* False where it cannot: another GPU than Hopper, fp32, widths that are no multiples of 8, strides
- * or addresses that are none of 16 bytes. */
-bool cuda_linear_gelu_takes(const struct cuda_target *at, const struct cuda_gelu_product *g);
+/* linear_hopper.cu: on tensor cores. False where it cannot: another GPU than Hopper, fp32, another
+ * activation than GELU in tanh form, GELU with add, widths that are no multiples of 8, strides or
+ * addresses that are none of 16 bytes. */
+bool cuda_linear_hopper_takes(const struct cuda_target *at, const struct cuda_products *g);
 
-/* cluster 1: each block reads w for itself; 2: two blocks together. The same bits. */
-enum status cuda_linear_gelu(const struct cuda_target *at, const struct cuda_gelu_product *g,
-                             int cluster);
+/* columns: of a tile. */
+enum { CUDA_LINEAR_WIDE = 192, CUDA_LINEAR_NARROW = 144 };
+enum status cuda_linear_hopper(const struct cuda_target *at, const struct cuda_products *g,
+                               int columns);
 
 /* ---- norm.cu ---- */
 enum status cuda_norm(struct queue *q, struct tensor *y, const struct tensor *x,

@@ -6,6 +6,7 @@
 #include "kernels/cuda/library.h"
 #include "kernels/cuda/linear_cache.h"
 #include "kernels/cuda/linear_own.h"
+#include "kernels/cuda/linear_timing.h"
 
 #include <cublasLt.h>
 #include <cuda_runtime_api.h>
@@ -17,10 +18,9 @@
 
 enum {
     PROPOSALS = 24,       /* asked of the library */
-    OWN = 2,              /* forms of a kernel of our own: clusters of one block and of two */
-    OWN_VERSION = 1,      /* counted up when they change, so that they are timed again */
-    OWN_ROWS = 1024,      /* with fewer, nobody gains from them */
-    FINALISTS = 4,        /* timed a second time, longer */
+    OWN = 2,              /* tiles of our own kernel: wide and narrow */
+    OWN_VERSION = 3,      /* counted up when our own kernel changes, so that it is timed again */
+    OWN_ROWS = 1024,      /* with fewer, nobody gains from it */
     WORKSPACE = 64 << 20, /* bytes; cuBLAS's own default on Hopper is 32 MiB */
 };
 
@@ -66,11 +66,10 @@ static const struct {
     {"cublasLtMatmulAlgoCheck", offsetof(struct blas_api, check)},
 };
 
-/* Who computes: an algorithm of the library, or our own kernel in clusters of `own` blocks. */
+/* Who computes: an algorithm of the library, or our own kernel in tiles of `own` columns. */
 struct candidate {
     cublasLtMatmulAlgo_t algo;
     int own; /* 0: the library */
-    float ms;
 };
 
 /* What a shape needs. In cuBLAS's column-major terms y^T [out, rows] = (w^T)^T x^T: A is w, B is x.
@@ -258,81 +257,43 @@ static enum status launch(struct queue *q, const struct cuda_blas *blas, const s
 
 /* ---- choice ---- */
 
-static int faster_first(const void *a, const void *b)
-{
-    float x = ((const struct candidate *)a)->ms, y = ((const struct candidate *)b)->ms;
-    return (x > y) - (x < y);
-}
+/* What linear_timing.h launches. */
+struct contest {
+    struct queue *q;
+    const struct cuda_blas *blas;
+    const struct plan *plan;
+    struct linear_operands operands;
+    const struct candidate *candidate;
+};
 
-/* Mean of `repeats` launches after one more; a candidate that cannot be launched takes for ever. */
-static enum status time_candidate(struct queue *q, const struct cuda_blas *blas,
-                                  const struct plan *plan, const struct linear_operands *o,
-                                  const cudaEvent_t event[2], int repeats, struct candidate *c)
+static enum status launch_candidate(void *self, int which)
 {
-    float ms;
-    c->ms = 1e30f;
-    if (launch(q, blas, plan, o, c) != ST_OK) {
-        status_clear();
-        return ST_OK;
-    }
-    TRY(CU(cudaEventRecord(event[0], cuda_queue_of(q)->stream)));
-    for (int i = 0; i < repeats; i++)
-        TRY(launch(q, blas, plan, o, c));
-    TRY(CU(cudaEventRecord(event[1], cuda_queue_of(q)->stream)));
-    TRY(CU(cudaEventSynchronize(event[1])));
-    TRY(CU(cudaEventElapsedTime(&ms, event[0], event[1])));
-    c->ms = ms / (float)repeats;
-    return ST_OK;
-}
-
-static enum status time_all(struct queue *q, const struct cuda_blas *blas, struct plan *plan,
-                            const struct linear_operands *o, struct candidate *candidate, int n)
-{
-    cudaEvent_t event[2];
-    TRY(CU(cudaEventCreate(&event[0])));
-    enum status st = CU(cudaEventCreate(&event[1]));
-    if (st != ST_OK) {
-        cudaEventDestroy(event[0]);
-        return st;
-    }
-    for (int i = 0; i < n && st == ST_OK; i++)
-        st = time_candidate(q, blas, plan, o, event, 5, &candidate[i]);
-    if (st == ST_OK)
-        qsort(candidate, (size_t)n, sizeof(*candidate), faster_first);
-    int finalists = n < FINALISTS ? n : FINALISTS;
-    for (int i = 0; i < finalists && st == ST_OK; i++)
-        st = time_candidate(q, blas, plan, o, event, 20, &candidate[i]);
-    if (st == ST_OK)
-        qsort(candidate, (size_t)finalists, sizeof(*candidate), faster_first);
-    cudaEventDestroy(event[0]);
-    cudaEventDestroy(event[1]);
-    return st;
+    const struct contest *c = self;
+    return launch(c->q, c->blas, c->plan, &c->operands, &c->candidate[which]);
 }
 
 /* Where y is added to, it must not change: the candidates get a copy of it. In the stream's order,
  * since a plain cudaFree would wait for the receptions of other streams, too, which may wait for
  * this rank. *timed is false where there is no memory for a copy. */
-static enum status time_beside(struct queue *q, const struct cuda_blas *blas, struct plan *plan,
-                               const struct linear_operands *o, struct candidate *candidate, int n,
-                               bool *timed)
+static enum status time_beside(struct contest *c, const struct linear_trial *trial, bool *timed,
+                               int *fastest)
 {
-    const struct linear_shape *s = &plan->shape;
-    struct linear_operands beside = *o;
-    struct cuda_target at = cuda_target(q);
+    const struct linear_shape *s = &c->plan->shape;
+    const void *y = c->operands.y;
     int64_t last = (s->lanes - 1) * s->y_lane + (s->rows - 1) * s->y_row + s->out;
     size_t bytes = (size_t)last * dtype_size((enum dtype)s->dtype);
-    *timed = !s->add || cudaMallocAsync(&beside.y, bytes, at.stream) == cudaSuccess;
+    *timed = !s->add || cudaMallocAsync(&c->operands.y, bytes, trial->stream) == cudaSuccess;
     if (!*timed) {
         cudaGetLastError();
         return ST_OK;
     }
     if (!s->add)
-        return time_all(q, blas, plan, o, candidate, n);
+        return linear_timing_fastest(trial, fastest);
     enum status st =
-        CU(cudaMemcpyAsync(beside.y, o->y, bytes, cudaMemcpyDeviceToDevice, at.stream));
+        CU(cudaMemcpyAsync(c->operands.y, y, bytes, cudaMemcpyDeviceToDevice, trial->stream));
     if (st == ST_OK)
-        st = time_all(q, blas, plan, &beside, candidate, n);
-    cudaFreeAsync(beside.y, at.stream);
+        st = linear_timing_fastest(trial, fastest);
+    cudaFreeAsync(c->operands.y, trial->stream);
     return st;
 }
 
@@ -351,8 +312,8 @@ static void key_of(const struct cuda_blas *blas, const struct linear_shape *s, b
              s->x_lane, s->x_row, s->w_row, s->y_lane, s->y_row, s->alignment);
 }
 
-/* In the file, the first word of our own kernel's line, before its form: the library's words begin
- * with the small numbers of a configuration. */
+/* In the file, the first word of our own kernel's line, before its columns: the library's words
+ * begin with the small numbers of a configuration. */
 static const uint64_t own_mark = 0x6b72656e6c206f77;
 
 static void remember(struct cuda_blas *blas, const char *key, const struct candidate *c)
@@ -371,7 +332,7 @@ static bool recall(const struct cuda_blas *blas, struct plan *plan, bool own, co
         return false;
     if (own && words[0] == own_mark) {
         plan->best.own = (int)words[1];
-        return words[1] >= 1 && words[1] <= OWN;
+        return words[1] == CUDA_LINEAR_WIDE || words[1] == CUDA_LINEAR_NARROW;
     }
     memcpy(plan->best.algo.data, words, sizeof(words));
     plan->best.own = 0;
@@ -380,7 +341,7 @@ static bool recall(const struct cuda_blas *blas, struct plan *plan, bool own, co
            result.workspaceSize <= WORKSPACE;
 }
 
-/* The library's algorithms, then our own kernel's forms; *n counts them from 0 on. */
+/* The library's algorithms, then our own kernel; *n counts them from 0 on. */
 static enum status list_candidates(const struct cuda_blas *blas, const struct plan *plan, bool own,
                                    struct candidate *candidate, int *n)
 {
@@ -391,8 +352,9 @@ static enum status list_candidates(const struct cuda_blas *blas, const struct pl
         if (proposal[i].state == CUBLAS_STATUS_SUCCESS)
             candidate[(*n)++] = (struct candidate){.algo = proposal[i].algo};
     }
-    for (int i = 1; own && i <= OWN; i++)
-        candidate[(*n)++] = (struct candidate){.own = i};
+    static const int columns[OWN] = {CUDA_LINEAR_WIDE, CUDA_LINEAR_NARROW};
+    for (int i = 0; own && i < OWN; i++)
+        candidate[(*n)++] = (struct candidate){.own = columns[i]};
     return ST_OK;
 }
 
@@ -412,15 +374,20 @@ static enum status choose_fastest(struct queue *q, struct cuda_blas *blas, struc
     plan->chosen = n == 0;
     if (n == 0)
         return ST_OK;
+    int fastest = 0;
     if (!cuda_capturing(q)) {
+        struct contest contest = {q, blas, plan, *o, candidate};
+        struct linear_trial trial = {launch_candidate, &contest, cuda_queue_of(q)->stream, n,
+                                     own ? OWN : 0};
         bool timed;
-        TRY(time_beside(q, blas, plan, o, candidate, n, &timed));
-        plan->possible = !timed || candidate[0].ms < 1e30f;
+        TRY(time_beside(&contest, &trial, &timed, &fastest));
+        plan->possible = fastest >= 0;
         plan->chosen = true;
         if (timed && plan->possible)
-            remember(blas, key, &candidate[0]);
+            remember(blas, key, &candidate[fastest]);
     }
-    plan->best = candidate[0];
+    if (plan->possible)
+        plan->best = candidate[fastest];
     return ST_OK;
 }
 
@@ -431,7 +398,7 @@ static enum status choose(struct queue *q, struct cuda_blas *blas, struct plan *
     struct cuda_target at = cuda_target(q);
     bool own = wish != CUDA_LINEAR_CUBLAS && linear_own_takes(&at, &plan->shape, o);
     if (own && wish != CUDA_LINEAR_TIMED) {
-        plan->best.own = wish == CUDA_LINEAR_HOPPER ? 2 : 1;
+        plan->best.own = wish == CUDA_LINEAR_HOPPER ? CUDA_LINEAR_WIDE : CUDA_LINEAR_NARROW;
         plan->chosen = plan->possible = true;
         return ST_OK;
     }

@@ -2,7 +2,7 @@
 /*
  * Products through cuBLASLt: bias and GELU in the epilogue, the algorithm of each shape chosen by
  * timing the library's best proposals on the operands at hand (on a copy of y where it is added
- * to). Where linear_gelu_hopper.cu serves a shape of many rows, it is timed beside them and
+ * to). Where linear_hopper.cu serves a shape of many rows, it is timed beside them and
  * computes where it is faster. Private to kernels/cuda.
  */
 #ifndef KERNELS_CUDA_LINEAR_CUBLAS_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From shapes and operands to the launcher of linear_gelu_hopper.cu. */
+/* From shapes and operands to the launcher of linear_hopper.cu. */
 #include "kernels/cuda/linear_own.h"
 
-static struct cuda_gelu_product product_of(const struct linear_shape *s,
-                                           const struct linear_operands *o)
+static struct cuda_products product_of(const struct linear_shape *s,
+                                       const struct linear_operands *o)
 {
-    return (struct cuda_gelu_product){
+    return (struct cuda_products){
         .each =
             {
                 .y = o->y,
@@ -31,13 +31,13 @@ static struct cuda_gelu_product product_of(const struct linear_shape *s,
 bool linear_own_takes(const struct cuda_target *at, const struct linear_shape *shape,
                       const struct linear_operands *operands)
 {
-    struct cuda_gelu_product product = product_of(shape, operands);
-    return cuda_linear_gelu_takes(at, &product);
+    struct cuda_products product = product_of(shape, operands);
+    return cuda_linear_hopper_takes(at, &product);
 }
 
 enum status linear_own(const struct cuda_target *at, const struct linear_shape *shape,
-                       const struct linear_operands *operands, int cluster)
+                       const struct linear_operands *operands, int columns)
 {
-    struct cuda_gelu_product product = product_of(shape, operands);
-    return cuda_linear_gelu(at, &product, cluster);
+    struct cuda_products product = product_of(shape, operands);
+    return cuda_linear_hopper(at, &product, columns);
 }

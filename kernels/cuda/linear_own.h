@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Our own kernel for products with GELU, as the choice of algorithms sees it: by shapes and
+/* Our own kernel for products, as the choice of algorithms sees it: by shapes and
  * operands. Chooses nothing. */
 #ifndef KERNELS_CUDA_LINEAR_OWN_H
 #define KERNELS_CUDA_LINEAR_OWN_H
@@ -9,8 +9,8 @@
 bool linear_own_takes(const struct cuda_target *at, const struct linear_shape *shape,
                       const struct linear_operands *operands);
 
-/* What it takes, in clusters of 1 or 2 blocks. */
+/* What it takes, in tiles of so many columns: CUDA_LINEAR_WIDE or CUDA_LINEAR_NARROW. */
 enum status linear_own(const struct cuda_target *at, const struct linear_shape *shape,
-                       const struct linear_operands *operands, int cluster);
+                       const struct linear_operands *operands, int columns);
 
 #endif

@@ -26,36 +26,31 @@ static void call_product(struct bench *b, int set, void *operands)
         rate_check(op_linear(b->q, &p->y[set], &p->x[set], &p->w[set], &p->bias, p->act));
 }
 
-static void measure(struct bench *b, const char *line, bool add, int64_t rows, int64_t in,
-                    struct place from, int64_t out, struct place to, enum act act, double per_step)
+static void make_product(struct bench *b, int64_t rows, int64_t in, struct place from, int64_t out,
+                         struct place to, struct product *p)
 {
-    struct product p = {.act = act, .add = add};
-    rate_open(b);
-    p.bias = MAKE(b, b->dtype, out);
+    p->bias = MAKE(b, b->dtype, out);
     for (int i = 0; i < SETS; i++) {
-        p.x[i] = rate_part(b, from, rows, in);
-        p.w[i] = MAKE(b, b->dtype, out, in);
-        p.y[i] = rate_part(b, to, rows, out);
+        p->x[i] = rate_part(b, from, rows, in);
+        p->w[i] = MAKE(b, b->dtype, out, in);
+        p->y[i] = rate_part(b, to, rows, out);
     }
-    double flops = 2.0 * b->model->lanes * (double)rows * (double)in * (double)out;
-    rate_report(b, &(struct work){line, flops, rate_gemm, per_step, call_product, &p});
-    rate_close(b);
 }
 
-/* As `kernel` computes it, whoever is chosen else. */
-static void measure_forced(const struct bench *b, const char *kernel, const char *line,
-                           int64_t rows, int64_t in, struct place from, int64_t out,
-                           struct place to, enum act act)
+/* The same work as `kernel` computes it, whoever is chosen else; the line counts in no step. */
+static void measure_forced(const struct bench *b, const char *kernel, struct work work)
 {
     struct device_options options = {.threads = 1};
     struct bench forced = *b;
     struct device *dev;
     char title[LINE];
-    snprintf(title, sizeof(title), "%s, %s", line, kernel);
+    snprintf(title, sizeof(title), "%s, %s", work.name, kernel);
+    work.name = title;
+    work.per_step = 0.0;
     setenv("DITBENCH_LINEAR", kernel, 1);
-    rate_check(device_open(backend_find("cuda"), &options, &dev));
+    rate_check(device_open(b->q->dev->ops, &options, &dev));
     rate_check(queue_open(dev, &forced.q));
-    measure(&forced, title, false, rows, in, from, out, to, act, 0.0);
+    rate_report(&forced, &work);
     queue_close(forced.q);
     device_close(dev);
     unsetenv("DITBENCH_LINEAR");
@@ -64,15 +59,21 @@ static void measure_forced(const struct bench *b, const char *kernel, const char
 void bench_product(struct bench *b, const char *name, int64_t rows, int64_t in, struct place from,
                    int64_t out, struct place to, enum act act, double per_step)
 {
-    static const char *const kernels[] = {"cublas", "hopper", "hopper-single"};
-    bool forced = act == ACT_GELU_TANH && b->dtype != DTYPE_F32 && cuda_target(b->q).compute == 90;
+    static const char *const kernels[] = {"cublas", "hopper", "hopper-narrow"};
+    bool forced = b->dtype != DTYPE_F32 && cuda_target(b->q).compute == 90;
+    struct product p = {.act = act, .add = strstr(name, "add") != NULL};
     char line[LINE];
     if (!rate_title(b, line, "linear %s [%d,%d] x [%d]", name, (int)(b->model->lanes * rows),
                     (int)in, (int)out))
         return;
-    measure(b, line, strstr(name, "add") != NULL, rows, in, from, out, to, act, per_step);
+    rate_open(b);
+    make_product(b, rows, in, from, out, to, &p);
+    double flops = 2.0 * b->model->lanes * (double)rows * (double)in * (double)out;
+    struct work work = {line, flops, rate_gemm, per_step, call_product, &p};
+    rate_report(b, &work);
     for (int i = 0; forced && i < 3; i++)
-        measure_forced(b, kernels[i], line, rows, in, from, out, to, act);
+        measure_forced(b, kernels[i], work);
+    rate_close(b);
 }
 
 /* ---- weights, as they are drawn ---- */

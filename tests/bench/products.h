@@ -5,9 +5,9 @@
 
 #include "tests/bench/rate.h"
 
-/* Rows `from` times [in, out] into `to`; a name with "add" is added. With GELU on Hopper three more
- * lines, which do not count in the step: by cuBLASLt, by our kernel in clusters of two blocks and
- * of one. */
+/* Rows `from` times [in, out] into `to`; a name with "add" is added. In 16 bits on Hopper three
+ * more lines, which do not count in the step: by cuBLASLt, by our kernel in wide and in narrow
+ * tiles. */
 void bench_product(struct bench *b, const char *name, int64_t rows, int64_t in, struct place from,
                    int64_t out, struct place to, enum act act, double per_step);
 

@@ -20,7 +20,7 @@ static const struct gpu_test *const lists[] = {
     tests_norm,
     tests_qk_norm,
     tests_linear,
-    tests_linear_gelu,
+    tests_linear_hopper,
     tests_linear_rows,
     tests_attention,
     tests_attention_short,

@@ -51,10 +51,11 @@ static bool judge_all(struct book *book, struct comm *world, int *bad)
     for (int graph = 0; graph < 2; graph++) {
         struct reference_tally tally = {0};
         setup.graph = graph;
-        snprintf(tally.group, sizeof tally.group, "two GPUs, %s, graphs %s, rank %d",
-                 dtype_name(setup.dtype), graph ? "on" : "off", comm_rank(world));
+        snprintf(tally.group, sizeof tally.group, "two GPUs, %s, %s, graphs %s, rank %d",
+                 setup.config.name, dtype_name(setup.dtype), graph ? "on" : "off",
+                 comm_rank(world));
         for (int i = 0; hybrid_at(i); i++)
-            if (cell_ranks(&setup, hybrid_at(i)) == RANKS &&
+            if (hybrid_tested(&setup, i) && cell_ranks(&setup, hybrid_at(i)) == RANKS &&
                 !judge(book, &setup, &tally, hybrid_at(i), world))
                 return false;
         if (comm_rank(world) == 0 || tally.bad > 0)
@@ -64,16 +65,22 @@ static bool judge_all(struct book *book, struct comm *world, int *bad)
     return true;
 }
 
+struct task {
+    const char *preset;
+    enum dtype dtype;
+};
+
 static int on_rank(int rank, int ranks, const char *folder, void *arg)
 {
     const struct rendezvous where = {
         .rank = rank, .size = ranks, .folder = folder, .timeout_s = TIMEOUT_S};
     const struct device_options options = {.ordinal = rank, .threads = 1};
-    struct cell_setup setup = cell_setup_of("pixart-tiny");
+    const struct task *task = arg;
+    struct cell_setup setup = cell_setup_of(task->preset);
     struct device *dev;
     struct comm *world;
     int bad = 0;
-    setup.dtype = *(const enum dtype *)arg;
+    setup.dtype = task->dtype;
     setenv("NCCL_NVLS_ENABLE", "0", 1);
     OK(device_open(backend_find(GPU_BACKEND), &options, &dev));
     CHECK(dev->ops->supports(setup.dtype), "GPU %d has no %s", rank, dtype_name(setup.dtype));
@@ -90,8 +97,9 @@ static int on_rank(int rank, int ranks, const char *folder, void *arg)
     return bad > 0;
 }
 
-static void two_gpus(enum dtype dtype)
+static void two_gpus(const char *preset, enum dtype dtype)
 {
+    struct task task = {preset, dtype};
     int gpus = gpu_count();
     if (!comm_ops_find(GPU_TRANSPORT)) {
         gpu_skip("this build has no transport " GPU_TRANSPORT);
@@ -101,21 +109,42 @@ static void two_gpus(enum dtype dtype)
         gpu_skip("%d GPUs are seen, and %d are wanted", gpus, RANKS);
         return;
     }
-    CHECK(gpu_ranks(RANKS, on_rank, &dtype), "a rank did not end well; its own lines say why");
+    CHECK(gpu_ranks(RANKS, on_rank, &task), "a rank did not end well; its own lines say why");
 }
 
 static void test_fp32(void)
 {
-    two_gpus(DTYPE_F32);
+    two_gpus("pixart-tiny", DTYPE_F32);
 }
 
 static void test_bf16(void)
 {
-    two_gpus(DTYPE_BF16);
+    two_gpus("pixart-tiny", DTYPE_BF16);
+}
+
+static void test_sd3(void)
+{
+    two_gpus("sd3-tiny", DTYPE_F32);
+}
+static void test_flux(void)
+{
+    two_gpus("flux-tiny", DTYPE_F32);
+}
+static void test_hunyuandit(void)
+{
+    two_gpus("hunyuandit-tiny", DTYPE_F32);
+}
+static void test_latte(void)
+{
+    two_gpus("latte-tiny", DTYPE_F32);
 }
 
 const struct gpu_test tests_cells_nccl[] = {
     {"cells_nccl/fp32", test_fp32},
     {"cells_nccl/bf16", test_bf16},
+    {"cells_nccl/sd3", test_sd3},
+    {"cells_nccl/flux", test_flux},
+    {"cells_nccl/hunyuandit", test_hunyuandit},
+    {"cells_nccl/latte", test_latte},
     {NULL, NULL},
 };

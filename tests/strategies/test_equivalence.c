@@ -227,13 +227,21 @@ Test(equivalence_mpi, on_8_ranks)
     check_mpi("pixart-tiny", 8);
 }
 
+static void needs_time(void)
+{
+    if (hybrid_most_ranks() < 4)
+        cr_skip_test("under a sanitizer the families run over threads only");
+}
+
 #define FAMILIES "sd3-tiny flux-tiny hunyuandit-tiny latte-tiny"
 Test(equivalence_mpi, families_on_2_ranks)
 {
+    needs_time();
     check_mpi(FAMILIES, 2);
 }
 Test(equivalence_mpi, families_on_3_ranks)
 {
+    needs_time();
     check_mpi(FAMILIES, 3);
 }
 Test(equivalence_mpi, families_on_1_and_4_ranks)
