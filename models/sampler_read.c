@@ -89,7 +89,7 @@ static enum status read_table(json_t *object, struct sampler_config *c)
 
     if (trained && !json_is_null(trained))
         return json_key_refuse("trained_betas", trained,
-                                  "null: a table of betas is not implemented");
+                               "null: a table of betas is not implemented");
     TRY(sampler_key_number(object, "beta_start", 0, 1, &c->beta_start));
     TRY(sampler_key_number(object, "beta_end", 0, 1, &c->beta_end));
     TRY(sampler_key_choice(object, "beta_schedule", betas, &beta));
@@ -132,7 +132,7 @@ static enum status read_dpmsolver(json_t *object, struct sampler_config *c)
     TRY(sampler_key_off(object, "use_dynamic_shifting"));
     if (json_is_string(variance) && strncmp(json_string_value(variance), "learned", 7) == 0)
         return json_key_refuse("variance_type", variance,
-                                  "null: the variance half of the model's output is not used");
+                               "null: the variance half of the model's output is not used");
     TRY(sampler_key_choice(object, "algorithm_type", algorithms, &algorithm));
     TRY(sampler_key_choice(object, "solver_type", solvers, &heun));
     TRY(sampler_key_choice(object, "final_sigmas_type", finals, &zero));
@@ -192,8 +192,7 @@ static enum status read_flow(json_t *object, struct sampler_config *c)
 
     if (terminal && !json_is_null(terminal) &&
         !(json_is_number(terminal) && json_number_value(terminal) == 0))
-        return json_key_refuse("shift_terminal", terminal,
-                                  "null: this option is not implemented");
+        return json_key_refuse("shift_terminal", terminal, "null: this option is not implemented");
     TRY(read_levels(object));
     TRY(sampler_key_off(object, "use_karras_sigmas"));
     TRY(sampler_key_off(object, "invert_sigmas"));
