@@ -223,6 +223,17 @@ static enum status norm_stream(struct dit *dit, const struct dit_call *call, con
     return rows.dim[1] > 0 ? TRACED("norm", op_norm(call->queue, &a, &rows, &norm)) : ST_OK;
 }
 
+void dit_describe_block(struct dit *dit, int l)
+{
+    struct dit_block *block = &dit->block[l];
+    int layer = dit->shard.layer_begin + l;
+    block->layer = dit_config_layer(dit->config, layer);
+    block->site = dit_sites(dit->config, layer);
+    block->adds_frames =
+        block->layer.kind == DIT_TEMPORAL && block->layer.index == 0 && dit->extent.frames > 1;
+    block->starts = l == 0 || block->layer.skip_from >= 0 || block->adds_frames;
+}
+
 /* What no block before it did: the rows that come in, normed for its attention. */
 static enum status start_block(struct dit *dit, const struct dit_call *call, int l,
                                struct tensor *h)
@@ -230,7 +241,7 @@ static enum status start_block(struct dit *dit, const struct dit_call *call, int
     const struct dit_block *block = &dit->block[l];
     if (block->layer.skip_from >= 0)
         TRY(TRACED("skip", join_skip(dit, call, block, h)));
-    if (block->layer.kind == DIT_TEMPORAL && block->layer.index == 0 && dit->frame_positions.data)
+    if (block->adds_frames)
         TRY(TRACED("embed", add_frames(dit, call, h)));
     if (block->layer.kind != DIT_JOINT)
         return norm_stream(dit, call, h, TOKENS_ALL, &block->image.attn_norm);

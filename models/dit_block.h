@@ -37,7 +37,7 @@ struct tensor dit_heads(const struct dit *dit, const struct tensor *rows, int64_
 enum status dit_qk(struct dit *dit, const struct dit_call *call, const struct dit_head_norm *norm,
                    bool image, struct tensor *q, struct tensor *k);
 
-/* o := attention at a site of the block (0: its first), through the hook. The tensors [B, F*N,
+/* o := attention at a site (its global number), through the hook. The tensors [B, F*N,
  * heads, D]. */
 struct dit_qkvo {
     struct tensor q, k, v, o;

@@ -17,6 +17,10 @@
 
 enum { DIT_CONFIG_FILES = 3, DIT_MOST_LAYERS = 1024, DIT_ROPE_AXES = 3 };
 
+/* Features of a number (a timestep, a guidance) on its way to an embedding; heads of the attention
+ * that pools a second text. */
+enum { DIT_TIME_FEATURES = 256, DIT_POOL_HEADS = 8 };
+
 /* What a block is made of. Each kind is one file, dit_block_KIND.c. */
 enum dit_block_kind {
     DIT_SEQUENTIAL, /* self-attention, (optional) cross-attention on text, MLP, one after another */

@@ -3,7 +3,7 @@
  * the size of an image. */
 #include "models/dit_config_key.h"
 
-enum { MOST_MLP = 1 << 24, POOLING_HEADS = 8 };
+enum { MOST_MLP = 1 << 24 };
 
 /* Values as a file has them, before anything is derived. */
 struct keys {
@@ -88,11 +88,11 @@ static enum status check_keys(const struct keys *k)
                     "key \"num_layers\": found %d, wanted an even number: the first half feeds the "
                     "second",
                     k->layers);
-    if (k->text2_dim % POOLING_HEADS != 0)
+    if (k->text2_dim % DIT_POOL_HEADS != 0)
         return fail(ST_INVALID,
                     "key \"cross_attention_dim_t5\": found %d, wanted a multiple of %d, the heads "
                     "that pool the text",
-                    k->text2_dim, POOLING_HEADS);
+                    k->text2_dim, DIT_POOL_HEADS);
     if (channels * k->mlp_ratio < 1 || channels * k->mlp_ratio > MOST_MLP)
         return fail(ST_INVALID,
                     "key \"mlp_ratio\": found %g, wanted a hidden width of the MLP from 1 to %d",

@@ -8,8 +8,6 @@
 
 #include <stdint.h>
 
-enum { TIME_FEATURES = 256 };
-
 /* A linear layer. */
 static uint64_t linear(uint64_t in, uint64_t out, bool bias)
 {
@@ -48,7 +46,7 @@ static uint64_t modulator(const struct dit_config *c)
 {
     uint64_t C = width_of(c);
     uint64_t labels = c->classes > 0 ? (uint64_t)c->classes + 1 : 0;
-    return perceptron(TIME_FEATURES, C, C) + labels * C + linear(C, 6 * C, true);
+    return perceptron(DIT_TIME_FEATURES, C, C) + labels * C + linear(C, 6 * C, true);
 }
 
 /* ---- blocks ---- */
@@ -145,13 +143,13 @@ static uint64_t conditions(const struct dit_config *c)
     if (c->modulation == DIT_ADALN_SINGLE)
         total += modulator(c);
     else if (c->modulation != DIT_ADALN_ZERO)
-        total += perceptron(TIME_FEATURES, C, C);
+        total += perceptron(DIT_TIME_FEATURES, C, C);
     if (c->guidance_in)
-        total += perceptron(TIME_FEATURES, C, C);
+        total += perceptron(DIT_TIME_FEATURES, C, C);
     if (c->pooled_dim > 0)
         total += perceptron((uint64_t)c->pooled_dim, c->text2_dim > 0 ? 4 * C : C, C);
     if (c->micro)
-        total += 2 * perceptron(TIME_FEATURES, C / 3, C / 3);
+        total += 2 * perceptron(DIT_TIME_FEATURES, C / 3, C / 3);
     return total;
 }
 

@@ -6,8 +6,6 @@
 #include "kernels/base/trace.h"
 #include "models/dit.h"
 
-enum { DIT_TIME_FEATURES = 256 };
-
 /* A linear layer [out, in]; b without data: none. */
 struct dit_linear {
     struct tensor w, b;
@@ -49,7 +47,7 @@ struct dit_attention {
 struct dit_stream {
     struct dit_norm attn_norm, mlp_norm;
     struct dit_attention attn;
-    struct dit_linear fc1, fc2;        /* [F/p, C]; [C, F/p], bias [C] */
+    struct dit_linear fc1, fc2;        /* [mlp/p, C]; [C, mlp/p], bias [C] */
     struct tensor attn_gate, mlp_gate; /* fp32 [B, C]; without data: 1 */
 };
 
@@ -63,10 +61,12 @@ struct dit_cross {
 
 struct dit_block {
     struct dit_layer layer;
-    int site;                      /* the first of its attention sites */
-    bool starts;                   /* its rows are prepared by itself, not by the block before it */
-    struct dit_stream image, text; /* DIT_PARALLEL: image is all, out is [C, own + F/p], attention's
-                                      columns first */
+    int site;         /* the first of its attention sites */
+    bool adds_frames; /* the positions of frames, before anything else */
+    bool starts;      /* its rows are prepared by itself, not by the block before it: what they are
+                         normed      of is changed first */
+    struct dit_stream image, text; /* DIT_PARALLEL: image is all, out is [C, own + mlp/p],
+                                      attention's columns first */
     struct dit_norm second_norm;   /* of the second attention, over the image alone */
     struct dit_attention second;
     struct tensor second_gate;
@@ -145,8 +145,8 @@ struct dit {
 
     /* scratch of a call, flat; views are made for the rows at hand. N = B*F*rows */
     struct tensor scratch_a;    /* N*C: normed rows, attention's output */
-    struct tensor scratch_wide; /* N*max(3 own, F/p, C, ...): qkv, the MLP's hidden rows, both side
-                                   by side, cross-attention's queries */
+    struct tensor scratch_wide; /* N*max(3 own, mlp/p, C, ...): qkv, the MLP's hidden rows, both
+                                   side by side, cross-attention's queries */
     struct tensor scratch_y;    /* N*C: results on their way into h */
 };
 
@@ -164,6 +164,9 @@ int64_t dit_rows_of(const struct dit *dit, const struct dit_call *call, enum tok
 /* Those of x [B, F*N, ..]. */
 struct tensor dit_rows(const struct dit *dit, const struct dit_call *call, const struct tensor *x,
                        enum token_set set);
+
+/* models/dit_block.c: what block l of the shard, 0-based, is; before it is loaded. */
+void dit_describe_block(struct dit *dit, int l);
 
 /* models/dit_weights.c: allocates and, unless measuring, fills every parameter of the shard. */
 enum status dit_load(struct dit *dit, struct weights *weights, struct queue *q,

@@ -47,6 +47,7 @@ static const struct dit_names pixart = {
                              .table = "scale_shift_table"}},
     .head = "proj_out",
     .head_table = "scale_shift_table",
+    .inert = {"pos_embed.pos_embed", "caption_projection.y_embedding"},
 };
 
 static const struct dit_names dit = {
@@ -59,6 +60,7 @@ static const struct dit_names dit = {
                                .labels = "norm1.emb.class_embedder.embedding_table.weight"}},
     .head = "proj_out_2",
     .head_mod = "proj_out_1",
+    .inert = {"pos_embed.pos_embed"},
 };
 
 static const struct dit_names sd3 = {

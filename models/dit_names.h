@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names of a checkpoint's parameters, one table for each naming. Only names: which of them a model
- * has is said by its configuration, and NULL stands for what no model of that naming has.
+ * Names of a checkpoint's parameters, one table for each naming, and the order of rows where
+ * namings differ in it. Which of them a model has is said by its configuration; NULL stands for
+ * what no model of that naming has.
  *
  * A name is the prefix of a linear layer, "<name>.weight" [out, in] and "<name>.bias" [out]; or of
  * an MLP, the linear layers "<name>.linear_1" and "<name>.linear_2"; or, where the comment says
- * "whole", the parameter itself. C channels, D head dim, K and Kout features of a patch, F 256
+ * "whole", the parameter itself. C channels, D head dim, K and Kout features of a patch, E 256
  * features of a number, T and T2 rows of the two texts, Dx and D2 their widths, P the pooled
  * text's.
  */
@@ -14,7 +15,7 @@
 
 #include "models/dit_config.h"
 
-enum { DIT_BLOCK_KINDS = DIT_TEMPORAL + 1 };
+enum { DIT_BLOCK_KINDS = DIT_TEMPORAL + 1, DIT_NAMES_INERT = 2 };
 
 /* Of one attention, behind its own name and a dot. */
 struct dit_attention_names {
@@ -48,7 +49,7 @@ struct dit_block_names {
                                [C, C]) */
     const char *text_mod;  /* linear [6C, C]; [2C, C], scale first, where the text does not go on */
     const char *table;     /* whole: [6, C] */
-    const char *time;      /* MLP [C, F], [C, C] of the block's own embedder */
+    const char *time;      /* MLP [C, E], [C, C] of the block's own embedder */
     const char *labels;    /* whole: [classes + 1, C] */
     const char *norm_attn; /* affine LayerNorm: weight, bias [C]; before attention */
     const char *norm_cross; /* likewise, before cross-attention */
@@ -60,11 +61,11 @@ struct dit_block_names {
 struct dit_names {
     const char *embed;      /* weight [C, in, p, p], packed [C, K]; bias [C] */
     const char *positions;  /* whole: [1, side^2, C] */
-    const char *time;       /* MLP [C, F], [C, C] */
-    const char *guidance;   /* MLP [C, F], [C, C] */
+    const char *time;       /* MLP [C, E], [C, C] */
+    const char *guidance;   /* MLP [C, E], [C, C] */
     const char *pooled;     /* MLP [mid, P], [C, mid]; mid C, or 4C where pooling is by attention */
-    const char *resolution; /* MLP [C/3, F], [C/3, C/3] */
-    const char *aspect;     /* MLP [C/3, F], [C/3, C/3] */
+    const char *resolution; /* MLP [C/3, E], [C/3, C/3] */
+    const char *aspect;     /* MLP [C/3, E], [C/3, C/3] */
     const char *mod;        /* linear [6C, C] of the model: what all blocks' tables are added to */
     const char *text;       /* linear [C, Dx] */
     const char *text_mlp;   /* MLP [C, Dx], [C, C] */
@@ -82,6 +83,9 @@ struct dit_names {
     const char *head_mod;   /* linear [2C, C] */
     bool head_scale_first;  /* head_mod's rows are scale, shift; else shift, scale */
     const char *head_table; /* whole: [2, C], shift first */
+    /* Whole parameters that older checkpoints carry and no model reads: a table of positions, which
+     * is computed, and an embedding for dropped captions, which only training uses. */
+    const char *inert[DIT_NAMES_INERT];
 };
 
 /* Of one of the constants of enum dit_naming; never NULL. */

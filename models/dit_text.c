@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POOL_HEADS = 8 };
-
 /* ---- memory ---- */
 
 /* Text in the sequence: this rank's rows of it. */
@@ -274,9 +272,9 @@ enum status dit_pool_text(struct dit *dit, struct queue *q)
     TRY(op_linear(q, &pool->values, &pool->rows, &pool->v.w, &pool->v.b, ACT_NONE));
     struct tensor heads[4] = {pool->query, pool->keys, pool->values, pool->sum};
     for (int i = 0; i < 4; i++)
-        heads[i] = tensor_split(&heads[i], 2, POOL_HEADS, D2 / POOL_HEADS);
+        heads[i] = tensor_split(&heads[i], 2, DIT_POOL_HEADS, D2 / DIT_POOL_HEADS);
     TRY(op_attention(q, &heads[3], NULL, &heads[0], &heads[1], &heads[2], NULL,
-                     1.0f / sqrtf((float)(D2 / POOL_HEADS))));
+                     1.0f / sqrtf((float)(D2 / DIT_POOL_HEADS))));
     int64_t dim[2] = {B, D2};
     struct tensor sum = tensor_reshape(&pool->sum, 2, dim);
     return op_linear(q, &pool->pooled, &sum, &pool->out.w, &pool->out.b, ACT_NONE);

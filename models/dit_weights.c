@@ -254,8 +254,10 @@ static enum status load_all(struct loader *loader, struct dit *dit)
     if (dit->shard.embed && c->position == DIT_POSITION_TABLE)
         TRY(load_table(&ld, dit));
     TRY(load_text(&ld, dit));
-    for (int l = 0; l < dit->layers; l++)
+    for (int l = 0; l < dit->layers; l++) {
+        dit_describe_block(dit, l);
         TRY(dit_load_block(&ld, dit, l));
+    }
     if (dit->shard.head)
         TRY(load_head(&ld, dit));
     ld.dtype = DTYPE_F32;
@@ -277,19 +279,20 @@ static bool has_name(const struct load_names *names, const char *name)
     return false;
 }
 
-/* What older checkpoints carry besides: a table of positions, which is computed here, and an
- * embedding for dropped captions, which only training uses. */
-static bool is_inert(const char *name)
+static bool is_inert(const struct dit_names *names, const char *name)
 {
-    return strcmp(name, "pos_embed.pos_embed") == 0 ||
-           strcmp(name, "caption_projection.y_embedding") == 0;
+    for (int i = 0; i < DIT_NAMES_INERT && names->inert[i]; i++)
+        if (strcmp(name, names->inert[i]) == 0)
+            return true;
+    return false;
 }
 
-static enum status check_names(const struct weights *weights, const struct load_names *names)
+static enum status check_names(const struct dit_config *config, const struct weights *weights,
+                               const struct load_names *names)
 {
     const char *name;
     for (int i = 0; (name = weights_name_at(weights, i)); i++)
-        if (!has_name(names, name) && !is_inert(name))
+        if (!has_name(names, name) && !is_inert(dit_names_of(config->naming), name))
             return fail(
                 ST_INVALID,
                 "tensor \"%.200s\": the model has no use for it; its config.json says other "
@@ -309,7 +312,7 @@ enum status dit_check_weights(const struct dit_config *config, const struct weig
     if (st == ST_OK)
         st = load_all(&ld, &dit);
     if (st == ST_OK)
-        st = check_names(weights, &names);
+        st = check_names(config, weights, &names);
     arena_close(ld.arena);
     free(names.name);
     return st == ST_OK ? st : fail_prefix(st, "%s", config->name);

@@ -96,7 +96,7 @@ static enum status load_cross(struct block_loader *bl, struct dit_cross *cross)
     int64_t width = dit_cross_width(c);
     struct load_name q = in_attention(bl, attn, attn->q);
     struct load_name out = in_attention(bl, attn, attn->out);
-    if (bl->names->norm_cross) {
+    if (c->affine) {
         struct load_name norm = in_block(bl, bl->names->norm_cross);
         TRY(load_affine(bl->ld, norm.text, C, &cross->norm.weight, &cross->norm.bias));
         cross->norm.eps = c->norm_eps;
@@ -180,7 +180,7 @@ static enum status load_norms(struct block_loader *bl, struct dit_block *b)
 {
     const struct dit_block_names *n = bl->names;
     int64_t C = dit_channels(bl->dit->config);
-    if (n->norm_attn) {
+    if (bl->dit->config->affine) {
         struct load_name attn = in_block(bl, n->norm_attn);
         struct load_name mlp = in_block(bl, n->norm_mlp);
         TRY(load_affine(bl->ld, attn.text, C, &b->image.attn_norm.weight,
@@ -196,20 +196,10 @@ static enum status load_norms(struct block_loader *bl, struct dit_block *b)
     return load_linear(bl->ld, skip.text, C, 2 * C, true, &b->skip);
 }
 
-/* Blocks whose rows no block before them can prepare: what they are normed of is changed first. */
-static bool starts(const struct dit *dit, int l, const struct dit_layer *layer)
-{
-    bool first_frames = layer->kind == DIT_TEMPORAL && layer->index == 0;
-    return l == 0 || layer->skip_from >= 0 || (first_frames && dit->extent.frames > 1);
-}
-
 enum status dit_load_block(struct loader *ld, struct dit *dit, int l)
 {
     struct block_loader bl = {.ld = ld, .dit = dit};
     struct dit_block *b = &dit->block[l];
-    b->layer = dit_config_layer(dit->config, dit->shard.layer_begin + l);
-    b->site = dit_sites(dit->config, dit->shard.layer_begin + l);
-    b->starts = starts(dit, l, &b->layer);
     bl.names = &dit_names_of(dit->config->naming)->of[b->layer.kind];
     snprintf(bl.prefix, sizeof bl.prefix, bl.names->block, b->layer.index);
     TRY(load_norms(&bl, b));

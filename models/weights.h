@@ -48,7 +48,9 @@ struct weights_ops {
 enum status weights_open(const struct weights_ops *ops, void *self, struct weights **out);
 
 /* Pure function of (seed, name, row, column). Matrices and convolutions: uniform with variance
- * 1/fan_in; "*.bias" and "*scale_shift_table": uniform with standard deviation 0.02 and 1/sqrt(C).
+ * 1/fan_in; weights of norms ("*.weight" of one
+ * dimension): uniform around 1 with standard deviation 0.2; "*.bias" and "*scale_shift_table":
+ * uniform with standard deviation 0.02 and 1/sqrt(C).
  */
 enum status weights_open_synthetic(uint64_t seed, struct weights **out);
 

@@ -43,6 +43,22 @@ const char *plan_divisors(int n, char *buffer, size_t size)
     return buffer;
 }
 
+enum status plan_split_heads(struct plan *plan, int axis)
+{
+    int n = plan->mesh.size[axis];
+    int all = plan->problem.config->heads;
+    char legal[200];
+    char left[60] = "";
+    if (plan->heads != all)
+        snprintf(left, sizeof left, " that the axes before it leave of the model's %d", all);
+    if (plan->heads % n != 0)
+        return plan_refuse("%s=%d does not divide the %d heads%s; legal degrees: %s",
+                           plan->mesh.name[axis], n, plan->heads, left,
+                           plan_divisors(plan->heads, legal, sizeof legal));
+    plan->heads /= n;
+    return ST_OK;
+}
+
 enum status plan_split_tokens(struct plan *plan, int axis, bool rows)
 {
     int n = plan->mesh.size[axis];
@@ -84,11 +100,6 @@ static enum status check_parts(const struct plan *plan)
                                spec_text(&plan->spec, text), m,
                                plan_patch(plan, TOKENS_IMAGE, m).count);
     return ST_OK;
-}
-
-int plan_layers(const struct plan *plan)
-{
-    return plan->shard.layer_end - plan->shard.layer_begin;
 }
 
 int plan_sites(const struct plan *plan, int *begin)
@@ -136,6 +147,21 @@ static void check_owners(const struct plan *plan)
     BUG_ON(plan->branch >= 0 && !plan->guide, "one branch of guidance, and nobody has the other");
 }
 
+/* A table of positions that is a weight may be smaller than the grid. */
+static enum status check_table(const struct problem *p)
+{
+    const struct dit_config *c = p->config;
+    int side = c->table_side * c->patch * c->vae_scale;
+    int rows = problem_token_rows(p);
+    int columns = problem_token_columns(p);
+    if (c->position != DIT_POSITION_TABLE || (rows <= c->table_side && columns <= c->table_side))
+        return ST_OK;
+    return plan_refuse("%s at %dx%d pixels has %d x %d tokens, and its table of positions %d x %d; "
+                       "legal sizes: at most %dx%d pixels",
+                       c->name, p->width, p->height, columns, rows, c->table_side, c->table_side,
+                       side, side);
+}
+
 static void plan_start(struct plan *plan)
 {
     const struct dit_config *c = plan->problem.config;
@@ -159,6 +185,7 @@ static enum status plan_make(struct plan *plan, const struct spec *spec, int ran
 {
     char text[SPEC_TEXT];
     TRY(problem_check(&plan->problem));
+    TRY(check_table(&plan->problem));
     TRY(spec_expand(spec, plan->problem.config->heads, &plan->spec));
     int product = spec_ranks(&plan->spec);
     if (ranks < 1 || ranks > MAX_RANKS)

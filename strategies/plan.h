@@ -92,8 +92,6 @@ struct lane plan_lane(const struct plan *plan, int i);
 /* Requests of the rank with coordinates `coord`, and the first of them. */
 int plan_requests(const struct plan *plan, const int *coord, int *begin);
 
-int plan_layers(const struct plan *plan); /* blocks on this rank */
-
 /* Attention sites of this rank's blocks: plan_sites(plan, &begin) from `begin` on. */
 int plan_sites(const struct plan *plan, int *begin);
 
@@ -153,6 +151,7 @@ int plan_output_rank(const struct plan *plan);
 enum status plan_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 enum status plan_claim(struct plan *plan, struct strategy **slot, const char *slot_name,
                        struct strategy *me);
+enum status plan_split_heads(struct plan *plan, int axis);
 enum status plan_split_tokens(struct plan *plan, int axis, bool rows);
 enum status plan_cut_patches(struct plan *plan, int patches, bool text);
 

@@ -2,10 +2,6 @@
 /* The problem's defaults, its checks and its arithmetic. */
 #include "strategies/problem.h"
 
-#include "models/dit_position.h"
-
-#include <stdio.h>
-
 enum { MAX_PIXELS = 65536, MAX_STEPS = 100000 };
 
 struct latent_geometry problem_geometry(const struct problem *p)
@@ -63,21 +59,6 @@ static enum status check_frames(const struct problem *p)
                 p->config->name, most, most);
 }
 
-/* A table of positions may be smaller than the grid: no size that could be asked for otherwise, and
- * so a refusal of the plan. */
-static enum status check_table(const struct problem *p)
-{
-    char reason[400];
-    int top;
-    int left;
-    if (p->config->position != DIT_POSITION_TABLE ||
-        dit_position_crop(p->config, problem_token_rows(p), problem_token_columns(p), &top,
-                          &left) == ST_OK)
-        return ST_OK;
-    snprintf(reason, sizeof reason, "%s", status_message());
-    return fail(ST_UNSUPPORTED, "%s", reason);
-}
-
 enum status problem_check(struct problem *p)
 {
     const struct dit_config *c = p->config;
@@ -90,7 +71,6 @@ enum status problem_check(struct problem *p)
     TRY(check_side("width", p->width, unit));
     TRY(check_side("height", p->height, unit));
     TRY(check_frames(p));
-    TRY(check_table(p));
     if (p->steps < 1 || p->steps > MAX_STEPS)
         return fail(ST_INVALID, "steps: %d; from 1 to %d is legal", p->steps, MAX_STEPS);
     if (p->requests < 1 || p->requests > PROBLEM_MAX_REQUESTS)

@@ -17,8 +17,8 @@ struct run_inputs {
     const struct prompt *prompt; /* rows: requests x branches of the problem, negative ones first */
     const struct sampler *sampler; /* steps as the problem's; NULL for a forward */
     float guidance;
-    const float *latent;     /* [requests, C, h, w] initial latents, or NULL: drawn from the seed */
-    const float *step_noise; /* [draws, requests, C, h, w], or NULL: drawn from the seed */
+    const float *latent; /* [requests, C, F, h, w] initial latents, or NULL: drawn from the seed */
+    const float *step_noise; /* [draws, requests, C, F, h, w], or NULL: drawn from the seed */
     uint64_t seed;
     bool graph; /* steps are captured and launched again, where backend and transport can */
     void (*on_step)(void *self, int step); /* (optional) after each step of this rank; host side */
@@ -38,13 +38,13 @@ void run_close(struct run *run);
  * rank aborts its peers. */
 enum status run_loop(struct run *run, double *loop_ms, double *step_end_ms);
 
-/* Collective: latents [requests, C, h, w] (fp32, host) after a loop, on plan_output_rank (elsewhere
- * `out` may be NULL). */
+/* Collective: latents [requests, C, F, h, w] (fp32, host) after a loop, on plan_output_rank
+ * (elsewhere `out` may be NULL). */
 enum status run_gather(struct run *run, float *out);
 
-/* Collective: one bare transformer call on the problem's lanes; x [rows, C, h, w], timestep [rows],
- * rows = requests x branches; out [rows, out_channels, h, w] on plan_output_rank. Stale strategies
- * treat it as a warm-up step. */
+/* Collective: one bare transformer call on the problem's lanes; x [rows, C, F, h, w], timestep
+ * [rows], rows = requests x branches; out [rows, out_channels, F, h, w] on plan_output_rank. Stale
+ * strategies treat it as a warm-up step. */
 enum status run_forward(struct run *run, const float *x, const float *timestep, float *out);
 
 const struct plan *run_plan(const struct run *run);

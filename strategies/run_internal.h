@@ -65,7 +65,7 @@ void run_capture_release(struct run *run);
 /* attn_chain.c: the attend hook's implementation, outermost level first. */
 enum status attn_outer(void *run, const struct attn_call *call);
 
-/* All lanes' outputs of a bare forward; images [rows, out_channels, h, w] on the output rank. */
+/* All lanes' outputs of a bare forward; images [rows, out_channels, F, h, w] on the output rank. */
 enum status run_gather_eps(struct run *run, float *out);
 
 /* The host waits for the queue, and hears of peers that failed or hang. */

@@ -72,17 +72,13 @@ static enum status tensor_plan(struct strategy *me, struct plan *plan)
 {
     const struct dit_config *c = plan->problem.config;
     int n = plan->mesh.size[me->axis];
-    char heads[200];
-    if (plan->heads % n != 0)
-        return plan_refuse("tensor=%d does not divide %d heads; legal degrees: %s", n, plan->heads,
-                           plan_divisors(plan->heads, heads, sizeof heads));
+    TRY(plan_split_heads(plan, me->axis));
     if (c->mlp % n != 0)
         return plan_refuse(
             "tensor=%d does not divide the MLP's width of %d; legal degrees divide it and %d heads",
-            n, c->mlp, plan->heads);
+            n, c->mlp, plan->heads * n);
     plan->shard.part = plan->coord[me->axis];
     plan->shard.parts = n;
-    plan->heads /= n;
     return plan_claim(plan, &plan->row_linear, "partial sums", me);
 }
 

@@ -19,13 +19,8 @@ struct ulysses {
 
 static enum status ulysses_plan(struct strategy *me, struct plan *plan)
 {
-    int n = plan->mesh.size[me->axis];
-    char legal[200];
-    if (plan->heads % n != 0)
-        return plan_refuse("ulysses=%d does not divide %d heads; legal degrees: %s", n, plan->heads,
-                           plan_divisors(plan->heads, legal, sizeof legal));
+    TRY(plan_split_heads(plan, me->axis));
     TRY(plan_split_tokens(plan, me->axis, false));
-    plan->heads /= n;
     plan->rejoined |= 1u << me->axis;
     return plan_claim(plan, &plan->attend[ATTN_RESHARD], "exchange of tokens for heads", me);
 }

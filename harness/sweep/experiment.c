@@ -385,6 +385,15 @@ static enum status find_model(const struct experiment *e, const char *name, char
     return dit_config_load(out, config, folder, sizeof folder);
 }
 
+/* The model's sampler can make so many steps. */
+static enum status check_schedule(const struct problem *problem)
+{
+    struct sampler *sampler = NULL;
+    TRY(sampler_open(&problem->config->sampler, problem->steps, problem_tokens(problem), &sampler));
+    sampler_close(sampler);
+    return ST_OK;
+}
+
 static enum status set_point(const struct experiment *e, const struct point *point,
                              struct cell *cell)
 {
@@ -400,6 +409,7 @@ static enum status set_point(const struct experiment *e, const struct point *poi
     TRY(prefix(e, "sizes", problem_check(&problem)));
     problem.steps = cell->steps;
     TRY(prefix(e, "steps", problem_check(&problem)));
+    TRY(prefix(e, "steps", check_schedule(&problem)));
     problem.requests = cell->requests;
     return prefix(e, "requests", problem_check(&problem));
 }
