@@ -16,10 +16,7 @@
 #include <stdbool.h>
 
 enum { DIT_CONFIG_FILES = 3, DIT_MOST_LAYERS = 1024, DIT_ROPE_AXES = 3 };
-
-/* Features of a number (a timestep, a guidance) on its way to an embedding; heads of the attention
- * that pools a second text. */
-enum { DIT_TIME_FEATURES = 256, DIT_POOL_HEADS = 8 };
+enum { DIT_TIME_FEATURES = 256 /* of a number to be embedded */, DIT_POOL_HEADS = 8 };
 
 /* What a block is made of. Each kind is one file, dit_block_KIND.c. */
 enum dit_block_kind {

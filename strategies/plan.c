@@ -52,7 +52,7 @@ enum status plan_split_heads(struct plan *plan, int axis)
     if (plan->heads != all)
         snprintf(left, sizeof left, " that the axes before it leave of the model's %d", all);
     if (plan->heads % n != 0)
-        return plan_refuse("%s=%d does not divide the %d heads%s; legal degrees: %s",
+        return plan_refuse("%s=%d does not divide %d heads%s; legal degrees: %s",
                            plan->mesh.name[axis], n, plan->heads, left,
                            plan_divisors(plan->heads, legal, sizeof legal));
     plan->heads /= n;
