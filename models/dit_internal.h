@@ -61,10 +61,9 @@ struct dit_cross {
 
 struct dit_block {
     struct dit_layer layer;
-    int site;         /* the first of its attention sites */
-    bool adds_frames; /* the positions of frames, before anything else */
-    bool starts;      /* its rows are prepared by itself, not by the block before it: what they are
-                         normed      of is changed first */
+    int site;                      /* the first of its attention sites */
+    bool adds_frames;              /* the positions of frames, before anything else */
+    bool starts;                   /* changes its rows first, so no block before it norms them */
     struct dit_stream image, text; /* DIT_PARALLEL: image is all, out is [C, own + mlp/p],
                                       attention's columns first */
     struct dit_norm second_norm;   /* of the second attention, over the image alone */
