@@ -103,8 +103,8 @@ static enum status check_keys(const struct keys *k)
     return ST_OK;
 }
 
-/* The class' sample_size is the size of its pipeline's images alone; positions are on a grid of the
- * preset's, whatever it says. */
+/* The class' sample_size is the size of its pipeline's images alone; positions are on the trained
+ * grid (dit_position.c), whatever it says. */
 enum status dit_config_hunyuan(json_t *object, const char *class, struct dit_config *out)
 {
     struct keys k = defaults;

@@ -247,7 +247,7 @@ static int pass_end(const struct plan *plan, int patch)
     return patch == PATCH_ALL ? plan->n_patches : patch + 1;
 }
 
-/* The message that a pass of step i causes: the whole buffer, or the patch's block; its request. */
+/* The message that a pass causes: the whole buffer, or the patch's block. */
 static struct tensor latent_message(struct pipefusion *pp, struct run *run, int patch)
 {
     return patch == PATCH_ALL ? pp->latents : latent_block(pp, run, patch);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Calls nothing: index of feature (c, dy, dx) of a token in an image [C, F, h, w]. */
+/* Index of feature (c, dy, dx) of a token in an image [C, F, h, w]. */
 static int64_t pixel_of(const struct latent_geometry *g, int token, int channel, int dy, int dx)
 {
     int columns = g->width / g->patch;

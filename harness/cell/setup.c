@@ -330,6 +330,16 @@ enum status setup_prompt(const struct setup *setup, struct prompt **out)
     return ST_OK;
 }
 
+enum status setup_check_text(const struct setup *setup)
+{
+    struct prompt *prompt = NULL;
+    if (!setup->text)
+        return ST_OK;
+    TRY(setup_prompt(setup, &prompt));
+    prompt_close(prompt);
+    return ST_OK;
+}
+
 struct record_cell setup_record_cell(const struct setup *setup, const char *weights)
 {
     const struct cell *c = &setup->cell;

@@ -62,6 +62,10 @@ enum status setup_weights(const struct setup *setup, struct weights **out);
 /* Conditions of all requests: of the file, or synthetic. */
 enum status setup_prompt(const struct setup *setup, struct prompt **out);
 
+/* Reads the file of conditions and lets it go: what no rank could take is refused before there is
+ * one. ST_INVALID names file, tensor, found and wanted. */
+enum status setup_check_text(const struct setup *setup);
+
 /* The cell as its record has it; texts are borrowed from setup and `weights`. */
 struct record_cell setup_record_cell(const struct setup *setup, const char *weights);
 

@@ -63,17 +63,6 @@ static enum status print_plan(const struct setup *setup, const struct plan_optio
     return st ? st : printed;
 }
 
-/* A plan says what a run would: a file of conditions that it would refuse is refused here. */
-static enum status check_text(const struct setup *setup)
-{
-    struct prompt *prompt = NULL;
-    if (!setup->text)
-        return ST_OK;
-    TRY(setup_prompt(setup, &prompt));
-    prompt_close(prompt);
-    return ST_OK;
-}
-
 static enum status plan_run(int argc, char **argv)
 {
     static const struct args args = {
@@ -96,7 +85,7 @@ static enum status plan_run(int argc, char **argv)
         st = fail(ST_INVALID, "--rank: found %d, wanted 0 to %d: the cell has %d rank%s", o.rank,
                   setup->cell.ranks - 1, setup->cell.ranks, setup->cell.ranks == 1 ? "" : "s");
     if (st == ST_OK)
-        st = check_text(setup);
+        st = setup_check_text(setup);
     if (st == ST_OK)
         st = print_plan(setup, &o);
     setup_close(setup);

@@ -269,7 +269,9 @@ static enum status run(struct cell *cell, const struct run_options *o, int argc,
     if (place.starter == PLACE_MPI)
         return run_under_mpi(cell, o, argc, argv, &place);
     TRY(setup_open(cell, NULL, &setup));
-    enum status st = run_launched(setup, o, argc, argv);
+    enum status st = setup_check_text(setup);
+    if (st == ST_OK)
+        st = run_launched(setup, o, argc, argv);
     setup_close(setup);
     return st;
 }

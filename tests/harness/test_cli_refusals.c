@@ -92,3 +92,31 @@ Test(cli_refusals, refuses_hostile_values)
          "/no/such/file");
     ends(program_run("plan", "--model", "/no/such/folder", NULL), 2, "/no/such/folder");
 }
+
+/* A file of conditions that no rank could take is refused by a plan, too, and by a run before there
+ * is a rank: no log of one is left. */
+Test(cli_refusals, reads_conditions_before_there_are_ranks)
+{
+    static const char text[] = DITBENCH_SOURCE_DIR "/tests/golden/sd3.forward.safetensors";
+    static const char *const commands[] = {"plan", "run"};
+    for (int i = 0; i < 2; i++) {
+        struct program p = program_run(commands[i], "--model=sd3-tiny", "--text", text, NULL);
+        cr_expect_eq(p.status, 2, "%s: status %d: %s", commands[i], p.status, p.err);
+        cr_expect(strstr(p.err, "sd3.forward.safetensors"), "%s", p.err);
+        cr_expect_null(strstr(p.err, ".log"), "%s", p.err);
+        program_release(&p);
+    }
+}
+
+/* What a plan refuses, and no option is wrong: a row in a sweep, an object in JSON. */
+Test(cli_refusals, refuses_a_grid_beyond_the_table_of_positions)
+{
+    ends(program_run("plan", "--model=sd3-tiny", "--size=784", NULL), 3,
+         "sd3-tiny at 784x784 pixels has 49 x 49 tokens, and its table of positions 48 x 48");
+    struct program p = program_run("plan", "--json", "--model=sd3-tiny", "--size=784", NULL);
+    cr_expect_eq(p.status, 3);
+    cr_expect(strstr(p.out, "\"supported\":false"), "%s", p.out);
+    program_release(&p);
+    ends(program_run("plan", "--model=flux-tiny", "--strategy=tensor=4,ulysses=6", NULL), 3,
+         "does not divide 2 heads that the axes before it leave of the model's 12");
+}

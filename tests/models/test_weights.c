@@ -134,6 +134,27 @@ Test(weights, synthetic_values_depend_on_seed_and_name_and_have_their_size)
 }
 
 /* A tensor with a row stride gets the numbers of its rows and nothing between them. */
+/* Else queries and keys that are normed would have no length, and softmax would see nothing. */
+Test(weights, synthetic_weights_of_norms_lie_around_one)
+{
+    enum { N = 3000 };
+    static const int64_t vector[1] = {N};
+    struct weights *w;
+    cr_assert_eq(weights_open_synthetic(3, &w), ST_OK);
+    float *norm = read_slice(w, "transformer_blocks.0.attn.norm_q.weight", 1, vector,
+                             (struct weights_slice){0, 1, 0, N});
+    double sum = 0;
+    for (int i = 0; i < N; i++)
+        sum += norm[i];
+    for (int i = 0; i < N; i++)
+        norm[i] -= 1;
+    cr_assert_float_eq(sum / N, 1, 0.02);
+    cr_assert_float_eq(deviation(norm, N) * 5, 1, 0.05);
+    free(norm);
+    slices_agree(w, "transformer_blocks.0.attn.norm_q.weight", 1, vector, 1, N);
+    weights_close(w);
+}
+
 Test(weights, strided_targets_keep_what_is_between_their_rows)
 {
     static const int64_t shape[2] = {5, 8};
