@@ -46,9 +46,7 @@ static enum status begin_init(struct allgather *g, const struct strategy *me, st
     for (int set = 0; set < TOKEN_SETS; set++) {
         size_t bytes = ((size_t)g->ranks + 1) * sizeof *g->begin[set];
         TRY(arena_host(run_arena(run, ARENA_BUFFERS), bytes, (void **)&g->begin[set]));
-        for (int r = 0; r < g->ranks; r++)
-            g->begin[set][r + 1] = g->begin[set][r] + plan_peer_rows(run_plan(run), set, PLAN_KEYS,
-                                                                     me->axis, r, PATCH_ALL);
+        plan_peer_begins(run_plan(run), set, PLAN_KEYS, me->axis, g->begin[set]);
     }
     return ST_OK;
 }

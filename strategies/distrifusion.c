@@ -102,9 +102,7 @@ static enum status distrifusion_init(struct strategy *me, struct run *run)
     for (int set = 0; set < TOKEN_SETS; set++) {
         size_t bytes = ((size_t)d->ranks + 1) * sizeof *d->row_begin[set];
         TRY(arena_host(arena, bytes, (void **)&d->row_begin[set]));
-        for (int r = 0; r < d->ranks; r++)
-            d->row_begin[set][r + 1] =
-                d->row_begin[set][r] + plan_peer_rows(plan, set, PLAN_WIDE, me->axis, r, PATCH_ALL);
+        plan_peer_begins(plan, set, PLAN_WIDE, me->axis, d->row_begin[set]);
     }
     return ST_OK;
 }

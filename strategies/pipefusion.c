@@ -134,11 +134,7 @@ static enum status pipefusion_init(struct strategy *me, struct run *run)
     pp->forward = run_comm(run, me->axis, CHANNEL_FORWARD);
     pp->back = run_comm(run, me->axis, CHANNEL_BACK);
     TRY(kv_store_init(&pp->store, run));
-    int64_t patch = 0;
-    for (int m = 0; m < plan->n_patches; m++) {
-        struct tensor h = run_hidden(run, m);
-        patch = tensor_count(&h) > patch ? tensor_count(&h) : patch;
-    }
+    int64_t patch = run_hidden_most(run);
     pp->slots = plan->n_patches > LEAST_SLOTS ? plan->n_patches : LEAST_SLOTS;
     struct arena *arena = run_arena(run, ARENA_BUFFERS);
     TRY(arena_host(arena, (size_t)pp->slots * sizeof *pp->slot, (void **)&pp->slot));

@@ -121,6 +121,11 @@ int plan_rows(const struct plan *plan, enum token_set set, enum plan_rows of, co
 int plan_peer_rows(const struct plan *plan, enum token_set set, enum plan_rows of, int axis,
                    int peer, int patch);
 
+/* begin [ranks of the axis + 1]: where the rows of each such rank begin among those of all, over
+ * all patches. */
+void plan_peer_begins(const struct plan *plan, enum token_set set, enum plan_rows of, int axis,
+                      int *begin);
+
 /* Tables by patch have an entry for all of them, too: PATCH_ALL's is the first. */
 static inline int plan_slot(int patch)
 {

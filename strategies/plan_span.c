@@ -111,6 +111,14 @@ int plan_peer_rows(const struct plan *plan, enum token_set set, enum plan_rows o
     return plan_rows(plan, set, of, coord, patch);
 }
 
+void plan_peer_begins(const struct plan *plan, enum token_set set, enum plan_rows of, int axis,
+                      int *begin)
+{
+    begin[0] = 0;
+    for (int r = 0; r < plan->mesh.size[axis]; r++)
+        begin[r + 1] = begin[r] + plan_peer_rows(plan, set, of, axis, r, PATCH_ALL);
+}
+
 /* ---- run lists ---- */
 
 /* Patches first .. end-1 of a set of tokens. */

@@ -48,6 +48,16 @@ struct tensor run_hidden(struct run *run, int patch)
     return patch_dense(run, &run->h, TOKENS_ALL, patch);
 }
 
+int64_t run_hidden_most(struct run *run)
+{
+    int64_t most = 0;
+    for (int m = 0; m < run->plan.n_patches; m++) {
+        struct tensor h = run_hidden(run, m);
+        most = tensor_count(&h) > most ? tensor_count(&h) : most;
+    }
+    return most;
+}
+
 struct tensor run_eps(struct run *run, int patch)
 {
     return patch_dense(run, &run->eps, TOKENS_IMAGE, patch);

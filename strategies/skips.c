@@ -89,17 +89,11 @@ static struct tensor message_of(const struct skips *skips, const struct skip_lin
 
 static enum status link_init(struct skips *skips, struct skip_link *link, struct run *run)
 {
-    const struct plan *plan = run_plan(run);
     struct arena *arena = run_arena(run, ARENA_BUFFERS);
     size_t slots = (size_t)skips->slots;
     struct tensor h = run_hidden(run, PATCH_ALL);
     int64_t whole = link->n * tensor_count(&h);
-    int64_t most = 0;
-    for (int m = 0; m < plan->n_patches; m++) {
-        struct tensor part = run_hidden(run, m);
-        most = tensor_count(&part) > most ? tensor_count(&part) : most;
-    }
-    most *= link->n;
+    int64_t most = link->n * run_hidden_most(run);
     TRY(run_tensor(run, ARENA_BUFFERS, 1, &whole, &link->whole));
     TRY(arena_host(arena, slots * sizeof *link->slot, (void **)&link->slot));
     for (int s = 0; s < skips->slots; s++)

@@ -131,6 +131,7 @@ int run_rows(const struct run *run, enum token_set set,
 struct tensor run_latent(struct run *run, int patch);
 
 struct tensor run_hidden(struct run *run, int patch); /* scratch h [B*F, N, C], dense */
+int64_t run_hidden_most(struct run *run);             /* elements of the largest patch's */
 
 /* Scratch eps [B*F, n, Kout], dense; on ranks with the head. */
 struct tensor run_eps(struct run *run, int patch);
