@@ -97,10 +97,7 @@ static enum status check_keys(const struct keys *k)
         return fail(ST_INVALID,
                     "key \"mlp_ratio\": found %g, wanted a hidden width of the MLP from 1 to %d",
                     k->mlp_ratio, MOST_MLP);
-    if (k->sample_size < k->patch)
-        return fail(ST_INVALID, "key \"sample_size\": found %d, wanted at least patch_size, %d",
-                    k->sample_size, k->patch);
-    return ST_OK;
+    return dit_config_key_sample(k->sample_size, k->patch);
 }
 
 /* The class' sample_size is the size of its pipeline's images alone; positions are on the trained

@@ -93,6 +93,14 @@ struct dit_config dit_config_key_preset(const char *name)
     return *dit_config_at(i);
 }
 
+enum status dit_config_key_sample(int sample_size, int patch)
+{
+    if (sample_size >= patch)
+        return ST_OK;
+    return fail(ST_INVALID, "key \"sample_size\": found %d, wanted at least patch_size, %d",
+                sample_size, patch);
+}
+
 enum status dit_config_key_sincos(int channels)
 {
     if (channels % 4 == 0)

@@ -44,6 +44,9 @@ enum status dit_config_key_rest(json_t *object);
 /* The preset of that name: what a config.json does not say. A name that is none is a bug. */
 struct dit_config dit_config_key_preset(const char *name);
 
+/* Refuses a latent that no patch fits into. */
+enum status dit_config_key_sample(int sample_size, int patch);
+
 /* Refuses a width that two-dimensional sines and cosines do not fill. */
 enum status dit_config_key_sincos(int channels);
 

@@ -99,10 +99,7 @@ static enum status check_keys(const struct keys *k)
     if (k->out_channels != DIT_CONFIG_NONE && k->out_channels != k->in_channels)
         return fail(ST_INVALID, "key \"out_channels\": found %d, wanted in_channels, %d",
                     k->out_channels, k->in_channels);
-    if (k->sample_size < k->patch)
-        return fail(ST_INVALID, "key \"sample_size\": found %d, wanted at least patch_size, %d",
-                    k->sample_size, k->patch);
-    return ST_OK;
+    return dit_config_key_sample(k->sample_size, k->patch);
 }
 
 enum status dit_config_sd3(json_t *object, const char *class, struct dit_config *out)

@@ -151,9 +151,7 @@ static enum status check_keys(int class, const struct keys *k)
         return fail(ST_INVALID, "key \"norm_elementwise_affine\": found true, wanted false: the "
                                 "modulation does its work");
     TRY(dit_config_key_sincos(channels));
-    if (k->sample_size < k->patch)
-        return fail(ST_INVALID, "key \"sample_size\": found %d, wanted at least patch_size, %d",
-                    k->sample_size, k->patch);
+    TRY(dit_config_key_sample(k->sample_size, k->patch));
     if (k->out_channels != NONE && k->out_channels != k->in_channels &&
         k->out_channels != 2 * k->in_channels)
         return fail(ST_INVALID,

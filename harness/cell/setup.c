@@ -187,6 +187,11 @@ static void add_name(char *names, size_t size, const char *name)
     snprintf(names + used, size - used, "%s%s", used ? ", " : "", name);
 }
 
+int setup_gpus(const struct setup *setup)
+{
+    return is_cuda(&setup->cell) ? gpus_count() : 0;
+}
+
 static enum status count_devices(const struct backend_ops *ops, const struct cell *cell, int *out)
 {
     *out = is_cuda(cell) ? gpus_count() : 0;

@@ -62,6 +62,9 @@ enum status setup_weights(const struct setup *setup, struct weights **out);
 /* Conditions of all requests: of the file, or synthetic. */
 enum status setup_prompt(const struct setup *setup, struct prompt **out);
 
+/* GPUs here that its backend computes on; 0 where it computes on the host. */
+int setup_gpus(const struct setup *setup);
+
 /* Reads the file of conditions and lets it go: what no rank could take is refused before there is
  * one. ST_INVALID names file, tensor, found and wanted. */
 enum status setup_check_text(const struct setup *setup);

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ditbench ceilings`: the best rates of this device, measured and kept for `profile`. */
+/* `ditbench ceilings`: the best rates of this device, measured and kept in the cache folder. */
 #include "harness/base/number.h"
 #include "harness/base/text.h"
 #include "harness/cell/setup.h"
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
-#include "harness/host/gpus.h"
 #include "harness/profile/ceilings_kept.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct ceilings_options {
     double seconds;
@@ -144,12 +142,11 @@ static enum status measure(struct ceilings_options *o, const struct setup *setup
     char path[PATH_MAX] = "";
     char word[CEILINGS_WORD];
     bool kept = false;
-    bool gpus = strcmp(cell->backend, "cuda") == 0;
     const struct ceilings_measure what = {
         .backend = cell->backend,
         .dtype = setup->problem.dtype,
         .threads = cell->threads,
-        .devices = gpus ? gpus_count() : 0,
+        .devices = setup_gpus(setup),
         .seconds = o->seconds,
         .nvtx = cell->nvtx,
         .on_rate = o->json ? NULL : on_rate,
@@ -192,8 +189,7 @@ static enum status ceilings_main(int argc, char **argv)
         .command = "ceilings",
         .positional = "",
         .about = "Measures the best rates of this device: products, attention, element-wise "
-                 "traffic, exchanges between GPUs. Keeps them in the cache folder, where `profile` "
-                 "finds what an operation could reach.",
+                 "traffic, exchanges between GPUs. Keeps them in the cache folder.",
         .own = own,
         .cell = true,
         .only = only,
@@ -207,4 +203,4 @@ static enum status ceilings_main(int argc, char **argv)
 }
 
 const struct command command_ceilings = {
-    "ceilings", "the best rates of this device, measured and kept for `profile`", ceilings_main};
+    "ceilings", "the best rates of this device, measured and kept", ceilings_main};
