@@ -6,6 +6,7 @@
 #ifndef KERNELS_BACKEND_H
 #define KERNELS_BACKEND_H
 
+#include "kernels/activity.h"
 #include "kernels/device.h"
 #include "kernels/op.h"
 
@@ -81,6 +82,7 @@ struct backend_ops {
     void (*graph_release)(struct device *dev, struct graph *graph);
 
     enum status (*identify)(int ordinal, struct identity *out); /* (optional) NULL: no name */
+    const struct activity_ops *activity; /* (optional) NULL: nothing beside ranges */
 };
 
 const struct backend_ops *backend_find(const char *name); /* NULL: not built in or unknown */
