@@ -273,6 +273,23 @@ enum status spool_decode(const unsigned char *bytes, size_t size, size_t at,
     return ST_OK;
 }
 
+void spool_seal(unsigned char *bytes, size_t size)
+{
+    for (size_t at = SPOOL_HEAD; at < size && size - at >= SPOOL_FRAME;) {
+        struct frame frame = {0};
+        struct coder from = {.from = bytes + at};
+        struct coder to = {.to = bytes + at};
+        code_frame(&from, &frame);
+        frame.check = frame_check(&frame);
+        if (frame.size <= size - at - SPOOL_FRAME)
+            frame.body_check = check_of(bytes + at + SPOOL_FRAME, frame.size);
+        code_frame(&to, &frame);
+        if (frame.size > size - at - SPOOL_FRAME)
+            return;
+        at += SPOOL_FRAME + frame.size;
+    }
+}
+
 /* ---- the head ---- */
 
 void spool_put_head(unsigned char out[SPOOL_HEAD])

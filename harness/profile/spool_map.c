@@ -109,6 +109,14 @@ static bool in_loop(const struct map *m, const struct spool_parsed_stream *s, in
     return at >= loop->begin && (at <= loop->end || !s->ended);
 }
 
+static bool in_any_loop(const struct map *m, int64_t at)
+{
+    for (int i = 0; i < m->streams; i++)
+        if (in_loop(m, m->stream[i], at))
+            return true;
+    return false;
+}
+
 /* ---- ranges ---- */
 
 /* The innermost range in which the moment lies. Begins never fall. */
@@ -190,7 +198,7 @@ static void add_item(const struct map *m, const struct spool_parsed_activity *p)
     const struct spool_activity *a = &p->a;
     const struct spool_parsed_activity *call = call_of(m, a->correlation);
     const struct spool_parsed_stream *s = stream_of_item(m, a, call);
-    m->file->dropped += !s;
+    m->file->dropped += !s && in_any_loop(m, a->begin);
     if (!s || !in_loop(m, s, a->begin))
         return;
     const struct recorded_rank *rank = &m->recording->rank[s->rank];

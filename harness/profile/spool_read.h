@@ -5,7 +5,8 @@
  *
  * An activity belongs to the rank whose thread made the call of its correlation, work of a graph to
  * the rank of its tag. Its range is that of its tag, else the innermost one of the call's thread in
- * which the call began. What cannot be mapped counts as dropped, on the first rank of its process.
+ * which the call began. What of the loop cannot be mapped counts as dropped, on the first rank of
+ * its process.
  */
 #ifndef HARNESS_PROFILE_SPOOL_READ_H
 #define HARNESS_PROFILE_SPOOL_READ_H
