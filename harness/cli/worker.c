@@ -10,6 +10,7 @@
 #include "harness/launch/place.h"
 #include "harness/launch/watchdog.h"
 #include "harness/measure/outcome.h"
+#include "harness/profile/recorder.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -23,21 +24,29 @@ struct worker_options {
     const char *identity;
     const char *pins;
     const char *output;
+    const char *profile;
 };
 
-enum { KEY_IDENTITY = 1, KEY_PINS, KEY_OUTPUT };
+enum { KEY_IDENTITY = 1, KEY_PINS, KEY_OUTPUT, KEY_PROFILE };
 
 static const struct args_option own[] = {
     {"identity", KEY_IDENTITY, "TEXT", "of the weights"},
     {"pins", KEY_PINS, "TEXT", "of the files behind it"},
     {"output", KEY_OUTPUT, "FILE", "final latents, safetensors"},
+    {"profile", KEY_PROFILE, "FOLDER", "one loop, after a warm-up, recorded there and not checked"},
     {NULL, 0, NULL, NULL},
 };
 
 static enum status take(void *self, int key, const char *value)
 {
     struct worker_options *o = self;
-    *(key == KEY_IDENTITY ? &o->identity : key == KEY_PINS ? &o->pins : &o->output) = value;
+    const char **const to[] = {[KEY_IDENTITY] = &o->identity,
+                               [KEY_PINS] = &o->pins,
+                               [KEY_OUTPUT] = &o->output,
+                               [KEY_PROFILE] = &o->profile};
+    if (key == ARGS_POSITIONAL)
+        return fail(ST_INVALID, "worker: \"%s\" is no option", value);
+    *to[key] = value;
     return ST_OK;
 }
 
@@ -115,6 +124,24 @@ static enum status say_record(const struct record *record)
     return ST_OK;
 }
 
+/* With a recorder where a profile is wanted. A backend that is not in this build is refused by the
+ * worker. */
+static enum status run_worker(struct worker *worker, const char *profile, struct record **out)
+{
+    const struct backend_ops *backend = backend_find(worker->setup->cell.backend);
+    struct recorder *recorder = NULL;
+    int first = worker->place ? worker->place->rank : 0;
+    int ranks = worker->place ? 1 : worker->setup->cell.ranks;
+    *out = NULL;
+    if (profile && backend) {
+        TRY(recorder_open(profile, backend, first, ranks, &recorder));
+        worker->observer = recorder_observer(recorder);
+    }
+    enum status st = worker_run(worker, out);
+    recorder_close(recorder);
+    return st;
+}
+
 /* As one process with all ranks, or as one rank. */
 static enum status work(const struct cell *cell, const struct worker_options *o,
                         const struct place *place)
@@ -123,7 +150,7 @@ static enum status work(const struct cell *cell, const struct worker_options *o,
     struct record *record;
     keep_channel();
     TRY(setup_open(cell, place_rendezvous(place), &setup));
-    const struct worker worker = {
+    struct worker worker = {
         .setup = setup,
         .place = place_rendezvous(place),
         .identity = o->identity,
@@ -133,7 +160,7 @@ static enum status work(const struct cell *cell, const struct worker_options *o,
         .on_beat = on_beat,
         .on_failure = die,
     };
-    enum status st = worker_run(&worker, &record);
+    enum status st = run_worker(&worker, o->profile, &record);
     if (record) {
         /* The parent names it again, with its own command line; a line must be whole to be read. */
         const struct outcome_options options = {.experiment = "", .identity = record->cell.weights};
@@ -200,6 +227,16 @@ static enum status start(struct cell *cell, const struct worker_options *o, char
     return st;
 }
 
+/* The first loop may choose algorithms and capture graphs; the one-rank run of a check would be
+ * recorded, too. */
+static void be_profiled(struct cell *cell)
+{
+    cell->check = false;
+    cell->repeats = 1;
+    if (cell->warmup_loops < 1)
+        cell->warmup_loops = 1;
+}
+
 static enum status worker_main(int argc, char **argv)
 {
     static const struct args args = {
@@ -211,12 +248,14 @@ static enum status worker_main(int argc, char **argv)
         .loop = true,
         .take = take,
     };
-    struct worker_options o = {NULL, NULL, NULL};
+    struct worker_options o = {NULL, NULL, NULL, NULL};
     struct cell cell;
     prctl(PR_SET_PDEATHSIG,
           SIGKILL); /* under mpirun the parent is mpirun's, which dies with the sweep */
     cell_init(&cell);
     enum status st = args_parse(&args, argc, argv, &cell, &o);
+    if (st == ST_OK && o.profile)
+        be_profiled(&cell);
     if (st == ST_OK)
         st = start(&cell, &o, argv);
     if (st && status_message()[0])

@@ -30,6 +30,8 @@ static const struct {
     {"nvmlDeviceGetMaxPcieLinkWidth", offsetof(struct nvml, pcie_width), false},
     {"nvmlDeviceGetNvLinkState", offsetof(struct nvml, nvlink_state), false},
     {"nvmlDeviceGetNvLinkVersion", offsetof(struct nvml, nvlink_version), false},
+    {"nvmlDeviceGetClockInfo", offsetof(struct nvml, clock), false},
+    {"nvmlDeviceGetPowerUsage", offsetof(struct nvml, power), false},
 };
 
 static struct nvml library;

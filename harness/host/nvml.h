@@ -38,6 +38,8 @@ struct nvml {
     int (*pcie_width)(struct nvml_device *device, unsigned *lanes);    /* the most it can */
     int (*nvlink_state)(struct nvml_device *device, unsigned link, int *active);
     int (*nvlink_version)(struct nvml_device *device, unsigned link, unsigned *out);
+    int (*clock)(struct nvml_device *device, int which, unsigned *mhz); /* 1: of the SMs */
+    int (*power)(struct nvml_device *device, unsigned *milliwatts);
 };
 
 /* Loaded and initialised once for this process; NULL: this machine has no GPU or no such library.

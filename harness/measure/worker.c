@@ -206,13 +206,28 @@ static void measure_release(struct measure *m)
     free(m->latent);
 }
 
+/* One loop, before the observer's eyes. */
+static enum status observed_loop(const struct job *job, const struct rank *rank, struct run *run,
+                                 double *loop_ms, double *step_end_ms)
+{
+    const struct worker_observer *o = job->worker->observer;
+    if (!o)
+        return run_loop(run, loop_ms, step_end_ms);
+    TRY(o->loop_begins(o->self, rank));
+    TRY(run_loop(run, loop_ms, step_end_ms));
+    return o->loop_ends(o->self, rank, job->setup->cell.steps, *loop_ms, step_end_ms);
+}
+
 static enum status measure_loops(const struct job *job, const struct rank *rank, struct run *run,
                                  struct measure *m)
 {
     const struct cell *cell = &job->setup->cell;
     for (int i = -cell->warmup_loops; i < cell->repeats; i++) {
         size_t at = i < 0 ? 0 : (size_t)i;
-        TRY(run_loop(run, &m->part->loop_ms[at], m->step_end_ms + at * (size_t)cell->steps));
+        double *loop_ms = &m->part->loop_ms[at];
+        double *step_end_ms = m->step_end_ms + at * (size_t)cell->steps;
+        TRY(i == cell->repeats - 1 ? observed_loop(job, rank, run, loop_ms, step_end_ms)
+                                   : run_loop(run, loop_ms, step_end_ms));
     }
     TRY(run_gather(run, m->latent));
     TRY(run_volume(run, &m->part->counted));
@@ -273,6 +288,21 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
     TRY(comm_host_gather(rank->world, m->part, rank_part_size(cell->repeats), m->parts));
     st = output ? make_record(job, plan, m->parts, m->step_end_ms, m->latent) : ST_OK;
     return comm_agree(rank->world, st);
+}
+
+static enum status measure_observed(struct job *job, const struct rank *rank,
+                                    const struct plan *plan, struct measure *m)
+{
+    const struct worker_observer *o = job->worker->observer;
+    if (!o)
+        return measure_with(job, rank, plan, m);
+    enum status began = o->rank_begins(o->self, rank, plan);
+    enum status st = comm_agree(rank->world, began);
+    if (st == ST_OK)
+        st = measure_with(job, rank, plan, m);
+    if (began == ST_OK)
+        o->rank_ends(o->self, rank);
+    return st;
 }
 
 /* Are the files that are open here those that were hashed? On another host than that, where they
@@ -340,7 +370,7 @@ static enum status measure(void *self, const struct rank *rank)
     if (prepares_late(job)) /* the others wait for the one-rank run, or hear that it failed */
         TRY(comm_agree(rank->world, prepare(job)));
     TRY(plan_build(&job->setup->problem, &job->setup->spec, rank->n, rank->index, &plan));
-    enum status st = measure_with(job, rank, plan, &m);
+    enum status st = measure_observed(job, rank, plan, &m);
     measure_release(&m);
     plan_close(plan);
     return st;

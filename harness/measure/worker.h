@@ -7,7 +7,22 @@
 #define HARNESS_MEASURE_WORKER_H
 
 #include "harness/cell/pins.h"
+#include "harness/launch/ranks.h"
 #include "kernels/comm/rendezvous.h"
+
+/* Looks at the last measured loop. Each function is called in the rank's own thread. */
+struct worker_observer {
+    /* Before the rank opens its run; where it fails on one rank, all ranks leave. */
+    enum status (*rank_begins)(void *self, const struct rank *rank, const struct plan *plan);
+    /* Collective, right before and after the loop; the status is the same on all ranks. steps,
+     * loop_ms and step_end_ms [steps]: as run_loop tells them. */
+    enum status (*loop_begins)(void *self, const struct rank *rank);
+    enum status (*loop_ends)(void *self, const struct rank *rank, int steps, double loop_ms,
+                             const double *step_end_ms);
+    /* After a rank_begins that did well, whatever came of the loops. */
+    void (*rank_ends)(void *self, const struct rank *rank);
+    void *self;
+};
 
 struct worker {
     const struct setup *setup;
@@ -27,6 +42,7 @@ struct worker {
      * NULL, or when it returns: it is released */
     void (*on_failure)(void *self, enum status st);
     void *self;
+    const struct worker_observer *observer; /* (optional) NULL: nobody looks */
 };
 
 /*
