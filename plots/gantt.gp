@@ -41,14 +41,14 @@ do for [k = 1:axes] {
 line_ends = 'butt'
 left_px = 62
 is_beside = 0
-columns = 20
-below_px = 54 + legend_h(entries)
 width = wanted_px == 0 ? left_px + plot_px + 22 : wanted_px
+legend_columns(px) = most(1, int((width - 16) / px))
+below_px = 54 + legend_h(entries)
 height = head_px + plot_h + below_px + notes_px
 eval open_chart(width, height)
-set lmargin at screen left_px / width
+set lmargin at screen left_px / real(width)
 set rmargin at screen (left_px + plot_px) / real(width)
-set tmargin at screen 1 - real(head_px) / height
+set tmargin at screen 1 - head_px / real(height)
 set bmargin at screen (notes_px + below_px) / real(height)
 set border 1
 unset ytics
@@ -78,6 +78,8 @@ thick = format eq 'pdf' ? 1.5 : 1.0
 k_px(l) = l == 0 ? main_px : thin_px
 of_lane = "using ($2 == l ? $3 : NaN):(lane_y($1, l)):($4 - $3):(0) with vectors nohead lw thick * k_px(l) lc rgb"
 
+axis_colour(a) = a < axes ? colour(axis[a + 1]) : ink
+
 plot $exposed using 2:(main_y($1)):($3 - $2):(0) with vectors nohead lw thick * main_px lc rgb word(share_colours, 2), \
      $wait using 2:(main_y($1)):($3 - $2):(0) with vectors nohead lw thick * main_px lc rgb word(share_colours, 4), \
      $bubble using 2:(main_y($1)):2:3:(main_y($1) - 0.5 * main_px):(main_y($1) + 0.5 * main_px) with boxxyerror fill pattern hatch noborder lc rgb word(share_colours, 3), \
@@ -85,11 +87,11 @@ plot $exposed using 2:(main_y($1)):($3 - $2):(0) with vectors nohead lw thick * 
      for [l = 0:1] $product @of_lane word(kind_colours, 2), \
      for [l = 0:1] $rows @of_lane word(kind_colours, 3), \
      for [l = 0:1] $other @of_lane word(kind_colours, 4), \
-     for [a = 0:axes - 1] $messages using ($2 == a ? $3 : NaN):(axis_y($1, a)):($4 - $3):(0) with vectors nohead lw thick * thin_px lc rgb colour(axis[a + 1]), \
-     $arrows using 4:(axis_y($1, $3)):($5 - $4):(axis_y($2, $3) - axis_y($1, $3)) with vectors head filled size screen 5.0 / width, 18 lw thick * 0.8 lc rgb ink, \
+     for [a = 0:axes - 1] $messages using ($2 == a ? $3 : NaN):(axis_y($1, a)):($4 - $3):(0) with vectors nohead lw thick * thin_px lc rgb axis_colour(a), \
      $patches using 2:(bracket_y($1)):($3 - $2):(0) with vectors nohead lw thick * 1.2 lc rgb ink, \
      $steps using (steps_differ ? 0 : NaN):(band_y($1)):(0):2:(band_y($1)):(band_end($1)) with boxxyerror fill transparent solid 0.6 noborder lc rgb '#ffffff', \
      $steps using (steps_differ ? $3 : NaN):(band_y($1)):3:(x_high):(band_y($1)):(band_end($1)) with boxxyerror fill transparent solid 0.6 noborder lc rgb '#ffffff', \
-     $steps using ($2 > 0 ? $2 : NaN):(band_y($1)):(0):(band_end($1) - band_y($1)) with vectors nohead lw thick * 1 dt 2 lc rgb ink, \
-     $steps using ($3 < x_high ? $3 : NaN):(band_y($1)):(0):(band_end($1) - band_y($1)) with vectors nohead lw thick * 1 dt 2 lc rgb ink, \
+     $arrows using 4:(axis_y($1, $3)):($5 - $4):(axis_y($2, $3) - axis_y($1, $3)) with vectors head filled size screen 5.0 / width, 18 lw thick * 0.8 lc rgb ink, \
+     $steps using (steps_differ && $2 > 0 ? $2 : NaN):(band_y($1)):(0):(band_end($1) - band_y($1)) with vectors nohead lw thick * 1 dt 2 lc rgb ink, \
+     $steps using (steps_differ && $3 < x_high ? $3 : NaN):(band_y($1)):(0):(band_end($1) - band_y($1)) with vectors nohead lw thick * 1 dt 2 lc rgb ink, \
      $patches using (0.5 * ($2 + $3)):(number_y($1)):4 with labels center font small_font textcolor rgb ink

@@ -11,8 +11,8 @@
 #include <string.h>
 
 /* Pixels left and right of the frame, and of it where no width is wanted; the least in which a
- * patch's number finds room. */
-enum { BESIDE_PX = 62 + 22, FRAME_PX = 880, NUMBER_PX = 8 };
+ * patch's number finds room; characters of the legend. */
+enum { BESIDE_PX = 62 + 22, FRAME_PX = 880, NUMBER_PX = 8, LEGEND_COLUMNS = 20 };
 
 /* What a band holds. */
 struct band {
@@ -352,6 +352,7 @@ static bool put_lanes(const struct gantt *g, FILE *out)
     plot_gnuplot_number(out, "ranks", g->recording->ranks);
     plot_gnuplot_number(out, "x_high", ms_of(g, g->to));
     plot_gnuplot_number(out, "second", second);
+    plot_gnuplot_number(out, "columns", LEGEND_COLUMNS);
     for (int k = 0; k < KINDS; k++)
         put_kind(g, out, (enum kind)k);
     put_pause(g, out, SHARE_EXPOSED, "exposed");
@@ -367,22 +368,18 @@ static void put_all(const struct gantt *g, struct picture *picture)
     put_messages(g, out);
     int arrows = put_arrows(g, out), patches = put_patches(g, out);
     bool differ = put_steps(g, out);
-    if (g->rows > 0)
-        picture_note(picture,
-                     "thin line%s below: messages of the rank under way, since both sides had "
-                     "posted them%s",
-                     g->rows > 1 ? "s" : "",
-                     arrows > 0 ? "; arrows: from the sender to the receiver" : "");
-    if (second)
-        picture_note(picture, "thin lane above that: a stream that computes at the same time");
-    if (patches > 0)
-        picture_note(picture, "numbers: the patch that the rank works on");
-    if (differ)
-        picture_note(picture, "pale: the rank's steps before and after this one");
+    picture_note(picture, "%s%s%s%s%s",
+                 g->rows > 0 ? "thin lines below: messages of the rank under way, since both sides "
+                               "had posted them; "
+                             : "",
+                 arrows > 0 ? "arrows: from the sender to the receiver; " : "",
+                 second ? "thin boxes above them: a stream that computes at the same time; " : "",
+                 patches > 0 ? "numbers: the patch that the rank works on; " : "",
+                 differ ? "pale: the rank's steps before and after this one; " : "");
     if (g->cell > 0)
         picture_note(picture,
                      "too many operations for one picture: drawn in cells of %.3g \u00b5s, each in "
-                     "the colour of what took most of it",
+                     "the colour of what takes most of it",
                      (double)g->cell * 1e-3);
 }
 
@@ -459,7 +456,7 @@ enum status gantt_draw(const struct recording *recording, const struct messages 
     if (st)
         goto out_release;
     title_of(&g, options->picture.title, title);
-    st = picture_open(&options->picture, "gantt", title, &picture);
+    st = picture_open(&options->picture, "gantt", title, BESIDE_PX + FRAME_PX, &picture);
     if (st)
         goto out_release;
     st = picture_close(&picture, fill(&g, &picture), missing);

@@ -15,11 +15,6 @@
 
 enum { HEAD_LINES = 16, NOTE_LINES = 32 };
 
-static int columns_of(const struct picture *picture)
-{
-    return plot_gnuplot_columns(picture->options->width_cm, false);
-}
-
 static void put_head(struct picture *picture, const char *title)
 {
     const struct picture_options *options = picture->options;
@@ -34,18 +29,21 @@ static void put_head(struct picture *picture, const char *title)
     fprintf(out, "array title_line[%d]\narray head_line[%d]\narray note[%d]\n", HEAD_LINES,
             HEAD_LINES, NOTE_LINES);
     int lines = plot_gnuplot_folded(out, "title_line", 0, HEAD_LINES, title,
-                                    plot_gnuplot_columns(options->width_cm, true));
+                                    plot_gnuplot_columns(picture->width_cm, true));
     plot_gnuplot_number(out, "title_lines", lines);
     lines = plot_gnuplot_folded(out, "head_line", 0, HEAD_LINES,
-                                options->setting ? options->setting : "", columns_of(picture));
+                                options->setting ? options->setting : "",
+                                plot_gnuplot_columns(picture->width_cm, false));
     plot_gnuplot_number(out, "head_lines", lines);
 }
 
 enum status picture_open(const struct picture_options *options, const char *name, const char *title,
-                         struct picture *out)
+                         double natural_px, struct picture *out)
 {
     char path[PATH_MAX];
-    *out = (struct picture){.options = options, .name = name};
+    *out = (struct picture){.options = options, .name = name, .width_cm = options->width_cm};
+    if (out->width_cm <= 0)
+        out->width_cm = natural_px / plot_gnuplot_pixels(1);
     snprintf(path, sizeof path, "%s/data/%s.gp", options->folder, name);
     TRY(folder_make_above(path));
     out->out = fopen(path, "we");
@@ -62,8 +60,11 @@ void picture_note(struct picture *picture, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    size_t length = strlen(text);
+    if (length >= 2 && strcmp(text + length - 2, "; ") == 0)
+        text[length - 2] = '\0';
     picture->notes = plot_gnuplot_folded(picture->out, "note", picture->notes, NOTE_LINES, text,
-                                         columns_of(picture));
+                                         plot_gnuplot_columns(picture->width_cm, false));
 }
 
 double picture_frame(struct picture *picture, double beside, double otherwise)

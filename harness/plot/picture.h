@@ -25,14 +25,16 @@ struct picture {
     const struct picture_options *options;
     const char *name; /* of the template and of the files */
     FILE *out;        /* the prelude */
+    double width_cm;  /* to which texts are folded */
     int notes;        /* lines below the picture so far */
 };
 
-/* Creates the folders, opens the prelude and writes name, width, title and setting. ST_IO. */
+/* Creates the folders, opens the prelude and writes name, width, title and setting. natural_px: the
+ * width where none is wanted. ST_IO. */
 enum status picture_open(const struct picture_options *options, const char *name, const char *title,
-                         struct picture *out);
+                         double natural_px, struct picture *out);
 
-/* Adds a text below the picture, folded. */
+/* Adds a text below the picture, folded, without "; " at its end. */
 void picture_note(struct picture *picture, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

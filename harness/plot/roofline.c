@@ -11,10 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BESIDE_PX = 84 + 20, FRAME_PX = 620, ROOFS = 16, NAME_COLUMNS = 28, NAME_BYTES = 160 };
+enum {
+    BESIDE_PX = 84 + 20,
+    FRAME_PX = 620,
+    ROOFS = 16,
+    NAME_COLUMNS = 28,
+    NAME_BYTES = 160,
+    LEGEND_COLUMNS = 32,
+    NARROW_PX = 400,
+    SLOPE = 48 /* pieces, of the slope */
+};
 
-/* Pixels: the radius of the largest and the smallest point; a character of a name, and a line. */
-static const double LARGEST = 15, SMALLEST = 2.5, LETTER = 6.4, LINE = 15;
+/* Pixels: the radius of the largest point, of that in a narrow frame, and of the smallest; a
+ * character of a name, and a line. */
+static const double LARGEST = 15, LARGEST_NARROW = 9, SMALLEST = 2.5, LETTER = 6.4, LINE = 15;
 
 struct point {
     const struct hot_row *row;
@@ -66,9 +76,6 @@ static void find_points(const struct hot *hot, struct roofline *r)
     r->left_out = all > 0 ? 100 * (all - shown) / all : 0;
     if (r->points > 1)
         qsort(r->point, (size_t)r->points, sizeof *r->point, by_time);
-    for (int i = 0; i < r->points; i++)
-        r->point[i].radius =
-            fmax(SMALLEST, LARGEST * sqrt(r->point[i].row->total / r->point[0].row->total));
 }
 
 /* ---- ceilings ---- */
@@ -151,6 +158,23 @@ static struct plot_axis axis_of(double low, double high)
     return plot_axis_values(low / 1.4, high * 1.6, 1);
 }
 
+/* Keeps powers of ten alone where labels would cover each other, and of these every second, third,
+ * ... */
+static void thin_ticks(struct plot_axis *axis, double px, double least)
+{
+    bool close = false;
+    double decade = px / log10(axis->high / axis->low);
+    for (int i = 1; i < axis->n; i++)
+        close |= decade * log10(axis->tick[i] / axis->tick[i - 1]) < least;
+    int every = (int)ceil(least / decade), n = 0;
+    for (int i = 0; close && i < axis->n; i++) {
+        int power = (int)lround(log10(axis->tick[i]));
+        if (fabs(axis->tick[i] / pow(10, power) - 1) < 1e-6 && power % every == 0)
+            axis->tick[n++] = axis->tick[i];
+    }
+    axis->n = close ? n : axis->n;
+}
+
 static void find_frame(struct roofline *r)
 {
     double x_low = INFINITY, x_high = 0, y_low = INFINITY, y_high = 0;
@@ -168,7 +192,12 @@ static void find_frame(struct roofline *r)
         widen(r->gbs * x_high / 1000, &y_low, &y_high);
     r->x = axis_of(x_low, x_high);
     r->y = axis_of(y_low, y_high);
+    thin_ticks(&r->x, r->px, 36);
+    thin_ticks(&r->y, r->px_high, 16);
+    double largest = r->px < NARROW_PX ? LARGEST_NARROW : LARGEST;
     for (int i = 0; i < r->points; i++) {
+        double part = r->point[i].row->total / r->point[0].row->total;
+        r->point[i].radius = fmax(SMALLEST, largest * sqrt(part));
         r->point[i].x = r->px * plot_axis_share(&r->x, r->point[i].row->intensity);
         r->point[i].y = r->px_high * plot_axis_share(&r->y, r->point[i].row->tflops);
     }
@@ -232,27 +261,53 @@ static void name_of(const struct roofline *r, int i, char text[NAME_BYTES])
              row->percent);
 }
 
-/* Each with the end of a line from its point where it stands farther off. */
-static void put_names(const struct roofline *r, FILE *out, struct box *other)
+/* What names should not cover: points and lines. How many boxes; ROOFS + SLOPE more than points at
+ * most. */
+static int find_obstacles(const struct roofline *r, struct box *other)
 {
-    int n = 0, names = r->points < ROOFLINE_LABELS ? r->points : ROOFLINE_LABELS;
-    char text[NAME_BYTES];
+    int n = 0;
+    double highest = 0;
     for (; n < r->points; n++) {
         const struct point *p = &r->point[n];
         other[n] =
             (struct box){p->x - p->radius, p->x + p->radius, p->y - p->radius, p->y + p->radius};
     }
+    for (int i = 0; i < r->roofs; i++) {
+        double left = r->px * plot_axis_share(&r->x, fmax(r->x.low, ridge(r, r->roof[i].tflops)));
+        double y = r->px_high * plot_axis_share(&r->y, r->roof[i].tflops);
+        other[n++] = (struct box){left, r->px, y - 1, y + 1};
+        highest = fmax(highest, r->roof[i].tflops);
+    }
+    double end = highest > 0 ? fmin(r->x.high, ridge(r, highest)) : r->x.high;
+    for (int i = 0; i < SLOPE && r->gbs > 0; i++) {
+        double at = r->x.low * pow(end / r->x.low, (i + 0.5) / SLOPE);
+        double x = r->px * plot_axis_share(&r->x, at), half = 0.5 * r->px / SLOPE;
+        double y = r->px_high * plot_axis_share(&r->y, r->gbs * at / 1000);
+        other[n++] = (struct box){x - half, x + half, y - half, y + half};
+    }
+    return n;
+}
+
+/* Each with the end of a line from its point where it stands farther off. */
+static void put_names(const struct roofline *r, FILE *out, struct box *other)
+{
+    int n = find_obstacles(r, other);
+    int names = r->points < ROOFLINE_LABELS ? r->points : ROOFLINE_LABELS;
+    char text[NAME_BYTES];
     plot_gnuplot_number(out, "names", names);
     plot_gnuplot_array(out, "point_name", names);
-    fputs("# middle of a name, its point: parts of the frame\n$names << EOD\n", out);
-    struct box *placed = other + r->points;
+    fputs(
+        "# middle of a name, its point, where a line from there ends: parts of the frame; whether "
+        "there is one\n$names << EOD\n",
+        out);
+    struct box *placed = other + n;
     for (int i = 0; i < names; i++) {
         name_of(r, i, text);
         placed[i] = place_name(r, &r->point[i], LETTER * text_columns(text), n++, other);
         const struct box *b = &placed[i];
         double end_x = fmax(b->left, fmin(b->right, r->point[i].x));
         double end_y = fmax(b->bottom, fmin(b->top, r->point[i].y));
-        bool far = hypot(end_x - r->point[i].x, end_y - r->point[i].y) > r->point[i].radius + 12;
+        bool far = hypot(end_x - r->point[i].x, end_y - r->point[i].y) > r->point[i].radius + 7;
         fprintf(out, "%.5f %.5f %.5f %.5f %.5f %.5f %d\n", (b->left + b->right) / 2 / r->px,
                 (b->bottom + b->top) / 2 / r->px_high, r->point[i].x / r->px,
                 r->point[i].y / r->px_high, end_x / r->px, end_y / r->px_high, far);
@@ -328,7 +383,7 @@ enum status roofline_draw(const struct hot *hot, const struct hot_device *device
     const char *given = options->picture.title;
     *missing = false;
     r.point = calloc((size_t)hot->rows + 1, sizeof *r.point);
-    struct box *other = calloc((size_t)hot->rows + ROOFLINE_LABELS, sizeof *other);
+    struct box *other = calloc((size_t)hot->rows + ROOFS + SLOPE + ROOFLINE_LABELS, sizeof *other);
     enum status st = r.point && other ? ST_OK : fail(ST_OOM, "roofline: no host memory");
     if (st)
         goto out_free;
@@ -342,12 +397,13 @@ enum status roofline_draw(const struct hot *hot, const struct hot_device *device
         goto out_free;
     }
     snprintf(title, sizeof title, "Roofline%s%s", given && *given ? ": " : "", given ? given : "");
-    st = picture_open(&options->picture, "roofline", title, &picture);
+    st = picture_open(&options->picture, "roofline", title, BESIDE_PX + FRAME_PX, &picture);
     if (st)
         goto out_free;
     r.px = picture_frame(&picture, BESIDE_PX, FRAME_PX);
     r.px_high = fmax(260, fmin(440, 0.72 * r.px));
     plot_gnuplot_number(picture.out, "plot_h", r.px_high);
+    plot_gnuplot_number(picture.out, "columns", LEGEND_COLUMNS);
     find_frame(&r);
     plot_axis_put(picture.out, "x", &r.x);
     plot_axis_put(picture.out, "y", &r.y);

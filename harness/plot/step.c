@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Characters of a bar's name where no width is wanted. */
-enum { NAME_COLUMNS = 48, NAME_BYTES = 256 };
+/* Characters of a bar's name, and pixels that a picture has at least, where no width is wanted. */
+enum { NAME_COLUMNS = 48, NAME_BYTES = 256, NATURAL_PX = 900, NARROW_PX = 450 };
 
 /* ---- means ---- */
 
@@ -60,10 +60,12 @@ struct bar {
     struct step_mean mean;
 };
 
+/* Names stand left of the bars, or above them in a picture that is too narrow for that. */
 static int name_columns(const struct picture_options *options)
 {
-    double room = plot_gnuplot_pixels(options->width_cm) * 0.4 / 7.2;
-    return options->width_cm > 0 ? (int)fmax(12, fmin(room, NAME_COLUMNS)) : NAME_COLUMNS;
+    double px = plot_gnuplot_pixels(options->width_cm);
+    double room = px < NARROW_PX ? (px - 40) / 6.5 : px * 0.4 / 7.2;
+    return px > 0 ? (int)fmax(12, fmin(room, NAME_COLUMNS)) : NAME_COLUMNS;
 }
 
 /* The arrays that bar_layout of plots/style.gp wants. */
@@ -122,7 +124,7 @@ static enum status draw(int n, const struct bar *bar, const char *what,
     const char *given = options->picture.title;
     snprintf(title, sizeof title, "%s%s%s", what, given && *given ? ": " : "", given ? given : "");
     *missing = false;
-    TRY(picture_open(&options->picture, "step", title, &picture));
+    TRY(picture_open(&options->picture, "step", title, NATURAL_PX, &picture));
     put_bars(&picture, n, bar);
     picture_note(&picture, "%s", note);
     return picture_close(&picture, ST_OK, missing);
