@@ -66,13 +66,14 @@ set xlabel textcolor rgb ink offset 0, (format eq 'svg' ? 0.35 : 0)
 set ylabel textcolor rgb ink offset (format eq 'svg' ? 1.2 : 0), 0
 unset key
 
+line_ends = 'rounded'
 # A canvas of w x h pixels of 1/96 inch. A PNG has twice as many each way; a PDF has whole points.
 points(px) = (int(0.75 * px + 0.5) + 0.01) / 72
 canvas(w, h) = format eq 'png' \
-    ? sprintf("set terminal pngcairo noenhanced font 'DejaVu Sans,9' background '#ffffff' rounded size %d,%d fontscale 2 linewidth 2 pointscale 2 dashlength 0.6", 2 * w, 2 * h) \
+    ? sprintf("set terminal pngcairo noenhanced font 'DejaVu Sans,9' background '#ffffff' ".line_ends." size %d,%d fontscale 2 linewidth 2 pointscale 2 dashlength 0.6", 2 * w, 2 * h) \
     : format eq 'pdf' \
-    ? sprintf("set terminal pdfcairo noenhanced font 'DejaVu Sans,9' background '#ffffff' rounded size %.5fin,%.5fin fontscale 0.75 linewidth 1 dashlength 1.2", points(w), points(h)) \
-    : sprintf("set terminal svg noenhanced font 'sans-serif,12' background '#ffffff' rounded size %d,%d", w, h)
+    ? sprintf("set terminal pdfcairo noenhanced font 'DejaVu Sans,9' background '#ffffff' ".line_ends." size %.5fin,%.5fin fontscale 0.75 linewidth 1 dashlength 1.2", points(w), points(h)) \
+    : sprintf("set terminal svg noenhanced font 'sans-serif,12' background '#ffffff' ".line_ends." size %d,%d", w, h)
 title_font = format eq 'svg' ? 'sans-serif Bold,15' : 'DejaVu Sans:Bold,11.5'
 small_font = format eq 'svg' ? 'sans-serif,11' : 'DejaVu Sans,8.25'
 
@@ -117,6 +118,14 @@ x_span = "(x_log ? log(x_high / x_low) / log(2) : x_high - x_low)"
 x_room = "(x_log ? log(x_tic[1] / x_low) / log(2) : x_tic[1] - x_low)"
 step(px) = places > 0 ? least(7 * @x_span / px, least(0.45 * x_gap / places, 0.9 * @x_room / places)) : 0
 moved(x, by, px) = by == 0 ? x : x_log ? x * 2 ** (by * step(px)) : x + by * step(px)
+
+# ---- profiles: kinds of operation, and what a rank's time goes into; not the families' colours ----
+kind_colours  = '#26456e #5b8fc7 #9c8f1c #8f6a8f'
+kind_names    = 'attention|products|norms, element-wise|other operations|'
+share_colours = '#3f6ea5 #efb73e #606060 #b9b9b9 #dcdcdc #8f6a8f'
+share_names   = 'compute|exposed communication|bubble|wait|gaps|other|'
+hatch = 4
+part_of(list, k) = k == 1 ? list[1:strstrt(list, '|') - 1] : part_of(list[strstrt(list, '|') + 1:*], k - 1)
 
 # ---- bars: their layout and what stands around them. They want bar_high (pixels a bar), entries and entry_letters of the legend ----
 # Where strategies would leave the bars no room, they stand above them.

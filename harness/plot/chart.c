@@ -7,34 +7,10 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
 enum { NOTE_LINES = 96, HEAD_LINES = 16, LEGEND_COLUMNS = 44 };
-
-/* Pixels of 1/96 inch; a character of a title and of other lines takes this many. */
-static const double PIXELS_PER_CM = 96 / 2.54, TITLE_PX = 9.2, LINE_PX = 5.9;
-
-/* Characters of a line. */
-static int columns_of(const struct plot_options *options, double character, int otherwise)
-{
-    if (options->width_cm <= 0)
-        return otherwise;
-    return (int)fmax(12, (options->width_cm * PIXELS_PER_CM - 32) / character);
-}
-
-/* Adds a text, folded, as elements n + 1 ... of an array. Returns the new n. */
-static int put_folded(FILE *out, const char *array, int n, int most, const char *text, int columns)
-{
-    for (const char *line = text, *next; *line && n < most; line = next) {
-        char copy[4 * PLOT_TEXT];
-        int bytes = text_fold(line, columns, &next);
-        snprintf(copy, sizeof copy, "%.*s", bytes, line);
-        plot_gnuplot_element(out, array, ++n, copy);
-    }
-    return n;
-}
 
 /* ---- opening ---- */
 
@@ -61,13 +37,13 @@ static void put_head(struct plot_chart *chart, const char *title, const struct s
     char text[PLOT_TEXT];
     fprintf(chart->out, "array title_line[%d]\narray head_line[%d]\narray note[%d]\n", HEAD_LINES,
             HEAD_LINES, NOTE_LINES);
-    int lines = put_folded(chart->out, "title_line", 0, HEAD_LINES, title,
-                           columns_of(options, TITLE_PX, 84));
+    int lines = plot_gnuplot_folded(chart->out, "title_line", 0, HEAD_LINES, title,
+                                    plot_gnuplot_columns(options->width_cm, true));
     plot_gnuplot_number(chart->out, "title_lines", lines);
-    lines = put_folded(chart->out, "head_line", 0, HEAD_LINES, plot_text_setting(of, text),
-                       chart->columns);
-    lines = put_folded(chart->out, "head_line", lines, HEAD_LINES, plot_text_machine(of, text),
-                       chart->columns);
+    lines = plot_gnuplot_folded(chart->out, "head_line", 0, HEAD_LINES, plot_text_setting(of, text),
+                                chart->columns);
+    lines = plot_gnuplot_folded(chart->out, "head_line", lines, HEAD_LINES,
+                                plot_text_machine(of, text), chart->columns);
     plot_gnuplot_number(chart->out, "head_lines", lines);
 }
 
@@ -77,7 +53,7 @@ enum status plot_chart_open(struct plot_job *job, const char *template_name, con
     char path[PATH_MAX], text[PLOT_TEXT];
     *chart = (struct plot_chart){.job = job,
                                  .template_name = template_name,
-                                 .columns = columns_of(job->options, LINE_PX, 120)};
+                                 .columns = plot_gnuplot_columns(job->options->width_cm, false)};
     plot_text_name(&job->selection, of, template_name, size, chart->name);
     snprintf(path, sizeof path, "%s/data/%s.gp", job->folder, chart->name);
     chart->out = fopen(path, "we");
@@ -89,7 +65,7 @@ enum status plot_chart_open(struct plot_job *job, const char *template_name, con
             "# with ditbench's folder plots/ for PLOTS; svg, png or pdf.\n",
             chart->name, template_name);
     plot_gnuplot_text(chart->out, "name", chart->name);
-    plot_gnuplot_number(chart->out, "wanted_px", job->options->width_cm * PIXELS_PER_CM);
+    plot_gnuplot_number(chart->out, "wanted_px", plot_gnuplot_pixels(job->options->width_cm));
     put_head(chart, title_text(job->options, what, &of->record->cell, size, text), of);
     return ST_OK;
 }
@@ -101,7 +77,8 @@ void plot_chart_note(struct plot_chart *chart, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    chart->notes = put_folded(chart->out, "note", chart->notes, NOTE_LINES, text, chart->columns);
+    chart->notes =
+        plot_gnuplot_folded(chart->out, "note", chart->notes, NOTE_LINES, text, chart->columns);
 }
 
 /* ---- curves ---- */

@@ -3,6 +3,7 @@
 #include "harness/plot/gnuplot.h"
 
 #include "harness/base/self.h"
+#include "harness/base/text.h"
 #include "harness/plot/finish.h"
 #include "harness/plot/plot.h"
 
@@ -89,6 +90,31 @@ void plot_gnuplot_element(FILE *out, const char *name, int i, const char *text)
 {
     fprintf(out, "%s[%d] = ", name, i);
     put_quoted(out, text);
+}
+
+int plot_gnuplot_folded(FILE *out, const char *array, int n, int most, const char *text,
+                        int columns)
+{
+    for (const char *line = text, *next; *line && n < most; line = next) {
+        char copy[2048];
+        int bytes = text_fold(line, columns, &next);
+        snprintf(copy, sizeof copy, "%.*s", bytes, line);
+        plot_gnuplot_element(out, array, ++n, copy);
+    }
+    return n;
+}
+
+double plot_gnuplot_pixels(double width_cm)
+{
+    return width_cm * 96 / 2.54;
+}
+
+int plot_gnuplot_columns(double width_cm, bool title)
+{
+    double character = title ? 9.2 : 5.9; // pixels of one
+    if (width_cm <= 0)
+        return title ? 84 : 120;
+    return (int)fmax(12, (plot_gnuplot_pixels(width_cm) - 32) / character);
 }
 
 /* ---- the program ---- */

@@ -27,6 +27,18 @@ void plot_gnuplot_text(FILE *out, const char *name, const char *text);
 void plot_gnuplot_array(FILE *out, const char *name, int n);
 void plot_gnuplot_element(FILE *out, const char *name, int i, const char *text);
 
+/* Adds a text, folded to `columns` characters, as elements n + 1 ... `most` of an array. Returns
+ * the new n. */
+int plot_gnuplot_folded(FILE *out, const char *array, int n, int most, const char *text,
+                        int columns);
+
+/* Pixels of 1/96 inch. */
+double plot_gnuplot_pixels(double width_cm);
+
+/* Characters that find room in a line of a picture so wide (0: as the template likes), of its title
+ * or of what is smaller. */
+int plot_gnuplot_columns(double width_cm, bool title);
+
 /* ---- the picture ---- */
 
 struct plot_drawing {
