@@ -116,7 +116,7 @@ $(OBJ)/%.o: %.cu $(OBJ)/.flags
 	failed=$$?; cat $@.log; ! grep 'C75[0-9][0-9]' $@.log && exit $$failed
 $(OBJ)/kernels/cpu/%.o: EXTRA = $(CPU_OPT)
 $(OBJ)/kernels/cuda/%_hopper.o: NVCC_TARGETS = -gencode arch=compute_90a$(,)code=sm_90a# what only 9.0 has, and no other gets
-$(OBJ)/kernels/cuda/%.o $(OBJ)/kernels/comm/%nccl.o $(OBJ)/kernels/comm/nccl_%.o $(OBJ)/kernels/base/%_nvtx.o: EXTRA = $(CUDA_INCLUDES)
+$(OBJ)/kernels/cuda/%.o $(OBJ)/kernels/comm/%nccl.o $(OBJ)/kernels/comm/nccl_%.o $(OBJ)/kernels/base/%_nvtx.o $(OBJ)/tests/cuda/test_activity%.o: EXTRA = $(CUDA_INCLUDES)
 $(OBJ)/harness/host/env.o: EXTRA = -DDITBENCH_COMMIT='"$(COMMIT)"' -DDITBENCH_DIRTY=$(DIRTY) -DDITBENCH_FLAGS='"$(C_FLAGS)"'
 $(OBJ)/harness/host/env.o: $(OBJ)/.commit
 
