@@ -35,6 +35,7 @@ OBJ := $(BUILD)/obj/$(VARIANT)
 H := \#
 , := ,
 links = $(shell printf '%b' '$(1)' | $(CC) -x c - -o /dev/null $(2) >/dev/null 2>&1 && echo 1 || echo 0)
+CUDA_INCLUDES := -isystem $(CUDA_HOME)/include -isystem $(CUDA_HOME)/extras/CUPTI/include
 # These goals build nothing, or call make again once the packages are there.
 QUICK := help clean deps bench test test-all test-asan test-tsan test-mpi test-cuda bundle fuzz fuzz-all coverage golden bench-cpu check sources \
          check-format check-headers check-layers check-size uninstall
@@ -52,6 +53,8 @@ CUDA_LIBS := -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lstdc++
 # Where a GPU is seen: compiling the kernels takes minutes that other machines need not spend.
 WITH_CUDA      ?= $(if $(wildcard /dev/nvidia0 /dev/dxg),$(if $(shell command -v $(NVCC)),$(call links,$(H)include <cuda_runtime_api.h>\nint main(void) { return cudaFree(0); },-I$(CUDA_HOME)/include $(CUDA_LIBS)),0),0)
 WITH_NCCL      ?= $(if $(filter 1,$(WITH_CUDA)),$(if $(wildcard $(CUDA_HOME)/include/nccl.h),1,0),0)# its header; the library is looked for at run time
+# The newest of its records that is read; the library is looked for at run time.
+WITH_CUPTI     ?= $(if $(filter 1,$(WITH_CUDA)),$(call links,$(H)include <cupti.h>\nint main(void) { return sizeof(CUpti_ActivityOverhead3) + sizeof(CUpti_ActivityKernel9) == 0; },$(CUDA_INCLUDES)),0)
 WITH_NVTX      ?= $(if $(filter 1,$(WITH_CUDA)),$(if $(wildcard $(CUDA_HOME)/include/nvtx3/nvToolsExt.h),1,0),0)# headers only
 endif
 REQUIRED := $(strip $(if $(filter 0,$(WITH_BLAS)),OpenBLAS) $(if $(filter 0,$(WITH_JANSSON)),jansson) \
@@ -77,7 +80,7 @@ CPU_OPT := $(if $(filter release,$(VARIANT)),-O3)# kernels/cpu: loops written to
 CFLAGS  ?= -g
 C_FLAGS := -std=c17 $(OPT) $(WARNINGS) $(if $(filter 1,$(DEVELOPER)),$(if $(filter fuzz,$(VARIANT)),,-Werror)) \
            -fno-common -pthread $(CFLAGS)
-DEFINES := -D_GNU_SOURCE -I. $(foreach x,MPI CUDA NCCL NVTX,$(if $(filter 1,$(WITH_$(x))),-DWITH_$(x)=1)) $(CPPFLAGS) \
+DEFINES := -D_GNU_SOURCE -I. $(foreach x,MPI CUDA NCCL NVTX CUPTI,$(if $(filter 1,$(WITH_$(x))),-DWITH_$(x)=1)) $(CPPFLAGS) \
            -DDITBENCH_SOURCE_DIR='"$(CURDIR)"' -DDITBENCH_BUILD_DIR='"$(abspath $(OUT))"'
 LIBS := -lopenblas -lcyaml -ljansson -lz $(if $(filter 1,$(WITH_MPI)),$(MPI_LIBS)) \
         $(if $(filter 1,$(WITH_CUDA)),$(CUDA_LIBS)) -lm $(LDLIBS)
@@ -90,7 +93,8 @@ DIRTY  = $(if $(shell git status --porcelain --untracked-files=no 2>/dev/null),1
 
 # ---- floors ---------------------------------------------------------------------------------------------------------
 objects = $(patsubst %,$(OBJ)/%.o,$(basename $(1)))
-CUDA_SOURCES := $(if $(filter 1,$(WITH_CUDA)),$(wildcard kernels/cuda/*.c kernels/cuda/*.cu))
+CUDA_SOURCES := $(if $(filter 1,$(WITH_CUDA)),$(filter-out $(if $(filter 1,$(WITH_CUPTI)),,kernels/cuda/activity_parse.c), \
+                $(wildcard kernels/cuda/*.c kernels/cuda/*.cu)))
 NOT_BUILT := $(if $(filter 1,$(WITH_MPI)),,kernels/comm/comm_mpi.c) \
              $(if $(filter 1,$(WITH_NCCL)),,kernels/comm/comm_nccl.c $(wildcard kernels/comm/nccl_*.c)) harness/main.c
 sources = $(filter-out $(NOT_BUILT),$(wildcard $(addsuffix /*.c,$(1))))
@@ -113,7 +117,7 @@ $(OBJ)/%.o: %.cu $(OBJ)/.flags
 	failed=$$?; cat $@.log; ! grep 'C75[0-9][0-9]' $@.log && exit $$failed
 $(OBJ)/kernels/cpu/%.o: EXTRA = $(CPU_OPT)
 $(OBJ)/kernels/cuda/%_hopper.o: NVCC_TARGETS = -gencode arch=compute_90a$(,)code=sm_90a# what only 9.0 has, and no other gets
-$(OBJ)/kernels/cuda/%.o $(OBJ)/kernels/comm/%nccl.o $(OBJ)/kernels/comm/nccl_%.o $(OBJ)/kernels/base/%_nvtx.o: EXTRA = -isystem $(CUDA_HOME)/include
+$(OBJ)/kernels/cuda/%.o $(OBJ)/kernels/comm/%nccl.o $(OBJ)/kernels/comm/nccl_%.o $(OBJ)/kernels/base/%_nvtx.o $(OBJ)/tests/cuda/test_activity%.o: EXTRA = $(CUDA_INCLUDES)
 $(OBJ)/harness/host/env.o: EXTRA = -DDITBENCH_COMMIT='"$(COMMIT)"' -DDITBENCH_DIRTY=$(DIRTY) -DDITBENCH_FLAGS='"$(C_FLAGS)"'
 $(OBJ)/harness/host/env.o: $(OBJ)/.commit
 
@@ -284,6 +288,7 @@ info: ## what was found on this machine, and how to get the rest
 	$(call feature,Criterion,$(WITH_CRITERION),make test: apt-get install libcriterion-dev)
 	$(call feature,gnuplot,$(WITH_GNUPLOT),ditbench plot: apt-get install gnuplot-nox fonts-dejavu-core)
 	$(call feature,CUDA,$(WITH_CUDA),backend cuda: the CUDA toolkit; CUDA_HOME=$(CUDA_HOME) NVCC=$(NVCC))
+	$(call feature,CUPTI,$(WITH_CUPTI),what a GPU does$(,) for ditbench profile: comes with CUDA 12.8 or newer; CUDA_HOME=$(CUDA_HOME))
 	$(call feature,NVTX,$(WITH_NVTX),ranges for profilers (--nvtx): comes with CUDA; CUDA_HOME=$(CUDA_HOME))
 help: ## this list
 	@awk -F':.*## ' '/^[a-z -]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile

@@ -3,6 +3,7 @@
 #include "kernels/cuda/backend_cuda.h"
 
 #include "kernels/backend.h"
+#include "kernels/cuda/activity_cupti.h"
 #include "kernels/cuda/attention_cudnn.h"
 #include "kernels/cuda/linear_cublas.h"
 #include "kernels/identity.h"
@@ -314,4 +315,5 @@ const struct backend_ops backend_cuda = {
     .graph_end = cuda_graph_end,
     .graph_launch = cuda_graph_launch,
     .graph_release = cuda_graph_release,
+    .activity = &activity_cupti,
 };

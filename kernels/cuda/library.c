@@ -53,15 +53,26 @@ static void python_prefix(char prefix[PATH_ROOM])
     }
 }
 
+/* Of a toolkit: CUPTI has a folder of its own. */
+static void *open_in_toolkit(const char *prefix, const char *name)
+{
+    void *library = open_below(prefix, "/lib64", name);
+    if (!library)
+        library = open_below(prefix, "/extras/CUPTI/lib64", name);
+    if (!library)
+        library = open_below(prefix, "/targets/x86_64-linux/lib", name);
+    return library;
+}
+
 static void *search(const char *name)
 {
     static const char packages[] = "/lib/python3*/site-packages/nvidia/*/lib";
     char prefix[PATH_ROOM];
     void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!library)
-        library = open_below(getenv("CUDA_HOME"), "/lib64", name);
+        library = open_in_toolkit(getenv("CUDA_HOME"), name);
     if (!library)
-        library = open_in("/usr/local/cuda/lib64", name);
+        library = open_in_toolkit("/usr/local/cuda", name);
     if (!library)
         library = open_below(getenv("VIRTUAL_ENV"), packages, name);
     if (!library) {
@@ -77,9 +88,10 @@ enum status cuda_library_open(const char *name, void **out)
     if (*out)
         return ST_OK;
     return fail(ST_UNSUPPORTED,
-                "%s was not found: not in the loader's path, $CUDA_HOME/lib64, "
-                "/usr/local/cuda/lib64 or the nvidia packages of $VIRTUAL_ENV or of the python3 on "
-                "PATH; add its folder to LD_LIBRARY_PATH",
+                "%s was not found: not in the loader's path, in lib64, extras/CUPTI/lib64 or "
+                "targets/x86_64-linux/lib of $CUDA_HOME or /usr/local/cuda, or in the nvidia "
+                "packages of $VIRTUAL_ENV or of the python3 on PATH; add its folder to "
+                "LD_LIBRARY_PATH",
                 name);
 }
 

@@ -9,8 +9,9 @@
 #include "kernels/base/status.h"
 
 /*
- * Opens `name` (a soname) from the loader's own places, $CUDA_HOME/lib64, /usr/local/cuda/lib64,
- * and the nvidia packages of the Python environment in $VIRTUAL_ENV or around the python3 on PATH.
+ * Opens `name` (a soname) from the loader's own places, the folders of libraries and of CUPTI in
+ * $CUDA_HOME and /usr/local/cuda, and the nvidia packages of the Python environment in $VIRTUAL_ENV
+ * or around the python3 on PATH.
  * ST_UNSUPPORTED names the places when it is in none.
  */
 enum status cuda_library_open(const char *name, void **out);

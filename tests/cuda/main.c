@@ -26,6 +26,8 @@ static const struct gpu_test *const lists[] = {
     tests_attention_short,
     tests_attention_resident,
     tests_graph,
+    tests_activity,
+    tests_activity_host,
     tests_golden,
     tests_cells,
     tests_cells_nccl,
