@@ -128,7 +128,8 @@ int recording_around(const struct recorded_rank *rank, int range, enum trace_kin
 /* The operation of the model that a range belongs to: "qkv"; "" where it belongs to none. */
 const char *recording_operation(const struct recorded_rank *rank, int range);
 
-/* An item that moves data between ranks: given within a communication or a wait. */
+/* An item that moves data between ranks: given within a communication or a wait, or a kernel of
+ * NCCL's. */
 bool recording_moves(const struct recorded_rank *rank, const struct recorded_item *item);
 
 /* The rank of the world that is number `peer` on `axis` of the ranks that `rank` shares it with. */
