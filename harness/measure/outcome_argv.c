@@ -77,6 +77,8 @@ enum status outcome_argv_build(const struct setup *setup, const struct outcome_o
     TRY(add_option(out, "identity", options->identity));
     if (options->pins && options->pins->n > 0)
         TRY(add_pins(out, options->pins));
+    if (options->profile)
+        TRY(add_option(out, "profile", options->profile));
     return options->output ? add_option(out, "output", options->output) : ST_OK;
 }
 

@@ -220,7 +220,8 @@ enum status plot_gnuplot_draw(const struct plot_drawing *drawing, unsigned forma
         TRY(draw(drawing, format[i].name, missing));
         snprintf(path, sizeof path, "%s/%s.%s", drawing->folder, drawing->name, format[i].name);
         TRY(format[i].finish(path, drawing->width_cm));
-        printf("%s\n", path);
+        if (!drawing->quiet)
+            printf("%s\n", path);
     }
     return ST_OK;
 }

@@ -46,6 +46,7 @@ struct plot_drawing {
     const char *template_name; /* share/TEMPLATE.gp */
     const char *folder, *name; /* folder/data/NAME.gp is drawn as folder/NAME.svg, ... */
     double width_cm;           /* of the picture; 0: what the template makes it */
+    bool quiet;                /* the files' names are not printed */
 };
 
 /* Draws in each of `formats` (PLOT_ bits of plot.h) and prints the files' names. ST_IO: gnuplot is

@@ -85,7 +85,8 @@ static enum status draw(const struct picture *picture, bool *missing)
                                    .template_name = picture->name,
                                    .folder = picture->options->folder,
                                    .name = picture->name,
-                                   .width_cm = picture->options->width_cm};
+                                   .width_cm = picture->options->width_cm,
+                                   .quiet = picture->options->quiet};
     enum status st = plot_gnuplot_draw(&drawing, formats ? formats : PLOT_SVG | PLOT_PNG, missing);
     free(share);
     return st;

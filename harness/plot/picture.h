@@ -19,6 +19,7 @@ struct picture_options {
     const char *setting; /* a line below: dtype, machine, build; NULL: none */
     unsigned formats;    /* PLOT_ bits of plot.h; 0: SVG and PNG */
     double width_cm;     /* 0: what each takes */
+    bool quiet;          /* the files' names are not printed */
 };
 
 struct picture {

@@ -309,3 +309,12 @@ void breakdown_set_alone(struct breakdown *breakdown, double ms)
         row->overlap_osu = ms > 0 ? 100.0 * (1.0 - row->ms[SHARE_EXPOSED] / ms) : (double)NAN;
     }
 }
+
+void breakdown_keep(struct breakdown *breakdown, int first, int last)
+{
+    int kept = 0;
+    for (int i = 0; i < breakdown->rows; i++)
+        if (breakdown->row[i].step >= first && breakdown->row[i].step <= last)
+            breakdown->row[kept++] = breakdown->row[i];
+    breakdown->rows = kept;
+}

@@ -50,6 +50,9 @@ enum status breakdown_open(const struct recording *recording, const struct messa
                            struct breakdown *out);
 void breakdown_release(struct breakdown *breakdown);
 
+/* Of the rows those of steps `first` to `last`, both included. */
+void breakdown_keep(struct breakdown *breakdown, int first, int last);
+
 /* Milliseconds that a step's messages take where nothing else runs; NAN: not measured. */
 void breakdown_set_alone(struct breakdown *breakdown, double ms);
 

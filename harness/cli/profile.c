@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ditbench profile`: where the time of one cell goes; or two such profiles side by side. */
+#include "harness/base/interrupt.h"
+#include "harness/base/number.h"
+#include "harness/cli/args.h"
+#include "harness/cli/command.h"
+#include "harness/launch/place.h"
+#include "harness/launch/scratch.h"
+#include "harness/plot/profile_pictures.h"
+#include "harness/profile/diff.h"
+#include "harness/profile/profile_json.h"
+#include "harness/profile/profile_place.h"
+#include "harness/profile/profile_print.h"
+#include "harness/report/progress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct profile_request {
+    struct profile_options options;
+    const char *out; /* --out */
+    bool json, diff, md;
+    int folders;
+    const char *folder[2]; /* of --diff */
+};
+
+enum { DIFF_ROWS = 20 /* of each table at the terminal */ };
+
+enum { KEY_OUT = 1, KEY_WINDOW, KEY_COUNTERS, KEY_JSON, KEY_DIFF, KEY_MD };
+
+static const struct args_option own[] = {
+    {"out", KEY_OUT, "DIR", "folder (default: results/profiles/MODEL.SIZE.STRATEGY.RANKS)"},
+    {"window", KEY_WINDOW, "A-B", "the denoising steps that are recorded, from 0 (default: all)"},
+    {"counters", KEY_COUNTERS, "on|off",
+     "the hardware's own counters, where they are permitted (default: on)"},
+    {"json", KEY_JSON, NULL, "print profile.json, or the differences, as JSON on one line"},
+    {"diff", KEY_DIFF, NULL, "compare two profiles: --diff DIR DIR"},
+    {"md", KEY_MD, NULL, "print the differences as Markdown"},
+    {NULL, 0, NULL, NULL},
+};
+
+static enum status set_window(const char *value, struct profile_options *o)
+{
+    char first[20];
+    const char *dash = strchr(value, '-');
+    size_t n = dash ? (size_t)(dash - value) : 0;
+    if (n == 0 || n >= sizeof first)
+        return fail(ST_INVALID, "--window=%s: two steps are wanted, as in --window 4-7", value);
+    snprintf(first, n + 1, "%s", value);
+    TRY(number_int("--window", first, 0, 100000, &o->first));
+    TRY(number_int("--window", dash + 1, 0, 100000, &o->last));
+    return o->first <= o->last
+               ? ST_OK
+               : fail(ST_INVALID, "--window=%s: the first step comes after the last", value);
+}
+
+static enum status set_counters(const char *value, bool *on)
+{
+    *on = strcmp(value, "on") == 0;
+    if (!*on && strcmp(value, "off") != 0)
+        return fail(ST_INVALID, "--counters=%s: on and off are known", value);
+    return ST_OK;
+}
+
+static enum status add_folder(struct profile_request *r, const char *value)
+{
+    if (r->folders == 2)
+        return fail(ST_INVALID, "%s: a third word; --diff takes two folders of profiles", value);
+    r->folder[r->folders++] = value;
+    return ST_OK;
+}
+
+static enum status take(void *self, int key, const char *value)
+{
+    struct profile_request *r = self;
+    switch (key) {
+    case KEY_OUT:
+        r->out = value;
+        return value[0] ? ST_OK : fail(ST_INVALID, "--out: an empty text is no folder");
+    case KEY_WINDOW:
+        return set_window(value, &r->options);
+    case KEY_COUNTERS:
+        return set_counters(value, &r->options.counters);
+    case KEY_JSON:
+        r->json = true;
+        return ST_OK;
+    case KEY_MD:
+        r->md = true;
+        return ST_OK;
+    case KEY_DIFF:
+        r->diff = true;
+        return ST_OK;
+    default:
+        return add_folder(r, value);
+    }
+}
+
+/* ---- two profiles ---- */
+
+static enum status compare(const struct profile_request *r)
+{
+    struct profile_diff diff;
+    if (r->folders != 2)
+        return fail(ST_INVALID, "--diff: %d folders are given, and 2 wanted: --diff DIR DIR",
+                    r->folders);
+    TRY(profile_diff_open(r->folder[0], r->folder[1], &diff));
+    enum status st;
+    if (r->json)
+        st = profile_diff_json(&diff, stdout);
+    else
+        st = profile_diff_print(&diff, r->md, r->md ? 0 : DIFF_ROWS, stdout);
+    profile_diff_release(&diff);
+    return st;
+}
+
+/* ---- one cell ---- */
+
+static enum status tell(const struct profile_request *r, const struct setup *setup,
+                        const struct profile *profile)
+{
+    if (r->json)
+        return command_print_json(profile_json(&r->options, profile));
+    return profile_print(setup, &r->options, profile, stdout);
+}
+
+static enum status conclude(const struct profile_request *r, const struct setup *setup,
+                            const struct profile *profile, enum status code)
+{
+    if (!profile->recording)
+        return fail(code, "%s: %s", ending_name(profile->plain->status),
+                    profile->plain->reason ? profile->plain->reason : "");
+    TRY(profile_write(setup, &r->options, profile));
+    enum status drawn = profile_pictures_draw(setup, &r->options, profile, true);
+    TRY(tell(r, setup, profile));
+    TRY(drawn);
+    if (code != ST_OK)
+        return fail(code, "while it was recorded: %s; what was recorded until then is in %s",
+                    profile->watched->reason ? profile->watched->reason : "", r->options.folder);
+    return ST_OK;
+}
+
+static enum status profile_pinned(struct profile_request *r, const struct setup *setup,
+                                  const char *identity, const struct pins *pins)
+{
+    struct profile profile;
+    struct progress progress;
+    enum status code = ST_OK;
+    char log[PATH_MAX];
+    snprintf(log, sizeof log, "%.4000s/log", r->options.folder);
+    scratch_remove_orphans();
+    interrupt_catch();
+    progress_start(&progress, 1, 0);
+    progress_cell(&progress, setup->cell.strategy);
+    r->options.outcome.identity = identity;
+    r->options.outcome.pins = pins;
+    r->options.outcome.log = log;
+    r->options.outcome.on_progress = progress_step;
+    r->options.outcome.on_progress_self = &progress;
+    enum status st = profile_open(setup, &r->options, &profile, &code);
+    progress_finish(&progress);
+    if (st == ST_OK)
+        st = conclude(r, setup, &profile, code);
+    if (st == ST_OK)
+        unlink(log);
+    profile_release(&profile);
+    return st;
+}
+
+static enum status profile_cell(struct profile_request *r, const struct setup *setup)
+{
+    char identity[PINS_IDENTITY];
+    char folder[PATH_MAX];
+    struct pins pins;
+    int steps = setup->cell.steps;
+    if (r->options.last >= steps)
+        return fail(ST_INVALID, "--window: step %d of a loop of %d steps, numbered from 0",
+                    r->options.last, steps);
+    if (!r->out)
+        profile_place(&setup->cell, "results/profiles", folder);
+    r->options.folder = r->out ? r->out : folder;
+    enum status st = pins_identify(setup, identity, &pins);
+    if (st == ST_OK)
+        st = profile_pinned(r, setup, identity, &pins);
+    pins_release(&pins);
+    return st;
+}
+
+static enum status profile_run(struct profile_request *r, struct cell *cell)
+{
+    struct place place;
+    struct setup *setup;
+    if (r->diff)
+        return compare(r);
+    if (r->folders > 0)
+        return fail(ST_INVALID, "%s: an option is wanted; two folders go with --diff",
+                    r->folder[0]);
+    TRY(place_find(PLACE_MPI, &place));
+    if (place.starter == PLACE_MPI)
+        return place_leave(&place, "profile",
+                           fail(ST_INVALID, "start `ditbench profile` without mpirun: with "
+                                            "--transport mpi it starts its ranks itself"),
+                           true);
+    TRY(setup_open(cell, NULL, &setup));
+    enum status st = setup_check_text(setup);
+    if (st == ST_OK)
+        st = profile_cell(r, setup);
+    setup_close(setup);
+    return st;
+}
+
+static enum status profile_main(int argc, char **argv)
+{
+    static const struct args args = {
+        .command = "profile",
+        .positional = "",
+        .about = "Runs one cell twice, as it is and recorded, and writes where its time goes: "
+                 "timelines, hot kernels, shares of each step, pictures. Or compares two such "
+                 "profiles.",
+        .own = own,
+        .cell = true,
+        .loop = true,
+        .take = take,
+    };
+    struct profile_request r = {
+        .options = {.last = -1,
+                    .counters = true,
+                    .outcome = {.experiment = "", .argc = argc, .argv = argv}},
+    };
+    struct cell cell;
+    cell_init(&cell);
+    TRY(args_parse(&args, argc, argv, &cell, &r));
+    return profile_run(&r, &cell);
+}
+
+const struct command command_profile = {"profile", "where the time of one cell goes", profile_main};

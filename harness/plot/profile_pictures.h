@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pictures of a profile: gantt, step and roofline, in its folder. */
+#ifndef HARNESS_PLOT_PROFILE_PICTURES_H
+#define HARNESS_PLOT_PROFILE_PICTURES_H
+
+#include "harness/profile/profile.h"
+
+/* quiet: no names of files on standard output. ST_IO, and where gnuplot is missing the numbers are
+ * there all the same. */
+enum status profile_pictures_draw(const struct setup *setup, const struct profile_options *options,
+                                  const struct profile *profile, bool quiet);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two runs of a cell, and what is made of the second one's spools. */
+#include "harness/profile/profile.h"
+
+#include "harness/base/folder.h"
+#include "harness/base/self.h"
+#include "harness/profile/ceilings_file.h"
+#include "harness/profile/ceilings_measure.h"
+#include "harness/profile/recording_cut.h"
+#include "harness/profile/spool_read.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- spools ---- */
+
+static void spool_folder(const struct profile_options *o, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%.4000s/spool", o->folder);
+}
+
+/* Files of spools in it, and itself. */
+static void remove_spools(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    if (!dir)
+        return;
+    for (struct dirent *e = readdir(dir); e; e = readdir(dir))
+        if (strstr(e->d_name, ".spool"))
+            unlinkat(dirfd(dir), e->d_name, 0);
+    closedir(dir);
+    rmdir(folder);
+}
+
+/* ---- the two runs ---- */
+
+static enum status run_plain(const struct setup *setup, const struct profile_options *o,
+                             struct profile *p, enum status *code)
+{
+    return outcome_run(setup, &o->outcome, &p->plain, code);
+}
+
+/* One loop after one of warm-up at the least, in which graphs are captured; no check, for the plain
+ * run had it. */
+static enum status run_watched(const struct setup *setup, const struct profile_options *o,
+                               struct profile *p, enum status *code)
+{
+    char folder[PATH_MAX];
+    struct setup watched = *setup;
+    struct outcome_options outcome = o->outcome;
+    spool_folder(o, folder);
+    remove_spools(folder);
+    TRY(folder_make(folder));
+    watched.cell.check = false;
+    watched.cell.repeats = 1;
+    if (watched.cell.warmup_loops < 1)
+        watched.cell.warmup_loops = 1;
+    outcome.output = NULL;
+    outcome.profile = folder;
+    return outcome_run(&watched, &outcome, &p->watched, code);
+}
+
+/* ---- ceilings ---- */
+
+/* `ditbench ceilings` in its short form, in a process of its own: this one opens no device. */
+static enum status measure_ceilings(const struct setup *setup)
+{
+    char program[PATH_MAX];
+    char backend[80];
+    char dtype[80];
+    char threads[80];
+    char seconds[80];
+    pid_t child;
+    int status = -1;
+    posix_spawn_file_actions_t actions;
+    TRY(self_path(program));
+    snprintf(backend, sizeof backend, "--backend=%s", setup->cell.backend);
+    snprintf(dtype, sizeof dtype, "--dtype=%s", dtype_name(setup->problem.dtype));
+    snprintf(threads, sizeof threads, "--threads=%d", setup->cell.threads);
+    snprintf(seconds, sizeof seconds, "--seconds=%d", CEILINGS_BRIEF_S);
+    char command[] = "ceilings";
+    char *argv[] = {program, command, backend, dtype, threads, seconds, NULL};
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        return fail(ST_OOM, "ceilings: no host memory");
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    int error = posix_spawn(&child, program, &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error)
+        return fail(ST_IO, "%s ceilings: %s", program, strerror(error));
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status == 0 ? ST_OK
+                       : fail(ST_DEVICE, "`ditbench ceilings %s %s` failed; run it to see why",
+                              backend, dtype);
+}
+
+static enum status read_ceilings(const struct setup *setup, struct ceilings *out)
+{
+    struct ceilings_key key;
+    char word[CEILINGS_WORD];
+    TRY(ceilings_file_key(setup->cell.backend, setup->cell.threads, &key));
+    return ceilings_file_read(&key, out, word);
+}
+
+/* What is not known is said and does no harm. */
+static enum status find_ceilings(const struct setup *setup, struct profile *p)
+{
+    p->ceilings = calloc(1, sizeof *p->ceilings);
+    if (!p->ceilings)
+        return fail(ST_OOM, "ceilings: no host memory");
+    enum status st = read_ceilings(setup, p->ceilings);
+    if (st == ST_OK && !p->ceilings->have[setup->problem.dtype]) {
+        st = measure_ceilings(setup);
+        if (st == ST_OK)
+            st = read_ceilings(setup, p->ceilings);
+    }
+    if (st == ST_OK && p->ceilings->have[setup->problem.dtype])
+        return ST_OK;
+    snprintf(p->no_ceilings, sizeof p->no_ceilings, "%.390s",
+             st ? status_message() : "the cache folder does not keep them");
+    status_clear();
+    free(p->ceilings);
+    p->ceilings = NULL;
+    return ST_OK;
+}
+
+/* ---- reckoning ---- */
+
+static enum status read_spools(const struct profile_options *o, struct profile *p)
+{
+    char folder[PATH_MAX];
+    struct spool_told told;
+    spool_folder(o, folder);
+    enum status st = spool_read(folder, &p->recording, &told);
+    remove_spools(folder);
+    TRY(st);
+    snprintf(p->no_activity, sizeof p->no_activity, "%s", told.no_activity);
+    snprintf(p->incomplete, sizeof p->incomplete, "%s", told.incomplete);
+    p->loop_ms = told.loop_ms;
+    return ST_OK;
+}
+
+static enum status cut(const struct profile_options *o, struct profile *p)
+{
+    int steps = p->recording->steps;
+    p->part = p->recording;
+    p->first = o->first;
+    p->last = o->last < 0 || o->last >= steps ? steps - 1 : o->last;
+    return p->first == 0 && p->last == steps - 1
+               ? ST_OK
+               : recording_cut(p->recording, p->first, p->last, &p->part);
+}
+
+static enum status reckon(const struct setup *setup, const struct profile_options *o,
+                          struct profile *p)
+{
+    TRY(read_spools(o, p));
+    TRY(messages_open(p->recording, &p->messages));
+    TRY(breakdown_open(p->recording, &p->messages, &p->breakdown));
+    TRY(cut(o, p));
+    breakdown_keep(&p->breakdown, p->first, p->last);
+    const struct hot_device device = profile_device(setup, p);
+    return hot_open(p->part, &device, &p->hot);
+}
+
+struct hot_device profile_device(const struct setup *setup, const struct profile *profile)
+{
+    return (struct hot_device){
+        .ceilings = profile->ceilings,
+        .dtype = setup->problem.dtype,
+        .head = setup->config.head_dim,
+    };
+}
+
+enum status profile_open(const struct setup *setup, const struct profile_options *options,
+                         struct profile *out, enum status *code)
+{
+    *out = (struct profile){.plain = NULL};
+    *code = ST_OK;
+    TRY(folder_make(options->folder));
+    if (!options->plain)
+        TRY(run_plain(setup, options, out, code));
+    if (*code != ST_OK)
+        return ST_OK;
+    TRY(run_watched(setup, options, out, code));
+    TRY(find_ceilings(setup, out));
+    return reckon(setup, options, out);
+}
+
+void profile_release(struct profile *profile)
+{
+    hot_release(&profile->hot);
+    breakdown_release(&profile->breakdown);
+    messages_release(&profile->messages);
+    if (profile->part != profile->recording)
+        recording_close(profile->part);
+    recording_close(profile->recording);
+    free(profile->ceilings);
+    record_close(profile->plain);
+    record_close(profile->watched);
+    *profile = (struct profile){.plain = NULL};
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* profile.json, from a profile. Reckons counts, overhead and the clocks' agreement. */
+#include "harness/profile/profile_json.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+double profile_overhead(const struct record *plain, const struct profile *profile)
+{
+    return plain ? 100 * (profile->loop_ms / plain->latency_ms.median - 1) : (double)NAN;
+}
+
+double profile_clock_error(const struct profile *profile)
+{
+    const struct recording *r = profile->recording;
+    double worst = (double)NAN;
+    for (int k = 0; k < r->ranks; k++) {
+        const struct recorded_rank *rank = &r->rank[k];
+        double loop = 1e-6 * (double)(rank->end - rank->begin);
+        for (int s = 0; s < r->steps && rank->complete; s++) {
+            double ms = 1e-6 * (double)(rank->step_end[s] - rank->begin);
+            double off = 100 * fabs(ms - rank->step_ms[s]) / loop;
+            if (isfinite(off) && !(off <= worst))
+                worst = off;
+        }
+    }
+    return worst;
+}
+
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text && text[0] ? json_string(text) : json_null();
+}
+
+/* The record as the results file would have it. */
+static json_t *record_json(const struct record *record)
+{
+    char *line;
+    size_t size;
+    if (!record || record_write(record, &line, &size) != ST_OK)
+        return json_null();
+    json_t *out = json_loadb(line, size, 0, NULL);
+    free(line);
+    return out ? out : json_null();
+}
+
+/* Of all ranks. */
+static json_t *counts_json(const struct recording *r)
+{
+    json_int_t what[RECORDED_FILL + 1] = {0};
+    json_int_t ranges = 0;
+    json_int_t calls = 0;
+    json_int_t samples = 0;
+    json_int_t dropped = 0;
+    for (int k = 0; k < r->ranks; k++) {
+        const struct recorded_rank *rank = &r->rank[k];
+        for (int i = 0; i < rank->items; i++)
+            what[rank->item[i].what]++;
+        ranges += rank->ranges;
+        calls += rank->calls;
+        samples += rank->samples;
+        dropped += (json_int_t)rank->dropped;
+    }
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "kernels", what[RECORDED_KERNEL],
+                     "copies", what[RECORDED_COPY], "fills", what[RECORDED_FILL], "ranges", ranges,
+                     "calls", calls, "samples", samples, "dropped", dropped);
+}
+
+static json_t *ranks_json(const struct recording *r)
+{
+    json_t *out = json_array();
+    for (int k = 0; k < r->ranks; k++) {
+        const struct recorded_rank *rank = &r->rank[k];
+        json_array_append_new(
+            out, json_pack("{s:i, s:s, s:i, s:s, s:b, s:f, s:f, s:I}", "rank", k, "host",
+                           rank->host, "device", rank->device, "device_name", rank->device_name,
+                           "complete", rank->complete, "clock_offset_us",
+                           1e-3 * (double)rank->clock_offset, "clock_error_us",
+                           1e-3 * (double)rank->clock_error, "dropped", (json_int_t)rank->dropped));
+    }
+    return out;
+}
+
+static json_t *latency_json(const struct record *plain, const struct profile *p)
+{
+    return json_pack("{s:o, s:o, s:o}", "plain_ms",
+                     number(plain ? plain->latency_ms.median : (double)NAN), "watched_ms",
+                     number(p->loop_ms), "overhead_pct", number(profile_overhead(plain, p)));
+}
+
+json_t *profile_json(const struct profile_options *options, const struct profile *p)
+{
+    const struct recording *r = p->part;
+    const struct record *plain = options->plain ? options->plain : p->plain;
+    return json_pack(
+        "{s:s, s:i, s:i, s:[i, i], s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
+        PROFILE_SCHEMA, "ranks", r->ranks, "steps", r->steps, "window", p->first, p->last, "mode",
+        r->on_host          ? "ranges"
+        : p->no_activity[0] ? "ranges without activity"
+                            : "ranges and activity",
+        "latency", latency_json(plain, p), "counts", counts_json(r), "rank", ranks_json(r),
+        "step_clock_error_pct", number(profile_clock_error(p)), "no_activity",
+        text_or_null(p->no_activity), "incomplete", text_or_null(p->incomplete), "no_ceilings",
+        text_or_null(p->no_ceilings), "counters",
+        options->counters ? json_pack("{s:s}", "why_not", PROFILE_NO_COUNTERS)
+                          : json_pack("{s:s}", "why_not", "--counters off"),
+        "record", record_json(plain));
+}

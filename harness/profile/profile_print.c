@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The page of a profile: words, a table of ranks, a table of operations. */
+#include "harness/profile/profile_print.h"
+
+#include "harness/base/fold.h"
+#include "harness/profile/grid.h"
+#include "harness/profile/profile_json.h"
+
+#include <math.h>
+#include <stdarg.h>
+
+/* A line of text, folded at the terminal's width. */
+static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
+{
+    char text[2000];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    fold_print(0, 0, text);
+}
+
+static void say_cost(const struct record *plain, const struct profile *p)
+{
+    if (plain)
+        say("%.3f ms a loop as it is, %.3f ms recorded: looking costs %+.1f%%",
+            plain->latency_ms.median, p->loop_ms, profile_overhead(plain, p));
+    if (p->no_activity[0])
+        say("kernels are not recorded: %s", p->no_activity);
+    if (p->no_ceilings[0])
+        say("no ceilings: %s", p->no_ceilings);
+    if (p->incomplete[0])
+        say("not complete: %s", p->incomplete);
+}
+
+static void say_counts(const struct profile *p)
+{
+    unsigned long long kernels = 0;
+    unsigned long long dropped = 0;
+    int64_t error = 0;
+    for (int k = 0; k < p->part->ranks; k++) {
+        const struct recorded_rank *rank = &p->part->rank[k];
+        kernels += (unsigned long long)rank->items;
+        dropped += rank->dropped;
+        error = rank->clock_error > error ? rank->clock_error : error;
+    }
+    say("steps %d to %d: %llu %s on %d rank%s, %llu records lost, clocks agree within %.1f us, "
+        "ends "
+        "of steps within %.2f%% of the run's own marks",
+        p->first, p->last, kernels, p->part->on_host ? "operations" : "kernels, copies and fills",
+        p->part->ranks, p->part->ranks == 1 ? "" : "s", dropped, 1e-3 * (double)error,
+        profile_clock_error(p));
+}
+
+/* ---- where the time of a step went, on each rank ---- */
+
+static void add_mean(const struct breakdown *b, int rank, struct grid *grid)
+{
+    double total = 0;
+    double ms[SHARES] = {0};
+    int n = 0;
+    for (int i = 0; i < b->rows; i++) {
+        if (b->row[i].rank != rank)
+            continue;
+        n++;
+        total += b->row[i].total_ms;
+        for (int s = 0; s < SHARES; s++)
+            ms[s] += b->row[i].ms[s];
+    }
+    char text[20];
+    snprintf(text, sizeof text, "%d", rank);
+    grid_text(grid, text);
+    grid_number(grid, n ? total / n : (double)NAN);
+    for (int s = 0; s < SHARES; s++)
+        grid_number(grid, n ? ms[s] / n : (double)NAN);
+}
+
+static enum status print_shares(const struct profile *p, FILE *out)
+{
+    const char *title[2 + SHARES] = {"rank", "step ms"};
+    struct grid grid;
+    for (int s = 0; s < SHARES; s++)
+        title[2 + s] = share_name((enum share)s);
+    grid_init(&grid, 2 + SHARES, 1, title);
+    for (int r = 0; r < p->breakdown.ranks; r++)
+        add_mean(&p->breakdown, r, &grid);
+    enum status st = grid_print(&grid, false, out);
+    grid_release(&grid);
+    return st;
+}
+
+enum status profile_print(const struct setup *setup, const struct profile_options *options,
+                          const struct profile *profile, FILE *out)
+{
+    const struct cell *c = &setup->cell;
+    const struct record *plain = options->plain ? options->plain : profile->plain;
+    say("%s, %dx%d px, %d steps, %s on %s, %s, %d rank%s over %s", c->model, c->width, c->height,
+        c->steps, c->dtype, c->backend, c->strategy, c->ranks, c->ranks == 1 ? "" : "s",
+        setup_transport(setup));
+    say_cost(plain, profile);
+    say_counts(profile);
+    fputc('\n', out);
+    TRY(print_shares(profile, out));
+    fputc('\n', out);
+    TRY(hot_print(&profile->hot, false, out));
+    fprintf(out, "\n%s\n", options->folder);
+    return ST_OK;
+}

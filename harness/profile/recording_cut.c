@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copies the part of a recording that belongs to some of its steps. */
+#include "harness/profile/recording_cut.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void cut_rank(const struct recorded_rank *from, int steps, int first, int last,
+                     struct recorded_rank *to)
+{
+    to->begin = first > 0 ? from->step_end[first - 1] : from->begin;
+    to->end = last < steps - 1 ? from->step_end[last] : from->end;
+    to->complete = from->complete;
+    to->device = from->device;
+    to->clock_offset = from->clock_offset;
+    to->clock_error = from->clock_error;
+    to->dropped = from->dropped;
+    for (int s = first; s <= last; s++) {
+        to->step_end[s - first] = from->step_end[s];
+        to->step_ms[s - first] = from->step_ms[s];
+    }
+}
+
+static void cut_ranges(const struct recorded_rank *from, struct recording *out, int rank)
+{
+    const struct recorded_rank *to = &out->rank[rank];
+    for (int i = 0; i < from->tracks; i++)
+        recording_add_track(out, rank, &from->track[i]);
+    for (int i = 0; i < from->ranges; i++) {
+        struct recorded_range range = from->range[i];
+        bool captured = range.begin < from->begin;
+        if (!captured && (range.end <= to->begin || range.begin >= to->end))
+            range.track = RECORDED_NONE;
+        recording_add_range(out, rank, &range);
+    }
+}
+
+/* Is there an item of the part that this call started? */
+static void mark_calls(const struct recorded_rank *from, int first, int last, bool *kept)
+{
+    for (int i = 0; i < from->items; i++) {
+        const struct recorded_item *item = &from->item[i];
+        if (item->call >= 0 && item->step >= first && item->step <= last)
+            kept[item->call] = true;
+    }
+}
+
+/* index [calls]: where each call of `from` is in the part, or none. */
+static void cut_items(const struct recorded_rank *from, struct recording *out, int rank, int first,
+                      int last, const int *index)
+{
+    for (int i = 0; i < from->items; i++) {
+        struct recorded_item item = from->item[i];
+        if (item.step < first || item.step > last)
+            continue;
+        item.call = item.call >= 0 ? index[item.call] : RECORDED_NONE;
+        recording_add_item(out, rank, &item);
+    }
+}
+
+static enum status cut_calls(const struct recorded_rank *from, struct recording *out, int rank,
+                             int first, int last)
+{
+    const struct recorded_rank *to = &out->rank[rank];
+    bool *kept = calloc((size_t)from->calls + 1, sizeof *kept);
+    int *index = calloc((size_t)from->calls + 1, sizeof *index);
+    if (!kept || !index) {
+        free(kept);
+        free(index);
+        return fail(ST_OOM, "part of a recording: no host memory for %d calls", from->calls);
+    }
+    mark_calls(from, first, last, kept);
+    for (int i = 0; i < from->calls; i++) {
+        const struct recorded_call *call = &from->call[i];
+        bool within = call->end > to->begin && call->begin < to->end;
+        index[i] = kept[i] || within ? recording_add_call(out, rank, call) : RECORDED_NONE;
+    }
+    cut_items(from, out, rank, first, last, index);
+    free(kept);
+    free(index);
+    return ST_OK;
+}
+
+static enum status cut(const struct recording *r, int first, int last, struct recording *out)
+{
+    out->on_host = r->on_host;
+    out->epoch = r->epoch;
+    out->shape = r->shape;
+    out->schedule_axis = r->schedule_axis;
+    for (int a = 0; a < r->shape.n_axes; a++)
+        out->shape.name[a] = recording_text(out, r->shape.name[a]);
+    for (int k = 0; k < r->ranks; k++) {
+        const struct recorded_rank *from = &r->rank[k];
+        cut_rank(from, r->steps, first, last, &out->rank[k]);
+        out->rank[k].host = recording_text(out, from->host);
+        out->rank[k].device_name = recording_text(out, from->device_name);
+        cut_ranges(from, out, k);
+        TRY(cut_calls(from, out, k, first, last));
+        for (int i = 0; i < from->samples; i++)
+            if (from->sample[i].at >= out->rank[k].begin && from->sample[i].at <= out->rank[k].end)
+                recording_add_sample(out, k, &from->sample[i]);
+    }
+    return recording_check(out);
+}
+
+enum status recording_cut(const struct recording *recording, int first, int last,
+                          struct recording **out)
+{
+    struct recording *part;
+    BUG_ON(first < 0 || last < first || last >= recording->steps, "steps %d to %d of %d", first,
+           last, recording->steps);
+    *out = NULL;
+    TRY(recording_open(recording->ranks, last - first + 1, &part));
+    enum status st = cut(recording, first, last, part);
+    if (st == ST_OK)
+        *out = part;
+    else
+        recording_close(part);
+    return st;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A part of a recording: some of its steps. */
+#ifndef HARNESS_PROFILE_RECORDING_CUT_H
+#define HARNESS_PROFILE_RECORDING_CUT_H
+
+#include "harness/profile/recording.h"
+
+/*
+ * A recording of its own with the items of steps `first` to `last`, both included, and the calls
+ * and samples of that time. Times still count from the loop's start, and items keep the numbers of
+ * their steps; steps, step_end and step_ms are those of the part, and each rank begins and ends
+ * with it. Ranges keep their indices; those that lie beside the part have no track. ST_OOM.
+ */
+enum status recording_cut(const struct recording *recording, int first, int last,
+                          struct recording **out);
+
+#endif
