@@ -195,8 +195,8 @@ static void node_cloned(const CUpti_GraphData *graph)
     COUNT(cloned, 1);
     COUNT(first_original, cupti.seen.first_clone == 0 ? original : 0);
     COUNT(first_clone, cupti.seen.first_clone == 0 ? id : 0);
-    if (id == 0 || original == 0 || activity_tags_clone(cupti.tags, id, original) ||
-        !is_work(graph->nodeType))
+    bool known = id != 0 && original != 0 && activity_tags_clone(cupti.tags, id, original);
+    if (known || id == 0 || !is_work(graph->nodeType))
         return;
     COUNT(orphans, 1);
     if (!instantiating)
@@ -436,7 +436,9 @@ static enum status pause(uint64_t *dropped)
     TRY(CUPTI(ST_DEVICE, cuptiActivityGetNumDroppedRecords, NULL, 0, &lost));
     COUNT(unbuffered, lost);
     pthread_mutex_lock(&cupti.handing); // it is at its end
+    pthread_mutex_lock(&cupti.counts);
     *dropped = cupti.seen.unbuffered + cupti.seen.without_times;
+    pthread_mutex_unlock(&cupti.counts);
     pthread_mutex_unlock(&cupti.handing);
     return ST_OK;
 }
