@@ -163,7 +163,7 @@ static uint64_t node_id(CUgraphNode node)
 {
     uint64_t id = 0;
     if (!node || cupti.call.cuptiGetGraphNodeId(node, &id) != CUPTI_SUCCESS)
-        return 0;
+        COUNT(nameless, 1);
     return id;
 }
 
@@ -177,12 +177,14 @@ static void ask(uint64_t id, CUgraphNodeType type)
 
 static void node_created(const CUpti_GraphData *graph)
 {
+    uint64_t id = node_id(graph->node);
     if (instantiating) { // a clone, of which the other callback tells
         COUNT(instantiated, 1);
         return;
     }
     COUNT(created, 1);
-    ask(node_id(graph->node), graph->nodeType);
+    COUNT(first_created, cupti.seen.first_created == 0 ? id : 0);
+    ask(id, graph->nodeType);
 }
 
 /* Where a graph becomes part of another one that is captured, or is instantiated. Of an unknown one
@@ -191,8 +193,10 @@ static void node_cloned(const CUpti_GraphData *graph)
 {
     uint64_t id = node_id(graph->node), original = node_id(graph->originalNode);
     COUNT(cloned, 1);
-    if (id == 0 || original == 0 || activity_tags_clone(cupti.tags, id, original) ||
-        !is_work(graph->nodeType))
+    COUNT(first_original, cupti.seen.first_clone == 0 ? original : 0);
+    COUNT(first_clone, cupti.seen.first_clone == 0 ? id : 0);
+    bool known = id != 0 && original != 0 && activity_tags_clone(cupti.tags, id, original);
+    if (known || id == 0 || !is_work(graph->nodeType))
         return;
     COUNT(orphans, 1);
     if (!instantiating)
@@ -233,6 +237,7 @@ static void CUPTIAPI on_resource(void *self, CUpti_CallbackDomain domain, CUpti_
         break;
     case CUPTI_CBID_RESOURCE_GRAPHEXEC_CREATE_STARTING:
         instantiating = true;
+        COUNT(executables, 1);
         break;
     case CUPTI_CBID_RESOURCE_GRAPHEXEC_CREATED:
         instantiating = false;
@@ -431,7 +436,9 @@ static enum status pause(uint64_t *dropped)
     TRY(CUPTI(ST_DEVICE, cuptiActivityGetNumDroppedRecords, NULL, 0, &lost));
     COUNT(unbuffered, lost);
     pthread_mutex_lock(&cupti.handing); // it is at its end
+    pthread_mutex_lock(&cupti.counts);
     *dropped = cupti.seen.unbuffered + cupti.seen.without_times;
+    pthread_mutex_unlock(&cupti.counts);
     pthread_mutex_unlock(&cupti.handing);
     return ST_OK;
 }
@@ -442,6 +449,7 @@ void activity_cupti_seen(struct activity_cupti_seen *out)
     *out = cupti.seen;
     pthread_mutex_unlock(&cupti.counts);
     out->most_held = activity_buffers_most(&cupti.buffers);
+    out->without_room = cupti.tags ? activity_tags_lost(cupti.tags) : 0;
 }
 
 #else
