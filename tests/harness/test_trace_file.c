@@ -7,9 +7,11 @@
 #include "tests/support/trace_reader.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* ---- building ---- */
@@ -441,6 +443,22 @@ Test(trace_file, a_file_that_cannot_be_written_is_named)
     cr_assert(strstr(status_message(), "/proc/none"), "%s", status_message());
     cr_assert_eq(trace_write(r, NULL, "none", "/tmp", 0, NULL), ST_IO);
     cr_assert(strstr(status_message(), "/tmp"), "%s", status_message());
+}
+
+Test(trace_file, a_full_disk_leaves_nothing)
+{
+    make(1, 1);
+    const struct rlimit none = {1000, 1000};
+    signal(SIGXFSZ, SIG_IGN);
+    track(0, "main", false, 41);
+    for (int i = 0; i < 100000; i++)
+        range(0, TRACE_MODEL, "qkv", -1, -1, 1117 * i, 1117 * i + i % 1000);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+    r->rank[0].end = 200000000;
+    cr_assert_eq(trace_write(r, NULL, "none", path, 0, NULL), ST_IO);
+    cr_assert(strstr(status_message(), path) && strstr(status_message(), "File too large"), "%s",
+              status_message());
+    cr_assert_neq(access(path, F_OK), 0);
 }
 
 /* Events between brackets, of track 1, as a file. Returns the faults that the reader finds. */
