@@ -4,6 +4,7 @@
 #include "tests/support/trace_reader.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,8 +12,10 @@
 static int faults(const char *events)
 {
     struct trace_reader reader;
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/ditbench-trace-bad-%d.json.gz", (int)getpid());
     struct trace_out *out = malloc(sizeof *out);
-    cr_assert_eq(trace_out_open("/tmp/ditbench-trace-bad.json.gz", out), ST_OK);
+    cr_assert_eq(trace_out_open(path, out), ST_OK);
     trace_out_text(out, "{\"schemaVersion\": 1, \"displayTimeUnit\": \"ms\", "
                         "\"baseTimeNanoseconds\": 1, \"deviceProperties\": [], "
                         "\"distributedInfo\": {\"backend\": \"nccl\", \"world_size\": 1}, "
@@ -22,9 +25,9 @@ static int faults(const char *events)
     trace_out_text(out, "]}");
     cr_assert_eq(trace_out_close(out), ST_OK);
     free(out);
-    int n = trace_reader_open("/tmp/ditbench-trace-bad.json.gz", 0, &reader);
+    int n = trace_reader_open(path, 0, &reader);
     trace_reader_close(&reader);
-    unlink("/tmp/ditbench-trace-bad.json.gz");
+    unlink(path);
     return n;
 }
 
