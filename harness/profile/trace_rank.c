@@ -239,6 +239,7 @@ static enum status write_overhead(struct state *s, int track)
 static enum status write_thread(struct state *s, int track)
 {
     TRY(add_ranges(s, track));
+    TRY(trace_track_nest(&s->track));
     int n = 0;
     int64_t *at = malloc((2 * (size_t)s->track.n + 1) * sizeof *at);
     if (!at)
@@ -306,18 +307,34 @@ static enum status sort_items(struct state *s, int track, struct trace_track *it
     return ST_OK;
 }
 
-static enum status write_lane(struct state *s, int track, int lane, const struct trace_track *items)
+/* Ranges of the whole stream are drawn in its first lane. */
+static enum status add_projected(struct state *s, int track)
 {
     const struct projection *projection = &s->scene.projection;
-    for (int i = 0; lane == 0 && i < projection->n; i++) {
+    struct trace_track fitted = {0};
+    enum status st = ST_OK;
+    for (int i = 0; st == ST_OK && i < projection->n; i++) {
         const struct projected *p = &projection->v[i];
-        const struct trace_slice slice = {p->begin, p->end, TRACE_SLICE_PROJECTED, i, p->depth};
-        if (p->track == track)
-            TRY(trace_track_add(&s->track, &slice));
+        struct trace_slice slice = {p->begin, p->end, TRACE_SLICE_PROJECTED, i, p->depth};
+        if (p->track != track)
+            continue;
+        s->track.cut += !trace_track_fit(&s->track, &slice);
+        if (slice.end > slice.begin || p->end == p->begin)
+            st = trace_track_add(&fitted, &slice);
     }
+    for (int i = 0; st == ST_OK && i < fitted.n; i++)
+        st = trace_track_add(&s->track, &fitted.v[i]);
+    trace_track_release(&fitted);
+    return st;
+}
+
+static enum status write_lane(struct state *s, int track, int lane, const struct trace_track *items)
+{
     for (int i = 0; i < items->n; i++)
         if (items->v[i].depth == lane)
             TRY(trace_track_add(&s->track, &items->v[i]));
+    if (lane == 0)
+        TRY(add_projected(s, track));
     const char *name = s->scene.rank->track[track].name;
     char beside[TRACE_SLICE_NAME];
     int64_t tid = s->scene.tid[track];

@@ -158,6 +158,8 @@ static void write_projected(struct trace_out *out, const struct trace_scene *sce
     if (p->step >= 0)
         trace_out_key_number(out, &first, "step", p->step);
     trace_out_key_number(out, &first, "items", p->items);
+    if (range->kind == TRACE_COMM || range->kind == TRACE_WAIT)
+        put_message(out, &first, scene, range);
     trace_out_text(out, "}}");
 }
 

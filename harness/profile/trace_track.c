@@ -49,17 +49,24 @@ void trace_track_sort(struct trace_track *track)
         qsort(track->v, (size_t)track->n, sizeof *track->v, by_time);
 }
 
-/* Ends open ranges before an item that outlives them. The outer ones of a stack end last. */
-static void give_way(struct trace_track *track, int *open, int *stack, const struct trace_slice *s)
+bool trace_track_fit(const struct trace_track *track, struct trace_slice *range)
 {
-    while (*open > 0) {
-        struct trace_slice *around = &track->v[stack[*open - 1]];
-        if (around->end >= s->end)
-            return;
-        around->end = s->begin;
-        track->cut++;
-        --*open;
+    int64_t *end[2] = {&range->begin, &range->end};
+    const struct trace_slice before = *range;
+    for (int e = 0; e < 2; e++) {
+        int low = 0;
+        int high = track->n;
+        while (low < high) {
+            int middle = low + (high - low) / 2;
+            if (track->v[middle].begin < *end[e])
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (low > 0 && track->v[low - 1].end > *end[e])
+            *end[e] = e ? track->v[low - 1].begin : track->v[low - 1].end;
     }
+    return range->begin == before.begin && range->end == before.end;
 }
 
 enum status trace_track_nest(struct trace_track *track)
@@ -76,10 +83,7 @@ enum status trace_track_nest(struct trace_track *track)
         while (open > 0 && track->v[stack[open - 1]].end <= s->begin)
             open--;
         struct trace_slice *around = open > 0 ? &track->v[stack[open - 1]] : NULL;
-        if (around && s->end > around->end && s->kind == TRACE_SLICE_ITEM &&
-            around->kind == TRACE_SLICE_PROJECTED) {
-            give_way(track, &open, stack, s);
-        } else if (around && s->end > around->end) {
+        if (around && s->end > around->end) {
             s->end = around->end;
             track->cut++;
         }

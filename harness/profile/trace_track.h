@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The slices of one track while it is put together: sorted, and cut so that any two are either
- * apart or one within the other. Where two cross, what a device did stays as it was told and the
- * range around it gives way; else the one that began later is cut.
+ * apart or one within the other. Where two cross, the one that began later ends with the other;
+ * what a device did stays as it was told, and the range around it is made to fit.
  */
 #ifndef HARNESS_PROFILE_TRACE_TRACK_H
 #define HARNESS_PROFILE_TRACE_TRACK_H
@@ -40,6 +40,10 @@ enum status trace_track_add(struct trace_track *track, const struct trace_slice 
 
 /* By begin, longer ones first. */
 void trace_track_sort(struct trace_track *track);
+
+/* Shortens a range so that neither end lies within a slice of the track; those are sorted and
+ * apart. True: it fits as it is. What is then empty is not to be drawn. */
+bool trace_track_fit(const struct trace_track *track, struct trace_slice *range);
 
 /* Sorts and cuts. ST_OOM. */
 enum status trace_track_nest(struct trace_track *track);
