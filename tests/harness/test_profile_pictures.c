@@ -2,18 +2,14 @@
 /* Pictures of profiles: numbers of hand-made recordings, in the data that is drawn and in what is
  * made of it. */
 #include "harness/plot/gantt.h"
-#include "harness/plot/gnuplot.h"
 #include "harness/plot/kind.h"
 #include "harness/plot/lane.h"
-#include "harness/plot/names.h"
-#include "harness/plot/plot.h"
-#include "harness/plot/roofline.h"
 #include "harness/plot/step.h"
+#include "tests/harness/pictures.h"
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,46 +17,6 @@
 TestSuite(profile_pictures, .init = cr_redirect_stdout);
 
 enum { MS = 1000000, MOST = 4096 };
-
-static bool have_gnuplot(void)
-{
-    return system("gnuplot --version >/dev/null 2>&1") == 0;
-}
-
-/* What a picture is drawn from holds these lines. */
-static void data_holds(const char *folder, const char *name, const char *text)
-{
-    char path[64];
-    size_t size;
-    snprintf(path, sizeof path, "data/%s.gp", name);
-    char *data = rows_file_text(folder, path, &size);
-    cr_assert_not_null(data, "%s", path);
-    cr_assert_not_null(strstr(data, text), "no %s in %s", text, data);
-    free(data);
-}
-
-/* SVG and PNG are there, whole, and small. Says the SVG's size. */
-static size_t is_picture(const char *folder, const char *name)
-{
-    char file[64], command[256];
-    size_t size, png_size;
-    snprintf(file, sizeof file, "%s.svg", name);
-    char *svg = rows_file_text(folder, file, &size);
-    cr_assert_not_null(svg, "%s", file);
-    cr_assert_not_null(strstr(svg, "</svg>"));
-    cr_assert_lt(size, 200000u, "%s", file);
-    free(svg);
-    snprintf(command, sizeof command, "xmllint --noout %s/%s 2>&1", folder, file);
-    if (system("xmllint --version >/dev/null 2>&1") == 0)
-        cr_assert_eq(system(command), 0, "%s", command);
-    snprintf(file, sizeof file, "%s.png", name);
-    char *png = rows_file_text(folder, file, &png_size);
-    cr_assert_not_null(png, "%s", file);
-    cr_assert_eq(memcmp(png, "\x89PNG", 4), 0);
-    cr_assert_lt(png_size, 1000000u);
-    free(png);
-    return size;
-}
 
 /* ---- lanes ---- */
 
@@ -251,25 +207,27 @@ Test(profile_pictures, a_timeline_has_the_boxes_of_its_step, .timeout = 120)
     open_profile(2, 3, 10);
     add_pipeline();
     enum status st = draw_gantt(folder, GANTT_STEADY);
-    cr_assert(st == ST_OK || !have_gnuplot(), "%s", status_text());
-    data_holds(folder, "gantt",
-               "$attention << EOD\n0 0 4 10\n1 0 4 8\nEOD\nboxes_of_attention = 2\n");
-    data_holds(folder, "gantt", "$product << EOD\n0 0 0.5 3\n0 0 3.02 4\nEOD\n");
-    data_holds(folder, "gantt", "$rows << EOD\n0 0 0 0.5\n0 1 5 6\nEOD\n");
-    data_holds(folder, "gantt", "$other << EOD\n1 0 8.5 9\nEOD\n");
-    data_holds(folder, "gantt", "$exposed << EOD\n1 3 4\nEOD\n");
-    data_holds(folder, "gantt", "$bubble << EOD\n1 0 3\nEOD\nboxes_of_bubble = 1\n");
-    data_holds(folder, "gantt", "$wait << EOD\n1 9 10\nEOD\n");
-    data_holds(folder, "gantt", "axes = 1\narray axis[1]\naxis[1] = 'pipefusion'\n");
-    data_holds(folder, "gantt", "$messages << EOD\n0 0 3 5\n1 0 3 5\nEOD\n");
-    data_holds(folder, "gantt", "$arrows << EOD\n0 1 0 3 4\n1 0 0 3.5 5\nEOD\narrows = 2\n");
-    data_holds(folder, "gantt",
-               "$patches << EOD\n0 0 3 0\n0 3.02 10 1\n1 4 9 0\nEOD\npatches = 3\n");
-    data_holds(folder, "gantt", "$steps << EOD\n0 0 10\n1 0 10\nEOD\nsteps_differ = 0\n");
-    data_holds(folder, "gantt", "x_high = 10\nsecond = 1\n");
-    data_holds(folder, "gantt", ", 2 ranks, step 2 of 3: 10.0 ms'\n");
+    cr_assert(st == ST_OK || !pictures_have_gnuplot(), "%s", status_text());
+    pictures_data_holds(folder, "gantt",
+                        "$attention << EOD\n0 0 4 10\n1 0 4 8\nEOD\nboxes_of_attention = 2\n");
+    pictures_data_holds(folder, "gantt", "$product << EOD\n0 0 0.5 3\n0 0 3.02 4\nEOD\n");
+    pictures_data_holds(folder, "gantt", "$rows << EOD\n0 0 0 0.5\n0 1 5 6\nEOD\n");
+    pictures_data_holds(folder, "gantt", "$other << EOD\n1 0 8.5 9\nEOD\n");
+    pictures_data_holds(folder, "gantt", "$exposed << EOD\n1 3 4\nEOD\n");
+    pictures_data_holds(folder, "gantt", "$bubble << EOD\n1 0 3\nEOD\nboxes_of_bubble = 1\n");
+    pictures_data_holds(folder, "gantt", "$wait << EOD\n1 9 10\nEOD\n");
+    pictures_data_holds(folder, "gantt", "axes = 1\narray axis[1]\naxis[1] = 'pipefusion'\n");
+    pictures_data_holds(folder, "gantt", "$messages << EOD\n0 0 3 5\n1 0 3 5\nEOD\n");
+    pictures_data_holds(folder, "gantt",
+                        "$arrows << EOD\n0 1 0 3 4\n1 0 0 3.5 5\nEOD\narrows = 2\n");
+    pictures_data_holds(
+        folder, "gantt",
+        "$patches << EOD\n0 0 0.5 0\n0 0.5 3 0\n0 3.02 10 1\n1 4 9 0\nEOD\npatches = 4\n");
+    pictures_data_holds(folder, "gantt", "$steps << EOD\n0 0 10\n1 0 10\nEOD\nsteps_differ = 0\n");
+    pictures_data_holds(folder, "gantt", "x_high = 10\nsecond = 1\n");
+    pictures_data_holds(folder, "gantt", ", 2 ranks, step 2 of 3: 10.0 ms'\n");
     if (st == ST_OK)
-        is_picture(folder, "gantt");
+        pictures_are_whole(folder, "gantt");
     recording_close(p.recording);
     rows_folder_remove(folder);
 }
@@ -283,8 +241,8 @@ Test(profile_pictures, a_timeline_shows_the_steps_of_all_ranks, .timeout = 120)
         p.recording->rank[1].step_end[s] += 3 * MS;
     add_op(1, RECORDED_NONE, "linear", 0, 11000, 33000);
     (void)draw_gantt(folder, 1);
-    data_holds(folder, "gantt", "$steps << EOD\n0 0 10\n1 3 13\nEOD\nsteps_differ = 1\n");
-    data_holds(folder, "gantt", "$product << EOD\n1 0 1 13\nEOD\n");
+    pictures_data_holds(folder, "gantt", "$steps << EOD\n0 0 10\n1 3 13\nEOD\nsteps_differ = 1\n");
+    pictures_data_holds(folder, "gantt", "$product << EOD\n1 0 1 13\nEOD\n");
     cr_assert_eq(draw_gantt(folder, 4), ST_INVALID);
     cr_assert_str_eq(status_message(),
                      "gantt: there is no step 4 among the 4 recorded; 0 to 3 are");
@@ -306,9 +264,9 @@ Test(profile_pictures, a_crowded_timeline_stays_small, .timeout = 300)
     for (int i = 0; i < 480; i++)
         add_message(1, i % 8, (i + 1) % 8, 10000 + 20 * i, 10005 + 20 * i);
     enum status st = draw_gantt(folder, GANTT_STEADY);
-    data_holds(folder, "gantt", "arrows = 0\n");
+    pictures_data_holds(folder, "gantt", "arrows = 0\n");
     if (st == ST_OK)
-        is_picture(folder, "gantt");
+        pictures_are_whole(folder, "gantt");
     char *data = rows_file_text(folder, "data/gantt.gp", &size);
     int boxes = 0;
     for (const char *at = data; (at = strstr(at, "\nboxes_of_")); at++)
@@ -330,7 +288,7 @@ Test(profile_pictures, without_gnuplot_the_numbers_are_there, .timeout = 60)
     setenv("PATH", folder, 1);
     cr_assert_eq(gantt_draw(p.recording, &p.messages, &p.breakdown, &options, &missing), ST_IO);
     cr_assert(missing);
-    data_holds(folder, "gantt", "'1 rank, step 1 of 1: 10.0 ms'");
+    pictures_data_holds(folder, "gantt", "'1 rank, step 1 of 1: 10.0 ms'");
     recording_close(p.recording);
     rows_folder_remove(folder);
 }
@@ -371,11 +329,12 @@ Test(profile_pictures, a_bar_for_each_rank, .timeout = 60)
     struct step_options options = {.picture = {.folder = folder, .title = "dit-tiny"}, .first = 1};
     enum status st = step_draw(&breakdown, &options, &missing);
     cr_assert(st == ST_OK || missing, "%s", status_text());
-    data_holds(folder, "step", "$step << EOD\n1 7 1 2 0.5 0.25 0.25\n2 10.5 0 0 2.5 0 0\nEOD\n");
-    data_holds(folder, "step", "amount[2] = '13.00 ms'\n");
-    data_holds(folder, "step", "note[1] = 'mean of 2 steps from step 2 on'\n");
+    pictures_data_holds(folder, "step",
+                        "$step << EOD\n1 7 1 2 0.5 0.25 0.25\n2 10.5 0 0 2.5 0 0\nEOD\n");
+    pictures_data_holds(folder, "step", "amount[2] = '13.00 ms'\n");
+    pictures_data_holds(folder, "step", "note[1] = 'mean of 2 steps from step 2 on'\n");
     if (st == ST_OK)
-        is_picture(folder, "step");
+        pictures_are_whole(folder, "step");
     options.first = 3;
     cr_assert_eq(step_draw(&breakdown, &options, &missing), ST_INVALID);
     cr_assert_not_null(strstr(status_message(), "no step from 3 on"), "%s", status_message());
@@ -406,10 +365,10 @@ Test(profile_pictures, profiles_stand_side_by_side, .timeout = 60)
     struct step_options options = {.picture = {.folder = one}};
     enum status st = step_compare(2, profile, &options, &missing);
     cr_assert(st == ST_OK || missing, "%s", status_text());
-    data_holds(one, "step", "$step << EOD\n1 9 0 0 0 0.75 0.25\n2 4 0.5 1.5 0 0 0\nEOD\n");
-    data_holds(one, "step", "bar[2] = 'pipefusion=2'\n");
+    pictures_data_holds(one, "step", "$step << EOD\n1 9 0 0 0 0.75 0.25\n2 4 0.5 1.5 0 0 0\nEOD\n");
+    pictures_data_holds(one, "step", "bar[2] = 'pipefusion=2'\n");
     if (st == ST_OK)
-        is_picture(one, "step");
+        pictures_are_whole(one, "step");
     write_breakdown(two, COLUMNS "0,0,5,4,1,0.5,50,,0,0.5,0,0\n1,0,six,4,1,0.5,50,,0,1.5,0,0\n");
     cr_assert_eq(step_compare(2, profile, &options, &missing), ST_INVALID);
     cr_assert_not_null(strstr(status_message(), "breakdown.csv: line 3: total_ms is \"six\""), "%s",
@@ -420,104 +379,4 @@ Test(profile_pictures, profiles_stand_side_by_side, .timeout = 60)
                        status_message());
     rows_folder_remove(one);
     rows_folder_remove(two);
-}
-
-/* ---- roofline ---- */
-
-static struct ceilings_rate rate_of(enum ceilings_kind kind, int head, double tflops, double gbs)
-{
-    return (struct ceilings_rate){
-        .kind = kind, .head = head, .flops = tflops * 1e12, .bytes = gbs * 1e9, .median_us = 1e6};
-}
-
-/* Products reach 400 TFLOP/s, attention of heads of 64 200 and of 128 300, traffic 4000 GB/s. */
-static struct ceilings *ceilings_of(void)
-{
-    static struct ceilings ceilings;
-    struct ceilings_set *set = &ceilings.set[DTYPE_BF16];
-    ceilings.have[DTYPE_BF16] = true;
-    set->n = 0;
-    set->rate[set->n++] = rate_of(CEILINGS_PRODUCT, 0, 400, 1000);
-    set->rate[set->n++] = rate_of(CEILINGS_PRODUCT, 0, 100, 1000);
-    set->rate[set->n++] = rate_of(CEILINGS_ATTENTION, 128, 300, 100);
-    set->rate[set->n++] = rate_of(CEILINGS_ATTENTION, 64, 200, 100);
-    set->rate[set->n++] = rate_of(CEILINGS_TRAFFIC, 0, 0, 4000);
-    return &ceilings;
-}
-
-static struct hot_row row_of(const char *name, const char *range, double ms, double tflops,
-                             double intensity)
-{
-    return (struct hot_row){.name = name,
-                            .range = range,
-                            .percent = ms,
-                            .total = ms * MS,
-                            .tflops = tflops,
-                            .intensity = intensity};
-}
-
-Test(profile_pictures, a_roofline_has_a_point_for_each_row_with_work, .timeout = 60)
-{
-    char *folder = rows_folder();
-    bool missing;
-    struct hot_row row[] = {row_of("linear", "qkv", 16, 300, 500),
-                            row_of("attention", "attention", 64, 150, 900),
-                            row_of("norm", "norm", 4, 2, 0.5), row_of("copy", "", 16, NAN, NAN)};
-    struct hot hot = {.rows = 4, .row = row};
-    struct hot_device device = {ceilings_of(), DTYPE_BF16, 72};
-    struct roofline_options options = {.picture = {.folder = folder, .title = "dit-tiny"}};
-    enum status st = roofline_draw(&hot, &device, &options, &missing);
-    cr_assert(st == ST_OK || missing, "%s", status_text());
-    // by time; areas as 64 : 16 : 4
-    data_holds(folder, "roofline",
-               "$points << EOD\n900 150 15 1 64\n500 300 7.5 2 16\n0.5 2 3.75 3 4\nEOD\n");
-    data_holds(folder, "roofline", "roofs = 2\n");
-    data_holds(folder, "roofline", "roof[1] = 400\nroof_name[1] = 'products: 400.0 TFLOP/s'\n");
-    // heads of 72 were not measured: the next larger ones
-    data_holds(folder, "roofline",
-               "roof[2] = 300\nroof_name[2] = 'attention, heads of 128: 300.0 TFLOP/s'\n");
-    data_holds(folder, "roofline", "traffic = 4000\n");
-    data_holds(folder, "roofline", "16.0% of the time belongs to kernels that compute nothing");
-    data_holds(folder, "roofline", "point_name[1] = 'attention 64\u00a0%'\n");
-    if (st == ST_OK)
-        is_picture(folder, "roofline");
-    rows_folder_remove(folder);
-}
-
-Test(profile_pictures, a_roofline_of_nothing_is_refused, .timeout = 60)
-{
-    char *folder = rows_folder();
-    bool missing;
-    struct hot hot = {0};
-    struct hot_device device = {ceilings_of(), DTYPE_BF16, 0};
-    struct roofline_options options = {.picture = {.folder = folder}};
-    enum status st = roofline_draw(&hot, &device, &options, &missing); // the ceilings alone
-    cr_assert(st == ST_OK || missing, "%s", status_text());
-    data_holds(folder, "roofline", "roofs = 3\n");
-    device.ceilings = NULL;
-    cr_assert_eq(roofline_draw(&hot, &device, &options, &missing), ST_INVALID);
-    cr_assert_not_null(strstr(status_message(), "ditbench ceilings"), "%s", status_message());
-    rows_folder_remove(folder);
-}
-
-/* Five points on one spot: names that cover neither each other nor the points. */
-Test(profile_pictures, names_do_not_cover_each_other)
-{
-    struct names_box spot = {190, 210, 140, 160};
-    struct names_point point[NAMES_MOST];
-    for (int i = 0; i < NAMES_MOST; i++)
-        point[i] =
-            (struct names_point){.x = 198 + i, .y = 150, .radius = 8, .width = 90, .height = 15};
-    names_place(400, 300, 1, &spot, NAMES_MOST, point);
-    for (int i = 0; i < NAMES_MOST; i++) {
-        const struct names_box *a = &point[i].name;
-        cr_assert(a->left >= 0 && a->right <= 400 && a->bottom >= 0 && a->top <= 300);
-        cr_assert(a->left >= 210 || a->right <= 190 || a->bottom >= 160 || a->top <= 140);
-        for (int k = 0; k < i; k++) {
-            const struct names_box *b = &point[k].name;
-            cr_assert(a->left >= b->right || a->right <= b->left || a->bottom >= b->top ||
-                          a->top <= b->bottom,
-                      "names %d and %d", i, k);
-        }
-    }
 }
