@@ -201,7 +201,7 @@ static void add_pipeline(void)
     add_message(1, 0, 1, 25000, 26000); // another step
 }
 
-Test(profile_pictures, a_timeline_has_the_boxes_of_its_step, .timeout = 120)
+Test(profile_pictures, a_timeline_has_the_boxes_of_its_step)
 {
     char *folder = rows_folder();
     open_profile(2, 3, 10);
@@ -233,7 +233,7 @@ Test(profile_pictures, a_timeline_has_the_boxes_of_its_step, .timeout = 120)
 }
 
 /* Rank 1 begins its step 3 ms later and ends it 3 ms later. */
-Test(profile_pictures, a_timeline_shows_the_steps_of_all_ranks, .timeout = 120)
+Test(profile_pictures, a_timeline_shows_the_steps_of_all_ranks)
 {
     char *folder = rows_folder();
     open_profile(2, 4, 10);
@@ -252,7 +252,7 @@ Test(profile_pictures, a_timeline_shows_the_steps_of_all_ranks, .timeout = 120)
 
 /* 8 ranks with 1000 operations of 10 us each in a step of 10 ms, kinds in turn, and a message for
  * every one: no two of them join. */
-Test(profile_pictures, a_crowded_timeline_stays_small, .timeout = 300)
+Test(profile_pictures, a_crowded_timeline_stays_small)
 {
     static const char *const op[] = {"norm", "linear", "attention", "copy"};
     char *folder = rows_folder();
@@ -278,7 +278,7 @@ Test(profile_pictures, a_crowded_timeline_stays_small, .timeout = 300)
     rows_folder_remove(folder);
 }
 
-Test(profile_pictures, without_gnuplot_the_numbers_are_there, .timeout = 60)
+Test(profile_pictures, without_gnuplot_the_numbers_are_there)
 {
     char *folder = rows_folder();
     bool missing = false;
@@ -319,7 +319,7 @@ Test(profile_pictures, means_leave_the_warm_up_out)
     cr_assert_eq(step_slowest(6, steps, 3).steps, 0);
 }
 
-Test(profile_pictures, a_bar_for_each_rank, .timeout = 60)
+Test(profile_pictures, a_bar_for_each_rank)
 {
     char *folder = rows_folder();
     bool missing;
@@ -355,7 +355,7 @@ static void write_breakdown(const char *folder, const char *text)
     "rank,step,total_ms,compute_ms,comm_ms,exposed_comm_ms,overlap_hta_pct,overlap_osu_pct,"       \
     "gaps_ms,bubble_ms,wait_ms,other_ms\n"
 
-Test(profile_pictures, profiles_stand_side_by_side, .timeout = 60)
+Test(profile_pictures, profiles_stand_side_by_side)
 {
     char *one = rows_folder(), *two = rows_folder();
     bool missing;

@@ -46,7 +46,7 @@ static struct hot_row row_of(const char *name, const char *range, double ms, dou
                             .intensity = intensity};
 }
 
-Test(profile_roofline, a_roofline_has_a_point_for_each_row_with_work, .timeout = 60)
+Test(profile_roofline, a_roofline_has_a_point_for_each_row_with_work)
 {
     char *folder = rows_folder();
     bool missing;
@@ -76,7 +76,7 @@ Test(profile_roofline, a_roofline_has_a_point_for_each_row_with_work, .timeout =
     rows_folder_remove(folder);
 }
 
-Test(profile_roofline, a_roofline_of_nothing_is_refused, .timeout = 60)
+Test(profile_roofline, a_roofline_of_nothing_is_refused)
 {
     char *folder = rows_folder();
     bool missing;
