@@ -55,8 +55,8 @@ unset ytics
 set grid xtics noytics lt 1 lw 0.8 lc rgb grid
 set xrange [0 : x_high]
 set yrange [plot_h : 0]
-x_step = x_high * 75 / most(75, plot_px)
-x_unit = 10 ** floor(log10(x_step))
+x_step = real(x_high) * 75 / most(75, plot_px)
+x_unit = 10.0 ** floor(log10(x_step))
 set xtics x_unit * (x_step / x_unit <= 1 ? 1 : x_step / x_unit <= 2 ? 2 : x_step / x_unit <= 5 ? 5 : 10)
 set xlabel 'time since the begin of the step (ms)'
 

@@ -63,11 +63,12 @@ if (traffic > 0) {
     set label 1000 + k traffic_name @entry_text
     set arrow 1000 + k @entry_line lw 1.6 lc rgb faint
 }
-graph_x(g) = x_low * (x_high / x_low) ** g
-graph_y(g) = y_low * (y_high / y_low) ** g
+graph_x(g) = x_low * (real(x_high) / x_low) ** g
+graph_y(g) = y_low * (real(y_high) / y_low) ** g
 
 # Each on a white disc, so that those which touch are told apart; the largest at the bottom.
 set print $discs
+print 'NaN NaN 0 0'
 do for [i = 1:points_n] {
     do for [k = 0:1] {
         print word($points[i], 1), ' ', word($points[i], 2), ' ', (word($points[i], 3) + (1 - k) * 0.8) / symbol_px, ' ', k ? number(word(kind_colours, int(word($points[i], 4)))) : 16777215

@@ -11,8 +11,8 @@
 #include <string.h>
 
 /* Pixels left and right of the frame, and of it where no width is wanted; the least in which a
- * patch's number finds room; characters of the legend. */
-enum { BESIDE_PX = 62 + 22, FRAME_PX = 880, NUMBER_PX = 8, LEGEND_COLUMNS = 20 };
+ * patch's number finds room, and that an arrow takes; characters of the legend. */
+enum { BESIDE_PX = 62 + 22, FRAME_PX = 880, NUMBER_PX = 8, ARROW_PX = 12, LEGEND_COLUMNS = 20 };
 
 /* What a band holds. */
 struct band {
@@ -33,7 +33,7 @@ struct gantt {
     int64_t cell;           /* ns, of lanes that were made coarser; 0: none was */
     struct band *band;      /* [ranks] */
     int row[MESH_MAX_AXES]; /* of the messages of an axis beneath each other; or none */
-    int rows, arrows;
+    int rows, arrows, most_arrows;
 };
 
 static double ms_of(const struct gantt *g, int64_t at)
@@ -300,7 +300,7 @@ static int put_arrows(const struct gantt *g, FILE *out)
 {
     int n = 0;
     fputs("# from rank, to rank, axis (from 0), from, to (ms)\n$arrows << EOD\n", out);
-    for (int k = 0; g->arrows <= GANTT_ARROWS && k < g->messages->n; k++) {
+    for (int k = 0; g->arrows <= g->most_arrows && k < g->messages->n; k++) {
         const struct message *m = &g->messages->v[k];
         if (is_shown(g, m) && m->begin >= g->from && m->end <= g->to)
             n += fprintf(out, "%d %d %d %.7g %.7g\n", m->from, m->to, g->row[m->axis],
@@ -414,6 +414,7 @@ static enum status check_memory(const struct gantt *g)
 static enum status fill(struct gantt *g, struct picture *picture)
 {
     double px = picture_frame(picture, BESIDE_PX, FRAME_PX);
+    g->most_arrows = (int)fmin(GANTT_ARROWS, px / ARROW_PX);
     g->pixel = (int64_t)fmax(1, (double)(g->to - g->from) / px);
     for (int i = 0; i < g->recording->ranks; i++) {
         find_computing(g, i);

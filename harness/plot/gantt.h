@@ -12,7 +12,7 @@
 
 enum {
     GANTT_STEADY = -1, /* for a step: the last but one, or the only one */
-    GANTT_ARROWS = 60, /* more messages than this get none */
+    GANTT_ARROWS = 60, /* more messages than this get none; fewer in a narrow picture */
     GANTT_BOXES = 3600 /* of computation in a picture at most; beyond that its resolution falls */
 };
 

@@ -6,6 +6,7 @@
 #include "harness/plot/axis.h"
 #include "harness/plot/gnuplot.h"
 #include "harness/plot/kind.h"
+#include "harness/plot/names.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@ enum {
     NAME_BYTES = 160,
     LEGEND_COLUMNS = 32,
     NARROW_PX = 400,
-    SLOPE = 48 /* pieces, of the slope */
+    SLOPE = 48 /* of a line, as boxes */
 };
 
 /* Pixels: the radius of the largest point, of that in a narrow frame, and of the smallest; a
@@ -36,10 +37,6 @@ struct roof {
     const char *what;
     int head; /* of attention; else 0 */
     double tflops;
-};
-
-struct box {
-    double left, right, bottom, top;
 };
 
 struct roofline {
@@ -205,45 +202,6 @@ static void find_frame(struct roofline *r)
 
 /* ---- names ---- */
 
-/* How much of a box others cover, in square pixels, and what of it lies outside the frame. */
-static double covered(const struct box *box, int n, const struct box *other,
-                      const struct roofline *r)
-{
-    double area = 0;
-    double outside = fmax(0, -box->left) + fmax(0, box->right - r->px) + fmax(0, -box->bottom) +
-                     fmax(0, box->top - r->px_high);
-    for (int i = 0; i < n; i++) {
-        double width = fmin(box->right, other[i].right) - fmax(box->left, other[i].left);
-        double height = fmin(box->top, other[i].top) - fmax(box->bottom, other[i].bottom);
-        area += width > 0 && height > 0 ? width * height : 0;
-    }
-    return area + 1000 * outside;
-}
-
-/* Around the point, near and farther off, the first place that covers nothing, or least. */
-static struct box place_name(const struct roofline *r, const struct point *p, double width, int n,
-                             const struct box *other)
-{
-    enum { WAYS = 8, RINGS = 8 };
-    static const double way[WAYS][2] = {{1, 0}, {-1, 0}, {0, 1},  {0, -1},
-                                        {1, 1}, {-1, 1}, {1, -1}, {-1, -1}};
-    struct box best = {0};
-    double least = INFINITY;
-    for (int ring = 0; ring < RINGS; ring++)
-        for (int w = 0; w < WAYS; w++) {
-            double off = p->radius + 4 + 16.0 * ring;
-            double x = p->x + way[w][0] * (off + width / 2);
-            double y = p->y + way[w][1] * (off + LINE / 2);
-            struct box box = {x - width / 2, x + width / 2, y - LINE / 2, y + LINE / 2};
-            double cover = covered(&box, n, other, r) + 0.01 * off;
-            if (cover < least) {
-                least = cover;
-                best = box;
-            }
-        }
-    return best;
-}
-
 /* A row's name; with its kernel's where another row that gets a name has the same operation. */
 static void name_of(const struct roofline *r, int i, char text[NAME_BYTES])
 {
@@ -263,19 +221,19 @@ static void name_of(const struct roofline *r, int i, char text[NAME_BYTES])
 
 /* What names should not cover: points and lines. How many boxes; ROOFS + SLOPE more than points at
  * most. */
-static int find_obstacles(const struct roofline *r, struct box *other)
+static int find_obstacles(const struct roofline *r, struct names_box *box)
 {
     int n = 0;
     double highest = 0;
     for (; n < r->points; n++) {
         const struct point *p = &r->point[n];
-        other[n] =
-            (struct box){p->x - p->radius, p->x + p->radius, p->y - p->radius, p->y + p->radius};
+        box[n] = (struct names_box){p->x - p->radius, p->x + p->radius, p->y - p->radius,
+                                    p->y + p->radius};
     }
     for (int i = 0; i < r->roofs; i++) {
         double left = r->px * plot_axis_share(&r->x, fmax(r->x.low, ridge(r, r->roof[i].tflops)));
         double y = r->px_high * plot_axis_share(&r->y, r->roof[i].tflops);
-        other[n++] = (struct box){left, r->px, y - 1, y + 1};
+        box[n++] = (struct names_box){left, r->px, y - 1, y + 1};
         highest = fmax(highest, r->roof[i].tflops);
     }
     double end = highest > 0 ? fmin(r->x.high, ridge(r, highest)) : r->x.high;
@@ -283,40 +241,39 @@ static int find_obstacles(const struct roofline *r, struct box *other)
         double at = r->x.low * pow(end / r->x.low, (i + 0.5) / SLOPE);
         double x = r->px * plot_axis_share(&r->x, at), half = 0.5 * r->px / SLOPE;
         double y = r->px_high * plot_axis_share(&r->y, r->gbs * at / 1000);
-        other[n++] = (struct box){x - half, x + half, y - half, y + half};
+        box[n++] = (struct names_box){x - half, x + half, y - half, y + half};
     }
     return n;
 }
 
-/* Each with the end of a line from its point where it stands farther off. */
-static void put_names(const struct roofline *r, FILE *out, struct box *other)
+static void put_names(const struct roofline *r, FILE *out, struct names_box *obstacle)
 {
-    int n = find_obstacles(r, other);
-    int names = r->points < ROOFLINE_LABELS ? r->points : ROOFLINE_LABELS;
+    struct names_point at[ROOFLINE_LABELS];
     char text[NAME_BYTES];
-    plot_gnuplot_number(out, "names", names);
-    plot_gnuplot_array(out, "point_name", names);
+    int n = r->points < ROOFLINE_LABELS ? r->points : ROOFLINE_LABELS;
+    plot_gnuplot_number(out, "names", n);
+    plot_gnuplot_array(out, "point_name", n);
+    for (int i = 0; i < n; i++) {
+        const struct point *p = &r->point[i];
+        name_of(r, i, text);
+        plot_gnuplot_element(out, "point_name", i + 1, text);
+        at[i] = (struct names_point){.x = p->x,
+                                     .y = p->y,
+                                     .radius = p->radius,
+                                     .width = LETTER * text_columns(text),
+                                     .height = LINE};
+    }
+    names_place(r->px, r->px_high, find_obstacles(r, obstacle), obstacle, n, at);
     fputs(
         "# middle of a name, its point, where a line from there ends: parts of the frame; whether "
         "there is one\n$names << EOD\n",
         out);
-    struct box *placed = other + n;
-    for (int i = 0; i < names; i++) {
-        name_of(r, i, text);
-        placed[i] = place_name(r, &r->point[i], LETTER * text_columns(text), n++, other);
-        const struct box *b = &placed[i];
-        double end_x = fmax(b->left, fmin(b->right, r->point[i].x));
-        double end_y = fmax(b->bottom, fmin(b->top, r->point[i].y));
-        bool far = hypot(end_x - r->point[i].x, end_y - r->point[i].y) > r->point[i].radius + 7;
-        fprintf(out, "%.5f %.5f %.5f %.5f %.5f %.5f %d\n", (b->left + b->right) / 2 / r->px,
-                (b->bottom + b->top) / 2 / r->px_high, r->point[i].x / r->px,
-                r->point[i].y / r->px_high, end_x / r->px, end_y / r->px_high, far);
-    }
+    for (int i = 0; i < n; i++)
+        fprintf(out, "%.5f %.5f %.5f %.5f %.5f %.5f %d\n",
+                (at[i].name.left + at[i].name.right) / 2 / r->px,
+                (at[i].name.bottom + at[i].name.top) / 2 / r->px_high, at[i].x / r->px,
+                at[i].y / r->px_high, at[i].end_x / r->px, at[i].end_y / r->px_high, at[i].far);
     fputs("EOD\n", out);
-    for (int i = 0; i < names; i++) {
-        name_of(r, i, text);
-        plot_gnuplot_element(out, "point_name", i + 1, text);
-    }
 }
 
 /* ---- the prelude ---- */
@@ -383,8 +340,8 @@ enum status roofline_draw(const struct hot *hot, const struct hot_device *device
     const char *given = options->picture.title;
     *missing = false;
     r.point = calloc((size_t)hot->rows + 1, sizeof *r.point);
-    struct box *other = calloc((size_t)hot->rows + ROOFS + SLOPE + ROOFLINE_LABELS, sizeof *other);
-    enum status st = r.point && other ? ST_OK : fail(ST_OOM, "roofline: no host memory");
+    struct names_box *box = calloc((size_t)hot->rows + ROOFS + SLOPE, sizeof *box);
+    enum status st = r.point && box ? ST_OK : fail(ST_OOM, "roofline: no host memory");
     if (st)
         goto out_free;
     find_points(hot, &r);
@@ -409,11 +366,11 @@ enum status roofline_draw(const struct hot *hot, const struct hot_device *device
     plot_axis_put(picture.out, "y", &r.y);
     put_roofs(&r, picture.out);
     put_points(&r, picture.out);
-    put_names(&r, picture.out, other);
+    put_names(&r, picture.out, box);
     put_notes(&r, &picture);
     st = picture_close(&picture, ST_OK, missing);
 out_free:
     free(r.point);
-    free(other);
+    free(box);
     return st;
 }
