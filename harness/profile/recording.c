@@ -211,7 +211,7 @@ bool recording_moves(const struct recorded_rank *rank, const struct recorded_ite
     /* NCCL starts the kernel of a group where the group ends, which is outside its posts */
     return recording_around(rank, item->range, TRACE_COMM) >= 0 ||
            recording_around(rank, item->range, TRACE_WAIT) >= 0 ||
-           strncmp(item->name, "nccl", 4) == 0;
+           (item->name && strncmp(item->name, "nccl", 4) == 0);
 }
 
 int recording_peer(const struct recording *recording, int rank, int axis, int peer)
