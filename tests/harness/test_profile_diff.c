@@ -320,7 +320,7 @@ Test(profile_diff, kernels_that_are_not_as_they_should_be)
             ":2:17: Name: found bytes that are not UTF-8");
     refused("kernels.csv", KERNELS "1,5,1,1,1,1,1,0,k,r,-1,,,,,\n", ":2:21: GFLOP: found '-1'");
     refused("kernels.csv", KERNELS ROW("1", "k", "r") ROW("1", "j", "r") ROW("2", "k", "r"),
-            ":4:37: Name: found 'k' of range 'r' a second time");
+            ":4:32: Name: found 'k' of range 'r' a second time");
 }
 
 Test(profile_diff, a_header_of_another_version)
