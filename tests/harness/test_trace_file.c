@@ -228,11 +228,18 @@ static void make_graphs(struct messages *messages, struct message m[2])
                  at + 18000);
             item(k, RECORDED_KERNEL, "ncclDevKernel_SendRecv(x)", 2, 4, launch, s,
                  at + 15000 + 1000 * k, at + 25000 + k);
-            m[s] = (struct message){"send", 0,          0,          0,          1,          4,
-                                    4,      at + 15000, at + 16000, at + 16000, at + 25001, 100};
+            m[s] = (struct message){.name = "send",
+                                    .to = 1,
+                                    .send = 4,
+                                    .receive = 4,
+                                    .sent = at + 15000,
+                                    .wanted = at + 16000,
+                                    .begin = at + 16000,
+                                    .end = at + 25001,
+                                    .bytes = 100};
         }
     }
-    *messages = (struct messages){2, m, 0};
+    *messages = (struct messages){.n = 2, .v = m};
 }
 
 static const struct projected *projected(const struct projection *p, int track_index, int of,
@@ -359,8 +366,16 @@ Test(trace_file, messages_of_threads_end_in_the_wait_for_them)
     int receive = communication(1, TRACE_COMM, "recv", 0, -1, 1000, 2000);
     communication(1, TRACE_WAIT, "wait", -1, -1, 3000, 4000); /* for something before */
     communication(1, TRACE_WAIT, "wait", -1, -1, 4500, 8000);
-    struct message m = {"send", 0, 0, 0, 1, send, receive, 5100, 1900, 5100, 7000, 100};
-    const struct messages messages = {1, &m, 0};
+    struct message m = {.name = "send",
+                        .to = 1,
+                        .send = send,
+                        .receive = receive,
+                        .sent = 5100,
+                        .wanted = 1900,
+                        .begin = 5100,
+                        .end = 7000,
+                        .bytes = 100};
+    const struct messages messages = {.n = 1, .v = &m};
     write_all(&messages, TRACE_WRITE_ALL);
     struct trace_reader reader = read_back();
     json_t *e = trace_reader_find(&reader, "s", "comm_flow", NULL, 0, 0);
