@@ -44,8 +44,8 @@ struct activity {
 struct activity_sink {
     /* Some time after it happened, from any thread, one at a time. */
     void (*on_activity)(void *self, const struct activity *activity);
-    /* For each piece of work that goes into a graph, in the thread that gives it: a number, not 0,
-     * by which it is known again in every launch; 0: untagged. */
+    /* For each piece of work that goes into a graph, once or several times, in the thread that
+     * gives it: a number, not 0, by which it is known again in every launch; 0: untagged. */
     uint64_t (*tag)(void *self);
     void *self;
 };
