@@ -302,11 +302,12 @@ void breakdown_release(struct breakdown *breakdown)
     memset(breakdown, 0, sizeof *breakdown);
 }
 
-void breakdown_set_alone(struct breakdown *breakdown, double ms)
+void breakdown_set_alone(struct breakdown *breakdown, int steps, const double *ms)
 {
     for (int i = 0; i < breakdown->rows; i++) {
         struct breakdown_row *row = &breakdown->row[i];
-        row->overlap_osu = ms > 0 ? 100.0 * (1.0 - row->ms[SHARE_EXPOSED] / ms) : (double)NAN;
+        double alone = ms[row->rank * steps + row->step];
+        row->overlap_osu = alone > 0 ? 100.0 * (1.0 - row->ms[SHARE_EXPOSED] / alone) : (double)NAN;
     }
 }
 

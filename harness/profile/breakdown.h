@@ -53,8 +53,9 @@ void breakdown_release(struct breakdown *breakdown);
 /* Of the rows those of steps `first` to `last`, both included. */
 void breakdown_keep(struct breakdown *breakdown, int first, int last);
 
-/* Milliseconds that a step's messages take where nothing else runs; NAN: not measured. */
-void breakdown_set_alone(struct breakdown *breakdown, double ms);
+/* ms [ranks * steps], by rank, then step: how long what the rank posts takes where nothing else
+ * runs. NAN, 0: not measured, nothing posted; there is no overlap_osu then. */
+void breakdown_set_alone(struct breakdown *breakdown, int steps, const double *ms);
 
 /* breakdown.csv of interface.md: a row per rank and step, then none. ST_IO. */
 enum status breakdown_write(const struct breakdown *breakdown, const char *path);

@@ -2,21 +2,18 @@
 /* Two runs of a cell, and what is made of the second one's spools. */
 #include "harness/profile/profile.h"
 
+#include "harness/base/child.h"
 #include "harness/base/folder.h"
-#include "harness/base/self.h"
+#include "harness/profile/alone.h"
 #include "harness/profile/ceilings_file.h"
 #include "harness/profile/ceilings_measure.h"
 #include "harness/profile/recording_cut.h"
 #include "harness/profile/spool_read.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- spools ---- */
@@ -72,34 +69,16 @@ static enum status run_watched(const struct setup *setup, const struct profile_o
 /* `ditbench ceilings` in its short form, in a process of its own: this one opens no device. */
 static enum status measure_ceilings(const struct setup *setup)
 {
-    char program[PATH_MAX];
     char backend[80];
     char dtype[80];
     char threads[80];
     char seconds[80];
-    pid_t child;
-    int status = -1;
-    posix_spawn_file_actions_t actions;
-    TRY(self_path(program));
     snprintf(backend, sizeof backend, "--backend=%s", setup->cell.backend);
     snprintf(dtype, sizeof dtype, "--dtype=%s", dtype_name(setup->problem.dtype));
     snprintf(threads, sizeof threads, "--threads=%d", setup->cell.threads);
     snprintf(seconds, sizeof seconds, "--seconds=%d", CEILINGS_BRIEF_S);
-    char command[] = "ceilings";
-    char *argv[] = {program, command, backend, dtype, threads, seconds, NULL};
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        return fail(ST_OOM, "ceilings: no host memory");
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    int error = posix_spawn(&child, program, &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (error)
-        return fail(ST_IO, "%s ceilings: %s", program, strerror(error));
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
-    return status == 0 ? ST_OK
-                       : fail(ST_DEVICE, "`ditbench ceilings %s %s` failed; run it to see why",
-                              backend, dtype);
+    const char *const words[] = {"ceilings", backend, dtype, threads, seconds, NULL};
+    return child_run(words, NULL);
 }
 
 static enum status read_ceilings(const struct setup *setup, struct ceilings *out)
@@ -148,6 +127,22 @@ static enum status read_spools(const struct profile_options *o, struct profile *
     return ST_OK;
 }
 
+/* How long messages take alone: asked only where there are any. */
+static enum status set_alone(const struct setup *setup, const struct record *plain,
+                             struct profile *p)
+{
+    if (p->messages.n == 0 || !plain)
+        return ST_OK;
+    double *ms = calloc((size_t)p->recording->ranks * (size_t)p->recording->steps, sizeof *ms);
+    if (!ms)
+        return fail(ST_OOM, "messages alone: no host memory");
+    enum status st = alone_measure(setup, plain, ms);
+    if (st == ST_OK)
+        breakdown_set_alone(&p->breakdown, p->recording->steps, ms);
+    free(ms);
+    return st;
+}
+
 static enum status cut(const struct profile_options *o, struct profile *p)
 {
     int steps = p->recording->steps;
@@ -165,6 +160,7 @@ static enum status reckon(const struct setup *setup, const struct profile_option
     TRY(read_spools(o, p));
     TRY(messages_open(p->recording, &p->messages));
     TRY(breakdown_open(p->recording, &p->messages, &p->breakdown));
+    TRY(set_alone(setup, o->plain ? o->plain : p->plain, p));
     TRY(cut(o, p));
     breakdown_keep(&p->breakdown, p->first, p->last);
     const struct hot_device device = profile_device(setup, p);

@@ -173,10 +173,11 @@ Test(breakdown, a_message_hides_behind_computation)
         cr_expect_eq(row(&b, k, 0)->overlap_hta, 75);
         cr_expect(isnan(row(&b, k, 0)->overlap_osu));
     }
-    breakdown_set_alone(&b.all, 40e-6);
+    breakdown_set_alone(&b.all, 1, (const double[]){40e-6, 20e-6});
     cr_expect_float_eq(row(&b, 0, 0)->overlap_osu, 75, 1e-9);
-    breakdown_set_alone(&b.all, (double)NAN);
-    cr_expect(isnan(row(&b, 0, 0)->overlap_osu));
+    cr_expect_float_eq(row(&b, 1, 0)->overlap_osu, 50, 1e-9);
+    breakdown_set_alone(&b.all, 1, (const double[]){(double)NAN, 0});
+    cr_expect(isnan(row(&b, 0, 0)->overlap_osu) && isnan(row(&b, 1, 0)->overlap_osu));
     close_all(&b);
 }
 
@@ -414,7 +415,7 @@ Test(breakdown, file)
     char path[] = "/tmp/ditbench-breakdown-XXXXXX";
     char text[1000] = "";
     struct broken_down b = break_down(late_sender());
-    breakdown_set_alone(&b.all, 30e-6);
+    breakdown_set_alone(&b.all, 1, (const double[]){30e-6, 30e-6});
     b.all.row[0].overlap_hta = (double)NAN;
     close(mkstemp(path));
     cr_assert_eq(breakdown_write(&b.all, path), ST_OK, "%s", status_text());
