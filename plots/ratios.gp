@@ -3,7 +3,7 @@
 
 verdict_names = 'slower|faster|same|ambiguous|'
 verdict_colours = '#b3003c #00796b #6e6e6e #c27d00'
-verdict_symbols = '7 7 7 6'
+verdict_symbols = '9 11 7 6' # told apart without colours, too
 verdict_symbol(v) = int(word(verdict_symbols, v))
 
 entries = 0

@@ -82,9 +82,10 @@ static enum status write_markdown(const struct compare *compare, const char *pat
 
 static enum status draw(const struct compare *compare, const struct compare_request *r)
 {
-    char setting[PICTURE_TEXT];
+    char setting[PICTURE_TEXT], common[COMPARE_NAME];
     bool missing;
-    snprintf(setting, sizeof setting, "A %.400s, B %.400s", r->file[0], r->file[1]);
+    snprintf(setting, sizeof setting, "A %.300s, B %.300s; %s", r->file[0], r->file[1],
+             compare_name_common(compare, common));
     const struct picture_options options = {.folder = r->out, .setting = setting, .quiet = r->json};
     return ratios_draw(compare, &options, &missing);
 }

@@ -62,7 +62,7 @@ static void put_ratios(struct picture *picture, const struct compare *compare, i
         verdicts[pair[i]->verdict]++;
     }
     fputs("EOD\n", out);
-    bool logarithmic = high / low > 4;
+    bool logarithmic = high / low > 8; // three powers of two at least are labelled
     double margin = 0.04 * (logarithmic ? log(high / low) : high - low);
     plot_gnuplot_number(out, "x_log", logarithmic);
     plot_gnuplot_number(out, "x_low", logarithmic ? low * exp(-margin) : low - margin);

@@ -12,7 +12,11 @@
 #include <string.h>
 
 enum { NAME, A, B, RATIO, INTERVAL, LOOPS, VERDICT, COLUMNS };
-enum { BETWEEN = 2 /* blanks between columns */, NARROWEST = 24 /* of names */ };
+enum {
+    BETWEEN = 2,    /* blanks between columns */
+    NARROWEST = 24, /* of names */
+    INDENT = 4      /* of what belongs to the line above */
+};
 
 #define NOTABLE 0.01 /* of a step: shares that changed by more are shown */
 
@@ -121,6 +125,15 @@ static const char *colour_of(enum compare_verdict verdict)
     return colour[verdict];
 }
 
+/* A text in lines of FOLD_WIDTH at most, the first one from column `indent` on. */
+static void print_folded(FILE *out, int indent, const char *text)
+{
+    for (const char *at = text, *next; *at; at = next, indent = INDENT) {
+        int bytes = text_fold(at, FOLD_WIDTH - indent, &next);
+        fprintf(out, "%*s%.*s\n", indent, "", bytes, at);
+    }
+}
+
 /* The verdict's own word alone is coloured. */
 static void print_verdict(const struct page *page, const struct compare_pair *pair,
                           const char *text)
@@ -175,7 +188,7 @@ static void print_text(const struct page *page, const struct line *lines)
         print_columns(page, text, width);
         print_verdict(page, pair, text[VERDICT]);
         if (pair->shares > 0)
-            fprintf(page->out, "    %s\n", say_shares(pair, shares));
+            print_folded(page->out, INDENT, say_shares(pair, shares));
     }
 }
 
@@ -211,7 +224,7 @@ static void print_markdown(const struct page *page, const struct line *lines)
 
 /* ---- above and below ---- */
 
-/* A line of its own; in Markdown an item of a list. */
+/* A line of its own, folded; in Markdown an item of a list. */
 static void __attribute__((format(printf, 2, 3)))
 print_line(const struct page *page, const char *format, ...)
 {
@@ -220,11 +233,12 @@ print_line(const struct page *page, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    fputs(page->markdown ? "- " : "", page->out);
-    if (page->markdown)
-        table_markdown_text(page->out, text);
-    else
-        fputs(text, page->out);
+    if (!page->markdown) {
+        print_folded(page->out, 0, text);
+        return;
+    }
+    fputs("- ", page->out);
+    table_markdown_text(page->out, text);
     fputc('\n', page->out);
 }
 
