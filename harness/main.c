@@ -25,7 +25,7 @@
 static const struct command *const commands[] = {
     &command_list,     &command_plan, &command_run,    &command_verify,
     &command_sweep,    &command_plot, &command_comm,   &command_profile,
-    &command_ceilings, &command_info, &command_worker,
+    &command_ceilings, &command_info, &command_worker, &command_compare,
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ditbench compare` as users and machines read it: table, Markdown, JSON, exit statuses, the
+ * picture, and profiles that lie beside the files. */
+#include "tests/harness/loops.h"
+#include "tests/harness/pictures.h"
+#include "tests/harness/program.h"
+#include "tests/harness/rows.h"
+
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+TestSuite(compare_told, .init = program_limit);
+
+/* ---- what is told ---- */
+
+static const char *two_files(const char **b)
+{
+    *b = LOOPS_WRITE("b.jsonl", loops_around("serial", 9, 110), loops_around("ring=2", 9, 60),
+                     loops_around("ulysses=2", 9, 40), rows_failed("tensor=2", 1, ENDING_OOM, "x"));
+    return LOOPS_WRITE("a.jsonl", loops_around("serial", 9, 100), loops_around("ring=2", 9, 60),
+                       loops_around("cfg=2", 9, 70), loops_around("tensor=2", 9, 70));
+}
+
+Test(compare_told, json_is_as_the_interface_has_it)
+{
+    const char *b, *a = two_files(&b);
+    struct program p = program_run("compare", a, b, "--json", NULL);
+    cr_assert_eq(p.status, 1, "%s", p.err);
+    json_t *all = json_loads(p.out, 0, NULL);
+    cr_assert_eq(json_array_size(all), 4);
+    const json_t *first = json_array_get(all, 0), *last = json_array_get(all, 3);
+    const char *verdict, *recipe, *strategy;
+    double median_a, median_b, ratio, low, high;
+    int n_a, n_b, forced;
+    cr_assert_eq(json_unpack((json_t *)first,
+                             "{s:s, s:{s:s}, s:{s:F, s:i}, s:{s:F, s:i}, s:F, s:[F, F], s:s, s:b}",
+                             "recipe", &recipe, "cell", "strategy", &strategy, "a", "median",
+                             &median_a, "n", &n_a, "b", "median", &median_b, "n", &n_b, "ratio",
+                             &ratio, "interval", &low, &high, "verdict", &verdict, "forced",
+                             &forced),
+                 0);
+    cr_assert(strlen(recipe) == 16 && strcmp(strategy, "serial") == 0);
+    cr_assert(n_a == 9 && n_b == 9 && !forced);
+    cr_assert(fabs(median_a - 100) < 1e-9 && fabs(median_b - 110) < 1e-9);
+    cr_assert(fabs(ratio - 1.1) < 1e-9 && low < 1.1 && high > 1.1);
+    cr_assert_str_eq(verdict, "SLOWER");
+    const json_t *failed = json_array_get(all, 2);
+    cr_assert(json_is_null(json_object_get(failed, "verdict")));
+    cr_assert(json_is_null(json_object_get(failed, "ratio")));
+    cr_assert_eq(json_array_size(json_object_get(last, "only_a")), 1);
+    cr_assert_eq(json_array_size(json_object_get(last, "only_b")), 1);
+    const json_t *counts = json_object_get(last, "counts");
+    cr_assert_eq(json_integer_value(json_object_get(counts, "SLOWER")), 1);
+    cr_assert_eq(json_integer_value(json_object_get(counts, "SAME")), 1);
+    cr_assert_eq(json_integer_value(json_object_get(counts, "not_ok")), 1);
+    json_decref(all);
+    program_release(&p);
+}
+
+static void holds(const char *text, const char *part)
+{
+    cr_assert_not_null(strstr(text, part), "no '%s' in:\n%s", part, text);
+}
+
+Test(compare_told, tables_say_all_in_words)
+{
+    const char *b, *a = two_files(&b), *md = program_file("table.md");
+    struct program p = program_run("compare", a, b, "--md", md, NULL);
+    cr_assert_eq(p.status, 1, "%s", p.err);
+    holds(p.out, "serial    100.0  110.0  1.100  1.095 to 1.105        9/9  SLOWER\n");
+    holds(p.out, "A ok, B oom");
+    holds(p.out, "1 SLOWER, 0 FASTER, 1 SAME, 0 AMBIGUOUS, 1 not ok; only in A 1, only in B 1; "
+                 "threshold 5%\n");
+    holds(p.out, "only in A: cfg=2 (ok)\nonly in B: ulysses=2 (ok)\n");
+    cr_assert_null(strchr(p.out, '\033'));
+    holds(p.err, "1 of 3 cells is slower");
+    char *text = program_read(md);
+    holds(text, "| serial | 100.0 | 110.0 | 1.100 |");
+    free(text);
+    program_release(&p);
+}
+
+Test(compare_told, exit_statuses)
+{
+    char a[200], b[200], c[200]; // program_file's paths do not live as long
+    const char *second, *first = two_files(&second);
+    struct record *other = loops_around("serial", 9, 100);
+    other->env.cpu = "Another CPU";
+    snprintf(a, sizeof a, "%s", first);
+    snprintf(b, sizeof b, "%s", second);
+    snprintf(c, sizeof c, "%s", LOOPS_WRITE("c.jsonl", other));
+    const struct {
+        const char *args[5];
+        int want;
+    } at[] = {
+        {{a, a}, 0},
+        {{a, b}, 1},
+        {{b, a}, 0},
+        {{a, b, "--threshold", "20"}, 0},
+        {{a, c}, 2},
+        {{a, c, "--force"}, 0},
+        {{a}, 2},
+        {{a, b, c}, 2},
+        {{a, "/nowhere.jsonl"}, 2},
+        {{a, b, "--threshold", "-1"}, 2},
+        {{a, b, "--threshold", "x"}, 2},
+    };
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+        const char *const *w = at[i].args;
+        struct program p = program_run("compare", w[0], w[1], w[2], w[3], w[4], NULL);
+        cr_assert_eq(p.status, at[i].want, "case %zu: %d, %s", i, p.status, p.err);
+        program_release(&p);
+    }
+    struct program p = program_run("compare", a, c, "--force", NULL);
+    holds(p.out, "SAME, forced: other cohort");
+    program_release(&p);
+}
+
+/* ---- the picture ---- */
+
+Test(compare_told, ratios_are_drawn)
+{
+    const char *b, *a = two_files(&b), *out = program_file("chart");
+    struct program p = program_run("compare", a, b, "--out", out, NULL);
+    pictures_data_holds(out, "ratios", "\n1 1.1 ");
+    pictures_data_holds(out, "ratios", "\nband_low = 0.95\n");
+    pictures_data_holds(out, "ratios", "not shown: 1 further cell");
+    if (pictures_have_gnuplot())
+        pictures_are_whole(out, "ratios");
+    program_release(&p);
+}
+
+/* ---- profiles beside the files ---- */
+
+static void write_profile(const char *results, const char *name, const char *id, const char *shares)
+{
+    char folder[300], path[400], text[600];
+    snprintf(folder, sizeof folder, "%.*s.profiles", (int)strlen(results) - 6, results);
+    mkdir(folder, 0700);
+    snprintf(folder + strlen(folder), 100, "/%s", name);
+    mkdir(folder, 0700);
+    snprintf(path, sizeof path, "%s/profile.json", folder);
+    snprintf(text, sizeof text, "{\"steps\": 1, \"record\": {\"id\": \"%s\"}}\n", id);
+    program_write(path, text);
+    snprintf(path, sizeof path, "%s/breakdown.csv", folder);
+    snprintf(text, sizeof text,
+             "rank,step,total_ms,compute_ms,comm_ms,exposed_comm_ms,overlap_hta_pct,"
+             "overlap_osu_pct,gaps_ms,bubble_ms,wait_ms,other_ms\n%s\n",
+             shares);
+    program_write(path, text);
+}
+
+Test(compare_told, shares_that_changed_are_told)
+{
+    struct record *rows[2] = {loops_around("serial", 9, 100), loops_around("serial", 9, 120)};
+    char id[RECORD_ID_SIZE];
+    snprintf(id, sizeof id, "%s", rows[0]->id);
+    const char *a = LOOPS_WRITE("a.jsonl", rows[0]), *b = LOOPS_WRITE("b.jsonl", rows[1]);
+    char other[80];
+    write_profile(a, "pixart-tiny.256.serial.1", id, "0,0,10,8,3,1,60,,0.5,0,0.3,0.2");
+    write_profile(b, "pixart-tiny.256.serial.1", "0000000000000000", "0,0,9,9,0,0,,,0,0,0,0");
+    struct program p = program_run("compare", a, b, NULL);
+    cr_assert_null(strstr(p.out, "of a step"), "a profile of another row was taken:\n%s", p.out);
+    program_release(&p);
+    snprintf(other, sizeof other, "pixart-tiny.256.serial.1.%s", id);
+    write_profile(b, other, id, "0,0,12,8.05,5,3,60,,0.45,0,0.3,0.2");
+    p = program_run("compare", a, b, NULL);
+    holds(p.out, "\n    of a step, 10.00 to 12.00 ms: comm_ms +2.000, exposed_comm_ms +2.000\n");
+    program_release(&p);
+    p = program_run("compare", a, b, "--json", NULL);
+    holds(p.out, "\"exposed_comm_ms\":[1.0,3.0]");
+    program_release(&p);
+}
