@@ -14,7 +14,7 @@
 enum { NAME, A, B, RATIO, INTERVAL, LOOPS, VERDICT, COLUMNS };
 enum {
     BETWEEN = 2,    /* blanks between columns */
-    NARROWEST = 24, /* of names */
+    NARROWEST = 64, /* of names */
     INDENT = 4      /* of what belongs to the line above */
 };
 
