@@ -8,7 +8,7 @@ const char *counters_name(enum counter counter)
 {
     static const char *const name[COUNTERS] = {
         [COUNTER_TIME] = "time",
-        [COUNTER_TENSOR] = "tensor",
+        [COUNTER_TENSOR] = "tensor_pipe",
         [COUNTER_SM_ACTIVE] = "sm_active",
         [COUNTER_DRAM_READ] = "dram_read",
         [COUNTER_DRAM_WRITE] = "dram_write",

@@ -53,7 +53,7 @@ struct counters {
     char reason[COUNTERS][COUNTERS_REASON]; /* why it is not; "": it is, or was not wanted */
 };
 
-const char *counters_name(enum counter counter); /* "time", "tensor", ... */
+const char *counters_name(enum counter counter); /* "time", "tensor_pipe", ... */
 
 bool counters_supported(const struct backend_ops *ops);
 
