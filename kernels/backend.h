@@ -7,6 +7,7 @@
 #define KERNELS_BACKEND_H
 
 #include "kernels/activity.h"
+#include "kernels/counters.h"
 #include "kernels/device.h"
 #include "kernels/op.h"
 
@@ -83,6 +84,7 @@ struct backend_ops {
 
     enum status (*identify)(int ordinal, struct identity *out); /* (optional) NULL: no name */
     const struct activity_ops *activity; /* (optional) NULL: nothing beside ranges */
+    const struct counters_ops *counters; /* (optional) NULL: none that are read */
 };
 
 const struct backend_ops *backend_find(const char *name); /* NULL: not built in or unknown */

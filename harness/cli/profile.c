@@ -216,8 +216,8 @@ static enum status profile_main(int argc, char **argv)
         .command = "profile",
         .positional = "",
         .about = "Runs one cell twice, as it is and recorded, and writes where its time goes: "
-                 "timelines, hot kernels, shares of each step, pictures. Or compares two such "
-                 "profiles.",
+                 "timelines, hot kernels, shares of each step, pictures; where the hardware "
+                 "counts, once more for that. Or compares two such profiles.",
         .own = own,
         .cell = true,
         .loop = true,

@@ -10,6 +10,7 @@
 #include "harness/launch/place.h"
 #include "harness/launch/watchdog.h"
 #include "harness/measure/outcome.h"
+#include "harness/profile/counters_watch.h"
 #include "harness/profile/recorder.h"
 
 #include <fcntl.h>
@@ -25,15 +26,17 @@ struct worker_options {
     const char *pins;
     const char *output;
     const char *profile;
+    const char *counters;
 };
 
-enum { KEY_IDENTITY = 1, KEY_PINS, KEY_OUTPUT, KEY_PROFILE };
+enum { KEY_IDENTITY = 1, KEY_PINS, KEY_OUTPUT, KEY_PROFILE, KEY_COUNTERS };
 
 static const struct args_option own[] = {
     {"identity", KEY_IDENTITY, "TEXT", "of the weights"},
     {"pins", KEY_PINS, "TEXT", "of the files behind it"},
     {"output", KEY_OUTPUT, "FILE", "final latents, safetensors"},
     {"profile", KEY_PROFILE, "FOLDER", "one loop, after a warm-up, recorded there and not checked"},
+    {"counters", KEY_COUNTERS, "FOLDER", "loops without graphs, counted by the hardware there"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -43,7 +46,8 @@ static enum status take(void *self, int key, const char *value)
     const char **const to[] = {[KEY_IDENTITY] = &o->identity,
                                [KEY_PINS] = &o->pins,
                                [KEY_OUTPUT] = &o->output,
-                               [KEY_PROFILE] = &o->profile};
+                               [KEY_PROFILE] = &o->profile,
+                               [KEY_COUNTERS] = &o->counters};
     if (key == ARGS_POSITIONAL)
         return fail(ST_INVALID, "worker: \"%s\" is no option", value);
     *to[key] = value;
@@ -124,21 +128,27 @@ static enum status say_record(const struct record *record)
     return ST_OK;
 }
 
-/* With a recorder where a profile is wanted. A backend that is not in this build is refused by the
- * worker. */
-static enum status run_worker(struct worker *worker, const char *profile, struct record **out)
+/* With a recorder where a profile is wanted, or with counters. A backend that is not in this build
+ * is refused by the worker. */
+static enum status run_worker(struct worker *worker, const struct worker_options *o,
+                              struct record **out)
 {
     const struct backend_ops *backend = backend_find(worker->setup->cell.backend);
     struct recorder *recorder = NULL;
+    struct counters_watch *watch = NULL;
     int first = worker->place ? worker->place->rank : 0;
     int ranks = worker->place ? 1 : worker->setup->cell.ranks;
     *out = NULL;
-    if (profile && backend) {
-        TRY(recorder_open(profile, backend, first, ranks, &recorder));
+    if (o->profile && backend) {
+        TRY(recorder_open(o->profile, backend, first, ranks, &recorder));
         worker->observer = recorder_observer(recorder);
+    } else if (o->counters && backend) {
+        TRY(counters_watch_open(o->counters, backend, first, ranks, &watch));
+        worker->observer = counters_watch_observer(watch);
     }
     enum status st = worker_run(worker, out);
     recorder_close(recorder);
+    counters_watch_close(watch);
     return st;
 }
 
@@ -160,7 +170,7 @@ static enum status work(const struct cell *cell, const struct worker_options *o,
         .on_beat = on_beat,
         .on_failure = die,
     };
-    enum status st = run_worker(&worker, o->profile, &record);
+    enum status st = run_worker(&worker, o, &record);
     if (record) {
         /* The parent names it again, with its own command line; a line must be whole to be read. */
         const struct outcome_options options = {.experiment = "", .identity = record->cell.weights};
@@ -248,14 +258,18 @@ static enum status worker_main(int argc, char **argv)
         .loop = true,
         .take = take,
     };
-    struct worker_options o = {NULL, NULL, NULL, NULL};
+    struct worker_options o = {.profile = NULL};
     struct cell cell;
     prctl(PR_SET_PDEATHSIG,
           SIGKILL); /* under mpirun the parent is mpirun's, which dies with the sweep */
     cell_init(&cell);
     enum status st = args_parse(&args, argc, argv, &cell, &o);
-    if (st == ST_OK && o.profile)
+    if (st == ST_OK && (o.profile || o.counters))
         be_profiled(&cell);
+    if (st == ST_OK && o.counters) {
+        cell.repeats = COUNTERS_LOOPS;
+        cell.graph = false;
+    }
     if (st == ST_OK)
         st = start(&cell, &o, argv);
     if (st && status_message()[0])

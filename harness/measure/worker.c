@@ -211,11 +211,15 @@ static enum status observed_loop(const struct job *job, const struct rank *rank,
                                  double *loop_ms, double *step_end_ms)
 {
     const struct worker_observer *o = job->worker->observer;
-    if (!o)
-        return run_loop(run, loop_ms, step_end_ms);
     TRY(o->loop_begins(o->self, rank));
     TRY(run_loop(run, loop_ms, step_end_ms));
     return o->loop_ends(o->self, rank, job->setup->cell.steps, *loop_ms, step_end_ms);
+}
+
+static bool is_looked_at(const struct job *job, int loop)
+{
+    const struct worker_observer *o = job->worker->observer;
+    return o && loop >= 0 && (o->every_loop || loop == job->setup->cell.repeats - 1);
 }
 
 static enum status measure_loops(const struct job *job, const struct rank *rank, struct run *run,
@@ -226,8 +230,8 @@ static enum status measure_loops(const struct job *job, const struct rank *rank,
         size_t at = i < 0 ? 0 : (size_t)i;
         double *loop_ms = &m->part->loop_ms[at];
         double *step_end_ms = m->step_end_ms + at * (size_t)cell->steps;
-        TRY(i == cell->repeats - 1 ? observed_loop(job, rank, run, loop_ms, step_end_ms)
-                                   : run_loop(run, loop_ms, step_end_ms));
+        TRY(is_looked_at(job, i) ? observed_loop(job, rank, run, loop_ms, step_end_ms)
+                                 : run_loop(run, loop_ms, step_end_ms));
     }
     TRY(run_gather(run, m->latent));
     TRY(run_volume(run, &m->part->counted));

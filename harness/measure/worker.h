@@ -10,8 +10,9 @@
 #include "harness/launch/ranks.h"
 #include "kernels/comm/rendezvous.h"
 
-/* Looks at the last measured loop. Each function is called in the rank's own thread. */
+/* Looks at measured loops. Each function is called in the rank's own thread. */
 struct worker_observer {
+    bool every_loop; /* else the last measured one only */
     /* Before the rank opens its run; where it fails on one rank, all ranks leave. */
     enum status (*rank_begins)(void *self, const struct rank *rank, const struct plan *plan);
     /* Collective, right before and after the loop; the status is the same on all ranks. steps,

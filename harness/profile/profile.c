@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two runs of a cell, and what is made of the second one's spools. */
+/* Runs of a cell, and what is made of the second one's spools. */
 #include "harness/profile/profile.h"
 
 #include "harness/base/child.h"
@@ -7,6 +7,7 @@
 #include "harness/profile/alone.h"
 #include "harness/profile/ceilings_file.h"
 #include "harness/profile/ceilings_measure.h"
+#include "harness/profile/profile_count.h"
 #include "harness/profile/recording_cut.h"
 #include "harness/profile/spool_read.h"
 
@@ -188,7 +189,9 @@ enum status profile_open(const struct setup *setup, const struct profile_options
         return ST_OK;
     TRY(run_watched(setup, options, out, code));
     TRY(find_ceilings(setup, out));
-    return reckon(setup, options, out);
+    TRY(reckon(setup, options, out));
+    profile_count(setup, options, *code, out);
+    return ST_OK;
 }
 
 void profile_release(struct profile *profile)
@@ -196,6 +199,7 @@ void profile_release(struct profile *profile)
     hot_release(&profile->hot);
     breakdown_release(&profile->breakdown);
     messages_release(&profile->messages);
+    counters_table_release(&profile->counters);
     if (profile->part != profile->recording)
         recording_close(profile->part);
     recording_close(profile->recording);

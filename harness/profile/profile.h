@@ -10,10 +10,8 @@
 
 #include "harness/measure/outcome.h"
 #include "harness/profile/breakdown.h"
+#include "harness/profile/counters_table.h"
 #include "harness/profile/hot.h"
-
-/* Why no figures of the hardware's own counters are there yet. */
-#define PROFILE_NO_COUNTERS "this version reads no hardware counters"
 
 struct profile_options {
     const char *folder; /* of the profile's files; made where it is missing */
@@ -37,7 +35,10 @@ struct profile {
     char no_ceilings[400];
     char no_activity[400]; /* why there are no records of the device; "": there are, or it has none
                               that ranges do not tell */
-    char incomplete[400];  /* what of the recording is missing; "": nothing */
+    struct counters_table counters; /* of a run of their own; 0 passes: none, and no_counters says
+                                       why */
+    char no_counters[400];
+    char incomplete[400]; /* what of the recording is missing; "": nothing */
 };
 
 /* Runs, reads and reckons. *code: the status of the cell itself: where it failed there is the plain

@@ -93,6 +93,33 @@ static json_t *latency_json(const struct record *plain, const struct profile *p)
                      number(p->loop_ms), "overhead_pct", number(profile_overhead(plain, p)));
 }
 
+/* Bytes of a counter over all rows, as MB. */
+static json_t *megabytes(const struct counters_table *table, enum counter counter)
+{
+    return number(1e-6 * counters_table_total(table, counter));
+}
+
+static json_t *counters_json(const struct profile *p)
+{
+    const struct counters_table *table = &p->counters;
+    if (table->passes == 0)
+        return json_pack("{s:s}", "why_not", p->no_counters);
+    json_t *metrics = json_object();
+    json_t *missing = json_object();
+    for (int k = 0; k < COUNTERS; k++) {
+        const char *name = counters_name((enum counter)k);
+        if (table->metric[k][0])
+            json_object_set_new(metrics, name, json_string(table->metric[k]));
+        else if (table->reason[k][0])
+            json_object_set_new(missing, name, json_string(table->reason[k]));
+    }
+    return json_pack("{s:o, s:o, s:i, s:s, s:o, s:o, s:f}", "metrics", metrics, "missing", missing,
+                     "passes", table->passes, "mode", table->mode, "nvlink_sent_mb",
+                     megabytes(table, COUNTER_NVLINK_SENT), "nvlink_received_mb",
+                     megabytes(table, COUNTER_NVLINK_RECEIVED), "ledger_wire_mb",
+                     1e-6 * table->wire);
+}
+
 json_t *profile_json(const struct profile_options *options, const struct profile *p)
 {
     const struct recording *r = p->part;
@@ -106,8 +133,5 @@ json_t *profile_json(const struct profile_options *options, const struct profile
         "latency", latency_json(plain, p), "counts", counts_json(r), "rank", ranks_json(r),
         "step_clock_error_pct", number(profile_clock_error(p)), "no_activity",
         text_or_null(p->no_activity), "incomplete", text_or_null(p->incomplete), "no_ceilings",
-        text_or_null(p->no_ceilings), "counters",
-        options->counters ? json_pack("{s:s}", "why_not", PROFILE_NO_COUNTERS)
-                          : json_pack("{s:s}", "why_not", "--counters off"),
-        "record", record_json(plain));
+        text_or_null(p->no_ceilings), "counters", counters_json(p), "record", record_json(plain));
 }

@@ -33,6 +33,20 @@ static void say_cost(const struct record *plain, const struct profile *p)
         say("not complete: %s", p->incomplete);
 }
 
+/* The ledger counts what strategies send, the hardware whatever leaves a GPU by NVLink. */
+static void say_counters(const struct profile *p)
+{
+    const struct counters_table *t = &p->counters;
+    double sent = 1e-6 * counters_table_total(t, COUNTER_NVLINK_SENT);
+    if (t->passes == 0)
+        say("no counters: %s", p->no_counters);
+    else if (isfinite(sent))
+        say("counters of %s: %.3f MB sent by NVLink, %.3f MB by the ledger", t->mode, sent,
+            1e-6 * t->wire);
+    else
+        say("counters of %s are in counters.csv", t->mode);
+}
+
 static void say_counts(const struct profile *p)
 {
     unsigned long long kernels = 0;
@@ -99,6 +113,8 @@ enum status profile_print(const struct setup *setup, const struct profile_option
         setup_transport(setup));
     say_cost(plain, profile);
     say_counts(profile);
+    if (options->counters)
+        say_counters(profile);
     fputc('\n', out);
     TRY(print_shares(profile, out));
     fputc('\n', out);

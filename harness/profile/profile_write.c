@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *path_in(const struct profile_options *o, const char *name, char path[PATH_MAX])
 {
@@ -46,6 +47,11 @@ enum status profile_write(const struct setup *setup, const struct profile_option
     char path[PATH_MAX];
     TRY(hot_write(&profile->hot, path_in(options, "kernels.csv", path)));
     TRY(breakdown_write(&profile->breakdown, path_in(options, "breakdown.csv", path)));
+    path_in(options, "counters.csv", path);
+    if (profile->counters.passes > 0)
+        TRY(counters_table_write(&profile->counters, path));
+    else
+        unlink(path); // of a profile before
     TRY(write_traces(options, profile, setup_transport(setup)));
     return write_json(path_in(options, "profile.json", path), profile_json(options, profile));
 }

@@ -5,6 +5,7 @@
 #include "kernels/backend.h"
 #include "kernels/cuda/activity_cupti.h"
 #include "kernels/cuda/attention_cudnn.h"
+#include "kernels/cuda/counters_cupti.h"
 #include "kernels/cuda/linear_cublas.h"
 #include "kernels/identity.h"
 
@@ -316,4 +317,5 @@ const struct backend_ops backend_cuda = {
     .graph_launch = cuda_graph_launch,
     .graph_release = cuda_graph_release,
     .activity = &activity_cupti,
+    .counters = &counters_cupti,
 };

@@ -42,7 +42,7 @@ struct gpu_test {
 };
 
 /* Each test file's list, ended by a NULL name. */
-extern const struct gpu_test tests_activity[], tests_activity_host[];
+extern const struct gpu_test tests_activity[], tests_activity_host[], tests_counters[];
 extern const struct gpu_test tests_attention[], tests_attention_short[], tests_attention_resident[],
     tests_copy[], tests_graph[], tests_linear[], tests_linear_hopper[], tests_linear_rows[],
     tests_norm[], tests_pointwise[], tests_qk_norm[];

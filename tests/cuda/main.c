@@ -28,6 +28,7 @@ static const struct gpu_test *const lists[] = {
     tests_graph,
     tests_activity,
     tests_activity_host,
+    tests_counters,
     tests_golden,
     tests_cells,
     tests_cells_nccl,
