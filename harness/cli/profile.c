@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct profile_request {
@@ -128,17 +129,30 @@ static enum status tell(const struct profile_request *r, const struct setup *set
 static enum status conclude(const struct profile_request *r, const struct setup *setup,
                             const struct profile *profile, enum status code)
 {
+    const struct record *last = profile_failed(profile);
+    const char *reason = last->reason ? last->reason : "";
+    bool missing;
     if (!profile->recording)
-        return fail(code, "%s: %s", ending_name(profile->plain->status),
-                    profile->plain->reason ? profile->plain->reason : "");
+        return fail(code, "%s: %s", ending_name(last->status), reason);
     TRY(profile_write(setup, &r->options, profile));
-    enum status drawn = profile_pictures_draw(setup, &r->options, profile, true);
     TRY(tell(r, setup, profile));
-    TRY(drawn);
+    enum status drawn = profile_pictures_draw(setup, &r->options, profile, true, &missing);
     if (code != ST_OK)
-        return fail(code, "while it was recorded: %s; what was recorded until then is in %s",
-                    profile->watched->reason ? profile->watched->reason : "", r->options.folder);
-    return ST_OK;
+        return fail(code, "%s while it was recorded: %s; what was recorded until then is in %s",
+                    ending_name(last->status), reason, r->options.folder);
+    return drawn;
+}
+
+/* A log with something in it stays where the cell failed. */
+static void drop_log(const char *log, bool fine)
+{
+    struct stat info;
+    if (stat(log, &info) != 0)
+        return;
+    if (fine || info.st_size == 0)
+        unlink(log);
+    else
+        fprintf(stderr, "ditbench profile: what the processes said is in %s\n", log);
 }
 
 static enum status profile_pinned(struct profile_request *r, const struct setup *setup,
@@ -162,8 +176,7 @@ static enum status profile_pinned(struct profile_request *r, const struct setup 
     progress_finish(&progress);
     if (st == ST_OK)
         st = conclude(r, setup, &profile, code);
-    if (st == ST_OK)
-        unlink(log);
+    drop_log(log, code == ST_OK || code == ST_WRONG || code == ST_INTERRUPTED);
     profile_release(&profile);
     return st;
 }
@@ -193,6 +206,8 @@ static enum status profile_run(struct profile_request *r, struct cell *cell)
     struct setup *setup;
     if (r->diff)
         return compare(r);
+    if (r->md)
+        return fail(ST_INVALID, "--md goes with --diff: it prints differences");
     if (r->folders > 0)
         return fail(ST_INVALID, "%s: an option is wanted; two folders go with --diff",
                     r->folder[0]);

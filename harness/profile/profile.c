@@ -3,6 +3,7 @@
 #include "harness/profile/profile.h"
 
 #include "harness/base/folder.h"
+#include "harness/base/interrupt.h"
 #include "harness/base/self.h"
 #include "harness/profile/ceilings_file.h"
 #include "harness/profile/ceilings_measure.h"
@@ -12,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,7 +98,8 @@ static enum status measure_ceilings(const struct setup *setup)
     if (error)
         return fail(ST_IO, "%s ceilings: %s", program, strerror(error));
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
+        if (interrupt_signal())
+            kill(child, SIGTERM);
     return status == 0 ? ST_OK
                        : fail(ST_DEVICE, "`ditbench ceilings %s %s` failed; run it to see why",
                               backend, dtype);
@@ -110,14 +113,22 @@ static enum status read_ceilings(const struct setup *setup, struct ceilings *out
     return ceilings_file_read(&key, out, word);
 }
 
+static void tell_phase(const struct profile_options *o, const char *phase)
+{
+    if (o->outcome.on_progress)
+        o->outcome.on_progress(o->outcome.on_progress_self, phase, 0, 0);
+}
+
 /* What is not known is said and does no harm. */
-static enum status find_ceilings(const struct setup *setup, struct profile *p)
+static enum status find_ceilings(const struct setup *setup, const struct profile_options *o,
+                                 struct profile *p)
 {
     p->ceilings = calloc(1, sizeof *p->ceilings);
     if (!p->ceilings)
         return fail(ST_OOM, "ceilings: no host memory");
     enum status st = read_ceilings(setup, p->ceilings);
     if (st == ST_OK && !p->ceilings->have[setup->problem.dtype]) {
+        tell_phase(o, "ceilings");
         st = measure_ceilings(setup);
         if (st == ST_OK)
             st = read_ceilings(setup, p->ceilings);
@@ -162,7 +173,6 @@ static enum status cut(const struct profile_options *o, struct profile *p)
 static enum status reckon(const struct setup *setup, const struct profile_options *o,
                           struct profile *p)
 {
-    TRY(read_spools(o, p));
     TRY(messages_open(p->recording, &p->messages));
     TRY(breakdown_open(p->recording, &p->messages, &p->breakdown));
     TRY(cut(o, p));
@@ -191,8 +201,22 @@ enum status profile_open(const struct setup *setup, const struct profile_options
     if (*code != ST_OK)
         return ST_OK;
     TRY(run_watched(setup, options, out, code));
-    TRY(find_ceilings(setup, out));
+    enum status st = read_spools(options, out);
+    if (st != ST_OK &&
+        *code != ST_OK) { /* the ranks left nothing: why they failed is what counts */
+        status_clear();
+        return ST_OK;
+    }
+    TRY(st);
+    if (*code != ST_INTERRUPTED)
+        TRY(find_ceilings(setup, options, out));
+    tell_phase(options, "write");
     return reckon(setup, options, out);
+}
+
+const struct record *profile_failed(const struct profile *profile)
+{
+    return profile->watched ? profile->watched : profile->plain;
 }
 
 void profile_release(struct profile *profile)
