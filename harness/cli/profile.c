@@ -36,7 +36,7 @@ static const struct args_option own[] = {
     {"window", KEY_WINDOW, "A-B", "the denoising steps that are recorded, from 0 (default: all)"},
     {"counters", KEY_COUNTERS, "on|off",
      "the hardware's own counters, where they are permitted (default: on)"},
-    {"json", KEY_JSON, NULL, "print profile.json, or the differences, as JSON on one line"},
+    {"json", KEY_JSON, NULL, "print profile.json, or the differences, as JSON"},
     {"diff", KEY_DIFF, NULL, "compare two profiles: --diff DIR DIR"},
     {"md", KEY_MD, NULL, "print the differences as Markdown"},
     {NULL, 0, NULL, NULL},
@@ -104,8 +104,8 @@ static enum status compare(const struct profile_request *r)
 {
     struct profile_diff diff;
     if (r->folders != 2)
-        return fail(ST_INVALID, "--diff: %d folders are given, and 2 wanted: --diff DIR DIR",
-                    r->folders);
+        return fail(ST_INVALID, "--diff: %d folder%s given, and 2 wanted: --diff DIR DIR",
+                    r->folders, r->folders == 1 ? " is" : "s are");
     TRY(profile_diff_open(r->folder[0], r->folder[1], &diff));
     enum status st;
     if (r->json)
@@ -186,6 +186,7 @@ static enum status profile_cell(struct profile_request *r, const struct setup *s
     char identity[PINS_IDENTITY];
     char folder[PATH_MAX];
     struct pins pins;
+    struct stat info;
     int steps = setup->cell.steps;
     if (r->options.last >= steps)
         return fail(ST_INVALID, "--window: step %d of a loop of %d steps, numbered from 0",
@@ -193,9 +194,12 @@ static enum status profile_cell(struct profile_request *r, const struct setup *s
     if (!r->out)
         profile_place(&setup->cell, "results/profiles", folder);
     r->options.folder = r->out ? r->out : folder;
+    bool there = stat(r->options.folder, &info) == 0;
     enum status st = pins_identify(setup, identity, &pins);
     if (st == ST_OK)
         st = profile_pinned(r, setup, identity, &pins);
+    if (st != ST_OK && !there)
+        rmdir(r->options.folder); /* where nothing came of it */
     pins_release(&pins);
     return st;
 }
@@ -229,7 +233,7 @@ static enum status profile_main(int argc, char **argv)
 {
     static const struct args args = {
         .command = "profile",
-        .positional = "",
+        .positional = "\n--diff DIR DIR",
         .about = "Runs one cell twice, as it is and recorded, and writes where its time goes: "
                  "timelines, hot kernels, shares of each step, pictures. Or compares two such "
                  "profiles.",

@@ -108,7 +108,8 @@ enum status profile_pictures_draw(const struct setup *setup, const struct profil
     if (drawn.missing)
         return fail(ST_IO,
                     "gnuplot is not installed, so the pictures' data alone were written to "
-                    "%s/data; `apt-get install gnuplot-nox` or `make deps`, then profile again",
+                    "%s/data; `apt-get install gnuplot-nox` or `make deps`; each file there says "
+                    "how to draw it",
                     options->folder);
     return ST_OK;
 }
