@@ -2,11 +2,13 @@
 /* A child process that answers through a pipe. */
 #include "harness/base/child.h"
 
+#include "harness/base/interrupt.h"
 #include "harness/base/self.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,16 +47,20 @@ static enum status start(const char *const *words, int out, pid_t *child)
     return error ? fail(ST_IO, "%s: %s", program, strerror(error)) : ST_OK;
 }
 
-static char *read_all(int in)
+/* A signal that ends this program ends the child first. */
+static char *read_all(int in, pid_t child)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *to = open_memstream(&text, &size);
     char piece[4096];
     ssize_t n;
-    while ((n = read(in, piece, sizeof piece)) > 0 || (n < 0 && errno == EINTR))
+    while ((n = read(in, piece, sizeof piece)) > 0 || (n < 0 && errno == EINTR)) {
+        if (n < 0 && interrupt_signal())
+            kill(child, SIGTERM);
         if (to && n > 0)
             fwrite(piece, 1, (size_t)n, to);
+    }
     if (to && fclose(to) != 0) {
         free(text);
         text = NULL;
@@ -74,7 +80,7 @@ enum status child_run(const char *const *words, char **output)
         return fail(ST_IO, "pipe: %s", strerror(errno));
     enum status st = start(words, end[1], &child);
     close(end[1]);
-    char *text = st == ST_OK ? read_all(end[0]) : NULL;
+    char *text = st == ST_OK ? read_all(end[0], child) : NULL;
     close(end[0]);
     TRY(st);
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)

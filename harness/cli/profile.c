@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct profile_request {
@@ -35,7 +36,7 @@ static const struct args_option own[] = {
     {"window", KEY_WINDOW, "A-B", "the denoising steps that are recorded, from 0 (default: all)"},
     {"counters", KEY_COUNTERS, "on|off",
      "the hardware's own counters, where they are permitted (default: on)"},
-    {"json", KEY_JSON, NULL, "print profile.json, or the differences, as JSON on one line"},
+    {"json", KEY_JSON, NULL, "print profile.json, or the differences, as JSON"},
     {"diff", KEY_DIFF, NULL, "compare two profiles: --diff DIR DIR"},
     {"md", KEY_MD, NULL, "print the differences as Markdown"},
     {NULL, 0, NULL, NULL},
@@ -103,8 +104,8 @@ static enum status compare(const struct profile_request *r)
 {
     struct profile_diff diff;
     if (r->folders != 2)
-        return fail(ST_INVALID, "--diff: %d folders are given, and 2 wanted: --diff DIR DIR",
-                    r->folders);
+        return fail(ST_INVALID, "--diff: %d folder%s given, and 2 wanted: --diff DIR DIR",
+                    r->folders, r->folders == 1 ? " is" : "s are");
     TRY(profile_diff_open(r->folder[0], r->folder[1], &diff));
     enum status st;
     if (r->json)
@@ -128,17 +129,30 @@ static enum status tell(const struct profile_request *r, const struct setup *set
 static enum status conclude(const struct profile_request *r, const struct setup *setup,
                             const struct profile *profile, enum status code)
 {
+    const struct record *last = profile_failed(profile);
+    const char *reason = last->reason ? last->reason : "";
+    bool missing;
     if (!profile->recording)
-        return fail(code, "%s: %s", ending_name(profile->plain->status),
-                    profile->plain->reason ? profile->plain->reason : "");
+        return fail(code, "%s: %s", ending_name(last->status), reason);
     TRY(profile_write(setup, &r->options, profile));
-    enum status drawn = profile_pictures_draw(setup, &r->options, profile, true);
     TRY(tell(r, setup, profile));
-    TRY(drawn);
+    enum status drawn = profile_pictures_draw(setup, &r->options, profile, true, &missing);
     if (code != ST_OK)
-        return fail(code, "while it was recorded: %s; what was recorded until then is in %s",
-                    profile->watched->reason ? profile->watched->reason : "", r->options.folder);
-    return ST_OK;
+        return fail(code, "%s while it was recorded: %s; what was recorded until then is in %s",
+                    ending_name(last->status), reason, r->options.folder);
+    return drawn;
+}
+
+/* A log with something in it stays where the cell failed. */
+static void drop_log(const char *log, bool fine)
+{
+    struct stat info;
+    if (stat(log, &info) != 0)
+        return;
+    if (fine || info.st_size == 0)
+        unlink(log);
+    else
+        fprintf(stderr, "ditbench profile: what the processes said is in %s\n", log);
 }
 
 static enum status profile_pinned(struct profile_request *r, const struct setup *setup,
@@ -162,8 +176,7 @@ static enum status profile_pinned(struct profile_request *r, const struct setup 
     progress_finish(&progress);
     if (st == ST_OK)
         st = conclude(r, setup, &profile, code);
-    if (st == ST_OK)
-        unlink(log);
+    drop_log(log, code == ST_OK || code == ST_WRONG || code == ST_INTERRUPTED);
     profile_release(&profile);
     return st;
 }
@@ -173,6 +186,7 @@ static enum status profile_cell(struct profile_request *r, const struct setup *s
     char identity[PINS_IDENTITY];
     char folder[PATH_MAX];
     struct pins pins;
+    struct stat info;
     int steps = setup->cell.steps;
     if (r->options.last >= steps)
         return fail(ST_INVALID, "--window: step %d of a loop of %d steps, numbered from 0",
@@ -180,9 +194,12 @@ static enum status profile_cell(struct profile_request *r, const struct setup *s
     if (!r->out)
         profile_place(&setup->cell, "results/profiles", folder);
     r->options.folder = r->out ? r->out : folder;
+    bool there = stat(r->options.folder, &info) == 0;
     enum status st = pins_identify(setup, identity, &pins);
     if (st == ST_OK)
         st = profile_pinned(r, setup, identity, &pins);
+    if (st != ST_OK && !there)
+        rmdir(r->options.folder); /* where nothing came of it */
     pins_release(&pins);
     return st;
 }
@@ -193,6 +210,8 @@ static enum status profile_run(struct profile_request *r, struct cell *cell)
     struct setup *setup;
     if (r->diff)
         return compare(r);
+    if (r->md)
+        return fail(ST_INVALID, "--md goes with --diff: it prints differences");
     if (r->folders > 0)
         return fail(ST_INVALID, "%s: an option is wanted; two folders go with --diff",
                     r->folder[0]);
@@ -214,7 +233,7 @@ static enum status profile_main(int argc, char **argv)
 {
     static const struct args args = {
         .command = "profile",
-        .positional = "",
+        .positional = "\n--diff DIR DIR",
         .about = "Runs one cell twice, as it is and recorded, and writes where its time goes: "
                  "timelines, hot kernels, shares of each step, pictures; where the hardware "
                  "counts, once more for that. Or compares two such profiles.",

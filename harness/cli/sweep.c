@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_RESULTS = 1, KEY_FILTER, KEY_DRY_RUN, KEY_RETRY, KEY_STRICT, KEY_NVTX };
+enum { KEY_RESULTS = 1, KEY_FILTER, KEY_DRY_RUN, KEY_RETRY, KEY_STRICT, KEY_PROFILE, KEY_NVTX };
 
 static const struct args_option own[] = {
     {"results", KEY_RESULTS, "FILE", "rows are appended here (default: results/NAME.jsonl)"},
@@ -20,6 +20,9 @@ static const struct args_option own[] = {
     {"retry", KEY_RETRY, "STATUS,...",
      "run cells again whose row is one of wrong, unsupported, oom, timeout, ..."},
     {"strict", KEY_STRICT, NULL, "exit with 1 when a row is wrong, crashed, timed out or failed"},
+    {"profile", KEY_PROFILE, NULL,
+     "after each row that is ok run its cell once more, recorded, and write a profile as `ditbench "
+     "profile` does, below RESULTS.profiles/; rows that are there get theirs if it is missing"},
     {"nvtx", KEY_NVTX, NULL, "ranges for profilers that listen to NVTX, in builds with CUDA"},
     {NULL, 0, NULL, NULL},
 };
@@ -70,6 +73,9 @@ static enum status take(void *self, int key, const char *value)
         return take_retry(value, c->options.retry);
     case KEY_STRICT:
         c->options.strict = true;
+        return ST_OK;
+    case KEY_PROFILE:
+        c->options.profile = true;
         return ST_OK;
     case KEY_NVTX:
         c->options.nvtx = true;

@@ -57,32 +57,59 @@ static int first_step(const struct setup *setup, const struct profile *profile)
     return warmup <= profile->last ? warmup : 0;
 }
 
-/* The first failure counts; the other pictures are drawn all the same. */
-static void keep(enum status *first, enum status st)
+/* What became of the pictures so far. */
+struct drawn {
+    enum status
+        st; /* the first failure, and its sentence; the other pictures are drawn all the same */
+    char why[2000];
+    bool missing; /* gnuplot */
+};
+
+static void keep(struct drawn *drawn, enum status st, bool missing)
 {
-    if (*first == ST_OK)
-        *first = st;
+    drawn->missing = drawn->missing || missing;
+    if (st == ST_OK || missing || drawn->st != ST_OK)
+        return;
+    drawn->st = st;
+    snprintf(drawn->why, sizeof drawn->why, "%s", status_message());
+}
+
+static void draw(const struct setup *setup, const struct profile *profile,
+                 const struct picture_options *picture, struct drawn *drawn)
+{
+    const struct gantt_options gantt = {.picture = *picture, .step = steady_step(profile)};
+    const struct step_options step = {.picture = *picture, .first = first_step(setup, profile)};
+    const struct roofline_options roofline = {.picture = *picture};
+    const struct hot_device device = profile_device(setup, profile);
+    bool missing;
+    enum status st =
+        gantt_draw(profile->recording, &profile->messages, &profile->breakdown, &gantt, &missing);
+    keep(drawn, st, missing);
+    st = step_draw(&profile->breakdown, &step, &missing);
+    keep(drawn, st, missing);
+    st = roofline_draw(&profile->hot, &device, &roofline, &missing);
+    keep(drawn, st, missing);
 }
 
 enum status profile_pictures_draw(const struct setup *setup, const struct profile_options *options,
-                                  const struct profile *profile, bool quiet)
+                                  const struct profile *profile, bool quiet, bool *missing)
 {
     char title[PICTURE_TEXT];
     char setting[PICTURE_TEXT];
-    bool missing = false;
+    struct drawn drawn = {.st = ST_OK};
     say_title(setup, title, sizeof title);
     say_setting(setup, profile, setting, sizeof setting);
     const struct picture_options picture = {
         .folder = options->folder, .title = title, .setting = setting, .quiet = quiet};
-    const struct gantt_options gantt = {.picture = picture, .step = steady_step(profile)};
-    const struct step_options step = {.picture = picture, .first = first_step(setup, profile)};
-    const struct roofline_options roofline = {.picture = picture};
-    const struct hot_device device = profile_device(setup, profile);
-    enum status st =
-        gantt_draw(profile->recording, &profile->messages, &profile->breakdown, &gantt, &missing);
-    if (missing) /* the others would say the same */
-        return st;
-    keep(&st, step_draw(&profile->breakdown, &step, &missing));
-    keep(&st, roofline_draw(&profile->hot, &device, &roofline, &missing));
-    return st;
+    draw(setup, profile, &picture, &drawn);
+    *missing = drawn.missing;
+    if (drawn.st != ST_OK)
+        return fail(drawn.st, "%s", drawn.why);
+    if (drawn.missing)
+        return fail(ST_IO,
+                    "gnuplot is not installed, so the pictures' data alone were written to "
+                    "%s/data; `apt-get install gnuplot-nox` or `make deps`; each file there says "
+                    "how to draw it",
+                    options->folder);
+    return ST_OK;
 }

@@ -5,9 +5,10 @@
 
 #include "harness/profile/profile.h"
 
-/* quiet: no names of files on standard output. ST_IO, and where gnuplot is missing the numbers are
- * there all the same. */
+/* quiet: no names of files on standard output. Each is tried, whatever becomes of the others.
+ * ST_IO; *missing: for want of gnuplot, and the data of all three are in FOLDER/data all the same.
+ */
 enum status profile_pictures_draw(const struct setup *setup, const struct profile_options *options,
-                                  const struct profile *profile, bool quiet);
+                                  const struct profile *profile, bool quiet, bool *missing);
 
 #endif

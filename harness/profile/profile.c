@@ -90,14 +90,22 @@ static enum status read_ceilings(const struct setup *setup, struct ceilings *out
     return ceilings_file_read(&key, out, word);
 }
 
+static void tell_phase(const struct profile_options *o, const char *phase)
+{
+    if (o->outcome.on_progress)
+        o->outcome.on_progress(o->outcome.on_progress_self, phase, 0, 0);
+}
+
 /* What is not known is said and does no harm. */
-static enum status find_ceilings(const struct setup *setup, struct profile *p)
+static enum status find_ceilings(const struct setup *setup, const struct profile_options *o,
+                                 struct profile *p)
 {
     p->ceilings = calloc(1, sizeof *p->ceilings);
     if (!p->ceilings)
         return fail(ST_OOM, "ceilings: no host memory");
     enum status st = read_ceilings(setup, p->ceilings);
     if (st == ST_OK && !p->ceilings->have[setup->problem.dtype]) {
+        tell_phase(o, "ceilings");
         st = measure_ceilings(setup);
         if (st == ST_OK)
             st = read_ceilings(setup, p->ceilings);
@@ -158,7 +166,6 @@ static enum status cut(const struct profile_options *o, struct profile *p)
 static enum status reckon(const struct setup *setup, const struct profile_options *o,
                           struct profile *p)
 {
-    TRY(read_spools(o, p));
     TRY(messages_open(p->recording, &p->messages));
     TRY(breakdown_open(p->recording, &p->messages, &p->breakdown));
     TRY(set_alone(setup, o->plain ? o->plain : p->plain, p));
@@ -188,10 +195,24 @@ enum status profile_open(const struct setup *setup, const struct profile_options
     if (*code != ST_OK)
         return ST_OK;
     TRY(run_watched(setup, options, out, code));
-    TRY(find_ceilings(setup, out));
+    enum status st = read_spools(options, out);
+    if (st != ST_OK &&
+        *code != ST_OK) { /* the ranks left nothing: why they failed is what counts */
+        status_clear();
+        return ST_OK;
+    }
+    TRY(st);
+    if (*code != ST_INTERRUPTED)
+        TRY(find_ceilings(setup, options, out));
+    tell_phase(options, "write");
     TRY(reckon(setup, options, out));
     profile_count(setup, options, *code, out);
     return ST_OK;
+}
+
+const struct record *profile_failed(const struct profile *profile)
+{
+    return profile->watched ? profile->watched : profile->plain;
 }
 
 void profile_release(struct profile *profile)

@@ -41,11 +41,14 @@ struct profile {
     char incomplete[400]; /* what of the recording is missing; "": nothing */
 };
 
-/* Runs, reads and reckons. *code: the status of the cell itself: where it failed there is the plain
- * record and nothing else, but where ranks died while they were recorded what they left is here.
- * ST_IO, ST_OOM. */
+/* Runs, reads and reckons. *code: the status of the cell itself: where it failed there is its
+ * record (profile_failed) and no recording; but where ranks died or were stopped while they were
+ * recorded what they left is here. ST_IO, ST_OOM. */
 enum status profile_open(const struct setup *setup, const struct profile_options *options,
                          struct profile *out, enum status *code);
+
+/* The record of the run that came last: where *code is a failure, the one that failed. */
+const struct record *profile_failed(const struct profile *profile);
 void profile_release(struct profile *profile);
 
 /* What the device can do, for hot.h and its picture. */

@@ -21,7 +21,15 @@ static void cut_rank(const struct recorded_rank *from, int steps, int first, int
     }
 }
 
-static void cut_ranges(const struct recorded_rank *from, struct recording *out, int rank)
+/* A range of a step that is not of the part, which may outlast its step's last item. */
+static bool of_other_step(const struct recorded_rank *from, int range, int first, int last)
+{
+    int step = recording_around(from, range, TRACE_STEP);
+    return step >= 0 && (from->range[step].index < first || from->range[step].index > last);
+}
+
+static void cut_ranges(const struct recorded_rank *from, struct recording *out, int rank, int first,
+                       int last)
 {
     const struct recorded_rank *to = &out->rank[rank];
     for (int i = 0; i < from->tracks; i++)
@@ -29,7 +37,8 @@ static void cut_ranges(const struct recorded_rank *from, struct recording *out, 
     for (int i = 0; i < from->ranges; i++) {
         struct recorded_range range = from->range[i];
         bool captured = range.begin < from->begin;
-        if (!captured && (range.end <= to->begin || range.begin >= to->end))
+        if (!captured && (range.end <= to->begin || range.begin >= to->end ||
+                          of_other_step(from, i, first, last)))
             range.track = RECORDED_NONE;
         recording_add_range(out, rank, &range);
     }
@@ -94,7 +103,7 @@ static enum status cut(const struct recording *r, int first, int last, struct re
         cut_rank(from, r->steps, first, last, &out->rank[k]);
         out->rank[k].host = recording_text(out, from->host);
         out->rank[k].device_name = recording_text(out, from->device_name);
-        cut_ranges(from, out, k);
+        cut_ranges(from, out, k, first, last);
         TRY(cut_calls(from, out, k, first, last));
         for (int i = 0; i < from->samples; i++)
             if (from->sample[i].at >= out->rank[k].begin && from->sample[i].at <= out->rank[k].end)

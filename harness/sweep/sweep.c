@@ -10,6 +10,7 @@
 #include "harness/report/progress.h"
 #include "harness/sweep/sweep_claim.h"
 #include "harness/sweep/sweep_list.h"
+#include "harness/sweep/sweep_profile.h"
 #include "harness/sweep/sweep_summary.h"
 
 #include <limits.h>
@@ -26,6 +27,7 @@ struct sweep {
     char logs[PATH_MAX]; /* folder of the logs of cells that failed */
     struct sweep_list list;
     struct sweep_claim claim;
+    struct sweep_profile profile;
     struct record_file *file;
     struct progress progress;
 };
@@ -81,6 +83,13 @@ static int take_rows(struct sweep *s, const struct record_list *rows)
     return skipped;
 }
 
+/* A cell that is not to be run, but for its profile. */
+static bool lacks_profile(const struct sweep *s, const struct sweep_entry *e)
+{
+    return s->options->profile && e->skip && e->status == ENDING_OK &&
+           sweep_profile_missing(&s->profile, e);
+}
+
 static enum status read_rows(struct sweep *s, int *skipped)
 {
     struct record_list rows;
@@ -116,7 +125,8 @@ static enum status dry_run(struct sweep *s)
         const struct sweep_entry *e = &s->list.v[i];
         cell_text(&e->cell, text);
         if (e->skip) {
-            printf("skip         %s: has a row: %s\n", text, ending_name(e->status));
+            printf("skip         %s: has a row: %s%s\n", text, ending_name(e->status),
+                   lacks_profile(s, e) ? "; its profile would be made" : "");
             continue;
         }
         enum status st = foresee(&e->cell);
@@ -156,14 +166,103 @@ static void tell_notice(struct sweep *s)
         progress_say(&s->progress, line);
 }
 
-static enum status keep(struct sweep *s, const struct sweep_entry *e, struct record *record)
+/* How the ranks of a cell are run; log: the file for what they say. */
+static struct outcome_options run_options(struct sweep *s, const struct sweep_entry *e,
+                                          const char *log)
 {
+    return (struct outcome_options){
+        .experiment = experiment_name(s->experiment),
+        .argc = s->options->argc,
+        .argv = s->options->argv,
+        .identity = e->identity,
+        .pins = e->pins,
+        .log = log,
+        .on_progress = progress_step,
+        .on_progress_self = &s->progress,
+    };
+}
+
+/* ---- profiles ---- */
+
+/* "profile, measure" */
+static void profile_step(void *self, const char *phase, long done, long total)
+{
+    char text[60];
+    snprintf(text, sizeof text, "profile, %s", phase);
+    progress_step(self, text, done, total);
+}
+
+struct made {
+    char folder[PATH_MAX];
+    char fault[PATH_MAX + 4000]; /* a line for the user; "": none, or a signal came */
+};
+
+/* A signal is seen by the loop over the cells. */
+static void make_profile(struct sweep *s, const struct sweep_entry *e, const struct setup *setup,
+                         const struct record *row, struct made *out)
+{
+    char log[PATH_MAX + 32];
+    char cell[700];
+    out->fault[0] = '\0';
+    snprintf(log, sizeof log, "%s/%s.profile.log", s->logs, e->id);
+    struct outcome_options run = run_options(s, e, log);
+    run.on_progress = profile_step;
+    enum status st = sweep_profile_make(&s->profile, e, setup, &run, row, out->folder);
+    if (st != ST_OK && st != ST_INTERRUPTED)
+        snprintf(out->fault, sizeof out->fault, "ditbench sweep: profile of %s: %s",
+                 describe(&e->cell, cell, sizeof cell), status_message());
+    status_clear();
+}
+
+/* Of a row that is in the file already. */
+static void profile_row(struct sweep *s, const struct sweep_entry *e, const struct setup *setup,
+                        const struct record *row)
+{
+    struct made made;
+    char cell[700];
+    char text[PATH_MAX + 800];
+    make_profile(s, e, setup, row, &made);
+    if (interrupt_signal())
+        return;
+    snprintf(text, sizeof text, "%s: %s", describe(&e->cell, cell, sizeof cell), made.folder);
+    progress_done(&s->progress, "profile", !made.fault[0], text);
+    if (made.fault[0])
+        progress_say(&s->progress, made.fault);
+}
+
+static enum status profile_entry(struct sweep *s, const struct sweep_entry *e)
+{
+    char text[700];
+    struct record_list rows;
+    struct setup *setup = NULL;
+    progress_cell(&s->progress, describe(&e->cell, text, sizeof text));
+    enum status st = record_file_read(s->results, &rows, NULL);
+    const struct record *row = st == ST_OK ? record_list_find(&rows, e->id) : NULL;
+    if (row)
+        st = setup_open(&e->cell, NULL, &setup);
+    if (setup)
+        profile_row(s, e, setup, row);
+    setup_close(setup);
+    record_list_release(&rows);
+    return st;
+}
+
+/* ---- rows ---- */
+
+/* The row is in the file before its profile is made; both are told when both are there. */
+static enum status keep(struct sweep *s, const struct sweep_entry *e, const struct setup *setup,
+                        const struct record *record)
+{
+    struct made made = {.fault = ""};
     enum status st = record_file_append(s->file, record);
     tell_notice(s);
-    if (st == ST_OK)
-        tell(s, e, record);
-    record_close(record);
-    return st;
+    TRY(st);
+    if (s->options->profile && record->status == ENDING_OK && !interrupt_signal())
+        make_profile(s, e, setup, record, &made);
+    tell(s, e, record);
+    if (made.fault[0])
+        progress_say(&s->progress, made.fault);
+    return ST_OK;
 }
 
 /* setup NULL: the cell was good when the list was made, and is no more: st, whose message says why.
@@ -176,20 +275,13 @@ static enum status run_setup(struct sweep *s, const struct sweep_entry *e,
     enum status code;
     const struct setup cell_alone = {.cell = e->cell};
     snprintf(log, sizeof log, "%s/%s.log", s->logs, e->id);
-    const struct outcome_options options = {
-        .experiment = experiment_name(s->experiment),
-        .argc = s->options->argc,
-        .argv = s->options->argv,
-        .identity = e->identity,
-        .pins = e->pins,
-        .log = log,
-        .on_progress = progress_step,
-        .on_progress_self = &s->progress,
-    };
+    const struct outcome_options options = run_options(s, e, log);
     TRY(folder_make(s->logs)); /* somebody may have removed it */
     TRY(setup ? outcome_run(setup, &options, &record, &code)
               : outcome_failed(&cell_alone, &options, st, &record));
-    return keep(s, e, record);
+    st = keep(s, e, setup, record);
+    record_close(record);
+    return st;
 }
 
 static enum status run_entry(struct sweep *s, const struct sweep_entry *e)
@@ -207,10 +299,11 @@ static enum status run_entries(struct sweep *s)
 {
     for (int i = 0; i < s->list.n; i++) {
         const struct sweep_entry *e = &s->list.v[i];
-        if (e->skip)
+        bool profile = lacks_profile(s, e);
+        if (e->skip && !profile)
             continue;
         if (!interrupt_signal())
-            TRY(run_entry(s, e));
+            TRY(profile ? profile_entry(s, e) : run_entry(s, e));
         if (interrupt_signal())
             return fail(ST_INTERRUPTED, "stopped by signal %d; the same command goes on from here",
                         interrupt_signal());
@@ -245,22 +338,27 @@ static enum status prepare(struct sweep *s)
     size_t cut = 0;
     int skipped = 0;
     int refused = 0;
+    int profiles = 0;
     scratch_remove_orphans(); /* of sweeps that were killed */
     TRY(record_file_repair(s->file, &cut));
     if (cut > 0)
         fprintf(stderr, "ditbench sweep: %s: cut off a torn last line of %zu bytes\n", s->results,
                 cut);
     TRY(read_rows(s, &skipped));
-    for (int i = 0; i < s->list.n && !interrupt_signal(); i++)
+    for (int i = 0; i < s->list.n && !interrupt_signal(); i++) {
         refused += !s->list.v[i].skip && foresee(&s->list.v[i].cell) != ST_OK;
+        profiles += lacks_profile(s, &s->list.v[i]);
+    }
     status_clear();
-    fprintf(
-        stderr,
-        "%s: %d cell%s, %d with a row in %s, %d refused by their plan or too large, %d to run\n",
-        experiment_name(s->experiment), s->list.n, s->list.n == 1 ? "" : "s", skipped, s->results,
-        refused, s->list.n - skipped - refused);
+    fprintf(stderr,
+            "%s: %d cell%s, %d with a row in %s, %d refused by their plan or too large, %d to run",
+            experiment_name(s->experiment), s->list.n, s->list.n == 1 ? "" : "s", skipped,
+            s->results, refused, s->list.n - skipped - refused);
+    if (profiles > 0)
+        fprintf(stderr, ", %d profile%s of rows to make", profiles, profiles == 1 ? "" : "s");
+    fputc('\n', stderr);
     TRY(folder_make(s->logs));
-    progress_start(&s->progress, s->list.n, skipped);
+    progress_start(&s->progress, s->list.n, skipped - profiles);
     return ST_OK;
 }
 
@@ -308,6 +406,7 @@ static enum status sweep(struct sweep *s)
     if (s->list.n == 0)
         return fail(ST_INVALID, "%s: no cell is left; see its exclude",
                     experiment_path(s->experiment));
+    sweep_profile_init(s->results, &s->list, &s->profile);
     interrupt_catch();
     TRY(check_results(s));
     if (s->options->dry_run)

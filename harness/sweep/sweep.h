@@ -15,6 +15,7 @@ struct sweep_options {
     const char *filter;  /* POSIX extended expression over cell_text(); NULL: all cells */
     bool retry[ENDINGS]; /* rows of these statuses are run again */
     bool dry_run;        /* print what would happen, write nothing */
+    bool profile;        /* cells whose row is ok get a profile, where they have none */
     bool nvtx;           /* ranks tell their ranges to NVTX */
     bool strict;         /* ST_WRONG when a row is wrong, crashed, timed out or failed */
     int argc;
