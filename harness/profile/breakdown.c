@@ -6,7 +6,8 @@
  * On a device the waits of its stream count, as posts.h has them, and not those of the host: only a
  * barrier does, where the device has nothing to do. What the host does beside its waits shows as
  * gaps. On the host, posting where no partner has posted yet is part of the rest: nothing is under
- * way, and nobody waits.
+ * way, and nobody waits. The end of a wait, when its message has come and its thread does not run
+ * yet, as with more ranks than cores, is a gap: no message is to blame.
  */
 #include "harness/profile/breakdown.h"
 
@@ -22,7 +23,7 @@ enum level {
     LEVEL_MESSAGE, /* under way */
     LEVEL_BUBBLE,
     LEVEL_WAIT,
-    LEVEL_ARRIVING, /* a wait of the host after all that it waits for had been posted */
+    LEVEL_AWAKE, /* a wait of the host for which all has come: the thread does not run yet */
     LEVEL_BARRIER,
     LEVEL_POSTING, /* the host posts, and no partner has */
     LEVEL_GAPS,
@@ -75,8 +76,7 @@ static void put_ranges(struct builder *b)
         bool of_messages = wait && strcmp(range->name, "wait") == 0;
         bool drain = wait && strcmp(range->name, "drain") == 0;
         if (host && of_messages)
-            put(b, LEVEL_ARRIVING, SHARE_EXPOSED, range->begin, range->end, RECORDED_NONE,
-                RECORDED_NONE);
+            put(b, LEVEL_AWAKE, SHARE_GAPS, range->begin, range->end, RECORDED_NONE, RECORDED_NONE);
         else if (wait && !of_messages && (host || !drain))
             put(b, LEVEL_BARRIER, SHARE_WAIT, range->begin, range->end, RECORDED_NONE,
                 RECORDED_NONE);
