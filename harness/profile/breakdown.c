@@ -6,8 +6,8 @@
  * On a device the waits of its stream count, as posts.h has them, and not those of the host: only a
  * barrier does, where the device has nothing to do. What the host does beside its waits shows as
  * gaps. On the host, posting where no partner has posted yet is part of the rest: nothing is under
- * way, and nobody waits. The end of a wait, when its message has come and its thread does not run
- * yet, as with more ranks than cores, is a gap: no message is to blame.
+ * way, and nobody waits. Where a post or a wait lasts though its messages have come, its thread
+ * does not run, as with more ranks than cores. That is a gap: no message is to blame.
  */
 #include "harness/profile/breakdown.h"
 
@@ -23,7 +23,8 @@ enum level {
     LEVEL_MESSAGE, /* under way */
     LEVEL_BUBBLE,
     LEVEL_WAIT,
-    LEVEL_AWAKE, /* a wait of the host for which all has come: the thread does not run yet */
+    LEVEL_ASLEEP, /* a post or wait of the host lasts though its messages have come: the thread does
+                    not run */
     LEVEL_BARRIER,
     LEVEL_POSTING, /* the host posts, and no partner has */
     LEVEL_GAPS,
@@ -76,7 +77,8 @@ static void put_ranges(struct builder *b)
         bool of_messages = wait && strcmp(range->name, "wait") == 0;
         bool drain = wait && strcmp(range->name, "drain") == 0;
         if (host && of_messages)
-            put(b, LEVEL_AWAKE, SHARE_GAPS, range->begin, range->end, RECORDED_NONE, RECORDED_NONE);
+            put(b, LEVEL_ASLEEP, SHARE_GAPS, range->begin, range->end, RECORDED_NONE,
+                RECORDED_NONE);
         else if (wait && !of_messages && (host || !drain))
             put(b, LEVEL_BARRIER, SHARE_WAIT, range->begin, range->end, RECORDED_NONE,
                 RECORDED_NONE);
@@ -131,10 +133,14 @@ static void put_messages(struct builder *b)
         else
             put_waiting(b, receive, true, receive->ops > send->ops, ready, i);
     }
-    for (int i = 0; i < posts->n; i++)
-        if (posts->v[i].lone)
-            put_waiting(b, &posts->v[i], posts->v[i].side == POST_RECEIVE, false, INT64_MAX,
-                        RECORDED_NONE);
+    for (int i = 0; i < posts->n; i++) {
+        const struct post *post = &posts->v[i];
+        if (post->lone)
+            put_waiting(b, post, post->side == POST_RECEIVE, false, INT64_MAX, RECORDED_NONE);
+        else if (b->recording->on_host)
+            put(b, LEVEL_ASLEEP, SHARE_GAPS, post->done, b->rank->range[post->range].end,
+                RECORDED_NONE, RECORDED_NONE);
+    }
 }
 
 /* ---- slices ---- */

@@ -14,8 +14,8 @@ enum share {
                       copy runs */
     SHARE_BUBBLE,  /* a rank whose schedule has an owner waits for a patch that is not yet sent */
     SHARE_WAIT,    /* any other wait for a peer that has not posted; barriers */
-    SHARE_GAPS,    /* between two operations of the rank, nothing pending; the end of a wait of the
-                      host whose message has come, too */
+    SHARE_GAPS,    /* between two operations of the rank, nothing pending; the end of a post or wait
+                      of the host whose messages have come, too */
     SHARE_OTHER,   /* the rest */
     SHARES
 };

@@ -126,6 +126,24 @@ Test(breakdown, a_late_sender_is_waited_for)
     close_all(&b);
 }
 
+/* The sender wakes the receiver, which takes its core: it does not run again before 60. */
+Test(breakdown, who_sent_and_does_not_run_has_a_gap)
+{
+    struct recording *r = hand_open(2, 1, 100, true);
+    hand_op(r, 0, NONE, NONE, 0, 30);
+    int comm = hand_comm(r, 0, NONE, "send", 30, 60, 1, 64);
+    hand_op(r, 0, comm, NONE, 31, 37);
+    hand_op(r, 0, NONE, NONE, 60, 100);
+    hand_comm(r, 1, NONE, "recv", 0, 0, 0, 64);
+    hand_range(r, 1, NONE, TRACE_WAIT, "wait", 0, 40, 0);
+    hand_op(r, 1, NONE, NONE, 40, 100);
+    struct broken_down b = break_down(r);
+    SHARES_OF(&b, 0, 0, 70, 10, 0, 0, 20, 0);
+    SHARES_OF(&b, 1, 0, 60, 10, 0, 30, 0, 0);
+    check_slices(&b);
+    close_all(&b);
+}
+
 Test(breakdown, in_a_pipeline_it_is_a_bubble)
 {
     struct recording *r = late_sender();
