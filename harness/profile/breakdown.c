@@ -267,6 +267,16 @@ static enum status add_rank(struct breakdown *out, struct builder *b)
                     &out->row[(size_t)b->id * (size_t)b->recording->steps]);
 }
 
+/* Of steps that a rank which died did not come to. */
+static void drop_rows(const struct recording *recording, struct breakdown *out)
+{
+    int kept = 0;
+    for (int i = 0; i < out->rows; i++)
+        if (out->row[i].total_ms > 0 || recording->rank[out->row[i].rank].complete)
+            out->row[kept++] = out->row[i];
+    out->rows = kept;
+}
+
 static enum status build(const struct recording *recording, const struct messages *messages,
                          struct breakdown *out)
 {
@@ -285,6 +295,7 @@ static enum status build(const struct recording *recording, const struct message
             layers_release(&b.level[l]);
         TRY(st);
     }
+    drop_rows(recording, out);
     return ST_OK;
 }
 

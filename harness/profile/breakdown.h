@@ -40,7 +40,8 @@ struct breakdown_row {
 
 struct breakdown {
     int ranks, rows;
-    struct breakdown_row *row;  /* [rows] by rank, then step */
+    struct breakdown_row *row;  /* [rows] by rank, then step; of a rank that died, those that it
+                                   came to */
     int *slices;                /* [ranks] */
     struct share_slice **slice; /* [ranks][slices] */
 };
