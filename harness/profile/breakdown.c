@@ -6,7 +6,8 @@
  * On a device the waits of its stream count, as posts.h has them, and not those of the host: only a
  * barrier does, where the device has nothing to do. What the host does beside its waits shows as
  * gaps. On the host, posting where no partner has posted yet is part of the rest: nothing is under
- * way, and nobody waits.
+ * way, and nobody waits. Where a post or a wait lasts though its messages have come, its thread
+ * does not run, as with more ranks than cores. That is a gap: no message is to blame.
  */
 #include "harness/profile/breakdown.h"
 
@@ -22,7 +23,8 @@ enum level {
     LEVEL_MESSAGE, /* under way */
     LEVEL_BUBBLE,
     LEVEL_WAIT,
-    LEVEL_ARRIVING, /* a wait of the host after all that it waits for had been posted */
+    LEVEL_ASLEEP, /* a post or wait of the host lasts though its messages have come: the thread does
+                    not run */
     LEVEL_BARRIER,
     LEVEL_POSTING, /* the host posts, and no partner has */
     LEVEL_GAPS,
@@ -75,7 +77,7 @@ static void put_ranges(struct builder *b)
         bool of_messages = wait && strcmp(range->name, "wait") == 0;
         bool drain = wait && strcmp(range->name, "drain") == 0;
         if (host && of_messages)
-            put(b, LEVEL_ARRIVING, SHARE_EXPOSED, range->begin, range->end, RECORDED_NONE,
+            put(b, LEVEL_ASLEEP, SHARE_GAPS, range->begin, range->end, RECORDED_NONE,
                 RECORDED_NONE);
         else if (wait && !of_messages && (host || !drain))
             put(b, LEVEL_BARRIER, SHARE_WAIT, range->begin, range->end, RECORDED_NONE,
@@ -131,10 +133,14 @@ static void put_messages(struct builder *b)
         else
             put_waiting(b, receive, true, receive->ops > send->ops, ready, i);
     }
-    for (int i = 0; i < posts->n; i++)
-        if (posts->v[i].lone)
-            put_waiting(b, &posts->v[i], posts->v[i].side == POST_RECEIVE, false, INT64_MAX,
-                        RECORDED_NONE);
+    for (int i = 0; i < posts->n; i++) {
+        const struct post *post = &posts->v[i];
+        if (post->lone)
+            put_waiting(b, post, post->side == POST_RECEIVE, false, INT64_MAX, RECORDED_NONE);
+        else if (b->recording->on_host)
+            put(b, LEVEL_ASLEEP, SHARE_GAPS, post->done, b->rank->range[post->range].end,
+                RECORDED_NONE, RECORDED_NONE);
+    }
 }
 
 /* ---- slices ---- */
@@ -261,6 +267,16 @@ static enum status add_rank(struct breakdown *out, struct builder *b)
                     &out->row[(size_t)b->id * (size_t)b->recording->steps]);
 }
 
+/* Of steps that a rank which died did not come to. */
+static void drop_rows(const struct recording *recording, struct breakdown *out)
+{
+    int kept = 0;
+    for (int i = 0; i < out->rows; i++)
+        if (out->row[i].total_ms > 0 || recording->rank[out->row[i].rank].complete)
+            out->row[kept++] = out->row[i];
+    out->rows = kept;
+}
+
 static enum status build(const struct recording *recording, const struct messages *messages,
                          struct breakdown *out)
 {
@@ -279,6 +295,7 @@ static enum status build(const struct recording *recording, const struct message
             layers_release(&b.level[l]);
         TRY(st);
     }
+    drop_rows(recording, out);
     return ST_OK;
 }
 

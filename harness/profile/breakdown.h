@@ -14,7 +14,8 @@ enum share {
                       copy runs */
     SHARE_BUBBLE,  /* a rank whose schedule has an owner waits for a patch that is not yet sent */
     SHARE_WAIT,    /* any other wait for a peer that has not posted; barriers */
-    SHARE_GAPS,    /* between two operations of the rank, nothing pending */
+    SHARE_GAPS,    /* between two operations of the rank, nothing pending; the end of a post or wait
+                      of the host whose messages have come, too */
     SHARE_OTHER,   /* the rest */
     SHARES
 };
@@ -39,7 +40,8 @@ struct breakdown_row {
 
 struct breakdown {
     int ranks, rows;
-    struct breakdown_row *row;  /* [rows] by rank, then step */
+    struct breakdown_row *row;  /* [rows] by rank, then step; of a rank that died, those that it
+                                   came to */
     int *slices;                /* [ranks] */
     struct share_slice **slice; /* [ranks][slices] */
 };

@@ -278,6 +278,11 @@ static enum status meet(struct meeting *m)
     return ST_OK;
 }
 
+static void set_done(struct post *post, const struct message *message)
+{
+    post->done = post->done > message->end ? post->done : message->end;
+}
+
 /* ---- life ---- */
 
 static int compare_messages(const void *a, const void *b)
@@ -304,6 +309,11 @@ static enum status build(struct meeting *m)
         TRY(posts_open(r, k, &m->out->posts[k]));
     TRY(collect(m));
     TRY(meet(m));
+    for (int i = 0; i < m->out->n; i++) {
+        const struct message *message = &m->out->v[i];
+        set_done(post_at(m->out, message->from, message->send_post), message);
+        set_done(post_at(m->out, message->to, message->receive_post), message);
+    }
     qsort(m->out->v, (size_t)m->out->n, sizeof *m->out->v, compare_messages);
     return ST_OK;
 }

@@ -136,7 +136,9 @@ static void tell(int n, struct spool_parsed *file, const struct recording *recor
         if (!told->no_activity[0])
             snprintf(told->no_activity, sizeof told->no_activity, "%s", file[i].no_activity);
         if (file[i].torn)
-            miss(told, "%s breaks off within the record at byte %zu: its process died",
+            miss(told,
+                 "%s breaks off within the record at byte %zu: its process died, or the "
+                 "disk was full",
                  file[i].name, file[i].torn_at);
     }
     for (int r = 0; r < recording->ranks; r++) {

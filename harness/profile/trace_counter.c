@@ -80,13 +80,20 @@ static void write_axis(struct trace_out *out, const struct recording *recording,
     }
 }
 
+/* Sent by this rank while it is recorded: of a window, not before and not after. */
+static bool sends(const struct recorded_rank *rank, int number, const struct message *m)
+{
+    return m->from == number && m->to != number && m->sent >= rank->begin && m->sent <= rank->end;
+}
+
 enum status trace_counter_write(struct trace_out *out, const struct recording *recording, int rank,
                                 const struct messages *messages)
 {
-    TRY(write_samples(out, &recording->rank[rank], rank));
+    const struct recorded_rank *of = &recording->rank[rank];
+    TRY(write_samples(out, of, rank));
     int n = 0;
     for (int i = 0; messages && i < messages->n; i++)
-        n += messages->v[i].from == rank && messages->v[i].to != rank;
+        n += sends(of, rank, &messages->v[i]);
     if (n == 0)
         return ST_OK;
     const struct message **v = malloc((size_t)n * sizeof *v);
@@ -94,7 +101,7 @@ enum status trace_counter_write(struct trace_out *out, const struct recording *r
         return fail(ST_OOM, "timeline of rank %d: no host memory for %d messages", rank, n);
     n = 0;
     for (int i = 0; i < messages->n; i++)
-        if (messages->v[i].from == rank && messages->v[i].to != rank)
+        if (sends(of, rank, &messages->v[i]))
             v[n++] = &messages->v[i];
     qsort(v, (size_t)n, sizeof *v, by_axis);
     for (int i = 0, end; i < n; i = end) {

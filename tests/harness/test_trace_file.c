@@ -389,6 +389,28 @@ Test(trace_file, messages_of_threads_end_in_the_wait_for_them)
     trace_reader_close(&reader);
 }
 
+/* Of a window: what is sent before it begins or after it ended does not count. */
+Test(trace_file, bytes_are_those_of_the_window)
+{
+    static const int64_t at[4] = {8000, 12000, 19000, 21000};
+    struct message m[4];
+    make(2, 1);
+    r->rank[0].begin = 10000;
+    r->rank[0].end = 20000;
+    for (int i = 0; i < 4; i++)
+        m[i] = (struct message){.to = 1, .sent = at[i], .end = at[i] + 3000, .bytes = 100};
+    const struct messages messages = {.n = 4, .v = m};
+    write_all(&messages, 0);
+    struct trace_reader reader = read_back();
+    cr_assert_eq(trace_reader_count(&reader, "C", NULL, "bytes sent: ring", 0), 3);
+    for (int i = 0; i < 3; i++) {
+        json_t *e = trace_reader_find(&reader, "C", NULL, "bytes sent: ring", 0, i);
+        cr_assert_eq(trace_reader_arg(e, "bytes"), 100 * i);
+        cr_assert_eq(trace_reader_ns(e, "ts"), i == 0 ? 10000 : at[i] + 3000);
+    }
+    trace_reader_close(&reader);
+}
+
 /* ---- slices that cross ---- */
 
 Test(trace_file, what_crosses_is_cut)
