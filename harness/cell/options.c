@@ -129,7 +129,11 @@ static bool get_repeats(const struct cell_option *o, const void *member, char **
 static enum status set_real(const struct cell_option *o, void *member, const char *what,
                             const char *value)
 {
-    return number_real(what, value, o->least, o->most, member);
+    enum status st = number_real(what, value, o->least, o->most, member);
+    if (st == ST_OK || !o->why)
+        return st;
+    return fail(st, "%s: found '%.60s', wanted a number from %g to %g, for %s", what, value,
+                o->least, o->most, o->why);
 }
 
 static bool get_real(const struct cell_option *o, const void *member, char **out)
@@ -290,10 +294,11 @@ static const struct cell_option options[] = {
      true, REAL(min_seconds, 0, 1e7), .rule = true},
     {"max-seconds", "S",
      "of auto: stop after S seconds, narrow or not (default: 20 on cpu, 60 on cuda)", true,
-     REAL(max_seconds, 0.001, 1e7), .rule = true},
+     REAL(max_seconds, 0.001, 1e7), .rule = true, .why = "no loop would be measured in less"},
     {"max-noise", "PERCENT",
      "of auto: narrow is half an interval of so much of the median (default: 1.5)", true,
-     REAL(max_noise, 0.001, 100), .rule = true},
+     REAL(max_noise, 0.001, 100), .rule = true,
+     .why = "no interval is narrower, and a wider one says nothing"},
     {"check", "on|off", "compare the latents with a one-rank run (default: on)", true,
      SWITCH(check)},
     {"timeout", "SECONDS", "limit for the cell, and again for its one-rank run (default: none)",

@@ -15,6 +15,7 @@ struct cell_option {
     const struct cell_kind *kind; /* how the member is read and written */
     size_t at, size;              /* of the member in struct cell */
     double least, most;           /* of numbers */
+    const char *why;              /* (optional) behind the refusal of a number: why not that one */
     const char *const *legal;     /* of choices; NULL-ended */
     bool rule;                    /* is looked at under --repeats auto alone */
     const char *alone;            /* what the option means without a value; NULL: it needs one */

@@ -17,6 +17,8 @@ struct sweep_options {
     bool dry_run;        /* print what would happen, write nothing */
     bool nvtx;           /* ranks tell their ranges to NVTX */
     bool strict;         /* ST_WRONG when a row is wrong, crashed, timed out or failed */
+    int rounds;          /* how often all cells are run; 0: as the experiment says */
+    int64_t shuffle;     /* seed of each round's order; -1: as the experiment says */
     int argc;
     char **argv; /* for the records */
 };
