@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Order statistics: sorts a copy, then interpolates. */
+/* Order statistics: sorts a copy, then interpolates, or counts from both ends. */
 #include "harness/base/stats.h"
 #include "kernels/base/status.h"
 
@@ -11,6 +11,11 @@ static int compare_doubles(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
+}
+
+void stats_sort(int n, double *samples)
+{
+    qsort(samples, (size_t)n, sizeof *samples, compare_doubles);
 }
 
 double stats_percentile(int n, const double *sorted, double percent)
@@ -33,7 +38,7 @@ struct stats stats_of(int n, const double *samples, double *scratch)
     if (n < 1)
         return none;
     memcpy(scratch, samples, (size_t)n * sizeof *samples);
-    qsort(scratch, (size_t)n, sizeof *scratch, compare_doubles);
+    stats_sort(n, scratch);
     return (struct stats){
         .median = stats_percentile(n, scratch, 50),
         .p10 = stats_percentile(n, scratch, 10),
@@ -41,4 +46,60 @@ struct stats stats_of(int n, const double *samples, double *scratch)
         .min = scratch[0],
         .max = scratch[n - 1],
     };
+}
+
+/* ---- the interval of the median ---- */
+
+/* Where a walk over the binomial's terms begins: twelve standard deviations below the middle, under
+ * which nothing is that a double would notice. */
+static int first_term(int n)
+{
+    double first = 0.5 * n - 6 * sqrt(n);
+    return first > 0 ? (int)first : 0;
+}
+
+/* P(Bin(n, 1/2) = k) */
+static double term(int n, int k)
+{
+    int sign; // lgamma's own would be shared by all threads
+    return exp(lgamma_r(n + 1.0, &sign) - lgamma_r(k + 1.0, &sign) - lgamma_r(n - k + 1.0, &sign) -
+               n * M_LN2);
+}
+
+double stats_median_coverage(int n, int l)
+{
+    BUG_ON(l < 1 || 2 * (long)l > (long)n + 1, "order statistic %d of %d samples", l, n);
+    double below = 0;
+    int k = first_term(n);
+    for (double p = term(n, k); k < l; p *= (double)(n - k) / (k + 1), k++)
+        below += p;
+    return 1 - 2 * below;
+}
+
+int stats_median_rank(int n)
+{
+    static const double outside = 0.025; // at each end
+    double below = 0;
+    if (n < STATS_LEAST_INTERVAL)
+        return 0;
+    int k = first_term(n);
+    for (double p = term(n, k);; p *= (double)(n - k) / (k + 1), k++) {
+        below += p; // P(Bin < k + 1)
+        if (below > outside)
+            return k;
+    }
+}
+
+struct stats_interval stats_median_interval(int n, const double *sorted)
+{
+    int l = stats_median_rank(n);
+    if (l == 0)
+        return (struct stats_interval){NAN, NAN};
+    return (struct stats_interval){sorted[l - 1], sorted[n - l]};
+}
+
+double stats_median_noise(int n, const double *sorted)
+{
+    struct stats_interval i = stats_median_interval(n, sorted);
+    return isnan(i.low) ? NAN : 50 * (i.high - i.low) / stats_percentile(n, sorted, 50);
 }

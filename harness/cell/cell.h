@@ -12,7 +12,10 @@
 #include "kernels/base/tensor.h"
 #include "strategies/spec.h"
 
-enum { CELL_MODEL = 256, CELL_NAME = 16, CELL_LINE = 1400 };
+enum { CELL_MODEL = 256, CELL_NAME = 16, CELL_LINE = 1600 };
+
+/* In place of a number of loops: a rule says when they are enough. */
+enum { CELL_AUTO = -1 };
 
 struct cell {
     char model[CELL_MODEL]; /* preset or folder; "": none given */
@@ -33,17 +36,25 @@ struct cell {
     int threads;              /* of all ranks together; 0: the cores, or one a rank if more */
 
     /* the measurement */
-    int warmup_loops, repeats;
+    int warmup_loops;
+    int repeats;   /* measured loops, or CELL_AUTO; then the rule, as record_stop has it: */
+    int min_loops; /* 0: none given */
+    double min_seconds, max_seconds, max_noise; /* NaN: none given */
+    int round, rounds; /* which of how many of a sweep, from 0; rounds 0: there are none */
     bool check;
     double timeout_s; /* 0: none */
     bool cache;       /* of one-rank runs: read and written */
     bool nvtx;        /* ranks tell their ranges to NVTX, tool or not */
 };
 
-enum { CELL_SEED = 1, CELL_MAX_RANKS = 65536 };
+enum { CELL_SEED = 1, CELL_MAX_RANKS = 65536, CELL_AUTO_WARMUP = 2 /* loops, at least */ };
 
 /* Nothing given; one warm-up loop, five measured ones, checked. */
 void cell_init(struct cell *cell);
+
+/* Fills the rule and the warm-up loops of a cell of CELL_AUTO, whose backend is known. ST_INVALID:
+ * a part of a rule that nothing looks at, for the loops are counted. */
+enum status cell_fill_stop(struct cell *cell);
 
 /* "model=... size=WxH steps=... strategy=... ranks=..." in a fixed order: equal for equal cells.
  * buffer of CELL_LINE bytes; returns it. */

@@ -104,10 +104,36 @@ static bool get_count(const struct cell_option *o, const void *member, char **ou
     return count >= o->least && print(out, "%d", count);
 }
 
+static const char *const word_auto = "auto";
+
+static enum status set_repeats(const struct cell_option *o, void *member, const char *what,
+                               const char *value)
+{
+    if (strcmp(value, word_auto) == 0) {
+        *(int *)member = CELL_AUTO;
+        return ST_OK;
+    }
+    if (set_count(o, member, what, value) != ST_OK)
+        return fail(ST_INVALID,
+                    "%s: found '%.60s', wanted auto or a whole number from %.0f to %.0f", what,
+                    value, o->least, o->most);
+    return ST_OK;
+}
+
+static bool get_repeats(const struct cell_option *o, const void *member, char **out)
+{
+    return *(const int *)member == CELL_AUTO ? print(out, "%s", word_auto)
+                                             : get_count(o, member, out);
+}
+
 static enum status set_real(const struct cell_option *o, void *member, const char *what,
                             const char *value)
 {
-    return number_real(what, value, o->least, o->most, member);
+    enum status st = number_real(what, value, o->least, o->most, member);
+    if (st == ST_OK || !o->why)
+        return st;
+    return fail(st, "%s: found '%.60s', wanted a number from %g to %g, for %s", what, value,
+                o->least, o->most, o->why);
 }
 
 static bool get_real(const struct cell_option *o, const void *member, char **out)
@@ -176,6 +202,7 @@ static const struct cell_kind kind_word = {set_word, get_word};
 static const struct cell_kind kind_choice = {set_choice, get_word};
 static const struct cell_kind kind_switch = {set_switch, get_switch};
 static const struct cell_kind kind_count = {set_count, get_count};
+static const struct cell_kind kind_repeats = {set_repeats, get_repeats};
 static const struct cell_kind kind_real = {set_real, get_real};
 static const struct cell_kind kind_seed = {set_seed, get_seed};
 static const struct cell_kind kind_file = {set_file, get_file};
@@ -195,6 +222,8 @@ enum status cell_word(const struct cell *cell, const struct cell_option *o, char
 {
     char *value = NULL;
     *out = NULL;
+    if (o->rule && cell->repeats != CELL_AUTO)
+        return ST_OK;
     if (!o->kind->get(o, (const char *)cell + o->at, &value))
         return ST_OK;
     if (!value || asprintf(out, "--%s=%s", o->name, value) < 0)
@@ -255,7 +284,21 @@ static const struct cell_option options[] = {
      SWITCH(nvtx), .alone = "on"},
     {"warmup-loops", "N", "loops before the measured ones (default: 1)", true,
      COUNT(warmup_loops, 0, 10000)},
-    {"repeats", "N", "measured loops (default: 5)", true, COUNT(repeats, 1, 10000)},
+    {"repeats", "N|auto",
+     "measured loops, or until the median's 95% interval is narrow (default: 5; with auto, "
+     "--warmup-loops is 2 at least)",
+     true, .kind = &kind_repeats, MEMBER(repeats), .least = 1, .most = 10000},
+    {"min-loops", "N", "of auto: stop after N loops if the interval is narrow (default: 10)", true,
+     COUNT(min_loops, 1, MAX_COUNT), .rule = true},
+    {"min-seconds", "S", "of auto: or after S seconds of fewer loops, 6 at least (default: 5)",
+     true, REAL(min_seconds, 0, 1e7), .rule = true},
+    {"max-seconds", "S",
+     "of auto: stop after S seconds, narrow or not (default: 20 on cpu, 60 on cuda)", true,
+     REAL(max_seconds, 0.001, 1e7), .rule = true, .why = "no loop would be measured in less"},
+    {"max-noise", "PERCENT",
+     "of auto: narrow is half an interval of so much of the median (default: 1.5)", true,
+     REAL(max_noise, 0.001, 100), .rule = true,
+     .why = "no interval is narrower, and a wider one says nothing"},
     {"check", "on|off", "compare the latents with a one-rank run (default: on)", true,
      SWITCH(check)},
     {"timeout", "SECONDS", "limit for the cell, and again for its one-rank run (default: none)",

@@ -145,6 +145,7 @@ static enum status setup_fill(struct setup *s, int world)
             "start without mpirun");
     if (cell->seed < 0)
         cell->seed = CELL_SEED;
+    TRY(cell_fill_stop(cell));
     TRY(fill_text(s));
     TRY(fill_problem(s));
     TRY(fill_strategy(s, world));
@@ -345,6 +346,13 @@ enum status setup_check_text(const struct setup *setup)
     return ST_OK;
 }
 
+static struct record_stop stop_of(const struct cell *c)
+{
+    if (c->repeats != CELL_AUTO)
+        return (struct record_stop){0};
+    return (struct record_stop){c->min_loops, c->min_seconds, c->max_seconds, c->max_noise};
+}
+
 struct record_cell setup_record_cell(const struct setup *setup, const char *weights)
 {
     const struct cell *c = &setup->cell;
@@ -364,10 +372,12 @@ struct record_cell setup_record_cell(const struct setup *setup, const char *weig
         .ranks = c->ranks,
         .seed = (uint64_t)c->seed,
         .warmup_loops = c->warmup_loops,
-        .repeats = c->repeats,
+        .repeats = c->repeats == CELL_AUTO ? RECORD_UNKNOWN : c->repeats,
         .threads = c->threads,
         .exchange = c->exchange,
         .graph = c->graph ? RECORD_YES : RECORD_NO,
+        .stop = stop_of(c),
+        .round = c->round,
     };
 }
 

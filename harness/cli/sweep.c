@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ditbench sweep`: its command line. */
 #include "harness/sweep/sweep.h"
+#include "harness/base/number.h"
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/sweep/experiment_find.h"
@@ -11,7 +12,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_RESULTS = 1, KEY_FILTER, KEY_DRY_RUN, KEY_RETRY, KEY_STRICT, KEY_PROFILE, KEY_NVTX };
+enum {
+    KEY_RESULTS = 1,
+    KEY_FILTER,
+    KEY_DRY_RUN,
+    KEY_RETRY,
+    KEY_ROUNDS,
+    KEY_SHUFFLE,
+    KEY_STRICT,
+    KEY_PROFILE,
+    KEY_NVTX
+};
 
 static const struct args_option own[] = {
     {"results", KEY_RESULTS, "FILE", "rows are appended here (default: results/NAME.jsonl)"},
@@ -19,6 +30,10 @@ static const struct args_option own[] = {
     {"dry-run", KEY_DRY_RUN, NULL, "print the cells and what would become of them"},
     {"retry", KEY_RETRY, "STATUS,...",
      "run cells again whose row is one of wrong, unsupported, oom, timeout, ..."},
+    {"rounds", KEY_ROUNDS, "R",
+     "run all cells R times, round after round, a row each time (default: the experiment's, or 1)"},
+    {"shuffle", KEY_SHUFFLE, "SEED",
+     "each round in an order of its own (default: the experiment's seed, or its order)"},
     {"strict", KEY_STRICT, NULL, "exit with 1 when a row is wrong, crashed, timed out or failed"},
     {"profile", KEY_PROFILE, NULL,
      "after each row that is ok run its cell once more, recorded, and write a profile as `ditbench "
@@ -71,6 +86,10 @@ static enum status take(void *self, int key, const char *value)
         return ST_OK;
     case KEY_RETRY:
         return take_retry(value, c->options.retry);
+    case KEY_ROUNDS:
+        return number_int("--rounds", value, 1, EXPERIMENT_MAX_ROUNDS, &c->options.rounds);
+    case KEY_SHUFFLE:
+        return number_whole("--shuffle", value, 0, INT64_MAX, &c->options.shuffle);
     case KEY_STRICT:
         c->options.strict = true;
         return ST_OK;
@@ -114,7 +133,7 @@ static enum status sweep_main(int argc, char **argv)
         .own = own,
         .take = take,
     };
-    struct sweep_command c = {.options = {.argc = argc, .argv = argv}};
+    struct sweep_command c = {.options = {.shuffle = -1, .argc = argc, .argv = argv}};
     struct experiment *experiment;
     char path[PATH_MAX];
     char note[PATH_MAX + 600];

@@ -8,6 +8,7 @@
 #include "harness/launch/ranks.h"
 #include "harness/launch/watchdog.h"
 #include "harness/measure/headroom.h"
+#include "harness/measure/samples.h"
 #include "harness/measure/worker_record.h"
 #include "kernels/base/clock.h"
 #include "strategies/run.h"
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BEAT_MS = 100 }; /* beats come no faster */
+enum { BEAT_MS = 100 /* beats come no faster */, FIRST_ROOM = 64 /* loops, under a rule */ };
 
 /* What all ranks of this process share. */
 struct job {
@@ -35,7 +36,8 @@ struct job {
     float *serial;    /* of the serial run; may be the same array */
     struct record *record;
 
-    long done, total; /* steps, on this process' output rank or in the one-rank run */
+    /* steps, on this process' output rank or in the one-rank run; total 0: nobody knows */
+    long done, total;
     double last_beat; /* seconds */
 };
 
@@ -158,14 +160,13 @@ static enum status write_output(const struct job *job, const float *latent)
 }
 
 /* On the output rank: all that a record says about this cell. */
-static enum status make_record(struct job *job, const struct plan *plan, const void *parts,
-                               const double *step_end_ms, const float *latent)
+static enum status make_record(struct job *job, const struct plan *plan, const struct samples *s,
+                               const float *latent)
 {
-    const struct cell *cell = &job->setup->cell;
     TRY(record_open(&job->record));
     struct record *record = job->record;
     record->status = ENDING_OK;
-    worker_record_fill(record, plan, cell->ranks, cell->repeats, parts, step_end_ms);
+    worker_record_fill(record, plan, s->ranks, s->n, s->parts, s->step_end_ms);
     check(job, latent);
     check_finite(job, latent);
     record_judge(record);
@@ -177,32 +178,25 @@ static enum status make_record(struct job *job, const struct plan *plan, const v
 
 /* Buffers of one rank. */
 struct measure {
-    struct rank_part *part;
-    char *parts;         /* of all ranks */
-    double *step_end_ms; /* [repeats * steps] */
-    float *latent;       /* on the output rank */
+    struct samples samples;
+    float *latent; /* on the output rank */
 };
 
 static enum status measure_allocate(const struct job *job, bool output, struct measure *m)
 {
     const struct cell *cell = &job->setup->cell;
-    size_t part = rank_part_size(cell->repeats);
-    size_t steps = (size_t)cell->repeats * (size_t)cell->steps;
-    m->part = calloc(1, part);
-    m->parts = calloc((size_t)cell->ranks, part);
-    m->step_end_ms = calloc(steps, sizeof *m->step_end_ms);
+    bool rule = cell->repeats == CELL_AUTO;
+    TRY(samples_init(&m->samples, cell->ranks, cell->steps, rule ? FIRST_ROOM : cell->repeats,
+                     rule));
     m->latent = output ? malloc(reference_count(&job->setup->problem) * sizeof *m->latent) : NULL;
-    if (!m->part || !m->parts || !m->step_end_ms || (output && !m->latent))
-        return fail(ST_OOM, "samples of %d loops: no host memory; use fewer --repeats",
-                    cell->repeats);
+    if (output && !m->latent)
+        return fail(ST_OOM, "final latents: no host memory");
     return ST_OK;
 }
 
 static void measure_release(struct measure *m)
 {
-    free(m->part);
-    free(m->parts);
-    free(m->step_end_ms);
+    samples_release(&m->samples);
     free(m->latent);
 }
 
@@ -222,25 +216,48 @@ static bool is_looked_at(const struct job *job, int loop)
     return o && loop >= 0 && (o->every_loop || loop == job->setup->cell.repeats - 1);
 }
 
+static enum status fixed_loops(const struct job *job, const struct rank *rank, struct run *run,
+                               struct samples *s)
+{
+    int repeats = job->setup->cell.repeats;
+    for (; s->n < repeats; s->n++)
+        TRY(is_looked_at(job, s->n)
+                ? observed_loop(job, rank, run, samples_loop(s), samples_steps(s))
+                : run_loop(run, samples_loop(s), samples_steps(s)));
+    return ST_OK;
+}
+
+/* Nobody looks at the last one, which is known as such only when it is over. */
+static enum status loops_of_a_rule(const struct job *job, const struct rank *rank, struct run *run,
+                                   struct samples *s)
+{
+    const struct record_stop rule = setup_record_cell(job->setup, NULL).stop;
+    BUG_ON(job->worker->observer, "an observer of loops that nobody counted");
+    samples_begin(s);
+    for (bool enough = false; !enough;) {
+        TRY(run_loop(run, samples_loop(s), samples_steps(s)));
+        TRY(samples_agree(s, rank, &rule, &enough));
+    }
+    return ST_OK;
+}
+
 static enum status measure_loops(const struct job *job, const struct rank *rank, struct run *run,
                                  struct measure *m)
 {
     const struct cell *cell = &job->setup->cell;
-    for (int i = -cell->warmup_loops; i < cell->repeats; i++) {
-        size_t at = i < 0 ? 0 : (size_t)i;
-        double *loop_ms = &m->part->loop_ms[at];
-        double *step_end_ms = m->step_end_ms + at * (size_t)cell->steps;
-        TRY(is_looked_at(job, i) ? observed_loop(job, rank, run, loop_ms, step_end_ms)
-                                 : run_loop(run, loop_ms, step_end_ms));
-    }
+    struct samples *s = &m->samples;
+    for (int i = 0; i < cell->warmup_loops; i++)
+        TRY(run_loop(run, samples_loop(s), samples_steps(s)));
+    TRY(cell->repeats == CELL_AUTO ? loops_of_a_rule(job, rank, run, s)
+                                   : fixed_loops(job, rank, run, s));
     TRY(run_gather(run, m->latent));
-    TRY(run_volume(run, &m->part->counted));
+    TRY(run_volume(run, &s->part->counted));
     uint64_t arenas = 0;
     for (int k = 0; k < ARENA_KINDS; k++) {
-        m->part->memory[k] = run_memory(run, (enum arena_kind)k);
-        arenas += m->part->memory[k];
+        s->part->memory[k] = run_memory(run, (enum arena_kind)k);
+        arenas += s->part->memory[k];
     }
-    return headroom_library(&job->headroom, rank, arenas, &m->part->library);
+    return headroom_library(&job->headroom, rank, arenas, &s->part->library);
 }
 
 /* The plan's own numbers for this rank. */
@@ -271,9 +288,9 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
     struct run *run;
     enum status st = measure_allocate(job, output, m);
     if (st == ST_OK)
-        st = predict(plan, m->part);
+        st = predict(plan, m->samples.part);
     TRY(comm_agree(rank->world, st));
-    TRY(headroom_check(&job->headroom, rank, m->part->predicted));
+    TRY(headroom_check(&job->headroom, rank, m->samples.part->predicted));
     TRY(run_open(plan, &inputs, rank->dev, rank->world, &run));
     st = comm_agree(rank->world, pins_hold(&job->pins)); /* now that all bytes are read */
     if (st != ST_OK) {
@@ -281,7 +298,7 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
         return st;
     }
     if (output)
-        start_beats(job, cell->warmup_loops + cell->repeats);
+        start_beats(job, cell->repeats == CELL_AUTO ? 0 : cell->warmup_loops + cell->repeats);
     if (output || job->worker->place)
         phase(job, "measure");
     st = measure_loops(job, rank, run, m);
@@ -289,8 +306,8 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
         job->worker->on_failure(job->worker->self, st);
     run_close(run);
     TRY(st);
-    TRY(comm_host_gather(rank->world, m->part, rank_part_size(cell->repeats), m->parts));
-    st = output ? make_record(job, plan, m->parts, m->step_end_ms, m->latent) : ST_OK;
+    TRY(samples_gather(&m->samples, rank));
+    st = output ? make_record(job, plan, &m->samples, m->latent) : ST_OK;
     return comm_agree(rank->world, st);
 }
 

@@ -7,14 +7,14 @@
 
 #include <stdlib.h>
 
-size_t rank_part_size(int repeats)
+size_t rank_part_size(int loops)
 {
-    return sizeof(struct rank_part) + (size_t)repeats * sizeof(double);
+    return sizeof(struct rank_part) + (size_t)loops * sizeof(double);
 }
 
-const struct rank_part *rank_part_at(const void *parts, int repeats, int rank)
+const struct rank_part *rank_part_at(const void *parts, int loops, int rank)
 {
-    return (const void *)((const char *)parts + (size_t)rank * rank_part_size(repeats));
+    return (const void *)((const char *)parts + (size_t)rank * rank_part_size(loops));
 }
 
 double worker_record_tolerance(const struct spec *expanded, enum dtype dtype)
@@ -46,35 +46,35 @@ static int median_loop(int n, const double *samples, double *sorted)
     return 0;
 }
 
-static void fill_time(struct record *record, int ranks, int repeats, int steps, const void *parts,
+static void fill_time(struct record *record, int ranks, int loops, int steps, const void *parts,
                       const double *step_end_ms)
 {
-    double *samples = record_array(record, (size_t)repeats, sizeof *samples);
-    double *sorted = record_array(record, (size_t)repeats, sizeof *sorted);
+    double *samples = record_array(record, (size_t)loops, sizeof *samples);
+    double *sorted = record_array(record, (size_t)loops, sizeof *sorted);
     double *step = record_array(record, (size_t)steps, sizeof *step);
     if (!samples || !sorted || !step)
         return;
-    for (int i = 0; i < repeats; i++)
+    for (int i = 0; i < loops; i++)
         for (int r = 0; r < ranks; r++)
-            if (rank_part_at(parts, repeats, r)->loop_ms[i] > samples[i])
-                samples[i] = rank_part_at(parts, repeats, r)->loop_ms[i];
-    int median = median_loop(repeats, samples, sorted);
+            if (rank_part_at(parts, loops, r)->loop_ms[i] > samples[i])
+                samples[i] = rank_part_at(parts, loops, r)->loop_ms[i];
+    int median = median_loop(loops, samples, sorted);
     int slowest = 0;
     for (int r = 1; r < ranks; r++)
-        if (rank_part_at(parts, repeats, r)->loop_ms[median] >
-            rank_part_at(parts, repeats, slowest)->loop_ms[median])
+        if (rank_part_at(parts, loops, r)->loop_ms[median] >
+            rank_part_at(parts, loops, slowest)->loop_ms[median])
             slowest = r;
     const double *end = step_end_ms + (size_t)median * (size_t)steps;
     for (int i = 0; i < steps; i++)
         step[i] = end[i] - (i > 0 ? end[i - 1] : 0);
-    record_set_numbers(record, &record->latency_ms.samples, repeats, samples);
+    record_set_numbers(record, &record->latency_ms.samples, loops, samples);
     record_set_numbers(record, &record->step_ms.samples, steps, step);
     record->latency_ms.slowest_rank = slowest;
 }
 
 /* ---- memory ---- */
 
-static void fill_memory(struct record *record, int ranks, int repeats, const void *parts)
+static void fill_memory(struct record *record, int ranks, int loops, const void *parts)
 {
     struct record_memory *m = &record->memory_bytes;
     struct record_counts *const kind[ARENA_KINDS] = {
@@ -89,18 +89,18 @@ static void fill_memory(struct record *record, int ranks, int repeats, const voi
         return;
     for (int k = 0; k < ARENA_KINDS; k++) {
         for (int r = 0; r < ranks; r++) {
-            value[r] = rank_part_at(parts, repeats, r)->memory[k];
+            value[r] = rank_part_at(parts, loops, r)->memory[k];
             peak[r] += value[r];
         }
         record_set_counts(record, kind[k], ranks, value);
     }
     record_set_counts(record, &m->peak, ranks, peak);
     for (int r = 0; r < ranks; r++)
-        value[r] = rank_part_at(parts, repeats, r)->predicted;
+        value[r] = rank_part_at(parts, loops, r)->predicted;
     record_set_counts(record, &m->predicted, ranks, value);
     bool told = true;
     for (int r = 0; r < ranks; r++) {
-        value[r] = rank_part_at(parts, repeats, r)->library;
+        value[r] = rank_part_at(parts, loops, r)->library;
         told &= value[r] != HEADROOM_UNKNOWN;
     }
     if (told)
@@ -140,12 +140,12 @@ static void fill_bytes(struct record *record, const struct plan *plan, int rank,
             add_line(record, plan, rank, &expected->line[i], NULL, &expected->line[i]);
 }
 
-void worker_record_fill(struct record *record, const struct plan *plan, int ranks, int repeats,
+void worker_record_fill(struct record *record, const struct plan *plan, int ranks, int loops,
                         const void *parts, const double *step_end_ms)
 {
-    fill_time(record, ranks, repeats, plan->problem.steps, parts, step_end_ms);
+    fill_time(record, ranks, loops, plan->problem.steps, parts, step_end_ms);
     record_summarise(record);
-    fill_memory(record, ranks, repeats, parts);
+    fill_memory(record, ranks, loops, parts);
     for (int r = 0; r < ranks; r++)
-        fill_bytes(record, plan, r, rank_part_at(parts, repeats, r));
+        fill_bytes(record, plan, r, rank_part_at(parts, loops, r));
 }

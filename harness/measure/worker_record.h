@@ -13,15 +13,15 @@ struct rank_part {
     uint64_t library;       /* HEADROOM_UNKNOWN: not told */
     struct volume counted;  /* over one loop */
     struct volume expected; /* the same from the plan's closed forms */
-    double loop_ms[];       /* [repeats] */
+    double loop_ms[];       /* [loops] */
 };
 
-size_t rank_part_size(int repeats);
-const struct rank_part *rank_part_at(const void *parts, int repeats, int rank);
+size_t rank_part_size(int loops);
+const struct rank_part *rank_part_at(const void *parts, int loops, int rank);
 
-/* parts: of all ranks; step_end_ms [repeats * steps]: of the rank that advances the last patch.
+/* parts: of all ranks; step_end_ms [loops * steps]: of the rank that advances the last patch.
  * Fills latency, steps, memory and bytes. */
-void worker_record_fill(struct record *record, const struct plan *plan, int ranks, int repeats,
+void worker_record_fill(struct record *record, const struct plan *plan, int ranks, int loops,
                         const void *parts, const double *step_end_ms);
 
 /* rel_l2 allowed: fp32 1e-5, or 1e-4 where the specification adds in another order; bf16 and fp16

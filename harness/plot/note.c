@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lines below a picture that several charts have. */
 #include "harness/plot/chart.h"
+#include "harness/record/rounds.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -34,6 +36,28 @@ static void list_end(struct plot_chart *chart, const char *what, const struct li
         plot_chart_note(chart, "%s: %s", what, list->text);
 }
 
+/* What rounds are joined in the points, and how far apart they were. */
+static void note_rounds(struct plot_chart *chart, int n, const struct plot_point *points)
+{
+    int least = 0;
+    int most = 0;
+    double spread = 0;
+    for (int i = 0; i < n; i++) {
+        int rounds = points[i].record ? points[i].record->rounds.n : 0;
+        if (rounds == 0)
+            continue;
+        least = least == 0 || rounds < least ? rounds : least;
+        most = rounds > most ? rounds : most;
+        spread = fmax(spread, record_rounds_spread(points[i].record));
+    }
+    if (most > 0 && least == most)
+        plot_chart_note(chart, "%d rounds are joined; their medians lie within %.1f %%", most,
+                        spread);
+    else if (most > 0)
+        plot_chart_note(chart, "%d to %d rounds are joined; their medians lie within %.1f %%",
+                        least, most, spread);
+}
+
 void plot_note_loops(struct plot_chart *chart, int n, const struct plot_point *points,
                      const char *bars)
 {
@@ -49,6 +73,7 @@ void plot_note_loops(struct plot_chart *chart, int n, const struct plot_point *p
                         most == 1 ? "" : "s", bars);
     else
         plot_chart_note(chart, "points: median of n = %d to %d loops; bars: %s", least, most, bars);
+    note_rounds(chart, n, points);
 }
 
 void plot_note_places(struct plot_chart *chart, double places)
@@ -63,18 +88,24 @@ void plot_note_noisy(struct plot_chart *chart, int n, const struct plot_point *p
 {
     char size[PLOT_NAME];
     int noisy = 0;
+    bool wide = false;
     struct list list = {0};
     for (int i = 0; i < n; i++) {
         const struct record *r = points[i].record;
         if (!r || !record_has_flag(r, RECORD_NOISY))
             continue;
         noisy++;
+        wide |= r->cell.stop.min_loops > 0;
         if (with_size)
             list_add(&list, "%s px %s", plot_text_size(&r->cell, size), r->cell.strategy);
         else
             list_add(&list, "%s", r->cell.strategy);
     }
-    list_end(chart, "ringed: noisy (p90 over 1.25 times p10)", &list);
+    list_end(chart,
+             wide
+                 ? "ringed: noisy (p90 over 1.25 times p10, or a median not known well in its time)"
+                 : "ringed: noisy (p90 over 1.25 times p10)",
+             &list);
     fprintf(chart->out, "noisy = %d\n", noisy);
 }
 

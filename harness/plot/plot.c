@@ -6,6 +6,7 @@
 #include "harness/plot/chart.h"
 #include "harness/plot/gnuplot.h"
 #include "harness/record/file.h"
+#include "harness/record/rounds.h"
 #include "harness/report/page.h"
 
 #include <stdlib.h>
@@ -35,7 +36,8 @@ static char *default_folder(const char *path)
 struct files {
     int n;
     struct record_list *list;
-    char **run; /* the file's name; its path where two have one name */
+    struct record_rounds *rounds; /* of each, what is left when rounds are joined */
+    char **run;                   /* the file's name; its path where two have one name */
     int rows, again;
     const struct record **record;
     const char **run_of;
@@ -44,11 +46,14 @@ struct files {
 static void files_close(struct files *f)
 {
     for (int i = 0; i < f->n; i++) {
+        if (f->rounds)
+            record_rounds_release(&f->rounds[i]);
         if (f->list)
             record_list_release(&f->list[i]);
         if (f->run)
             free(f->run[i]);
     }
+    free(f->rounds);
     free(f->list);
     free(f->run);
     free(f->record);
@@ -91,7 +96,9 @@ static enum status read_all(struct files *f, const char *const *paths)
         TRY(record_file_read(paths[i], &f->list[i], &torn));
         if (torn)
             fprintf(stderr, "%s: its torn last line is left out\n", paths[i]);
-        f->rows += f->list[i].n;
+        TRY(record_rounds_join(f->list[i].n, (const struct record *const *)f->list[i].v,
+                               &f->rounds[i]));
+        f->rows += f->rounds[i].n;
         f->again += f->list[i].again;
     }
     return ST_OK;
@@ -101,8 +108,9 @@ static enum status files_open(int n, const char *const *paths, struct files *f)
 {
     *f = (struct files){.n = n};
     f->list = calloc((size_t)n, sizeof *f->list);
+    f->rounds = calloc((size_t)n, sizeof *f->rounds);
     f->run = calloc((size_t)n, sizeof *f->run);
-    if (!f->list || !f->run)
+    if (!f->list || !f->rounds || !f->run)
         return fail(ST_OOM, "plot: no memory for %d files", n);
     TRY(refuse_twice(n, paths));
     TRY(name_runs(f, paths));
@@ -112,8 +120,8 @@ static enum status files_open(int n, const char *const *paths, struct files *f)
     if (!f->record || !f->run_of)
         return fail(ST_OOM, "plot: no memory for %d records", f->rows);
     for (int i = 0, k = 0; i < n; i++) {
-        for (int row = 0; row < f->list[i].n; row++, k++) {
-            f->record[k] = f->list[i].v[row];
+        for (int row = 0; row < f->rounds[i].n; row++, k++) {
+            f->record[k] = f->rounds[i].v[row];
             f->run_of[k] = f->run[i];
         }
     }

@@ -46,6 +46,15 @@ struct record_map {
     struct record_pair *v;
 };
 
+/* When a cell whose loops are not counted beforehand has been measured often enough: n loops, and
+ * n >= min_loops or min_seconds gone, and half of the median's 95% interval is at most max_noise
+ * percent of it; or max_seconds gone. Seconds count from the start of the first measured loop. */
+struct record_stop {
+    int min_loops; /* 0: there is no rule, all of it is null */
+    double min_seconds, max_seconds;
+    double max_noise; /* percent */
+};
+
 /* The question. Two cells are the same cell when all of this is equal. */
 struct record_cell {
     const char *model;   /* preset, or checkpoint folder as given */
@@ -60,12 +69,14 @@ struct record_cell {
     const char *transport;
     const char *strategy; /* canonical specification */
     int ranks;
-    uint64_t seed;        /* at most INT64_MAX, JSON's integers here */
-    int warmup_loops;     /* loops before the measured ones */
-    int repeats;          /* measured loops */
-    int threads;          /* CPU threads of all ranks together */
-    const char *exchange; /* how heads travel over nccl: "auto", "nccl", "lsa" */
-    int graph;            /* steps are captured and launched again, where that can be */
+    uint64_t seed;           /* at most INT64_MAX, JSON's integers here */
+    int warmup_loops;        /* loops before the measured ones */
+    int repeats;             /* measured loops; RECORD_UNKNOWN: `stop` tells */
+    int threads;             /* CPU threads of all ranks together */
+    const char *exchange;    /* how heads travel over nccl: "auto", "nccl", "lsa" */
+    int graph;               /* steps are captured and launched again, where that can be */
+    struct record_stop stop; /* the rule where repeats is null */
+    int round;               /* of a sweep in rounds, from 0 */
 };
 
 /* Time of a whole denoising loop: barrier to final latent, on the slowest rank. ms. */
@@ -170,8 +181,9 @@ struct record {
     struct record_env env;
 
     /* not in JSON */
-    struct record_block *blocks; /* private: what the record owns */
-    bool out_of_memory;          /* private: some text or array is missing */
+    struct record_numbers rounds; /* of a row that rounds.h joined: each round's median, ms */
+    struct record_block *blocks;  /* private: what the record owns */
+    bool out_of_memory;           /* private: some text or array is missing */
 };
 
 #endif

@@ -7,6 +7,8 @@
 /* Rows of older builds lack it; what an empty record holds stands for it. */
 #define LATER_VALUE(struct_, member, kind_) \
     {.name = #member, .kind = kind_, .offset = offsetof(struct struct_, member), .later = true}
+#define SILENT_VALUE(struct_, member, kind_, fields) \
+    {.name = #member, .kind = kind_, .offset = offsetof(struct struct_, member), .inner = fields, .later = true, .silent = true}
 #define LATER_LIST(struct_, member, list, element, fields) \
     {.name = #member, .kind = FIELD_LIST, .offset = offsetof(struct struct_, member), .inner = fields, \
      .size = sizeof(element), .offset_v = offsetof(struct list, v), .later = true}
@@ -22,6 +24,14 @@
 static const struct field a_number[] = {{.name = "", .kind = FIELD_NUMBER}, END};
 static const struct field a_count[] = {{.name = "", .kind = FIELD_COUNT}, END};
 static const struct field a_text[] = {{.name = "", .kind = FIELD_TEXT}, END};
+
+static const struct field stop_fields[] = {
+    VALUE(record_stop, min_loops, FIELD_INT),
+    VALUE(record_stop, min_seconds, FIELD_NUMBER),
+    VALUE(record_stop, max_seconds, FIELD_NUMBER),
+    VALUE(record_stop, max_noise, FIELD_NUMBER),
+    END,
+};
 
 const struct field record_cell_fields[] = {
     VALUE(record_cell, model, FIELD_TEXT),
@@ -39,10 +49,12 @@ const struct field record_cell_fields[] = {
     VALUE(record_cell, ranks, FIELD_INT),
     VALUE(record_cell, seed, FIELD_COUNT),
     VALUE(record_cell, warmup_loops, FIELD_INT),
-    VALUE(record_cell, repeats, FIELD_INT),
+    VALUE(record_cell, repeats, FIELD_INDEX),
     VALUE(record_cell, threads, FIELD_INT),
     LATER_VALUE(record_cell, exchange, FIELD_TEXT),
     LATER_VALUE(record_cell, graph, FIELD_FLAG),
+    SILENT_VALUE(record_cell, stop, FIELD_RULE, stop_fields),
+    SILENT_VALUE(record_cell, round, FIELD_INT, NULL),
     END,
 };
 

@@ -16,6 +16,7 @@ enum field_kind {
     FIELD_STATUS, /* enum ending, by name */
     FIELD_MAP,    /* struct record_map: an object of texts */
     FIELD_OBJECT, /* a struct with `inner` fields */
+    FIELD_RULE,   /* the same, beginning with an int that is at least 1; null where that is 0 */
     FIELD_LIST,   /* { int n; T *v }: `inner` describes T; one field without a name: plain values */
 };
 
@@ -27,6 +28,7 @@ struct field {
     size_t size;     /* FIELD_LIST: of one element */
     size_t offset_v; /* FIELD_LIST: of the pointer, from the list's start */
     bool later;      /* rows of older builds lack it */
+    bool silent;     /* not in a cell's id where it is null or 0, as in rows that lack it */
 };
 
 extern const struct field record_fields[];

@@ -33,7 +33,8 @@ enum status record_cell_id(const struct record_cell *cell, char id[RECORD_ID_SIZ
 enum status record_recipe(const struct record_cell *cell, char id[RECORD_ID_SIZE])
 {
     struct record_cell asked = *cell;
-    asked.warmup_loops = asked.repeats = 0;
+    asked.warmup_loops = asked.repeats = asked.round = 0;
+    asked.stop = (struct record_stop){0};
     if (strcmp(asked.weights, "synthetic") != 0)
         asked.model = "";
     return hash_cell("recipe", &asked, id);

@@ -197,6 +197,7 @@ static enum status read_value(struct reader *r, const struct field *field, json_
     case FIELD_MAP:
         return read_map(r, value, at);
     case FIELD_OBJECT:
+    case FIELD_RULE:
     case FIELD_LIST:
         break;
     }
@@ -237,6 +238,17 @@ static json_t *member(json_t *object, const char *key, void **next)
     return value;
 }
 
+static enum status read_rule(struct reader *r, const struct field *f, json_t *value, char *at)
+{
+    if (json_is_null(value))
+        return ST_OK;
+    TRY(read_fields(r, f->inner, value, at));
+    if (*(const int *)at < 1)
+        return refuse(r, ST_INVALID, "%s is 0, wanted 1 or more, or null for all of it",
+                      f->inner[0].name);
+    return ST_OK;
+}
+
 static enum status read_field(struct reader *r, const struct field *f, json_t *value, char *at)
 {
     if (!value)
@@ -244,6 +256,8 @@ static enum status read_field(struct reader *r, const struct field *f, json_t *v
                       "missing; a record holds every key, null where there is no data");
     if (f->kind == FIELD_OBJECT)
         return read_fields(r, f->inner, value, at);
+    if (f->kind == FIELD_RULE)
+        return read_rule(r, f, value, at);
     if (f->kind == FIELD_LIST)
         return read_list(r, f, value, at);
     return read_value(r, f, value, at);
@@ -274,6 +288,27 @@ static bool is_id(const char *text)
         if (!isdigit((unsigned char)text[i]) && (text[i] < 'a' || text[i] > 'f'))
             return false;
     return length == RECORD_ID_SIZE - 1;
+}
+
+/* Loops are counted beforehand, or a rule says when they are enough. */
+static enum status check_rule(const struct record_cell *cell, int line)
+{
+    bool rule = cell->stop.min_loops > 0;
+    if (rule && cell->repeats >= 0)
+        return fail(ST_INVALID, "line %d: cell.stop: found a rule, wanted null, for repeats is %d",
+                    line, cell->repeats);
+    if (!rule && cell->repeats < 0)
+        return fail(ST_INVALID,
+                    "line %d: cell.repeats: found null, wanted an integer from 0, for cell.stop "
+                    "holds no rule",
+                    line);
+    if (rule && !(isfinite(cell->stop.min_seconds) && isfinite(cell->stop.max_seconds) &&
+                  isfinite(cell->stop.max_noise)))
+        return fail(ST_INVALID,
+                    "line %d: cell.stop: found null in it, wanted numbers for min_seconds, "
+                    "max_seconds and max_noise",
+                    line);
+    return ST_OK;
 }
 
 /* What rows of older builds lack and follows from the rest: an id that covers the whole cell,
@@ -342,6 +377,8 @@ enum status record_read(const char *line, size_t size, int line_number, struct r
         TRY(record_open(&record));
         st = read_json(line, size, line_number, record);
     }
+    if (st == ST_OK)
+        st = check_rule(&record->cell, line_number);
     if (st == ST_OK)
         *out = record;
     else

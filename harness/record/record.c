@@ -11,7 +11,9 @@
 #include <string.h>
 #include <time.h>
 
-static const double NOISY = 1.25; /* p90 over p10 */
+static const double NOISY = 1.25;          /* p90 over p10 */
+static const double DRIFT = 1.5;           /* percent, where no rule says what noise is */
+enum { THIRDS = 3, LEAST_OF_A_THIRD = 3 }; /* samples */
 
 /* Memory that a record hands out from its start; what is large has one of its own. */
 struct record_block {
@@ -247,11 +249,58 @@ bool record_shares_gpu(const struct record *record)
            c->ranks > record->env.gpus.n;
 }
 
+/* Some of the samples in ascending order. NULL: none, or no memory. */
+static double *sorted_samples(struct record *record, int begin, int n)
+{
+    double *sorted = record_array(record, (size_t)n, sizeof *sorted);
+    if (!sorted)
+        return NULL;
+    memcpy(sorted, record->latency_ms.samples.v + begin, (size_t)n * sizeof *sorted);
+    stats_sort(n, sorted);
+    return sorted;
+}
+
+/* The rule ended with its time, not with a narrow interval. */
+static bool is_wide(struct record *record)
+{
+    int n = record->latency_ms.samples.n;
+    if (record->cell.stop.min_loops == 0 || n == 0)
+        return false;
+    const double *sorted = sorted_samples(record, 0, n);
+    return sorted && !(stats_median_noise(n, sorted) <= record->cell.stop.max_noise);
+}
+
+static struct stats_interval interval_of(int n, const double *sorted)
+{
+    if (n < STATS_LEAST_INTERVAL)
+        return (struct stats_interval){sorted[0], sorted[n - 1]};
+    return stats_median_interval(n, sorted);
+}
+
+static bool drifts(struct record *record)
+{
+    const struct record_latency *t = &record->latency_ms;
+    int n = t->samples.n / THIRDS;
+    if (n < LEAST_OF_A_THIRD)
+        return false;
+    const double *first = sorted_samples(record, 0, n);
+    const double *last = sorted_samples(record, t->samples.n - n, n);
+    if (!first || !last)
+        return false;
+    double limit = record->cell.stop.min_loops > 0 ? record->cell.stop.max_noise : DRIFT;
+    double moved = stats_percentile(n, last, 50) - stats_percentile(n, first, 50);
+    struct stats_interval a = interval_of(n, first);
+    struct stats_interval b = interval_of(n, last);
+    return fabs(moved) > limit / 100 * t->median && (a.high < b.low || b.high < a.low);
+}
+
 void record_flag(struct record *record)
 {
     record->flags = (struct record_texts){0};
-    if (record->latency_ms.p90 > NOISY * record->latency_ms.p10)
+    if (record->latency_ms.p90 > NOISY * record->latency_ms.p10 || is_wide(record))
         record_add_text(record, &record->flags, RECORD_NOISY);
+    if (drifts(record))
+        record_add_text(record, &record->flags, RECORD_DRIFT);
     if (record->latency_ms.samples.n > 0 && record_shares_gpu(record))
         record_add_text(record, &record->flags, RECORD_SHARED_GPU);
 }

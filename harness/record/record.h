@@ -49,7 +49,10 @@ void record_set_time(struct record *record);
 void record_summarise(struct record *record);
 
 #define RECORD_NOISY                                                                               \
-    "noisy" /* the slowest tenth took over 1.25 times as long as the fastest tenth */
+    "noisy" /* p90 is over 1.25 times p10, or the stop rule's interval was never narrow enough */
+
+#define RECORD_DRIFT                                                                               \
+    "drift" /* the last third of the loops took longer or shorter; see record_flag */
 
 #define RECORD_SHARED_GPU                                                                          \
     "shared_gpu" /* ranks took turns on a GPU: right or wrong may be told from it, speed may not   \
@@ -60,7 +63,12 @@ bool record_shares_gpu(const struct record *record);
 
 bool record_has_flag(const struct record *record, const char *flag);
 
-/* Sets the flags from statistics, cell and env. */
+/*
+ * Sets the flags from samples, statistics, cell and env. Drift, of at least 9 loops: the medians of
+ * the first third and of the last (n / 3 loops each, in the order measured) differ by more than
+ * max_noise percent of the median of all (1.5 where there is no stop rule), and their 95% intervals
+ * do not overlap; a third of fewer than 6 loops has all of its range for an interval.
+ */
 void record_flag(struct record *record);
 
 /* The flags; comm_match from the lines of comm, and ENDING_WRONG with a reason where status is ok
@@ -73,8 +81,8 @@ void record_judge(struct record *record);
  * stands for the checkpoint. ST_OOM; ST_INVALID: a seed that JSON cannot hold. */
 enum status record_cell_id(const struct record_cell *cell, char id[RECORD_ID_SIZE]);
 
-/* What was asked: hash of the cell without how often it is measured. A checkpoint counts by its
- * bytes, wherever it lies. */
+/* What was asked: hash of the cell without how often it is measured, and in which round. A
+ * checkpoint counts by its bytes, wherever it lies. */
 enum status record_recipe(const struct record_cell *cell, char id[RECORD_ID_SIZE]);
 
 /* Where it ran: hash of CPU, cores, kernel release, GPUs, drivers and library versions. Neither
@@ -91,7 +99,8 @@ enum status record_identify(struct record *record);
  * integer that JSON cannot hold. */
 enum status record_write(const struct record *record, char **line, size_t *size);
 
-/* The JSON text of a cell alone, without '\n'. */
+/* The JSON text of a cell alone, without '\n'; without `stop` where it is null and `round` where it
+ * is 0, so that a cell has the id that it had before these were. */
 enum status record_cell_write(const struct record_cell *cell, char **text, size_t *size);
 
 /* Reads one line (size bytes, with or without '\n'). ST_INVALID: "line N: key: found ..., wanted

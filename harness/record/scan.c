@@ -300,12 +300,18 @@ static bool may_miss(struct scanner *s, const struct field *fields, uint64_t see
             continue;
         if (!fields[i].later)
             return false;
-        if (fields == record_cell_fields)
+        if (fields == record_cell_fields && !fields[i].silent)
             s->found.whole_cell = false;
         if (fields == record_fields && strcmp(fields[i].name, "flags") == 0)
             s->found.flags = false;
     }
     return true;
+}
+
+/* What is null in a new record stays as it is. */
+static bool scan_rule(struct scanner *s, const struct field *f, char *at)
+{
+    return take_word(s, "null") || (scan_object(s, f->inner, at) && *(const int *)at > 0);
 }
 
 static bool scan_object(struct scanner *s, const struct field *fields, char *base)
@@ -325,6 +331,7 @@ static bool scan_object(struct scanner *s, const struct field *fields, char *bas
         seen |= UINT64_C(1) << (f - fields);
         char *at = base + f->offset;
         bool read = f->kind == FIELD_OBJECT ? scan_object(s, f->inner, at)
+                    : f->kind == FIELD_RULE ? scan_rule(s, f, at)
                     : f->kind == FIELD_LIST ? scan_list(s, f, at)
                                             : scan_value(s, f, at);
         if (!read)

@@ -12,7 +12,7 @@
 
 /* What a line had that rows of older builds lack. */
 struct scan {
-    bool whole_cell; /* every key of the cell */
+    bool whole_cell; /* every key of the cell that is in each id */
     bool flags;
 };
 

@@ -11,6 +11,7 @@
 struct writer {
     FILE *out;
     const char *failed; /* name of a field that JSON cannot hold; NULL: none */
+    bool brief;         /* without silent fields that say nothing */
 };
 
 static void write_fields(struct writer *w, const struct field *fields, const void *base);
@@ -136,6 +137,7 @@ static void write_value(struct writer *w, const struct field *field, const void 
         write_map(w, at);
         break;
     case FIELD_OBJECT:
+    case FIELD_RULE:
     case FIELD_LIST:
         BUG_ON(true, "%s is not a plain value", field->name);
     }
@@ -163,8 +165,13 @@ static void write_fields(struct writer *w, const struct field *fields, const voi
     fputc('{', w->out);
     for (const struct field *f = fields; f->name; f++) {
         const char *at = (const char *)base + f->offset;
+        bool zero = (f->silent || f->kind == FIELD_RULE) && *(const int *)at == 0;
+        if (w->brief && f->silent && zero)
+            continue;
         fprintf(w->out, "%s\"%s\": ", f == fields ? "" : ", ", f->name);
-        if (f->kind == FIELD_OBJECT)
+        if (f->kind == FIELD_RULE && zero)
+            fputs("null", w->out);
+        else if (f->kind == FIELD_OBJECT || f->kind == FIELD_RULE)
             write_fields(w, f->inner, at);
         else if (f->kind == FIELD_LIST)
             write_list(w, f, at);
@@ -174,10 +181,10 @@ static void write_fields(struct writer *w, const struct field *fields, const voi
     fputc('}', w->out);
 }
 
-static enum status write_json(const struct field *fields, const void *base, const char *end,
-                              char **text, size_t *size)
+static enum status write_json(const struct field *fields, const void *base, bool brief,
+                              const char *end, char **text, size_t *size)
 {
-    struct writer w = {.out = open_memstream(text, size)};
+    struct writer w = {.out = open_memstream(text, size), .brief = brief};
     if (!w.out)
         return fail(ST_OOM, "record: no memory for its JSON text");
     write_fields(&w, fields, base);
@@ -199,11 +206,11 @@ enum status record_write(const struct record *record, char **line, size_t *size)
     *line = NULL;
     if (record->out_of_memory)
         return fail(ST_OOM, "record: no host memory was left while it was filled");
-    return write_json(record_fields, record, "\n", line, size);
+    return write_json(record_fields, record, false, "\n", line, size);
 }
 
 enum status record_cell_write(const struct record_cell *cell, char **text, size_t *size)
 {
     *text = NULL;
-    return write_json(record_cell_fields, cell, "", text, size);
+    return write_json(record_cell_fields, cell, true, "", text, size);
 }

@@ -143,8 +143,14 @@ static void put_failures(FILE *out, const struct sheet *sheet)
 /* ---- files ---- */
 
 static const char legend[] =
-    "`n`: measured loops. `flags`: `noisy` where `t_p90` is over 1.25 times `t_p10`, `shared_gpu` "
-    "where ranks took turns on a\nGPU, so that times are nobody's latency. `t_med`, `t_p10`, "
+    "`n`: measured loops. `flags`: `noisy` where `t_p90` is over 1.25 times `t_p10`, or where "
+    "loops "
+    "were repeated until the\nmedian is known well and it was not in the time given; `drift` where "
+    "the last third of the loops took longer or\nshorter than the first; `shared_gpu` where ranks "
+    "took turns on a\nGPU, so that times are nobody's latency. `rounds`: how often the cell was "
+    "measured anew, "
+    "`spread%`: largest minus smallest\nmedian of these rounds, of the median of all. `t_med`, "
+    "`t_p10`, "
     "`t_p90`: latency of one denoising loop in ms, slowest rank.\n`ms/step`: `t_med` over steps. "
     "`step_med`: median of the single steps of the median loop. `it/s`: steps of all\n"
     "requests a second. `img/s`: requests (images or videos) a second. `speedup`, `eff%`: over "

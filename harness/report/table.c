@@ -174,11 +174,21 @@ static void fold(struct layout *l)
     l->lines++;
 }
 
+/* Whether a row has a value in a column. */
+static bool filled(const struct table_column *column, int n, const struct sheet_row *rows)
+{
+    char text[TABLE_CELL];
+    for (int i = 0; i < n; i++)
+        if (*file_text(column, &rows[i], text))
+            return true;
+    return false;
+}
+
 static struct layout layout_of(int n, const struct sheet_row *rows)
 {
     struct layout l = {0};
     for (const struct table_column *c = table_columns; c->name; c++) {
-        if (!(c->where & TABLE_CONSOLE))
+        if (!(c->where & TABLE_CONSOLE) && !(c->where & TABLE_FILLED && filled(c, n, rows)))
             continue;
         BUG_ON(l.columns == MAX_COLUMNS, "more than %d columns", MAX_COLUMNS);
         l.column[l.columns] = c;
@@ -250,6 +260,8 @@ void table_markdown_text(FILE *out, const char *text)
 static bool on_page(const struct table_column *column, int n, const struct sheet_row *rows)
 {
     char room[2][TABLE_CELL];
+    if (column->where & TABLE_FILLED)
+        return filled(column, n, rows);
     if (!(column->where & TABLE_VARIES) || n == 0)
         return column->where & TABLE_MARKDOWN;
     for (int i = 1; i < n; i++)

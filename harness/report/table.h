@@ -12,8 +12,9 @@
 
 enum { TABLE_CELL = 4608 }; /* bytes; longer texts are cut off */
 
-/* Where a column appears. TABLE_VARIES: in Markdown, but only where rows differ in it. */
-enum { TABLE_CONSOLE = 1, TABLE_CSV = 2, TABLE_MARKDOWN = 4, TABLE_VARIES = 8 };
+/* Where a column appears. TABLE_VARIES: in Markdown, but only where rows differ in it.
+ * TABLE_FILLED: on console and in Markdown, but only where a row has a value. */
+enum { TABLE_CONSOLE = 1, TABLE_CSV = 2, TABLE_MARKDOWN = 4, TABLE_VARIES = 8, TABLE_FILLED = 16 };
 
 /* How a column's values look outside of CSV, where numbers have nine digits. */
 enum table_form {

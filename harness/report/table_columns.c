@@ -2,6 +2,7 @@
 /* The columns: what each takes out of a record. MB is 1e6 bytes. Not how they are printed. */
 #include "harness/report/table.h"
 
+#include "harness/record/rounds.h"
 #include "harness/report/memory.h"
 
 #include <inttypes.h>
@@ -70,6 +71,30 @@ static void gpus(const struct sheet_row *row, char *text)
 static double samples(const struct sheet_row *row)
 {
     return row->record->latency_ms.samples.n;
+}
+
+/* Loops of a failed cell, too: as many as were asked for, where that is a number. */
+static double loops(const struct sheet_row *row)
+{
+    const struct record *r = row->record;
+    if (r->cell.repeats < 0 || r->rounds.n > 0)
+        return r->latency_ms.samples.n > 0 ? r->latency_ms.samples.n : NAN;
+    return r->cell.repeats;
+}
+
+static double round_of(const struct sheet_row *row)
+{
+    return row->record->rounds.n > 0 ? NAN : row->record->cell.round;
+}
+
+static double rounds(const struct sheet_row *row)
+{
+    return row->record->rounds.n > 0 ? row->record->rounds.n : NAN;
+}
+
+static double rounds_spread(const struct sheet_row *row)
+{
+    return record_rounds_spread(row->record);
 }
 
 static double ms_per_step(const struct sheet_row *row)
@@ -156,6 +181,7 @@ enum {
     FILE_ONLY = TABLE_CSV,
     PAGE = TABLE_CSV | TABLE_MARKDOWN,
     DIFFERS = TABLE_CSV | TABLE_VARIES,
+    FILLED = TABLE_CSV | TABLE_FILLED,
     ALL = CONSOLE | PAGE,
     SHORT = TABLE_CONSOLE | TABLE_CSV,
 };
@@ -197,7 +223,11 @@ const struct table_column table_columns[] = {
     {"seed", "seed", DIFFERS, TABLE_TEXT, PUT(seed)},
     SEPARATOR,
     {"warmup_loops", "warm", SHORT, TABLE_COUNT, AT(TABLE_INTS, cell.warmup_loops)},
-    {"repeats", "reps", SHORT, TABLE_COUNT, AT(TABLE_INTS, cell.repeats)},
+    {"repeats", "", FILE_ONLY, TABLE_COUNT, AT(TABLE_INDEX, cell.repeats)},
+    {"loops", "reps", CONSOLE, TABLE_COUNT, VALUE(loops)},
+    {"round", "round", DIFFERS, TABLE_COUNT, VALUE(round_of)},
+    {"rounds", "rounds", FILLED, TABLE_COUNT, VALUE(rounds)},
+    {"rounds_spread_percent", "spread%", FILLED, TABLE_MEASURE, VALUE(rounds_spread)},
     {"samples", "n", PAGE, TABLE_COUNT, VALUE(samples)},
     {"status", "status", PAGE, TABLE_TEXT, PUT(status)},
     {"flags", "flags", PAGE, TABLE_TEXT, PUT(flags)},

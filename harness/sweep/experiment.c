@@ -2,8 +2,10 @@
 /* From an experiment file to its cells. Runs and plans nothing. */
 #include "harness/sweep/experiment.h"
 
+#include "harness/base/number.h"
 #include "harness/cell/options.h"
 #include "harness/sweep/experiment_file.h"
+#include "harness/sweep/experiment_strategy.h"
 #include "harness/sweep/experiment_text.h"
 #include "kernels/base/file.h"
 #include "strategies/plan.h"
@@ -131,6 +133,18 @@ const char *experiment_path(const struct experiment *experiment)
     return experiment->path;
 }
 
+enum status experiment_rounds(const struct experiment *e, int *rounds, int64_t *shuffle)
+{
+    const struct experiment_values *v = e->values;
+    *rounds = 1;
+    *shuffle = -1;
+    if (v->rounds)
+        TRY(place(e, "rounds", number_int("rounds", v->rounds, 1, EXPERIMENT_MAX_ROUNDS, rounds)));
+    if (v->shuffle)
+        TRY(place(e, "shuffle", number_whole("shuffle", v->shuffle, 0, INT64_MAX, shuffle)));
+    return ST_OK;
+}
+
 /* ---- axes ---- */
 
 enum axis { MODELS, SIZES, RANKS, STRATEGIES, DTYPES, STEPS, REQUESTS, AXES };
@@ -194,72 +208,6 @@ static enum status set_strategy(struct point *point, bool *fits)
 
 /* ---- strategies that make no cell ---- */
 
-static bool has_ranks(const struct experiment_list *ranks, int product)
-{
-    for (unsigned i = 0; i < ranks->n; i++)
-        if (atoi(ranks->v[i]) == product)
-            return true;
-    return false;
-}
-
-/* Entries `first` to `last`, joined by commas; false: no hybrid at any of the ranks. */
-static bool joined(const struct experiment_values *v, unsigned first, unsigned last,
-                   char text[SPEC_TEXT], struct spec *spec)
-{
-    size_t used = 0;
-    for (unsigned i = first; i <= last && used < SPEC_TEXT; i++)
-        used += (size_t)snprintf(text + used, SPEC_TEXT - used, "%s%s", i > first ? "," : "",
-                                 v->strategies.v[i]);
-    bool good = used < SPEC_TEXT && spec_parse(text, spec) == ST_OK;
-    status_clear();
-    return good && has_ranks(&v->ranks, spec_ranks(spec));
-}
-
-/* An unquoted hybrid in a [list] is cut at its commas: says what it was. */
-static enum status refuse_strategy(const struct experiment_values *v, unsigned index, int product)
-{
-    char text[SPEC_TEXT];
-    char ranks[100] = "";
-    size_t used = 0;
-    struct spec spec;
-    for (unsigned i = 0; i < v->ranks.n && used < sizeof ranks; i++)
-        used += (size_t)snprintf(ranks + used, sizeof ranks - used, "%s%s", i ? ", " : "",
-                                 v->ranks.v[i]);
-    const char *one = v->strategies.v[index];
-    for (unsigned first = index; first + SPEC_MAX_ITEMS > index; first--) {
-        for (unsigned last = index > first ? index : first + 1;
-             last < v->strategies.n && last < first + SPEC_MAX_ITEMS; last++)
-            if (joined(v, first, last, text, &spec))
-                return fail(ST_INVALID,
-                            "'%.100s' makes no cell: it has %d ranks, and the file's are %s; with "
-                            "its neighbour it has %d: quote them as one, \"%.200s\"",
-                            one, product, ranks, spec_ranks(&spec), text);
-        if (first == 0)
-            break;
-    }
-    return fail(ST_INVALID,
-                "'%.100s' makes no cell: it has %d rank%s, and the file's are %s; add %d to ranks, "
-                "or leave the strategy out",
-                one, product, product == 1 ? "" : "s", ranks, product);
-}
-
-static enum status check_strategy(const struct experiment_values *v, unsigned index)
-{
-    struct spec spec;
-    const char *text = v->strategies.v[index];
-    bool hole = strstr(text, "{ranks}") != NULL;
-    if (hole && v->ranks.n == 0)
-        return fail(ST_INVALID,
-                    "'%.100s' wants the numbers of ranks, and the file has no key ranks; add it, "
-                    "such as ranks: [1, 2, 4]",
-                    text);
-    if (hole || v->ranks.n == 0)
-        return ST_OK;
-    TRY(spec_parse(text, &spec));
-    int product = spec_ranks(&spec);
-    return has_ranks(&v->ranks, product) ? ST_OK : refuse_strategy(v, index, product);
-}
-
 static enum status check_strategies(const struct experiment *e)
 {
     struct cell cell;
@@ -267,7 +215,7 @@ static enum status check_strategies(const struct experiment *e)
     for (unsigned i = 0; i < e->values->ranks.n; i++)
         TRY(set(e, &cell, "ranks", "ranks", e->values->ranks.v[i]));
     for (unsigned i = 0; i < e->values->strategies.n; i++)
-        TRY(prefix(e, "strategies", check_strategy(e->values, i)));
+        TRY(prefix(e, "strategies", experiment_strategy_check(e->values, i)));
     return ST_OK;
 }
 
@@ -340,6 +288,18 @@ static enum status excluded_by_any(const struct experiment *e, const struct poin
 
 /* ---- cells ---- */
 
+/* What each cell would be refused for, at its line. */
+static enum status check_loops(const struct experiment *e, const struct cell *cell)
+{
+    const struct experiment_values *v = e->values;
+    struct cell filled = *cell;
+    const char *key = v->min_loops     ? "min_loops"
+                      : v->min_seconds ? "min_seconds"
+                      : v->max_seconds ? "max_seconds"
+                                       : "max_noise";
+    return place(e, key, cell_fill_stop(&filled));
+}
+
 static enum status set_values(const struct experiment *e, struct cell *cell)
 {
     const struct experiment_values *v = e->values;
@@ -354,6 +314,10 @@ static enum status set_values(const struct experiment *e, struct cell *cell)
         {"seed", "seed", v->seed},
         {"warmup_loops", "warmup-loops", v->warmup_loops},
         {"repeats", "repeats", v->repeats},
+        {"min_loops", "min-loops", v->min_loops},
+        {"min_seconds", "min-seconds", v->min_seconds},
+        {"max_seconds", "max-seconds", v->max_seconds},
+        {"max_noise", "max-noise", v->max_noise},
         {"threads", "threads", v->threads},
         {"timeout_s", "timeout", v->timeout_s},
     };
@@ -362,7 +326,7 @@ static enum status set_values(const struct experiment *e, struct cell *cell)
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
         if (single[i].value)
             TRY(set(e, cell, single[i].option, single[i].key, single[i].value));
-    return ST_OK;
+    return check_loops(e, cell);
 }
 
 /* A model's name as the command line would take it. */

@@ -12,7 +12,8 @@ struct experiment;
 
 enum {
     EXPERIMENT_MAX_CELLS = 20000,
-    EXPERIMENT_TIMEOUT_S = 600 /* of a cell where the file says nothing */
+    EXPERIMENT_TIMEOUT_S = 600, /* of a cell where the file says nothing */
+    EXPERIMENT_MAX_ROUNDS = 1000
 };
 
 /* ST_IO; ST_INVALID "file:line: key: ..." */
@@ -26,6 +27,10 @@ void experiment_close(struct experiment *experiment);
 const char *experiment_name(const struct experiment *experiment);
 const char *experiment_description(const struct experiment *experiment); /* "" when not given */
 const char *experiment_path(const struct experiment *experiment);
+
+/* How often all cells are run, 1 where the file says nothing; and the seed of each round's order,
+ * -1 for the file's own. ST_INVALID. */
+enum status experiment_rounds(const struct experiment *experiment, int *rounds, int64_t *shuffle);
 
 /* What is legal in the file and seldom meant, as one sentence with its place, or "". */
 void experiment_note(const struct experiment *experiment, char *text, size_t size);

@@ -44,8 +44,14 @@ static const cyaml_schema_field_t fields[] = {
     TEXT("seed", seed, CYAML_FLAG_OPTIONAL),
     TEXT("warmup_loops", warmup_loops, CYAML_FLAG_OPTIONAL),
     TEXT("repeats", repeats, CYAML_FLAG_OPTIONAL),
+    TEXT("min_loops", min_loops, CYAML_FLAG_OPTIONAL),
+    TEXT("min_seconds", min_seconds, CYAML_FLAG_OPTIONAL),
+    TEXT("max_seconds", max_seconds, CYAML_FLAG_OPTIONAL),
+    TEXT("max_noise", max_noise, CYAML_FLAG_OPTIONAL),
     TEXT("threads", threads, CYAML_FLAG_OPTIONAL),
     TEXT("timeout_s", timeout_s, CYAML_FLAG_OPTIONAL),
+    TEXT("rounds", rounds, CYAML_FLAG_OPTIONAL),
+    TEXT("shuffle", shuffle, CYAML_FLAG_OPTIONAL),
     CYAML_FIELD_END,
 };
 

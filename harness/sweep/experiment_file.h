@@ -18,7 +18,7 @@ struct experiment_values {
     char *name, *description;
     struct experiment_list models, sizes, ranks, strategies, dtypes, steps, requests, exclude;
     char *backend, *transport, *exchange, *graph, *guidance, *seed, *warmup_loops, *repeats,
-        *threads, *timeout_s;
+        *min_loops, *min_seconds, *max_seconds, *max_noise, *threads, *timeout_s, *rounds, *shuffle;
 };
 
 enum { EXPERIMENT_MAX_BYTES = 1 << 20, EXPERIMENT_MAX_ENTRIES = 1000 };

@@ -59,8 +59,11 @@ static enum status check_results(const struct sweep *s)
 
 static char *describe(const struct cell *c, char *text, size_t size)
 {
-    snprintf(text, size, "%s %dx%d %s ranks=%d steps=%d requests=%d %s", c->model, c->width,
-             c->height, c->strategy, c->ranks, c->steps, c->requests, c->dtype);
+    char round[40] = "";
+    if (c->rounds > 0)
+        snprintf(round, sizeof round, " round=%d", c->round);
+    snprintf(text, size, "%s %dx%d %s ranks=%d steps=%d requests=%d %s%s", c->model, c->width,
+             c->height, c->strategy, c->ranks, c->steps, c->requests, c->dtype, round);
     return text;
 }
 
@@ -393,10 +396,23 @@ static enum status open_and_work(struct sweep *s)
     return st;
 }
 
+/* As the command line says, else the experiment. */
+static enum status find_rounds(const struct sweep *s, struct sweep_rounds *out)
+{
+    TRY(experiment_rounds(s->experiment, &out->n, &out->shuffle));
+    if (s->options->rounds > 0)
+        out->n = s->options->rounds;
+    if (s->options->shuffle >= 0)
+        out->shuffle = s->options->shuffle;
+    return ST_OK;
+}
+
 static enum status sweep(struct sweep *s)
 {
+    struct sweep_rounds rounds;
     TRY(name_files(s));
-    TRY(sweep_list_make(s->experiment, s->options->filter, &s->list));
+    TRY(find_rounds(s, &rounds));
+    TRY(sweep_list_make(s->experiment, s->options->filter, &rounds, &s->list));
     for (int i = 0; i < s->list.n; i++)
         s->list.v[i].cell.nvtx = s->options->nvtx;
     if (s->list.n == 0 && s->options->filter)

@@ -18,6 +18,8 @@ struct sweep_options {
     bool profile;        /* cells whose row is ok get a profile, where they have none */
     bool nvtx;           /* ranks tell their ranges to NVTX */
     bool strict;         /* ST_WRONG when a row is wrong, crashed, timed out or failed */
+    int rounds;          /* how often all cells are run; 0: as the experiment says */
+    int64_t shuffle;     /* seed of each round's order; -1: as the experiment says */
     int argc;
     char **argv; /* for the records */
 };

@@ -2,6 +2,7 @@
 /* From an experiment to the list of cells that a sweep works through. */
 #include "harness/sweep/sweep_list.h"
 
+#include "harness/base/shuffle.h"
 #include "harness/measure/outcome.h"
 
 #include <regex.h>
@@ -51,13 +52,18 @@ static enum status add_cell(struct sweep_list *list, const struct cell *asked,
     struct setup *setup;
     struct sweep_entry *entry = &list->v[list->n];
     TRY(setup_open(asked, NULL, &setup));
-    entry->cell = setup->cell;
+    bool wanted = !filter || regexec(filter, cell_text(&setup->cell, text), 0, NULL, 0) == 0;
     enum status st = find_model(list, setup, entry);
-    if (st == ST_OK)
-        st = outcome_id(setup, entry->identity, entry->id);
+    for (int r = 0; r < list->rounds && st == ST_OK; r++) {
+        setup->cell.round = r;
+        setup->cell.rounds = list->rounds > 1 ? list->rounds : 0;
+        entry[r] = (struct sweep_entry){
+            .cell = setup->cell, .identity = entry->identity, .pins = entry->pins};
+        st = outcome_id(setup, entry->identity, entry[r].id);
+    }
     setup_close(setup);
     TRY(st);
-    list->n += !filter || regexec(filter, cell_text(&entry->cell, text), 0, NULL, 0) == 0;
+    list->n += wanted ? list->rounds : 0;
     return ST_OK;
 }
 
@@ -91,6 +97,45 @@ static enum status drop_repetitions(struct sweep_list *list)
     return ST_OK;
 }
 
+/* ---- rounds ---- */
+
+/* From cell after cell, each with its rounds, to round after round. */
+static enum status order_rounds(struct sweep_list *list, int64_t shuffle)
+{
+    int rounds = list->rounds;
+    int cells = list->n / rounds;
+    BUG_ON(cells * rounds != list->n, "%d entries in %d rounds", list->n, rounds);
+    struct sweep_entry *v = calloc((size_t)list->n + 1, sizeof *v);
+    int *order = calloc((size_t)cells + 1, sizeof *order);
+    if (!v || !order) {
+        free(v);
+        free(order);
+        return fail(ST_OOM, "%d cells in %d rounds: no host memory", cells, rounds);
+    }
+    for (int r = 0; r < rounds; r++) {
+        for (int i = 0; i < cells; i++)
+            order[i] = i;
+        if (shuffle >= 0)
+            shuffle_order((uint64_t)shuffle, (uint32_t)r, cells, order);
+        for (int i = 0; i < cells; i++)
+            v[r * cells + i] = list->v[order[i] * rounds + r];
+    }
+    free(order);
+    free(list->v);
+    list->v = v;
+    return ST_OK;
+}
+
+static enum status check_rounds(const struct experiment *experiment, int cells, int rounds)
+{
+    if ((int64_t)cells * rounds <= SWEEP_MAX_ENTRIES)
+        return ST_OK;
+    return fail(ST_INVALID,
+                "%s: %d cells in %d rounds are more than %d rows; fewer --rounds, or split the "
+                "experiment",
+                experiment_path(experiment), cells, rounds, SWEEP_MAX_ENTRIES);
+}
+
 static enum status add_cells(struct sweep_list *list, const struct experiment *experiment,
                              const struct cell *cells, int n, const regex_t *filter)
 {
@@ -115,20 +160,24 @@ static enum status compile(const char *filter, regex_t *out)
 }
 
 enum status sweep_list_make(const struct experiment *experiment, const char *filter,
-                            struct sweep_list *out)
+                            const struct sweep_rounds *rounds, struct sweep_list *out)
 {
     regex_t expression;
     struct cell *cells = NULL;
     int n;
-    *out = (struct sweep_list){.n = 0};
+    *out = (struct sweep_list){.rounds = rounds->n};
     if (filter)
         TRY(compile(filter, &expression));
     enum status st = experiment_expand(experiment, &n, &cells);
+    if (st == ST_OK)
+        st = check_rounds(experiment, n, rounds->n);
     if (st == ST_OK) {
-        out->v = calloc((size_t)n + 1, sizeof *out->v);
+        out->v = calloc((size_t)n * (size_t)rounds->n + 1, sizeof *out->v);
         st = out->v ? add_cells(out, experiment, cells, n, filter ? &expression : NULL)
                     : fail(ST_OOM, "%d cells: no host memory", n);
     }
+    if (st == ST_OK)
+        st = order_rounds(out, rounds->shuffle);
     free(cells);
     if (filter)
         regfree(&expression);

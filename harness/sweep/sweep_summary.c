@@ -2,6 +2,7 @@
 /* The lines at the end of a sweep, and what they mean for its exit status. */
 #include "harness/sweep/sweep_summary.h"
 
+#include "harness/record/rounds.h"
 #include "harness/report/table.h"
 
 #include <errno.h>
@@ -33,7 +34,11 @@ enum status sweep_summary_table(const struct sweep_list *list, const struct reco
         if (row)
             chosen[n++] = row;
     }
-    enum status st = n > 0 ? print_table(n, chosen) : ST_OK;
+    struct record_rounds rows;
+    enum status st = record_rounds_join(n, chosen, &rows);
+    if (st == ST_OK && n > 0)
+        st = print_table(rows.n, rows.v);
+    record_rounds_release(&rows);
     free(chosen);
     return st;
 }
@@ -114,7 +119,11 @@ void sweep_summary_counts(const struct sweep_list *list, const char *results)
 {
     int by_status[ENDINGS];
     int rows = count(list, by_status);
-    printf("%s: %d of %d cells have a row:", results, rows, list->n);
+    if (list->rounds > 1)
+        printf("%s: %d of %d rows (%d cells in %d rounds) are there:", results, rows, list->n,
+               list->n / list->rounds, list->rounds);
+    else
+        printf("%s: %d of %d cells have a row:", results, rows, list->n);
     for (int k = 0; k < ENDINGS; k++)
         if (by_status[k] > 0)
             printf(" %d %s", by_status[k], ending_name((enum ending)k));

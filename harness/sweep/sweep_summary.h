@@ -7,7 +7,7 @@
 #include "harness/record/list.h"
 #include "harness/sweep/sweep_list.h"
 
-/* The rows of this sweep's cells among `rows`. ST_OOM. */
+/* The rows of this sweep's cells among `rows`, rounds joined. ST_OOM. */
 enum status sweep_summary_table(const struct sweep_list *list, const struct record_list *rows);
 
 /* The command that runs the cells again whose row is error, crash or timeout: argv (the command's

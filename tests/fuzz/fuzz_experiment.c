@@ -14,7 +14,8 @@ static void check_cell(const struct cell *c)
     struct spec spec;
     BUG_ON(c->steps < 0 || c->requests < 0 || c->ranks < 0 || c->width < 0 || c->height < 0,
            "a count below 0");
-    BUG_ON(c->repeats < 1 || c->timeout_s <= 0, "no loop, or no time for one");
+    BUG_ON((c->repeats < 1 && c->repeats != CELL_AUTO) || c->timeout_s <= 0,
+           "no loop, or no time for one");
     BUG_ON(spec_parse(c->strategy, &spec) != ST_OK, "a strategy that cannot be read: %s",
            c->strategy);
 }

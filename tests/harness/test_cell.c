@@ -104,6 +104,11 @@ Test(cell, options_refuse_what_is_hostile)
         {"ranks", "1000000"},
         {"threads", "0"},
         {"repeats", "0"},
+        {"repeats", "Auto"},
+        {"min-loops", "0"},
+        {"min-seconds", "-1"},
+        {"max-seconds", "0"},
+        {"max-noise", "0"},
         {"warmup-loops", "-1"},
         {"timeout", "0"},
         {"timeout", "inf"},
@@ -145,7 +150,11 @@ static const char *const samples[][2] = {
     {"ranks", "6"},
     {"threads", "17"},
     {"warmup-loops", "0"},
-    {"repeats", "9"},
+    {"repeats", "auto"},
+    {"min-loops", "12"},
+    {"min-seconds", "0"},
+    {"max-seconds", "2.5"},
+    {"max-noise", "3"},
     {"check", "off"},
     {"cache", "off"},
     {"timeout", "2.5"},
@@ -172,6 +181,8 @@ Test(cell, every_option_is_written_as_it_is_read)
     for (int i = 0; cell_option_at(i); i++) {
         const struct cell_option *o = cell_option_at(i);
         struct cell cell = plain;
+        if (o->rule)
+            cell.repeats = CELL_AUTO;
         char *word;
         char *otherwise;
         cr_assert_eq(cell_set(&cell, o->name, o->name, sample_of(o->name)), ST_OK, "%s", o->name);
@@ -183,6 +194,7 @@ Test(cell, every_option_is_written_as_it_is_read)
         if (strcmp(o->name, "guidance") != 0) /* all digits of it */
             cr_assert_str_eq(value, sample_of(o->name));
         struct cell again = plain;
+        again.repeats = cell.repeats;
         cr_assert_eq(cell_set(&again, o->name, o->name, value), ST_OK);
         char *twice;
         cr_assert_eq(cell_word(&again, o, &twice), ST_OK);
@@ -220,6 +232,36 @@ Test(setup, fills_the_models_defaults)
     cr_assert_eq(s->problem.text_tokens, s->config.text_tokens);
     cr_assert_eq(s->sampler->steps, 20);
     setup_close(s);
+}
+
+Test(setup, fills_the_rule_of_repeats_auto)
+{
+    struct cell cell = cell_of("pixart-tiny", "serial");
+    struct setup *s;
+    char text[CELL_LINE];
+    cell.repeats = CELL_AUTO;
+    cell.max_noise = 2;
+    cell.round = 1;
+    cell.rounds = 3;
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_OK, "%s", status_message());
+    cr_assert(strstr(cell_text(&s->cell, text),
+                     "warmup_loops=2 repeats=auto min_loops=10 min_seconds=5 max_seconds=20 "
+                     "max_noise=2 threads="),
+              "%s", text);
+    cr_assert(strstr(text, "graph=on round=1"), "%s", text);
+    struct record_cell c = setup_record_cell(s, "synthetic");
+    cr_assert(c.repeats == RECORD_UNKNOWN && c.stop.min_loops == 10 && c.stop.min_seconds == 5 &&
+              c.stop.max_seconds == 20 && c.stop.max_noise == 2 && c.round == 1);
+    setup_close(s);
+    cell.repeats = 3;
+    cr_assert_eq(setup_open(&cell, NULL, &s), ST_INVALID);
+    cr_assert(strstr(status_message(), "max-noise 2: only repeats auto"), "%s", status_message());
+    cell.max_noise = 1.5;
+    strcpy(cell.backend, "cuda");
+    cell.repeats = CELL_AUTO;
+    cell.warmup_loops = 4;
+    cr_assert_eq(cell_fill_stop(&cell), ST_OK);
+    cr_assert(cell.max_seconds == 60 && cell.warmup_loops == 4);
 }
 
 Test(setup, takes_no_guidance_up_to_one)

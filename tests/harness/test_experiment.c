@@ -162,7 +162,7 @@ Test(experiment, says_what_yaml_was_meant)
     refused(HEAD "warmup-loops: 3\n", "t.yaml:4: warmup-loops: unknown key",
             "did you mean 'warmup_loops'");
     refused(HEAD "graph: true\n", "t.yaml:4: graph: found 'true'", "off, on");
-    refused(HEAD "rounds: 2\n", "t.yaml:4: rounds: unknown key", "legal: name");
+    refused(HEAD "turns: 2\n", "t.yaml:4: turns: unknown key", "legal: name");
 }
 
 Test(experiment, refuses_empty_lists_and_missing_keys)
@@ -258,6 +258,17 @@ Test(experiment, leaves_defaults_to_the_model)
     cr_assert_str_eq(c[0].exchange, "lsa");
     cr_assert(!c[0].graph);
     free(c);
+}
+
+Test(experiment, takes_a_rule_for_its_loops)
+{
+    struct cell *c;
+    cr_assert_eq(expand(HEAD "repeats: auto\nmin_loops: 20\nmax_seconds: 9\n", &c), 1);
+    cr_assert(c[0].repeats == CELL_AUTO && c[0].min_loops == 20 && c[0].max_seconds == 9);
+    free(c);
+    refused(HEAD "repeats: 3\nmax_noise: 2\n", "t.yaml:5: max-noise 2: ", "only repeats auto looks at it");
+    refused(HEAD "min_seconds: 2\n", "t.yaml:4: min-seconds 2: ", "leave one of them out");
+    refused(HEAD "repeats: ever\n", "t.yaml:4: repeats: ", "wanted auto or a whole number");
 }
 
 #define GRID                                                                                       \

@@ -36,7 +36,7 @@ static const char empty_line[] =
     "\"frames\": 0, \"steps\": 0, \"guidance\": null, \"requests\": 0, \"dtype\": \"\", "
     "\"backend\": \"\", \"transport\": \"\", \"strategy\": \"\", \"ranks\": 0, \"seed\": 0, "
     "\"warmup_loops\": 0, \"repeats\": 0, \"threads\": 0, \"exchange\": \"auto\", "
-    "\"graph\": true}, \"flags\": [], \"status\": \"error\", "
+    "\"graph\": true, \"stop\": null, \"round\": 0}, \"flags\": [], \"status\": \"error\", "
     "\"reason\": null, \"latency_ms\": {\"samples\": [], \"median\": null, \"p10\": null, "
     "\"p90\": null, \"min\": null, \"max\": null, \"slowest_rank\": null}, \"step_ms\": "
     "{\"samples\": [], \"median\": null, \"p10\": null, \"p90\": null}, \"memory_bytes\": "
@@ -208,47 +208,6 @@ Test(record, failures_are_not_judged)
     cr_assert_eq(r->status, ENDING_OOM);
     cr_assert_eq(r->comm_match, RECORD_UNKNOWN);
     cr_assert_str_eq(r->reason, "full");
-    record_close(r);
-}
-
-/* ---- flags ---- */
-
-Test(record, a_wide_spread_is_flagged)
-{
-    const double calm[] = {100, 100, 100, 125, 125}, noisy[] = {100, 100, 100, 126, 126};
-    struct record *r = rows_ok("serial", 1, 100);
-    cr_assert_eq(r->flags.n, 0);
-    record_set_numbers(r, &r->latency_ms.samples, 5, calm);
-    record_summarise(r);
-    record_judge(r);
-    cr_assert(!record_has_flag(r, RECORD_NOISY), "p90 = 1.25 p10 is not over it");
-    record_set_numbers(r, &r->latency_ms.samples, 5, noisy);
-    record_summarise(r);
-    record_judge(r);
-    cr_assert(record_has_flag(r, "noisy"));
-    cr_assert_eq(r->status, ENDING_OK);
-    char *line = line_of(r);
-    cr_assert_not_null(strstr(line, "\"flags\": [\"noisy\"]"));
-    free(line);
-    record_close(r);
-}
-
-Test(record, ranks_that_share_a_gpu_are_flagged)
-{
-    struct record *r = rows_ok("ring=2", 2, 100);
-    record_flag(r);
-    cr_assert_eq(r->flags.n, 0, "on the CPU ranks share its cores, and the record says how many");
-    rows_set_gpus(r, "local", 1);
-    record_flag(r);
-    cr_assert(record_has_flag(r, "shared_gpu"));
-    rows_set_gpus(r, "nccl", 1); // on several hosts: this one has one
-    record_flag(r);
-    cr_assert_eq(r->flags.n, 0);
-    record_close(r);
-    r = rows_failed("ring=2", 2, ENDING_UNSUPPORTED, "no");
-    rows_set_gpus(r, "local", 1);
-    record_flag(r);
-    cr_assert_eq(r->flags.n, 0, "what did not run has no numbers to warn of");
     record_close(r);
 }
 

@@ -5,6 +5,9 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static char *recipe_of(const struct record_cell *cell, char id[RECORD_ID_SIZE])
 {
@@ -60,6 +63,49 @@ Test(record_identity, a_cohort_is_the_machine_and_its_libraries)
     record_close(r);
 }
 
+Test(record_identity, a_recipe_knows_no_rule_and_no_round)
+{
+    struct record *r = rows_ok("serial", 1, 1);
+    struct record_cell other = r->cell;
+    char id[RECORD_ID_SIZE];
+    other.repeats = RECORD_UNKNOWN;
+    other.stop = (struct record_stop){10, 5, 20, 1.5};
+    other.round = 3;
+    cr_assert_str_eq(recipe_of(&other, id), r->recipe);
+    record_close(r);
+}
+
+/* Rows that were recorded before there were rules and rounds: they have none, and ids and recipes
+ * are what they were where the row has them. */
+Test(record_identity, recorded_rows_stay_what_they_are)
+{
+    static const char *const files[] = {"families-one-gpu", "families-one-gpu-ranks",
+                                        "pixart-strategies", "pixart-serial"};
+    for (int i = 0; i < 4; i++) {
+        char path[500], id[RECORD_ID_SIZE], *line = NULL;
+        size_t room = 0;
+        bool whole = i < 2; /* these have exchange and graph */
+        snprintf(path, sizeof path, DITBENCH_SOURCE_DIR "/results/h200-nvlink/%s.jsonl", files[i]);
+        FILE *in = fopen(path, "r");
+        cr_assert(in, "%s", path);
+        int rows = 0;
+        for (ssize_t n; (n = getline(&line, &room, in)) > 0; rows++) {
+            struct record *r;
+            cr_assert_eq(record_read(line, (size_t)n, rows + 1, &r), ST_OK, "%s", status_message());
+            cr_assert(r->cell.stop.min_loops == 0 && r->cell.round == 0 && r->cell.repeats > 0);
+            cr_assert_eq(strstr(line, r->id) != NULL, whole, "%s line %d: %s", path, rows + 1,
+                         r->id);
+            cr_assert_eq(record_cell_id(&r->cell, id), ST_OK);
+            cr_assert_str_eq(id, r->id, "so that resume finds it");
+            cr_assert_str_eq(recipe_of(&r->cell, id), r->recipe);
+            record_close(r);
+        }
+        cr_assert_gt(rows, 0);
+        free(line);
+        fclose(in);
+    }
+}
+
 /* The id names a row for ever: this one covers exchange and graph. */
 Test(record_identity, id_is_stable)
 {
@@ -71,7 +117,7 @@ Test(record_identity, id_is_stable)
 Test(record_identity, id_depends_on_every_part_of_the_cell)
 {
     struct record *r = rows_ok("serial", 1, 1);
-    enum { N = 19 };
+    enum { N = 24 };
     struct record_cell changed[N];
     char id[N + 1][RECORD_ID_SIZE];
     for (int i = 0; i < N; i++)
@@ -95,6 +141,13 @@ Test(record_identity, id_depends_on_every_part_of_the_cell)
     changed[16].threads++;
     changed[17].exchange = "lsa";
     changed[18].graph = RECORD_NO;
+    changed[19].round++;
+    changed[20].repeats = RECORD_UNKNOWN;
+    changed[20].stop = (struct record_stop){10, 5, 20, 1.5};
+    changed[21] = changed[22] = changed[23] = changed[20];
+    changed[21].stop.min_loops++;
+    changed[22].stop.max_noise = 2;
+    changed[23].stop.max_seconds = 60;
     for (int i = 0; i < N; i++)
         cr_assert_eq(record_cell_id(&changed[i], id[i]), ST_OK);
     cr_assert_eq(record_cell_id(&r->cell, id[N]), ST_OK);
