@@ -16,12 +16,12 @@ struct row {
 
 /* ---- order ---- */
 
-/* The cell of a row, as if it had been measured in one round. The only place that knows of rounds
- * in records: those of this schema name none, so that rows of one cell with several ids are rounds
- * of a newer build. */
+/* The cell of a row, as if it had been measured in one round. */
 static struct record_cell without_round(const struct record_cell *cell)
 {
-    return *cell;
+    struct record_cell same = *cell;
+    same.round = 0;
+    return same;
 }
 
 static int by_text(const char *a, const char *b)
