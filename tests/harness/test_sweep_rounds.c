@@ -87,6 +87,37 @@ Test(sweep_rounds, every_cell_has_a_row_in_each_round)
     program_release(&r);
 }
 
+/* Words of a line of CSV without quotes. */
+static void check_table(const char *csv)
+{
+    int lines = 0;
+    for (const char *c = csv; *c; c++)
+        lines += *c == '\n';
+    cr_assert_eq(lines, 1 + N, "a header and a row for each cell: %s", csv);
+    cr_assert(strstr(csv, ",repeats,round,rounds,rounds_spread_percent,samples,"), "%s", csv);
+    cr_assert(strstr(csv, ",0,2,,3,"), "no warm-up, 2 loops in each of 3 rounds: %s", csv);
+}
+
+Test(sweep_rounds, charts_and_tables_join_them)
+{
+    struct place p = place_of(CELLS);
+    struct program r = sweep(&p, "--rounds=3", NULL);
+    cr_assert_eq(r.status, 0, "%s", r.err);
+    program_release(&r);
+    const char *folder = program_file("plots");
+    r = program_run("plot", p.results, "--out", folder, NULL);
+    char *csv = program_read(program_file("plots/table.csv"));
+    char *data = program_read(program_file("plots/data/latency-vs-ranks.pixart-tiny.64.gp"));
+    cr_assert(csv, "%s", r.err);
+    check_table(csv);
+    cr_assert(!data || (strstr(data, "median of n = 6 loops") &&
+                        strstr(data, "3 rounds are joined; their medians lie within ")),
+              "%s", data);
+    program_release(&r);
+    free(csv);
+    free(data);
+}
+
 Test(sweep_rounds, a_seed_gives_each_round_an_order)
 {
     int orders;
