@@ -20,12 +20,14 @@ TestSuite(sweep_rounds, .init = program_limit);
 enum { N = 4 /* cells */, ROUNDS = 3 };
 
 struct place {
-    char *experiment, *results;
+    char experiment[200], results[200];
 };
 
 static struct place place_of(const char *text)
 {
-    struct place p = {strdup(program_file("s.yaml")), strdup(program_file("s.jsonl"))};
+    struct place p;
+    snprintf(p.experiment, sizeof p.experiment, "%s", program_file("s.yaml"));
+    snprintf(p.results, sizeof p.results, "%s", program_file("s.jsonl"));
     program_write(p.experiment, text);
     unlink(p.results);
     return p;
