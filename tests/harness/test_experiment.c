@@ -266,7 +266,8 @@ Test(experiment, takes_a_rule_for_its_loops)
     cr_assert_eq(expand(HEAD "repeats: auto\nmin_loops: 20\nmax_seconds: 9\n", &c), 1);
     cr_assert(c[0].repeats == CELL_AUTO && c[0].min_loops == 20 && c[0].max_seconds == 9);
     free(c);
-    refused(HEAD "repeats: 3\nmax_noise: 2\n", "t.yaml:5: max-noise 2: ", "only repeats auto looks at it");
+    refused(HEAD "repeats: 3\nmax_noise: 2\n",
+            "t.yaml:5: max-noise 2: ", "only repeats auto looks at it");
     refused(HEAD "min_seconds: 2\n", "t.yaml:4: min-seconds 2: ", "leave one of them out");
     refused(HEAD "repeats: ever\n", "t.yaml:4: repeats: ", "wanted auto or a whole number");
 }

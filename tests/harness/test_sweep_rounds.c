@@ -20,12 +20,14 @@ TestSuite(sweep_rounds, .init = program_limit);
 enum { N = 4 /* cells */, ROUNDS = 3 };
 
 struct place {
-    char *experiment, *results;
+    char experiment[200], results[200];
 };
 
 static struct place place_of(const char *text)
 {
-    struct place p = {strdup(program_file("s.yaml")), strdup(program_file("s.jsonl"))};
+    struct place p;
+    snprintf(p.experiment, sizeof p.experiment, "%s", program_file("s.yaml"));
+    snprintf(p.results, sizeof p.results, "%s", program_file("s.jsonl"));
     program_write(p.experiment, text);
     unlink(p.results);
     return p;
@@ -85,6 +87,37 @@ Test(sweep_rounds, every_cell_has_a_row_in_each_round)
     r = sweep(&p, NULL, NULL); /* without rounds: round 0 */
     cr_assert(strstr(r.out, "4 of 4 cells have a row: 4 ok"), "%s", r.out);
     program_release(&r);
+}
+
+/* Words of a line of CSV without quotes. */
+static void check_table(const char *csv)
+{
+    int lines = 0;
+    for (const char *c = csv; *c; c++)
+        lines += *c == '\n';
+    cr_assert_eq(lines, 1 + N, "a header and a row for each cell: %s", csv);
+    cr_assert(strstr(csv, ",repeats,round,rounds,rounds_spread_percent,samples,"), "%s", csv);
+    cr_assert(strstr(csv, ",0,2,,3,"), "no warm-up, 2 loops in each of 3 rounds: %s", csv);
+}
+
+Test(sweep_rounds, charts_and_tables_join_them)
+{
+    struct place p = place_of(CELLS);
+    struct program r = sweep(&p, "--rounds=3", NULL);
+    cr_assert_eq(r.status, 0, "%s", r.err);
+    program_release(&r);
+    const char *folder = program_file("plots");
+    r = program_run("plot", p.results, "--out", folder, NULL);
+    char *csv = program_read(program_file("plots/table.csv"));
+    char *data = program_read(program_file("plots/data/latency-vs-ranks.pixart-tiny.64.gp"));
+    cr_assert(csv, "%s", r.err);
+    check_table(csv);
+    cr_assert(!data || (strstr(data, "median of n = 6 loops") &&
+                        strstr(data, "3 rounds are joined; their medians lie within ")),
+              "%s", data);
+    program_release(&r);
+    free(csv);
+    free(data);
 }
 
 Test(sweep_rounds, a_seed_gives_each_round_an_order)
