@@ -23,7 +23,7 @@ set logscale x 10
 set logscale y 10
 set xrange [x_low : x_high]
 set yrange [y_low : y_high]
-power(v) = v >= 0.001 && v < 100000 ? sprintf('%g', v) : sprintf('1e%d', int(floor(log10(v) + 0.5)))
+power(v) = sprintf('%g', v)
 set xtics ()
 set ytics ()
 do for [i = 1:x_tics] { set xtics add (power(x_tic[i]) x_tic[i]) }
@@ -37,6 +37,7 @@ slope(x) = traffic * x / 1000.0
 ridge(k) = traffic > 0 ? most(x_low, 1000.0 * roof[k] / traffic) : x_low
 roof_colour(k) = roof_name[k][1:8] eq 'products' ? word(kind_colours, 2) : word(kind_colours, 1)
 array roof_dash[16]
+roof_dash[1] = 1
 do for [k = 1:roofs] { roof_dash[k] = roof_name[k][1:8] eq 'products' ? 1 : 1 + k % 5 }
 highest = 0
 do for [k = 1:roofs] { highest = most(highest, roof[k]) }

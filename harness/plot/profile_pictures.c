@@ -32,7 +32,7 @@ static void say_setting(const struct setup *setup, const struct profile *profile
                                            : "GPU");
 }
 
-static int warmup_of(const struct setup *setup)
+int profile_pictures_warmup(const struct setup *setup)
 {
     struct plan *plan;
     if (plan_build(&setup->problem, &setup->spec, setup->cell.ranks, 0, &plan) != ST_OK) {
@@ -53,7 +53,7 @@ static int steady_step(const struct profile *profile)
 /* Steps of a warm-up are left out where there are others. */
 static int first_step(const struct setup *setup, const struct profile *profile)
 {
-    int warmup = warmup_of(setup);
+    int warmup = profile_pictures_warmup(setup);
     return warmup <= profile->last ? warmup : 0;
 }
 

@@ -11,4 +11,7 @@
 enum status profile_pictures_draw(const struct setup *setup, const struct profile_options *options,
                                   const struct profile *profile, bool quiet, bool *missing);
 
+/* Steps that a cell's stale keys warm up in: left out of means where there are others. */
+int profile_pictures_warmup(const struct setup *setup);
+
 #endif

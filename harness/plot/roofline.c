@@ -300,8 +300,12 @@ static void put_roofs(const struct roofline *r, FILE *out)
     char text[NAME_BYTES], number[TEXT_NUMBER];
     plot_gnuplot_number(out, "traffic", r->gbs);
     plot_gnuplot_number(out, "roofs", r->roofs);
-    plot_gnuplot_array(out, "roof", r->roofs);
-    plot_gnuplot_array(out, "roof_name", r->roofs);
+    int room =
+        r->roofs > 0 ? r->roofs : 1; /* the template looks at them even where there are none */
+    plot_gnuplot_array(out, "roof", room);
+    plot_gnuplot_array(out, "roof_name", room);
+    plot_gnuplot_element(out, "roof_name", 1, "");
+    fputs("roof[1] = NaN\n", out);
     for (int i = 0; i < r->roofs; i++) {
         const struct roof *roof = &r->roof[i];
         char head[32] = "";

@@ -19,9 +19,10 @@
 
 /* ---- spools ---- */
 
+/* Of this process: two profiles may go into one folder. */
 static void spool_folder(const struct profile_options *o, char path[PATH_MAX])
 {
-    snprintf(path, PATH_MAX, "%.4000s/spool", o->folder);
+    snprintf(path, PATH_MAX, "%.4000s/spool-%ld", o->folder, (long)getpid());
 }
 
 /* Files of spools in it, and itself. */

@@ -22,9 +22,12 @@ static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
 
 static void say_cost(const struct record *plain, const struct profile *p)
 {
-    if (plain)
+    if (plain && isfinite(p->loop_ms))
         say("%.3f ms a loop as it is, %.3f ms recorded: looking costs %+.1f%%",
             plain->latency_ms.median, p->loop_ms, profile_overhead(plain, p));
+    if (plain && record_shares_gpu(plain))
+        say("the ranks share a GPU and take turns on it: what waits for its turn is a gap, and no "
+            "speed can be read from this");
     if (p->no_activity[0])
         say("kernels are not recorded: %s", p->no_activity);
     if (p->no_ceilings[0])
@@ -58,12 +61,13 @@ static void say_counts(const struct profile *p)
         dropped += rank->dropped;
         error = rank->clock_error > error ? rank->clock_error : error;
     }
-    say("steps %d to %d: %llu %s on %d rank%s, %llu records lost, clocks agree within %.1f us, "
-        "ends "
-        "of steps within %.2f%% of the run's own marks",
+    char ends[80] = "";
+    double off = profile_clock_error(p);
+    if (isfinite(off))
+        snprintf(ends, sizeof ends, ", ends of steps within %.2f%% of the run's own marks", off);
+    say("steps %d to %d: %llu %s on %d rank%s, %llu records lost, clocks agree within %.1f us%s",
         p->first, p->last, kernels, p->part->on_host ? "operations" : "kernels, copies and fills",
-        p->part->ranks, p->part->ranks == 1 ? "" : "s", dropped, 1e-3 * (double)error,
-        profile_clock_error(p));
+        p->part->ranks, p->part->ranks == 1 ? "" : "s", dropped, 1e-3 * (double)error, ends);
 }
 
 /* ---- where the time of a step went, on each rank ---- */

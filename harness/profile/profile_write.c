@@ -5,6 +5,7 @@
 #include "harness/profile/profile_json.h"
 #include "harness/profile/trace_write.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -18,13 +19,34 @@ static const char *path_in(const struct profile_options *o, const char *name, ch
     return path;
 }
 
+/* At once or not at all. */
 static enum status write_json(const char *path, json_t *json)
 {
     if (!json)
         return fail(ST_OOM, "%s: no host memory", path);
-    int failed = json_dump_file(json, path, JSON_INDENT(1));
+    char part[PATH_MAX];
+    snprintf(part, sizeof part, "%.4000s.part", path);
+    int failed = json_dump_file(json, part, JSON_INDENT(1));
     json_decref(json);
-    return failed ? fail(ST_IO, "%s: %s", path, strerror(errno)) : ST_OK;
+    if (failed || rename(part, path) != 0) {
+        enum status st = fail(ST_IO, "%s: %s", path, strerror(errno));
+        unlink(part);
+        return st;
+    }
+    return ST_OK;
+}
+
+/* Of a profile before, which may have had more ranks. */
+static void remove_traces(const struct profile_options *o)
+{
+    char path[PATH_MAX];
+    DIR *dir = opendir(path_in(o, "rank", path));
+    if (!dir)
+        return;
+    for (struct dirent *e = readdir(dir); e; e = readdir(dir))
+        if (strstr(e->d_name, ".json.gz"))
+            unlinkat(dirfd(dir), e->d_name, 0);
+    closedir(dir);
 }
 
 static enum status write_traces(const struct profile_options *o, const struct profile *p,
@@ -45,6 +67,8 @@ enum status profile_write(const struct setup *setup, const struct profile_option
                           const struct profile *profile)
 {
     char path[PATH_MAX];
+    unlink(path_in(options, "profile.json", path)); // it says that all is there
+    remove_traces(options);
     TRY(hot_write(&profile->hot, path_in(options, "kernels.csv", path)));
     TRY(breakdown_write(&profile->breakdown, path_in(options, "breakdown.csv", path)));
     path_in(options, "counters.csv", path);

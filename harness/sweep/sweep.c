@@ -11,6 +11,7 @@
 #include "harness/sweep/sweep_claim.h"
 #include "harness/sweep/sweep_list.h"
 #include "harness/sweep/sweep_profile.h"
+#include "harness/sweep/sweep_steps.h"
 #include "harness/sweep/sweep_summary.h"
 
 #include <limits.h>
@@ -316,6 +317,15 @@ static enum status run_entries(struct sweep *s)
 
 /* ---- the end ---- */
 
+static void draw_steps(struct sweep *s)
+{
+    if (!s->options->profile || sweep_steps_draw(&s->profile) == ST_OK)
+        return;
+    if (!s->profile.no_gnuplot)
+        fprintf(stderr, "ditbench sweep: profiles side by side: %s\n", status_message());
+    status_clear();
+}
+
 /* By what is in the file now. */
 static enum status summarise(struct sweep *s, bool table)
 {
@@ -383,6 +393,8 @@ static enum status work(struct sweep *s)
     TRY(prepare(s));
     enum status st = run_entries(s);
     progress_finish(&s->progress);
+    if (st == ST_OK)
+        draw_steps(s);
     TRY(finish(s, st));
     return sweep_summary_judge(&s->list, s->results, s->options->strict);
 }

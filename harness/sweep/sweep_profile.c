@@ -51,11 +51,17 @@ static char *name_with_id(const struct sweep_profile *p, const struct sweep_entr
     return folder;
 }
 
+bool sweep_profile_find(const struct sweep_profile *profile, const struct sweep_entry *entry,
+                        char folder[PATH_MAX])
+{
+    return look_into(plain_name(profile, entry, folder), entry->id) == HOLDS_THIS ||
+           look_into(name_with_id(profile, entry, folder), entry->id) == HOLDS_THIS;
+}
+
 bool sweep_profile_missing(const struct sweep_profile *profile, const struct sweep_entry *entry)
 {
     char folder[PATH_MAX];
-    return look_into(plain_name(profile, entry, folder), entry->id) != HOLDS_THIS &&
-           look_into(name_with_id(profile, entry, folder), entry->id) != HOLDS_THIS;
+    return !sweep_profile_find(profile, entry, folder);
 }
 
 /* Whether another cell of the sweep has the same name. */

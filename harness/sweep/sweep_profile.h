@@ -28,6 +28,10 @@ void sweep_profile_init(const char *results, const struct sweep_list *list,
 /* Whether there is no profile of this cell's row yet. */
 bool sweep_profile_missing(const struct sweep_profile *profile, const struct sweep_entry *entry);
 
+/* The folder of this cell's profile, where there is one of its row. */
+bool sweep_profile_find(const struct sweep_profile *profile, const struct sweep_entry *entry,
+                        char folder[PATH_MAX]);
+
 /* Runs the cell once more, recorded. row: its record, ok. run: how, as for the row, but with a log
  * of its own. folder: where it is, valid whatever the status. ST_INTERRUPTED: nothing was kept;
  * else the status of what failed. Where gnuplot is missing the first one fails for that (ST_IO),

@@ -76,6 +76,19 @@ Test(profile_roofline, a_roofline_has_a_point_for_each_row_with_work)
     rows_folder_remove(folder);
 }
 
+Test(profile_roofline, points_stand_alone_where_no_ceiling_is_known)
+{
+    char *folder = rows_folder();
+    bool missing;
+    struct hot_row row[] = {row_of("linear", "qkv", 16, 3e-4, 500)};
+    struct hot hot = {.rows = 1, .row = row};
+    struct hot_device device = {NULL, DTYPE_BF16, 72};
+    struct roofline_options options = {.picture = {.folder = folder}};
+    enum status st = roofline_draw(&hot, &device, &options, &missing);
+    cr_expect(st == ST_OK || missing, "%s", status_text());
+    rows_folder_remove(folder);
+}
+
 Test(profile_roofline, a_roofline_of_nothing_is_refused)
 {
     char *folder = rows_folder();

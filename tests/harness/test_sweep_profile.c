@@ -107,6 +107,9 @@ Test(sweep_profile, rows_that_are_ok_get_one)
     pictures_data_holds(path, "gantt", "ring=2");
     if (pictures_have_gnuplot())
         pictures_are_whole(path, "gantt");
+    snprintf(path, sizeof path, "%s/step.pixart-tiny.64x64", p.profiles); /* side by side */
+    pictures_data_holds(path, "step", "bar[1] = 'serial'\n");
+    pictures_data_holds(path, "step", "bar[2] = 'ring=2'\n");
     program_release(&r);
 }
 
