@@ -381,9 +381,12 @@ Test(profile, ranks_that_are_killed_leave_what_they_wrote)
                           "--out",
                           folder,
                           NULL};
-    struct place spool = place_of("killed/spool");
-    struct place path = place_of("killed/spool/process-0.spool");
+    char name[80];
     pid_t pid = program_start(argv);
+    snprintf(name, sizeof name, "killed/spool-%ld", (long)pid);
+    struct place spool = place_of(name);
+    snprintf(name, sizeof name, "killed/spool-%ld/process-0.spool", (long)pid);
+    struct place path = place_of(name);
     for (int i = 0; i < 20000 && size_of(path.path) < 900000; i++)
         usleep(2000);
     cr_assert_gt(program_signal_processes(spool.path, SIGKILL), 0);
