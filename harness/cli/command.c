@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum status command_print_json(json_t *value)
 {
@@ -14,4 +16,15 @@ enum status command_print_json(json_t *value)
     puts(text);
     free(text);
     return ST_OK;
+}
+
+void command_drop_log(const char *command, const char *log, bool fine)
+{
+    struct stat info;
+    if (stat(log, &info) != 0)
+        return;
+    if (fine || info.st_size == 0)
+        unlink(log);
+    else
+        fprintf(stderr, "ditbench %s: what the processes said is in %s\n", command, log);
 }

@@ -6,6 +6,7 @@
 #include "kernels/base/status.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 /* Results go to standard output. A failure's sentence stays in the error record; main prints it and
  * maps the status. */
@@ -21,5 +22,9 @@ extern const struct command command_list, command_plan, command_run, command_ver
 
 /* Prints one JSON value (taken, may be NULL: no memory) and a newline. */
 enum status command_print_json(json_t *value);
+
+/* What a cell's processes said goes when all is fine or nothing was said; else it stays, and a line
+ * of `command` on standard error says where. */
+void command_drop_log(const char *command, const char *log, bool fine);
 
 #endif

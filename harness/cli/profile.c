@@ -143,18 +143,6 @@ static enum status conclude(const struct profile_request *r, const struct setup 
     return drawn;
 }
 
-/* A log with something in it stays where the cell failed. */
-static void drop_log(const char *log, bool fine)
-{
-    struct stat info;
-    if (stat(log, &info) != 0)
-        return;
-    if (fine || info.st_size == 0)
-        unlink(log);
-    else
-        fprintf(stderr, "ditbench profile: what the processes said is in %s\n", log);
-}
-
 static enum status profile_pinned(struct profile_request *r, const struct setup *setup,
                                   const char *identity, const struct pins *pins)
 {
@@ -176,7 +164,7 @@ static enum status profile_pinned(struct profile_request *r, const struct setup 
     progress_finish(&progress);
     if (st == ST_OK)
         st = conclude(r, setup, &profile, code);
-    drop_log(log, code == ST_OK || code == ST_WRONG || code == ST_INTERRUPTED);
+    command_drop_log("profile", log, code == ST_OK || code == ST_WRONG || code == ST_INTERRUPTED);
     profile_release(&profile);
     return st;
 }

@@ -79,18 +79,6 @@ static enum status temporary_log(char *path, size_t size)
     return ST_OK;
 }
 
-/* A log with something in it stays where the cell failed. */
-static void drop_log(const char *log, bool fine)
-{
-    struct stat info;
-    if (stat(log, &info) != 0)
-        return;
-    if (fine || info.st_size == 0)
-        unlink(log);
-    else
-        fprintf(stderr, "ditbench run: what the processes said is in %s\n", log);
-}
-
 /* What is measured is not quite what was asked for. */
 static void note_threads(const struct setup *setup)
 {
@@ -129,7 +117,7 @@ static enum status run_pinned(const struct setup *setup, const struct run_option
     progress_finish(&progress);
     if (st == ST_OK)
         st = conclude(record, code, o->json);
-    drop_log(log, st == ST_OK || st == ST_WRONG || st == ST_INTERRUPTED);
+    command_drop_log("run", log, st == ST_OK || st == ST_WRONG || st == ST_INTERRUPTED);
     record_close(record);
     return st;
 }

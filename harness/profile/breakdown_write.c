@@ -2,10 +2,10 @@
 /* breakdown.csv. Computes nothing. */
 #include "harness/profile/breakdown.h"
 
-#include <errno.h>
+#include "harness/base/csv_out.h"
+
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 static void put_percent(FILE *out, double percent)
 {
@@ -28,19 +28,13 @@ static void put_row(FILE *out, const struct breakdown_row *row)
 
 enum status breakdown_write(const struct breakdown *breakdown, const char *path)
 {
-    FILE *out = fopen(path, "we");
-    if (!out)
-        return fail(ST_IO, "%s: cannot be created: %s", path, strerror(errno));
-    fputs("rank,step,total_ms,compute_ms,comm_ms,exposed_comm_ms,overlap_hta_pct,overlap_osu_pct,"
-          "gaps_ms,bubble_ms,wait_ms,other_ms\n",
-          out);
+    FILE *out;
+    TRY(csv_out_open(
+        path,
+        "rank,step,total_ms,compute_ms,comm_ms,exposed_comm_ms,overlap_hta_pct,overlap_osu_pct,"
+        "gaps_ms,bubble_ms,wait_ms,other_ms",
+        &out));
     for (int i = 0; i < breakdown->rows; i++)
         put_row(out, &breakdown->row[i]);
-    bool broken = ferror(out) != 0 || fflush(out) != 0;
-    int error = errno;
-    if (fclose(out) != 0 && !broken) {
-        broken = true;
-        error = errno;
-    }
-    return broken ? fail(ST_IO, "%s: cannot be written: %s", path, strerror(error)) : ST_OK;
+    return csv_out_close(out, path);
 }

@@ -2,9 +2,9 @@
 /* Sums of counters, what they come to, and counters.csv. */
 #include "harness/profile/counters_table.h"
 
+#include "harness/base/csv_out.h"
 #include "harness/base/text.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,19 +149,13 @@ static void put_row(FILE *out, const struct counters_row *row)
 
 enum status counters_table_write(const struct counters_table *table, const char *path)
 {
-    FILE *out = fopen(path, "we");
-    if (!out)
-        return fail(ST_IO, "%s: cannot be created: %s", path, strerror(errno));
-    fputs("Range,Instances,Time (us),Tensor pipe (%),DRAM read (MB),DRAM write (MB),DRAM (GB/s),"
-          "L2 hit (%),NVLink sent (MB),NVLink received (MB)\n",
-          out);
+    FILE *out;
+    TRY(csv_out_open(
+        path,
+        "Range,Instances,Time (us),Tensor pipe (%),DRAM read (MB),DRAM write (MB),DRAM (GB/s),"
+        "L2 hit (%),NVLink sent (MB),NVLink received (MB)",
+        &out));
     for (int i = 0; i < table->rows; i++)
         put_row(out, &table->row[i]);
-    bool broken = ferror(out) != 0 || fflush(out) != 0;
-    int error = errno;
-    if (fclose(out) != 0 && !broken) {
-        broken = true;
-        error = errno;
-    }
-    return broken ? fail(ST_IO, "%s: cannot be written: %s", path, strerror(error)) : ST_OK;
+    return csv_out_close(out, path);
 }

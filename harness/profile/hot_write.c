@@ -1,31 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hot kernels as kernels.csv, and as a table of operations. */
+#include "harness/base/csv_out.h"
 #include "harness/base/text.h"
 #include "harness/profile/grid.h"
 #include "harness/profile/hot.h"
 #include "harness/report/table.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
 /* ---- kernels.csv ---- */
-
-/* RFC 4180. */
-static void put_text(FILE *out, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, out);
-        return;
-    }
-    fputc('"', out);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', out);
-        fputc(*text, out);
-    }
-    fputc('"', out);
-}
 
 /* Nothing for NAN. */
 static void put_number(FILE *out, double value)
@@ -38,9 +22,9 @@ static void put_row(FILE *out, const struct hot_row *row)
 {
     fprintf(out, "%.2f,%.0f,%d,%.1f,%.1f,%.0f,%.0f,%.1f,", row->percent, row->total, row->instances,
             row->mean, row->median, row->min, row->max, row->deviation);
-    put_text(out, row->name);
+    csv_out_text(out, row->name);
     fputc(',', out);
-    put_text(out, row->range);
+    csv_out_text(out, row->range);
     put_number(out, row->gflop);
     put_number(out, row->mb);
     put_number(out, row->tflops);
@@ -52,21 +36,14 @@ static void put_row(FILE *out, const struct hot_row *row)
 
 enum status hot_write(const struct hot *hot, const char *path)
 {
-    FILE *out = fopen(path, "we");
-    if (!out)
-        return fail(ST_IO, "%s: cannot be created: %s", path, strerror(errno));
-    fputs("Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Name,"
-          "Range,GFLOP,MB,TFLOP/s,GB/s,Ceiling (%),To win (ms)\n",
-          out);
+    FILE *out;
+    TRY(csv_out_open(path,
+                     "Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),"
+                     "StdDev (ns),Name,Range,GFLOP,MB,TFLOP/s,GB/s,Ceiling (%),To win (ms)",
+                     &out));
     for (int i = 0; i < hot->rows; i++)
         put_row(out, &hot->row[i]);
-    bool good = fflush(out) == 0 && !ferror(out);
-    int error = errno;
-    if (fclose(out) != 0 && good) {
-        good = false;
-        error = errno;
-    }
-    return good ? ST_OK : fail(ST_IO, "%s: cannot be written: %s", path, strerror(error));
+    return csv_out_close(out, path);
 }
 
 /* ---- the table ---- */

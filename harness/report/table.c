@@ -2,6 +2,7 @@
 /* Rows printed through the list of columns: aligned text, CSV, Markdown. */
 #include "harness/report/table.h"
 
+#include "harness/base/csv_out.h"
 #include "harness/base/fold.h"
 #include "harness/base/text.h"
 #include "harness/report/memory.h"
@@ -87,21 +88,6 @@ static const char *page_text(const struct table_column *column, const struct she
 
 /* ---- CSV ---- */
 
-static void put_csv(FILE *out, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, out);
-        return;
-    }
-    fputc('"', out);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', out);
-        fputc(*text, out);
-    }
-    fputc('"', out);
-}
-
 void table_csv(FILE *out, int n, const struct sheet_row *rows)
 {
     char text[TABLE_CELL];
@@ -111,7 +97,7 @@ void table_csv(FILE *out, int n, const struct sheet_row *rows)
             if (!(c->where & TABLE_CSV))
                 continue;
             fputs(first ? "" : ",", out);
-            put_csv(out, i < 0 ? c->name : file_text(c, &rows[i], text));
+            csv_out_text(out, i < 0 ? c->name : file_text(c, &rows[i], text));
             first = false;
         }
         fputc('\n', out);
