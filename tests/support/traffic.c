@@ -23,7 +23,7 @@ struct slot {
 struct traffic {
     struct queue *q;
     struct arena *arena;
-    struct comm *comm[COMMS]; /* [0] the world */
+    struct comm *comm[COMMS]; /* [0] all ranks */
     struct slot slot[SLOTS];
     int64_t longest;
     uint64_t digest;
@@ -196,7 +196,7 @@ static enum status traffic_open(struct traffic *t, struct comm *world)
 {
     int rank = comm_rank(world);
     int64_t room = t->longest * comm_size(world) + 64;
-    t->comm[0] = world;
+    TRY(comm_split(world, 0, rank, "all", NULL, &t->comm[0]));
     TRY(comm_split(world, 0, -rank, "reversed", NULL, &t->comm[1]));
     TRY(comm_split(world, rank % 2, 0, "every second", NULL, &t->comm[2]));
     TRY(comm_split(world, rank / 2, 0, "pairs", NULL, &t->comm[3]));
@@ -220,7 +220,7 @@ static enum status traffic_flow(struct traffic *t, uint64_t seed, int rounds)
 /* Communicators go before the memory that their messages point to. */
 static void traffic_close(struct traffic *t)
 {
-    for (int i = 1; i < COMMS; i++)
+    for (int i = 0; i < COMMS; i++)
         comm_close(t->comm[i]);
     arena_close(t->arena);
 }
