@@ -46,9 +46,7 @@ struct builder {
 static struct key key_of(const struct recorded_rank *rank, const struct recorded_item *item)
 {
     struct key key = {.kernel = item->name};
-    int moves = recording_around(rank, item->range, TRACE_COMM);
-    if (moves < 0)
-        moves = recording_around(rank, item->range, TRACE_WAIT);
+    int moves = recording_communication(rank, item->range);
     key.moves = moves >= 0;
     key.axis = key.moves ? rank->range[moves].axis : NULL;
     key.operation = key.moves ? rank->range[moves].name : recording_operation(rank, item->range);

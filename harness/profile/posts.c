@@ -183,15 +183,8 @@ static void add_op(struct post *post, const struct recorded_item *item)
     post->ops++;
 }
 
-/* A kernel that is no operation of the backend is the transport's. */
-static bool is_transport(const struct builder *b, const struct recorded_item *item)
-{
-    return !b->recording->on_host && item->what == RECORDED_KERNEL &&
-           recording_moves(b->rank, item) && recording_around(b->rank, item->range, TRACE_OP) < 0;
-}
-
 /* Items of COMM ranges go to their posts. Those of the transport that were given when a group ended
- * lie in the range around the group's posts: *n of them, in order. */
+ * lie in its GROUP range, which follows the posts: *n of them, in order. */
 static void sort_items(struct builder *b, struct given *grouped, int *n)
 {
     const struct recorded_rank *rank = b->rank;
@@ -200,33 +193,32 @@ static void sort_items(struct builder *b, struct given *grouped, int *n)
         const struct recorded_item *item = &rank->item[i];
         int comm = recording_around(rank, item->range, TRACE_COMM);
         struct post *post = comm >= 0 ? post_find(b->out, comm, item->launch) : NULL;
-        bool transport = is_transport(b, item);
+        bool transport = !b->recording->on_host && recording_transports(rank, item);
         if (transport && post)
             add_carrier(b, post, i);
         else if (post)
             add_op(post, item);
-        else if (transport && item->range >= 0)
+        else if (transport && rank->range[item->range].kind == TRACE_GROUP)
             grouped[(*n)++] =
                 (struct given){key_of(item->range, item->launch), item->begin, item->end, i};
     }
     qsort(grouped, (size_t)*n, sizeof *grouped, compare_given);
 }
 
-/* A group is one kernel, so the posts of a range that have none of their own are dealt out in order
- * over the kernels that were given there. */
+/* The posts of a group are its siblings before it that no group had before. They are dealt out in
+ * order over the kernels that it gave, as a rule one. */
 static void deal(struct builder *b, int n, const struct given *kernel)
 {
     const struct recorded_item *item = &b->rank->item[kernel[0].item];
-    int first = post_from(b->out, kernel[0].key);
+    int around = b->rank->range[item->range].parent;
+    int first = post_from(b->out, around < 0 ? 0 : key_of(around, item->launch));
     for (int pass = 0, all = 0, k = 0; pass < 2; pass++)
         for (int i = first; i < b->out->n; i++) {
             struct post *post = &b->out->v[i];
-            int up = post->range;
-            while (up > item->range)
-                up = b->rank->range[up].parent;
-            if (post->launch != item->launch || up != item->range)
+            if (key_of(post->range, post->launch) > kernel[0].key)
                 break;
-            if (post->carrier >= 0)
+            if (post->launch != item->launch || b->rank->range[post->range].parent != around ||
+                post->carrier >= 0)
                 continue;
             if (pass == 0)
                 all++;

@@ -124,14 +124,17 @@ json_t *profile_json(const struct profile_options *options, const struct profile
 {
     const struct recording *r = p->part;
     const struct record *plain = options->plain ? options->plain : p->plain;
+    json_t *record = record_json(plain);
+    json_t *cell = json_object_get(record, "cell");
     return json_pack(
-        "{s:s, s:i, s:i, s:[i, i], s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
-        PROFILE_SCHEMA, "ranks", r->ranks, "steps", r->steps, "window", p->first, p->last, "mode",
+        "{s:s, s:O, s:i, s:i, s:[i, i], s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "schema", PROFILE_SCHEMA, "cell", cell ? cell : json_null(), "ranks", r->ranks, "steps",
+        r->steps, "window", p->first, p->last, "mode",
         r->on_host          ? "ranges"
         : p->no_activity[0] ? "ranges without activity"
                             : "ranges and activity",
         "latency", latency_json(plain, p), "counts", counts_json(r), "rank", ranks_json(r),
         "step_clock_error_pct", number(profile_clock_error(p)), "no_activity",
         text_or_null(p->no_activity), "incomplete", text_or_null(p->incomplete), "no_ceilings",
-        text_or_null(p->no_ceilings), "counters", counters_json(p), "record", record_json(plain));
+        text_or_null(p->no_ceilings), "counters", counters_json(p), "record", record);
 }

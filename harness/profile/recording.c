@@ -206,12 +206,24 @@ const char *recording_operation(const struct recorded_rank *rank, int range)
     return model >= 0 ? rank->range[model].name : "";
 }
 
+int recording_communication(const struct recorded_rank *rank, int range)
+{
+    static const enum trace_kind kind[] = {TRACE_COMM, TRACE_GROUP, TRACE_WAIT};
+    int found = RECORDED_NONE;
+    for (int i = 0; i < 3 && found < 0; i++)
+        found = recording_around(rank, range, kind[i]);
+    return found;
+}
+
 bool recording_moves(const struct recorded_rank *rank, const struct recorded_item *item)
 {
-    /* NCCL starts the kernel of a group where the group ends, which is outside its posts */
-    return recording_around(rank, item->range, TRACE_COMM) >= 0 ||
-           recording_around(rank, item->range, TRACE_WAIT) >= 0 ||
-           (item->name && strncmp(item->name, "nccl", 4) == 0);
+    return recording_communication(rank, item->range) >= 0;
+}
+
+bool recording_transports(const struct recorded_rank *rank, const struct recorded_item *item)
+{
+    return item->what == RECORDED_KERNEL && recording_moves(rank, item) &&
+           recording_around(rank, item->range, TRACE_OP) < 0;
 }
 
 int recording_peer(const struct recording *recording, int rank, int axis, int peer)

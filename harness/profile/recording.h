@@ -128,9 +128,15 @@ int recording_around(const struct recorded_rank *rank, int range, enum trace_kin
 /* The operation of the model that a range belongs to: "qkv"; "" where it belongs to none. */
 const char *recording_operation(const struct recorded_rank *rank, int range);
 
-/* An item that moves data between ranks: given within a communication or a wait, or a kernel of
- * NCCL's. */
+/* The communication, else the end of a group, else the wait that a range is or lies in, or
+ * RECORDED_NONE. */
+int recording_communication(const struct recorded_rank *rank, int range);
+
+/* An item that moves data between ranks: given within one of these. */
 bool recording_moves(const struct recorded_rank *rank, const struct recorded_item *item);
+
+/* A kernel of the transport itself, on a device: moves data and is no operation of the backend. */
+bool recording_transports(const struct recorded_rank *rank, const struct recorded_item *item);
 
 /* The rank of the world that is number `peer` on `axis` of the ranks that `rank` shares it with. */
 int recording_peer(const struct recording *recording, int rank, int axis, int peer);

@@ -56,9 +56,7 @@ static enum status open_finder(const struct recorded_rank *rank, bool on_host, s
         return fail(ST_OOM, "timeline: no host memory for the order of %d items", out->n);
     for (int i = 0; i < out->n; i++) {
         const struct recorded_item *item = &rank->item[i];
-        int range = recording_around(rank, item->range, TRACE_COMM);
-        if (range < 0)
-            range = recording_around(rank, item->range, TRACE_WAIT);
+        int range = recording_communication(rank, item->range);
         out->v[i] = (struct found){i, range, item->begin};
         if (range >= 0)
             out->by[out->moves++] = out->v[i];

@@ -120,6 +120,11 @@ static void put_collective(struct trace_out *out, bool *first, const struct trac
 
 /* ---- kinds ---- */
 
+static bool communicates(const struct recorded_range *range)
+{
+    return range->kind == TRACE_COMM || range->kind == TRACE_WAIT || range->kind == TRACE_GROUP;
+}
+
 static void write_range(struct trace_out *out, const struct trace_scene *scene, int64_t tid,
                         const struct trace_slice *slice)
 {
@@ -129,7 +134,7 @@ static void write_range(struct trace_out *out, const struct trace_scene *scene, 
     trace_slice_name(range, name);
     if (slice->kind == TRACE_SLICE_STEP)
         snprintf(name, sizeof name, "ProfilerStep#%d", range->index);
-    if (range->kind == TRACE_COMM || range->kind == TRACE_WAIT) {
+    if (communicates(range)) {
         head(out, scene, tid, slice, "comm", name);
         put_message(out, &first, scene, range);
     } else if (range->kind == TRACE_OP) {
@@ -158,7 +163,7 @@ static void write_projected(struct trace_out *out, const struct trace_scene *sce
     if (p->step >= 0)
         trace_out_key_number(out, &first, "step", p->step);
     trace_out_key_number(out, &first, "items", p->items);
-    if (range->kind == TRACE_COMM || range->kind == TRACE_WAIT)
+    if (communicates(range))
         put_message(out, &first, scene, range);
     trace_out_text(out, "}}");
 }
@@ -207,7 +212,7 @@ static void put_kernel(struct trace_out *out, bool *first, const struct trace_sc
     if (item->grid[0] > 0)
         trace_out_key_number(out, first, "shared memory", item->shared);
     int comm = recording_around(scene->rank, item->range, TRACE_COMM);
-    if (comm >= 0 && strncmp(item->name, "nccl", 4) == 0)
+    if (comm >= 0 && recording_transports(scene->rank, item))
         put_collective(out, first, scene, &scene->rank->range[comm]);
 }
 

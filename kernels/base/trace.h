@@ -27,6 +27,8 @@ enum trace_kind {
     TRACE_COMM,  /* a communication is posted; on the CPU some are done, too */
     TRACE_WAIT,  /* for communications, or for all ranks */
     TRACE_GRAPH, /* "capture": what is inside is remembered and not run; "launch" */
+    TRACE_GROUP, /* posts of an axis that progress together are handed over, where the transport
+                    does so when their group ends: what carries them is given here */
     TRACE_KINDS
 };
 
@@ -39,7 +41,7 @@ struct trace_work {
 struct trace_range {
     enum trace_kind kind;
     const char *name; /* static: sinks may keep the pointer */
-    const char *axis; /* of COMM and WAIT, static; NULL: none */
+    const char *axis; /* of COMM, WAIT and GROUP, static; NULL: none */
     int index;        /* of STEP, PASS and LAYER; else -1 */
     int channel;      /* of the axis: messages of one link match in order */
     int peer;         /* the one rank of the axis that it is from or to; -1: none or several */

@@ -182,9 +182,16 @@ enum status comm_group_begin(struct comm *comm)
 
 enum status comm_group_end(struct comm *comm)
 {
-    if (--comm->depth > 0)
+    if (--comm->depth > 0 || !comm->ops->group)
         return ST_OK;
-    return comm->ops->group ? comm->ops->group(comm->link, false) : ST_OK;
+    if (trace_on())
+        trace_push(&(const struct trace_range){.kind = TRACE_GROUP,
+                                               .name = "group",
+                                               .axis = comm->name,
+                                               .index = -1,
+                                               .channel = comm->channel,
+                                               .peer = -1});
+    return trace_leave(comm->ops->group(comm->link, false));
 }
 
 /* The one rank that all messages of a request are from or to, or -1. */

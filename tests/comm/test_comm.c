@@ -5,6 +5,7 @@
 #include "kernels/base/trace.h"
 #include "kernels/comm/comm.h"
 #include "kernels/comm/rendezvous.h"
+#include "tests/support/ranges.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -44,14 +45,19 @@ struct single {
     struct comm *world;
 };
 
-static void single_open(struct single *s)
+static void single_open_over(struct single *s, const struct comm_ops *ops)
 {
     const struct device_options options = {.threads = 1};
     cr_assert_eq(local_world_open(1, &s->where), ST_OK);
     const struct rendezvous where = {.size = 1, .local = s->where};
     cr_assert_eq(device_open(backend_find("cpu"), &options, &s->dev), ST_OK);
     cr_assert_eq(queue_open(s->dev, &s->q), ST_OK);
-    cr_assert_eq(comm_open(comm_ops_find("local"), &where, s->dev, &s->world), ST_OK);
+    cr_assert_eq(comm_open(ops, &where, s->dev, &s->world), ST_OK);
+}
+
+static void single_open(struct single *s)
+{
+    single_open_over(s, comm_ops_find("local"));
 }
 
 static void single_close(struct single *s)
@@ -151,6 +157,38 @@ Test(comm, messages_of_two_sizes_are_a_bug, .signal = SIGABRT)
     struct tensor four = vector_of(&s, x, 4);
     comm_send(s.world, 0, &three, s.q, &req);
     comm_recv(s.world, 0, &four, s.q, &req);
+}
+
+static int groups[2]; /* begun, ended */
+
+static enum status count_group(void *comm, bool begin)
+{
+    (void)comm;
+    groups[begin ? 0 : 1]++;
+    return ST_OK;
+}
+
+/* The outermost group counts, and its end is a range, for what it hands over is given there. */
+Test(comm, the_end_of_a_group_is_a_range_where_the_transport_has_groups)
+{
+    struct single s;
+    struct ranges ranges = {.n = 0};
+    struct comm_ops ops = *comm_ops_find("local");
+    for (int with = 0; with < 2; with++) {
+        ops.group = with ? count_group : NULL;
+        single_open_over(&s, &ops);
+        ranges_begin(&ranges);
+        for (int depth = 0; depth < 2; depth++)
+            cr_assert_eq(comm_group_begin(s.world), ST_OK);
+        for (int depth = 0; depth < 2; depth++)
+            cr_assert_eq(comm_group_end(s.world), ST_OK);
+        ranges_end(&ranges);
+        cr_expect(groups[0] == with && groups[1] == with, "%d, %d", groups[0], groups[1]);
+        cr_expect_eq(ranges_count(&ranges, TRACE_GROUP, "group"), with);
+        cr_expect_eq(ranges.n, with);
+        ranges_release(&ranges);
+        single_close(&s);
+    }
 }
 
 Test(comm, no_mpi_without_mpirun)

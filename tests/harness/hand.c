@@ -29,7 +29,7 @@ struct recording *hand_open(int ranks, int steps, int64_t end, bool on_host)
 int hand_range(struct recording *r, int rank, int parent, enum trace_kind kind, const char *name,
                int64_t begin, int64_t end, int peer)
 {
-    bool moves = kind == TRACE_COMM || kind == TRACE_WAIT;
+    bool moves = kind == TRACE_COMM || kind == TRACE_WAIT || kind == TRACE_GROUP;
     struct recorded_range range = {.begin = begin,
                                    .end = end,
                                    .parent = parent,

@@ -10,7 +10,7 @@ enum { HAND_THREAD, HAND_STREAM, HAND_LINK }; /* tracks of every rank */
 /* Loops of all ranks from 0 to `end`, with steps of equal length; the axis is "a". */
 struct recording *hand_open(int ranks, int steps, int64_t end, bool on_host);
 
-/* peer -1: none. COMM and WAIT are of the axis. */
+/* peer -1: none. COMM, WAIT and GROUP are of the axis. */
 int hand_range(struct recording *r, int rank, int parent, enum trace_kind kind, const char *name,
                int64_t begin, int64_t end, int peer);
 

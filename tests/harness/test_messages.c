@@ -192,7 +192,8 @@ Test(messages, a_copy_is_the_message)
     close_all(r, &m);
 }
 
-/* NCCL starts one kernel for what a group posted, in the range around the posts. */
+/* One kernel for what a group posted is given when the group ends: it is of the posts before it
+ * that no group had. */
 Test(messages, a_kernel_carries_a_group)
 {
     struct recording *r = hand_open(2, 1, 100, false);
@@ -202,10 +203,14 @@ Test(messages, a_kernel_carries_a_group)
         for (int turn = 0; turn < 2; turn++) {
             hand_comm(r, k, model, "send", 2 + 2 * turn, 2 + 2 * turn, 1 - k, 8);
             hand_comm(r, k, model, "recv", 3 + 2 * turn, 3 + 2 * turn, 1 - k, 8);
+            int group =
+                hand_range(r, k, model, TRACE_GROUP, "group", 3 + 2 * turn, 3 + 2 * turn, -1);
             hand_range(r, k, model, TRACE_WAIT, "wait", 3 + 2 * turn, 4 + 2 * turn, 1 - k);
+            if (turn == 0)
+                hand_kernel(r, k, group, NONE, "send and receive", 15 + 10 * k, 40 + k);
+            else
+                hand_kernel(r, k, group, NONE, "send and receive", 60 - 5 * k, 70 + k);
         }
-        hand_kernel(r, k, model, NONE, "ncclDevKernel_SendRecv", 15 + 10 * k, 40 + k);
-        hand_kernel(r, k, model, NONE, "ncclDevKernel_SendRecv", 60 - 5 * k, 70 + k);
     }
     struct messages m = open_messages(r);
     cr_assert(m.n == 4 && m.unmatched == 0);

@@ -91,6 +91,9 @@ static void check_counts(const struct profiled *f, const struct trace_reader *al
         char name[40];
         snprintf(name, sizeof name, "rank/%d.json.gz", r);
         read_trace(f, name, &one);
+        cr_expect(json_equal(json_object_get(f->json, "cell"),
+                             json_object_get(json_object_get(f->json, "record"), "cell")));
+        cr_expect(json_object_get(json_object_get(f->json, "cell"), "model"));
         cr_expect_eq(one.starts, 0, "arrows to other files");
         of_ranks += items_of(&one);
         trace_reader_close(&one);
