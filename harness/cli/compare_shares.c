@@ -3,7 +3,7 @@
 #include "harness/cli/compare_shares.h"
 
 #include "harness/profile/profile_place.h"
-#include "harness/profile/side.h"
+#include "harness/profile/profile_read.h"
 #include "kernels/base/file.h"
 
 #include <jansson.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a rank does at every instant, as layers from the share that goes first to the one that goes
+ * What a rank does at every instant, as levels from the share that goes first to the one that goes
  * last; then the sums of each step. Nothing is matched here.
  *
  * On a device the waits of its stream count, as posts.h has them, and not those of the host: only a
@@ -11,7 +11,7 @@
  */
 #include "harness/profile/breakdown.h"
 
-#include "harness/profile/layers.h"
+#include "harness/profile/slices.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -37,13 +37,13 @@ struct builder {
     const struct recorded_rank *rank;
     const struct messages *messages;
     int id;
-    struct layer level[LEVELS];
+    struct slices level[LEVELS];
 };
 
 static void put(struct builder *b, enum level level, enum share share, int64_t begin, int64_t end,
                 int item, int message)
 {
-    layers_add(&b->level[level], &(struct share_slice){begin, end, share, item, message});
+    slices_add(&b->level[level], &(struct share_slice){begin, end, share, item, message});
 }
 
 /* ---- items ---- */
@@ -150,15 +150,15 @@ static bool alike(const struct share_slice *a, const struct share_slice *b)
     return a->share == b->share && a->item == b->item && a->message == b->message;
 }
 
-/* Of layers that are flat: slices without holes. */
+/* Of levels that are flat: slices without holes. */
 static enum status overlay(struct builder *b, int *n, struct share_slice **out)
 {
-    struct layer all = {0};
+    struct slices all = {0};
     int kept = 0;
     for (int l = 0; l < LEVELS; l++)
-        layers_put_under(&all, &b->level[l]);
+        slices_put_under(&all, &b->level[l]);
     if (all.out_of_memory) {
-        layers_release(&all);
+        slices_release(&all);
         return fail(ST_OOM, "breakdown of rank %d: no host memory", b->id);
     }
     for (int i = 0; i < all.n; i++) {
@@ -228,16 +228,16 @@ static enum status add_rows(struct builder *b, int n, const struct share_slice *
     int steps = b->recording->steps;
     size_t numbers = (size_t)steps * (SHARES + 3);
     int64_t *end = calloc(numbers + 1, sizeof *end);
-    struct layer hidden = {0};
+    struct slices hidden = {0};
     if (!end)
         return fail(ST_OOM, "breakdown of rank %d: no host memory", b->id);
     int64_t *shares = end + steps;
     int64_t *comm = shares + (size_t)steps * SHARES;
     int64_t *under = comm + steps;
-    const struct layer *messages = &b->level[LEVEL_MESSAGE];
+    const struct slices *messages = &b->level[LEVEL_MESSAGE];
     int64_t begin = b->rank->begin;
     find_steps(b->rank, steps, end);
-    layers_cross(messages, &b->level[LEVEL_COMPUTE], &hidden);
+    slices_cross(messages, &b->level[LEVEL_COMPUTE], &hidden);
     sum_steps(n, slice, begin, steps, end, true, SHARES, shares);
     sum_steps(messages->n, messages->v, begin, steps, end, false, 1, comm);
     sum_steps(hidden.n, hidden.v, begin, steps, end, false, 1, under);
@@ -248,7 +248,7 @@ static enum status add_rows(struct builder *b, int n, const struct share_slice *
     }
     enum status st =
         hidden.out_of_memory ? fail(ST_OOM, "breakdown of rank %d: no host memory", b->id) : ST_OK;
-    layers_release(&hidden);
+    slices_release(&hidden);
     free(end);
     return st;
 }
@@ -261,7 +261,7 @@ static enum status add_rank(struct breakdown *out, struct builder *b)
     put_ranges(b);
     put_messages(b);
     for (int l = 0; l < LEVELS; l++)
-        layers_flatten(&b->level[l], b->rank->begin, b->rank->end);
+        slices_flatten(&b->level[l], b->rank->begin, b->rank->end);
     TRY(overlay(b, &out->slices[b->id], &out->slice[b->id]));
     return add_rows(b, out->slices[b->id], out->slice[b->id],
                     &out->row[(size_t)b->id * (size_t)b->recording->steps]);
@@ -292,7 +292,7 @@ static enum status build(const struct recording *recording, const struct message
         struct builder b = {recording, &recording->rank[r], messages, r, {{0}}};
         enum status st = add_rank(out, &b);
         for (int l = 0; l < LEVELS; l++)
-            layers_release(&b.level[l]);
+            slices_release(&b.level[l]);
         TRY(st);
     }
     drop_rows(recording, out);

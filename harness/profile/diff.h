@@ -12,7 +12,7 @@
 #ifndef HARNESS_PROFILE_DIFF_H
 #define HARNESS_PROFILE_DIFF_H
 
-#include "harness/profile/side.h"
+#include "harness/profile/profile_read.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as kernels.csv or breakdown.csv of a profile: refused with a place, or numbers that can
  * be compared. */
-#include "harness/profile/side.h"
+#include "harness/profile/profile_read.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Unions, overlays and intersections of slices. What they stand for is not known here. */
-#include "harness/profile/layers.h"
+#include "harness/profile/slices.h"
 
 #include <stdlib.h>
 
-void layers_release(struct layer *layer)
+void slices_release(struct slices *slices)
 {
-    free(layer->v);
-    *layer = (struct layer){0};
+    free(slices->v);
+    *slices = (struct slices){0};
 }
 
-void layers_add(struct layer *layer, const struct share_slice *slice)
+void slices_add(struct slices *slices, const struct share_slice *slice)
 {
-    if (slice->begin >= slice->end || layer->out_of_memory)
+    if (slice->begin >= slice->end || slices->out_of_memory)
         return;
-    if (layer->n == layer->room) {
-        int room = layer->room ? 2 * layer->room : 64;
-        struct share_slice *more = realloc(layer->v, (size_t)room * sizeof *more);
+    if (slices->n == slices->room) {
+        int room = slices->room ? 2 * slices->room : 64;
+        struct share_slice *more = realloc(slices->v, (size_t)room * sizeof *more);
         if (!more) {
-            layer->out_of_memory = true;
+            slices->out_of_memory = true;
             return;
         }
-        layer->v = more;
-        layer->room = room;
+        slices->v = more;
+        slices->room = room;
     }
-    layer->v[layer->n++] = *slice;
+    slices->v[slices->n++] = *slice;
 }
 
 static int compare_slices(const void *a, const void *b)
@@ -40,54 +40,54 @@ static int compare_slices(const void *a, const void *b)
     return x->message < y->message ? -1 : x->message > y->message;
 }
 
-void layers_flatten(struct layer *layer, int64_t begin, int64_t end)
+void slices_flatten(struct slices *slices, int64_t begin, int64_t end)
 {
     int kept = 0;
-    if (layer->n > 0)
-        qsort(layer->v, (size_t)layer->n, sizeof *layer->v, compare_slices);
-    for (int i = 0; i < layer->n; i++) {
-        struct share_slice slice = layer->v[i];
+    if (slices->n > 0)
+        qsort(slices->v, (size_t)slices->n, sizeof *slices->v, compare_slices);
+    for (int i = 0; i < slices->n; i++) {
+        struct share_slice slice = slices->v[i];
         slice.begin = slice.begin > begin ? slice.begin : begin;
         slice.end = slice.end < end ? slice.end : end;
         if (slice.begin >= slice.end)
             continue;
         begin = slice.end;
-        layer->v[kept++] = slice;
+        slices->v[kept++] = slice;
     }
-    layer->n = kept;
+    slices->n = kept;
 }
 
-void layers_put_under(struct layer *top, const struct layer *below)
+void slices_put_under(struct slices *top, const struct slices *below)
 {
-    struct layer out = {.out_of_memory = top->out_of_memory || below->out_of_memory};
+    struct slices out = {.out_of_memory = top->out_of_memory || below->out_of_memory};
     int t = 0;
     for (int i = 0; i < below->n; i++) {
         struct share_slice rest = below->v[i];
         for (; t < top->n && top->v[t].begin < rest.end; t++) {
             struct share_slice free_part = rest;
             free_part.end = top->v[t].begin;
-            layers_add(&out, &free_part);
+            slices_add(&out, &free_part);
             if (top->v[t].end > rest.begin)
                 rest.begin = top->v[t].end;
             if (rest.begin >= rest.end)
                 break; /* it may reach over what comes next, too */
-            layers_add(&out, &top->v[t]);
+            slices_add(&out, &top->v[t]);
         }
-        layers_add(&out, &rest);
+        slices_add(&out, &rest);
     }
     for (; t < top->n; t++)
-        layers_add(&out, &top->v[t]);
-    layers_release(top);
+        slices_add(&out, &top->v[t]);
+    slices_release(top);
     *top = out;
 }
 
-void layers_cross(const struct layer *a, const struct layer *b, struct layer *out)
+void slices_cross(const struct slices *a, const struct slices *b, struct slices *out)
 {
     for (int i = 0, k = 0; i < a->n && k < b->n;) {
         struct share_slice both = a->v[i];
         both.begin = a->v[i].begin > b->v[k].begin ? a->v[i].begin : b->v[k].begin;
         both.end = a->v[i].end < b->v[k].end ? a->v[i].end : b->v[k].end;
-        layers_add(out, &both);
+        slices_add(out, &both);
         if (a->v[i].end < b->v[k].end)
             i++;
         else

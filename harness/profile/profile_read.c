@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads kernels.csv, breakdown.csv and profile.json. */
-#include "harness/profile/side.h"
+#include "harness/profile/profile_read.h"
 
 #include "kernels/base/file.h"
 

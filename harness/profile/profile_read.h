@@ -3,8 +3,8 @@
  * A profile as it is read back from its folder: what is compared of it. Files may come from
  * anywhere and are read strictly; see csv.h for what messages say.
  */
-#ifndef HARNESS_PROFILE_SIDE_H
-#define HARNESS_PROFILE_SIDE_H
+#ifndef HARNESS_PROFILE_PROFILE_READ_H
+#define HARNESS_PROFILE_PROFILE_READ_H
 
 #include "harness/profile/csv.h"
 
