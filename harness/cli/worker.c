@@ -35,7 +35,7 @@ static const struct args_option own[] = {
     {"identity", KEY_IDENTITY, "TEXT", "of the weights"},
     {"pins", KEY_PINS, "TEXT", "of the files behind it"},
     {"output", KEY_OUTPUT, "FILE", "final latents, safetensors"},
-    {"profile", KEY_PROFILE, "FOLDER", "one loop, after a warm-up, recorded there and not checked"},
+    {"profile", KEY_PROFILE, "FOLDER", "the last loop is recorded there; it wants one before it"},
     {"counters", KEY_COUNTERS, "FOLDER", "loops without graphs, counted by the hardware there"},
     {NULL, 0, NULL, NULL},
 };
@@ -237,16 +237,6 @@ static enum status start(struct cell *cell, const struct worker_options *o, char
     return st;
 }
 
-/* The first loop may choose algorithms and capture graphs; the one-rank run of a check would be
- * recorded, too. */
-static void be_profiled(struct cell *cell)
-{
-    cell->check = false;
-    cell->repeats = 1;
-    if (cell->warmup_loops < 1)
-        cell->warmup_loops = 1;
-}
-
 static enum status worker_main(int argc, char **argv)
 {
     static const struct args args = {
@@ -264,12 +254,6 @@ static enum status worker_main(int argc, char **argv)
           SIGKILL); /* under mpirun the parent is mpirun's, which dies with the sweep */
     cell_init(&cell);
     enum status st = args_parse(&args, argc, argv, &cell, &o);
-    if (st == ST_OK && (o.profile || o.counters))
-        be_profiled(&cell);
-    if (st == ST_OK && o.counters) {
-        cell.repeats = COUNTERS_LOOPS;
-        cell.graph = false;
-    }
     if (st == ST_OK)
         st = start(&cell, &o, argv);
     if (st && status_message()[0])

@@ -35,9 +35,9 @@ static struct recording *read_back(const char *folder, struct spool_told *told)
 static struct recording *record(const char *strategy, const char *folder)
 {
     struct spool_told told;
-    struct program p =
-        program_run("worker", "--model=pixart-tiny", "--steps=6", "--identity=none", "--threads=2",
-                    "--strategy", strategy, "--profile", folder, NULL);
+    struct program p = program_run("worker", "--model=pixart-tiny", "--steps=6", "--identity=none",
+                                   "--threads=2", "--check=off", "--repeats=1", "--warmup-loops=1",
+                                   "--strategy", strategy, "--profile", folder, NULL);
     cr_assert_eq(p.status, 0, "%s", p.err);
     program_release(&p);
     struct recording *recording = read_back(folder, &told);
@@ -250,6 +250,8 @@ Test(recorder_mpi, a_file_for_each_process)
                           "--threads=2",
                           "--strategy=ulysses=2",
                           "--transport=mpi",
+                          "--check=off",
+                          "--repeats=1",
                           "--profile",
                           folder,
                           NULL};
@@ -284,6 +286,8 @@ Test(recorder, a_process_that_is_killed_leaves_what_it_wrote)
                           "--steps=120",
                           "--identity=none",
                           "--threads=2",
+                          "--check=off",
+                          "--repeats=1",
                           "--strategy",
                           "ulysses=2",
                           "--profile",
@@ -296,7 +300,7 @@ Test(recorder, a_process_that_is_killed_leaves_what_it_wrote)
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     cr_assert_geq(size_of(path), 900000);
-    struct recording *recording = read_back(argv[9], &told);
+    struct recording *recording = read_back(argv[11], &told);
     cr_expect(*told.incomplete);
     cr_expect(isnan(told.loop_ms));
     int ranges = 0;
