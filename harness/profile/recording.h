@@ -79,8 +79,8 @@ struct recorded_rank {
     int64_t clock_offset, clock_error; /* ns: what was added to its clock, and how far that may be
                                           off */
     uint64_t dropped;                  /* records that were lost */
-    int64_t *step_end; /* [steps] when the last item of each step ended; where it has none, when its
-                          range did */
+    int64_t *step_end; /* [steps] when the last item of each step ended, kernels that carry messages
+                          apart; where it has none, when its range did */
     double *step_ms;   /* [steps] the same as the run's own marks have it, from the loop's start;
                           NAN: not told */
     int tracks, ranges, items, calls, samples;

@@ -37,15 +37,32 @@ static void set_loop(const struct spool_parsed *file, const struct spool_parsed_
             rank->end = rank->item[i].end;
 }
 
+/* The end of a step's last kernel that carries messages, or INT64_MIN. */
+static int64_t last_carried(const struct recorded_rank *rank, int step)
+{
+    int64_t last = INT64_MIN;
+    for (int i = 0; i < rank->items; i++)
+        if (rank->item[i].step == step && rank->item[i].end > last &&
+            recording_transports(rank, &rank->item[i]))
+            last = rank->item[i].end;
+    return last;
+}
+
+/* A kernel that carries messages may have been given early, to receive the next step's first patch:
+ * it ends a step that has nothing else only. */
 static void set_steps(int steps, struct recorded_rank *rank)
 {
     for (int i = 0; i < steps; i++)
         rank->step_end[i] = INT64_MIN;
     for (int i = 0; i < rank->items; i++) {
         const struct recorded_item *item = &rank->item[i];
-        if (item->step >= 0 && item->end > rank->step_end[item->step])
+        if (item->step >= 0 && item->end > rank->step_end[item->step] &&
+            !recording_transports(rank, item))
             rank->step_end[item->step] = item->end;
     }
+    for (int i = 0; i < steps; i++)
+        if (rank->step_end[i] == INT64_MIN)
+            rank->step_end[i] = last_carried(rank, i);
     for (int i = 0; i < rank->ranges; i++) {
         const struct recorded_range *range = &rank->range[i];
         if (range->kind == TRACE_STEP && rank->step_end[range->index] == INT64_MIN)

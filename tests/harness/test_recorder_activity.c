@@ -136,8 +136,17 @@ static uint64_t capture(void)
     return tag;
 }
 
-/* Step 0 gives a kernel and a copy, step 1 launches the graph, whose kernel runs on after the call.
- */
+/* A library's kernel waits for what the peer sends in its next step. */
+static void receive_ahead(uint32_t correlation)
+{
+    trace_enter(TRACE_GROUP, "group", -1);
+    called("cudaLaunchKernelExC", correlation);
+    kernel(9, correlation, 0, activity_clock() + 1500000);
+    trace_leave(ST_OK);
+}
+
+/* Step 0 gives a kernel and a copy, and receives ahead; step 1 launches the graph, whose kernel
+ * runs on after the call. */
 static void loop(int rank, uint64_t tag)
 {
     uint32_t first = 100 * (uint32_t)(rank + 1);
@@ -158,6 +167,7 @@ static void loop(int rank, uint64_t tag)
                           .correlation = first + 1,
                           .bytes = 4096});
     trace_leave(ST_OK);
+    receive_ahead(first + 3);
     trace_leave(ST_OK);
     trace_enter(TRACE_STEP, "step", 1);
     trace_enter(TRACE_GRAPH, "launch", -1);
@@ -233,7 +243,7 @@ static void check_captured(const struct recorded_rank *rank, const struct record
 
 static void check_items(const struct recorded_rank *rank, int index)
 {
-    cr_assert_eq(rank->items, 3);
+    cr_assert_eq(rank->items, 4);
     const struct recorded_item *plain = &rank->item[0];
     const struct recorded_item *copy = &rank->item[1];
     cr_expect_str_eq(plain->name, "plain_kernel");
@@ -248,17 +258,20 @@ static void check_items(const struct recorded_rank *rank, int index)
     cr_expect_str_eq(rank->range[copy->range].name, "fc1");
     cr_expect(rank->track[copy->track].device && rank->track[copy->track].id == 9);
     check_captured(rank, &rank->item[2]);
+    cr_expect(recording_transports(rank, &rank->item[3]) && rank->item[3].step == 0);
+    cr_expect_gt(rank->item[3].end, rank->item[2].end);
 }
 
 static void check_rank(const struct recording *recording, int index)
 {
     const struct recorded_rank *rank = &recording->rank[index];
     cr_expect(rank->complete);
-    cr_expect_eq(rank->ranges, 3 + 6); /* of the capture; loop, step, fc1, linear, step, launch */
+    cr_expect_eq(rank->ranges,
+                 3 + 7); /* the capture's; loop, step, fc1, linear, group, step, launch */
     cr_expect_eq(rank->range[0].kind, TRACE_GRAPH);
     cr_expect_lt(rank->range[0].end, rank->begin);
-    cr_expect_eq(rank->calls, 4);
-    cr_expect_eq(rank->call[3].kind, RECORDED_SYNC);
+    cr_expect_eq(rank->calls, 5);
+    cr_expect_eq(rank->call[4].kind, RECORDED_SYNC);
     for (int i = 0; i < rank->calls; i++)
         cr_expect_eq(rank->call[i].track, 0, "calls are the rank's thread's");
     check_items(rank, index);
@@ -292,7 +305,7 @@ Test(recorder_activity, without_activities_ranges_are_written_and_the_reason)
     cr_assert_eq(spool_read(program_file("none"), &recording, &told), ST_OK, "%s", status_text());
     cr_expect_str_eq(told.no_activity, "another tool has it");
     cr_expect_str_eq(told.incomplete, "");
-    cr_expect(recording->rank[1].complete && recording->rank[1].ranges == 9);
+    cr_expect(recording->rank[1].complete && recording->rank[1].ranges == 10);
     cr_expect(recording->rank[1].items == 0 && recording->rank[1].calls == 0);
     recording_close(recording);
 }
