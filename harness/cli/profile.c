@@ -4,9 +4,11 @@
 #include "harness/base/number.h"
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
+#include "harness/cli/profile_bars.h"
 #include "harness/launch/place.h"
 #include "harness/launch/scratch.h"
 #include "harness/plot/profile_pictures.h"
+#include "harness/plot/step.h"
 #include "harness/profile/diff.h"
 #include "harness/profile/profile_json.h"
 #include "harness/profile/profile_place.h"
@@ -22,14 +24,14 @@
 struct profile_request {
     struct profile_options options;
     const char *out; /* --out */
-    bool json, diff, md;
+    bool json, diff, md, bars;
     int folders;
-    const char *folder[2]; /* of --diff */
+    const char *folder[STEP_BARS]; /* of --diff and --bars */
 };
 
 enum { DIFF_ROWS = 20 /* of each table at the terminal */ };
 
-enum { KEY_OUT = 1, KEY_WINDOW, KEY_COUNTERS, KEY_JSON, KEY_DIFF, KEY_MD };
+enum { KEY_OUT = 1, KEY_WINDOW, KEY_COUNTERS, KEY_JSON, KEY_DIFF, KEY_MD, KEY_BARS };
 
 static const struct args_option own[] = {
     {"out", KEY_OUT, "DIR", "folder (default: results/profiles/MODEL.SIZE.STRATEGY.RANKS)"},
@@ -39,6 +41,8 @@ static const struct args_option own[] = {
     {"json", KEY_JSON, NULL, "print profile.json, or the differences, as JSON"},
     {"diff", KEY_DIFF, NULL, "compare two profiles: --diff DIR DIR"},
     {"md", KEY_MD, NULL, "print the differences as Markdown"},
+    {"bars", KEY_BARS, NULL,
+     "draw where the steps of several profiles go: --bars DIR DIR... --out DIR"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -67,8 +71,8 @@ static enum status set_counters(const char *value, bool *on)
 
 static enum status add_folder(struct profile_request *r, const char *value)
 {
-    if (r->folders == 2)
-        return fail(ST_INVALID, "%s: a third word; --diff takes two folders of profiles", value);
+    if (r->folders == STEP_BARS)
+        return fail(ST_INVALID, "%s: more than %d folders of profiles", value, STEP_BARS);
     r->folder[r->folders++] = value;
     return ST_OK;
 }
@@ -93,6 +97,9 @@ static enum status take(void *self, int key, const char *value)
     case KEY_DIFF:
         r->diff = true;
         return ST_OK;
+    case KEY_BARS:
+        r->bars = true;
+        return ST_OK;
     default:
         return add_folder(r, value);
     }
@@ -114,6 +121,16 @@ static enum status compare(const struct profile_request *r)
         st = profile_diff_print(&diff, r->md, r->md ? 0 : DIFF_ROWS, stdout);
     profile_diff_release(&diff);
     return st;
+}
+
+static enum status draw_bars(const struct profile_request *r)
+{
+    if (r->diff || r->json || r->md)
+        return fail(ST_INVALID, "--bars draws one picture: no --diff, --json or --md");
+    if (r->folders == 0 || !r->out)
+        return fail(ST_INVALID, "--bars: folders of profiles are wanted, and one for the picture: "
+                                "--bars DIR DIR... --out DIR");
+    return profile_bars_draw(r->folders, r->folder, r->out);
 }
 
 /* ---- one cell ---- */
@@ -196,12 +213,14 @@ static enum status profile_run(struct profile_request *r, struct cell *cell)
 {
     struct place place;
     struct setup *setup;
+    if (r->bars)
+        return draw_bars(r);
     if (r->diff)
         return compare(r);
     if (r->md)
         return fail(ST_INVALID, "--md goes with --diff: it prints differences");
     if (r->folders > 0)
-        return fail(ST_INVALID, "%s: an option is wanted; two folders go with --diff",
+        return fail(ST_INVALID, "%s: an option is wanted; folders go with --diff and --bars",
                     r->folder[0]);
     TRY(place_find(PLACE_MPI, &place));
     if (place.starter == PLACE_MPI)
@@ -221,10 +240,11 @@ static enum status profile_main(int argc, char **argv)
 {
     static const struct args args = {
         .command = "profile",
-        .positional = "\n--diff DIR DIR",
+        .positional = "\n--diff DIR DIR\n--bars DIR DIR... --out DIR",
         .about = "Runs one cell twice, as it is and recorded, and writes where its time goes: "
                  "timelines, hot kernels, shares of each step, pictures; where the hardware "
-                 "counts, once more for that. Or compares two such profiles.",
+                 "counts, once more for that. Or compares two such profiles, or draws several "
+                 "side by side.",
         .own = own,
         .cell = true,
         .loop = true,

@@ -32,6 +32,7 @@ static const struct {
     {"nvmlDeviceGetNvLinkVersion", offsetof(struct nvml, nvlink_version), false},
     {"nvmlDeviceGetClockInfo", offsetof(struct nvml, clock), false},
     {"nvmlDeviceGetPowerUsage", offsetof(struct nvml, power), false},
+    {"nvmlDeviceGetFieldValues", offsetof(struct nvml, fields), false},
 };
 
 static struct nvml library;

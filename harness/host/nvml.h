@@ -21,6 +21,16 @@ struct nvml_pci {
     char bus_id[32];
 };
 
+/* nvmlFieldValue_t, whose value is a union: of the fields that are asked here, an unsigned number.
+ */
+struct nvml_field {
+    unsigned id, scope;
+    long long timestamp, latency_us;
+    int type;
+    int status; /* 0 for success */
+    unsigned long long value;
+};
+
 /* Every function returns 0 for success. A member may be NULL: the library is older than it; but for
  * the first five. */
 struct nvml {
@@ -40,6 +50,7 @@ struct nvml {
     int (*nvlink_version)(struct nvml_device *device, unsigned link, unsigned *out);
     int (*clock)(struct nvml_device *device, int which, unsigned *mhz); /* 1: of the SMs */
     int (*power)(struct nvml_device *device, unsigned *milliwatts);
+    int (*fields)(struct nvml_device *device, int n, struct nvml_field *field);
 };
 
 /* Loaded and initialised once for this process; NULL: this machine has no GPU or no such library.

@@ -171,23 +171,23 @@ static void find_pauses(struct gantt *g, int i)
 /* One item in a pass of a patch. */
 struct visit {
     int64_t begin, end;
-    int pass, launch, step, patch;
+    int step, patch;
 };
 
 static int by_begin(const void *a, const void *b)
 {
     const struct visit *x = a, *y = b;
-    return x->begin != y->begin ? (x->begin < y->begin ? -1 : 1) : x->pass - y->pass;
+    return x->begin != y->begin ? (x->begin < y->begin ? -1 : 1) : x->patch - y->patch;
 }
 
-/* From the first to the last item of each pass, as long as no other pass comes between. */
+/* From the first to the last item of a patch in a step, however many graphs they are in, as long as
+ * no other patch comes between. */
 static void put_runs(struct gantt *g, int i, int n, const struct visit *visit)
 {
     for (int k = 0, next; k < n; k = next) {
         int64_t end = visit[k].end;
         for (next = k + 1;
-             next < n && visit[next].pass == visit[k].pass &&
-             visit[next].launch == visit[k].launch && visit[next].step == visit[k].step;
+             next < n && visit[next].patch == visit[k].patch && visit[next].step == visit[k].step;
              next++)
             end = visit[next].end > end ? visit[next].end : end;
         lane_add(&g->band[i].patches, (struct lane_box){visit[k].begin, end, visit[k].patch},
@@ -207,8 +207,8 @@ static enum status find_patches(struct gantt *g, int i)
         int pass = recording_around(rank, item->range, TRACE_PASS);
         if (pass >= 0 && rank->range[pass].index >= 0 && item->end > g->from &&
             item->begin < g->to && !recording_moves(rank, item))
-            visit[n++] = (struct visit){item->begin,  item->end,  pass,
-                                        item->launch, item->step, rank->range[pass].index};
+            visit[n++] =
+                (struct visit){item->begin, item->end, item->step, rank->range[pass].index};
     }
     qsort(visit, (size_t)n, sizeof *visit, by_begin);
     put_runs(g, i, n, visit);

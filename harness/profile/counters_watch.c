@@ -2,6 +2,7 @@
 /* Ranges of ranks for the hardware's counters, and a table of what was counted. */
 #include "harness/profile/counters_watch.h"
 
+#include "harness/host/links.h"
 #include "harness/profile/counters_file.h"
 #include "kernels/base/trace.h"
 #include "kernels/identity.h"
@@ -26,6 +27,9 @@ struct counted_rank {
     struct counters *counters; /* NULL: no pass so far */
     int pass;                  /* the next one, or the one at hand */
     bool counting;             /* within a pass */
+    bool by_links;             /* the tool cannot count NVLink, the management library can */
+    int ordinal;               /* of the GPU */
+    struct links carried;      /* before the first pass */
     const char **name;         /* [counters->ranges] */
     double (*value)[COUNTERS]; /* [counters->ranges] */
     enum status failed;        /* of a range, which has nobody to tell */
@@ -157,6 +161,7 @@ static enum status rank_begins(void *self, const struct rank *where, const struc
         .index = where->index,
         .by_loop = where->n > 1,
         .step = plan->problem.steps - 1,
+        .ordinal = where->dev->options.ordinal,
     };
     if (where->n > 1)
         TRY(check_own_gpu(watch, where));
@@ -211,7 +216,24 @@ static enum status start_pass(struct counted_rank *rank, struct device *dev)
     if (!rank->by_loop)
         return ST_OK;
     rank->name[0] = "loop";
+    if (rank->pass == 0)
+        rank->by_links = !rank->counters->metric[COUNTER_NVLINK_SENT] &&
+                         !rank->counters->metric[COUNTER_NVLINK_RECEIVED] &&
+                         links_read(rank->ordinal, &rank->carried);
     return counters_push(rank->counters);
+}
+
+/* NVLink's bytes of the first pass, where only the management library tells them. */
+static void count_links(struct counted_rank *rank)
+{
+    struct links now;
+    if (!rank->by_links || rank->pass > 0)
+        return;
+    rank->by_links = links_read(rank->ordinal, &now);
+    if (!rank->by_links)
+        return;
+    rank->value[0][COUNTER_NVLINK_SENT] = (double)(now.sent - rank->carried.sent);
+    rank->value[0][COUNTER_NVLINK_RECEIVED] = (double)(now.received - rank->carried.received);
 }
 
 /* No rank goes on before all count what comes from it. */
@@ -237,6 +259,10 @@ static enum status write_table(const struct counted_rank *rank)
         snprintf(table.metric[k], COUNTERS_METRIC, "%s", c->metric[k] ? c->metric[k] : "");
         snprintf(table.reason[k], COUNTERS_REASON, "%s", c->reason[k]);
     }
+    if (rank->by_links) {
+        snprintf(table.metric[COUNTER_NVLINK_SENT], COUNTERS_METRIC, LINKS_SENT);
+        snprintf(table.metric[COUNTER_NVLINK_RECEIVED], COUNTERS_METRIC, LINKS_RECEIVED);
+    }
     for (int i = 0; i < c->ranges && st == ST_OK; i++)
         st = counters_table_add(&table, rank->name[i], rank->value[i]);
     if (st == ST_OK)
@@ -254,6 +280,7 @@ static enum status end_pass(struct counted_rank *rank)
         return fail(rank->failed, "%s", rank->message);
     if (rank->by_loop)
         TRY(counters_pop(rank->counters));
+    count_links(rank);
     int opened = rank->counters->opened;
     TRY(counters_end(rank->counters, rank->value));
     if (opened != rank->counters->ranges)
