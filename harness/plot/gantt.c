@@ -195,6 +195,13 @@ static void put_runs(struct gantt *g, int i, int n, const struct visit *visit)
     }
 }
 
+/* The pass in which an item was given, or its graph launched; or none. */
+static int pass_of(const struct recorded_rank *rank, const struct recorded_item *item)
+{
+    int pass = item->launch >= 0 ? recording_around(rank, item->launch, TRACE_PASS) : RECORDED_NONE;
+    return pass >= 0 ? pass : recording_around(rank, item->range, TRACE_PASS);
+}
+
 static enum status find_patches(struct gantt *g, int i)
 {
     const struct recorded_rank *rank = &g->recording->rank[i];
@@ -204,7 +211,7 @@ static enum status find_patches(struct gantt *g, int i)
         return fail(ST_OOM, "gantt: no host memory for %d items of rank %d", rank->items, i);
     for (int k = 0; k < rank->items; k++) {
         const struct recorded_item *item = &rank->item[k];
-        int pass = recording_around(rank, item->range, TRACE_PASS);
+        int pass = pass_of(rank, item);
         if (pass >= 0 && rank->range[pass].index >= 0 && item->end > g->from &&
             item->begin < g->to && !recording_moves(rank, item))
             visit[n++] =

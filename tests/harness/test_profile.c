@@ -455,6 +455,14 @@ Test(profile, two_profiles_side_by_side)
     d = program_run("profile", "--diff", folder[0], NULL);
     cr_expect(d.status == 2 && strstr(d.err, "--diff: 1 folder is given"), "%s", d.err);
     program_release(&d);
+    d = program_run("profile", "--bars", folder[0], NULL);
+    cr_expect(d.status == 2 && strstr(d.err, "--bars DIR DIR... --out DIR"), "%s", d.err);
+    program_release(&d);
+    d = program_run("profile", "--bars", folder[0], folder[1], "--out", program_file("bars"), NULL);
+    cr_expect(d.status == 0 || !pictures_have_gnuplot(), "%s", d.err);
+    pictures_data_holds(program_file("bars"), "step", "bar[1] = 'serial'\n");
+    pictures_data_holds(program_file("bars"), "step", "bar[2] = 'ring=2'\n");
+    program_release(&d);
     d = program_run("profile", "--diff", folder[0], program_file("c"), NULL);
     cr_expect(d.status == 2 && strstr(d.err, "/c/"), "%s", d.err);
     program_release(&d);

@@ -173,13 +173,16 @@ static void add_pipeline(void)
 {
     int pass[2] = {add_range(0, -1, TRACE_PASS, "pass", 0),
                    add_range(0, -1, TRACE_PASS, "pass", 1)};
-    int again = add_range(0, -1, TRACE_PASS, "pass", 1); // the rest of it, in another graph
+    // the rest of it, in a graph that was captured elsewhere
+    int again = add_range(0, -1, TRACE_GRAPH, "capture", -1);
+    int launch = add_range(0, pass[1], TRACE_GRAPH, "launch", -1);
     int other = add_range(1, -1, TRACE_PASS, "pass", 0);
     add_op(0, pass[0], "norm", 0, 9000, 10500); // of which 0.5 ms are in the step
     add_op(0, pass[0], "linear", 0, 10500, 12000);
     add_op(0, pass[0], "linear", 0, 12005, 13000); // 5 us behind: joined
     add_op(0, pass[1], "linear", 0, 13020, 14000); // 20 us behind: not
     add_op(0, again, "attention", 0, 14000, 20000);
+    p.recording->rank[0].item[p.recording->rank[0].items - 1].launch = launch;
     add_op(0, pass[1], "norm", 1, 15000, 16000); // beside the attention
     int comm = add_range(0, pass[1], TRACE_COMM, "send", -1);
     recording_add_item(p.recording, 0,
