@@ -47,7 +47,10 @@ static const char empty_line[] =
     "null}, \"recipe\": null, \"cohort\": null, \"env\": {\"host\": null, \"os\": null, \"cpu\": "
     "null, \"cores\": 0, \"load\": [], \"compiler\": "
     "null, \"flags\": null, \"commit\": null, \"dirty\": null, \"libraries\": {}, \"gpus\": [], "
-    "\"variables\": {}}}\n";
+    "\"interconnect\": [], \"p2p\": [], \"nvls\": {\"enabled\": null, \"supported\": null}, "
+    "\"variables\": {}}, \"machine\": {\"period_ms\": null, \"samples\": null, \"gpus\": [], "
+    "\"cpu\": {\"governor\": null, \"mhz\": {\"before\": null, \"median\": null, \"min\": null, "
+    "\"max\": null, \"after\": null}}}}\n";
 
 Test(record, nothing_is_left_out)
 {
