@@ -97,13 +97,18 @@ int gpus_count(void)
     return gpus_visible_files(nvml_device_files(), getenv("CUDA_VISIBLE_DEVICES"));
 }
 
+bool gpus_taken(int ordinal, int all, int first, int n)
+{
+    return n >= all || (ordinal - first % all + all) % all < n;
+}
+
 int gpus_of_ranks(int first, int n, struct nvml_device **out)
 {
     struct nvml_device *device[GPUS_MAX];
     int all = visible(device);
     int used = 0;
     for (int i = 0; i < all; i++)
-        if (n >= all || (i - first % all + all) % all < n)
+        if (gpus_taken(i, all, first, n))
             out[used++] = device[i];
     return used;
 }

@@ -40,6 +40,9 @@ int gpus_visible(const struct nvml *nvml, const char *setting, struct nvml_devic
 /* Without the library: how many of `files` GPUs the setting leaves. */
 int gpus_visible_files(int files, const char *setting);
 
+/* Whether one of `all` GPUs is taken by one of the ranks of gpus_of_ranks. */
+bool gpus_taken(int ordinal, int all, int first, int n);
+
 void gpus_add(const struct nvml *nvml, struct nvml_device *device, struct record *record);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "harness/record/rounds.h"
 #include "harness/report/machine.h"
+#include "tests/harness/program.h"
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
@@ -52,7 +53,7 @@ static struct record *row(int n, double share)
 Test(machine, reads_back_equal)
 {
     const uint64_t errors[] = {3, INT64_MAX};
-    struct record *r = row(2, 0.925);
+    struct record *r = row(2, 0.93);
     r->machine.cpu.governor = "performance";
     r->machine.cpu.mhz.median = 2596.12;
     r->machine.gpus.v[1].nvlink.active = 17;
@@ -68,8 +69,8 @@ Test(machine, reads_back_equal)
                            "{\"enabled\": false, \"supported\": true}, \"variables\""),
               "%s", line);
     cr_assert(strstr(line, "\"machine\": {\"period_ms\": 100, \"samples\": 40, \"gpus\": [{"));
-    cr_assert(strstr(line, "\"throttle\": {\"share\": 0.925, \"reasons\": {\"gpu_idle\": null, "
-                           "\"applications_clocks_setting\": null, \"sw_power_cap\": 0.925, "),
+    cr_assert(strstr(line, "\"throttle\": {\"share\": 0.93, \"reasons\": {\"gpu_idle\": null, "
+                           "\"applications_clocks_setting\": null, \"sw_power_cap\": 0.93, "),
               "%s", line);
     cr_assert(strstr(line, "\"nvlink\": {\"active\": 17, \"total\": 18, \"errors\": [3, "
                            "9223372036854775807]}"),
@@ -94,7 +95,7 @@ static void cut(char *line, const char *begin, const char *end)
 /* Rows of older builds: the same id, recipe and cohort, and nothing known of the machine. */
 Test(machine, is_unknown_in_old_rows)
 {
-    struct record *r = row(1, 0.925);
+    struct record *r = row(1, 0.93);
     char *line = line_of(r);
     cut(line, ", \"machine\":", "}\n");
     cut(line, "\"interconnect\":", "\"variables\":");
@@ -163,8 +164,8 @@ static void says(struct record *r, const char *want)
 Test(machine, has_words)
 {
     const uint64_t errors[] = {3, 5};
-    says(row(1, 0.925), "SM clock 1755 MHz (1695 to 1980), memory 3201 MHz, 66 C, 698 W (650 to "
-                        "701) of 700 W; throttled: 92% of the measured time (power limit)");
+    says(row(1, 0.93), "SM clock 1755 MHz (1695 to 1980), memory 3201 MHz, 66 C, 698 W (650 to "
+                       "701) of 700 W; throttled: 93% of the measured time (power limit)");
     says(row(2, 0), "SM clock 1755 MHz (1695 to 1980), memory 3201 MHz, 66 C, 698 W (650 to 701) "
                     "of 700 W (GPU 2 of 2, the slowest); not throttled");
     struct record *r = row(2, 1);
@@ -182,4 +183,25 @@ Test(machine, has_words)
     r = rows_ok("serial", 1, 100);
     r->machine.cpu.mhz.before = 1000; /* no loop was long enough for a sample */
     says(r, "");
+}
+
+/* Only throttled rows are listed, by what their machine did. */
+Test(machine, of_throttled_rows_stands_in_the_table, .init = program_limit)
+{
+    struct record *rows[] = {row(1, 0.93), row(1, 0)};
+    rows_set_size(rows[1], 512, 512);
+    free(rows_write(program_folder(), "throttled.jsonl", 2, rows));
+    struct program p =
+        program_run("plot", program_file("throttled.jsonl"), "--out", program_folder(), NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    char *table = program_read(program_file("table.md"));
+    char *section = strstr(table, "## Throttled");
+    cr_assert_not_null(section, "%s", table);
+    cr_assert_not_null(strstr(section, "| pixart-tiny | 256x256 | 1 | serial | SM clock 1755 MHz"));
+    cr_assert_not_null(strstr(section, "throttled: 93% of the measured time (power limit) |"));
+    cr_assert_null(strstr(section, "512x512"), "%s", section);
+    free(table);
+    program_release(&p);
+    for (int i = 0; i < 2; i++)
+        record_close(rows[i]);
 }
