@@ -7,6 +7,7 @@
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/host/env.h"
+#include "harness/host/interconnect.h"
 #include "kernels/backend.h"
 #include "kernels/base/cache.h"
 #include "kernels/base/trace_nvtx.h"
@@ -92,6 +93,14 @@ static json_t *libraries(const struct record_map *map)
     return out;
 }
 
+static json_t *texts(const struct record_texts *list)
+{
+    json_t *out = json_array();
+    for (int i = 0; i < list->n; i++)
+        json_array_append_new(out, json_string(list->v[i]));
+    return out;
+}
+
 /* folder: null where no variable names one. */
 static json_t *cache_info(void)
 {
@@ -109,11 +118,13 @@ static json_t *build_info(const struct record_env *env, json_t *seen)
     char share[PATH_MAX];
     const char *place = self_share(share) == ST_OK ? share : NULL;
     status_clear();
-    return json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s?, s:s, s:s, s:s, s:i}",
+    return json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, "
+                     "s:o, s:o, s:s?, s:s, s:s, s:s, s:i}",
                      "version", self_version(), "commit", env->commit, "dirty",
                      env->dirty == RECORD_YES, "compiler", env->compiler, "flags", env->flags,
                      "features", features(), "libraries", libraries(&env->libraries), "transports",
-                     transports(), "devices", seen, "cache", cache_info(), "share", place, "host",
+                     transports(), "devices", seen, "interconnect", texts(&env->interconnect),
+                     "p2p", texts(&env->p2p), "cache", cache_info(), "share", place, "host",
                      env->host, "os", env->os, "cpu", env->cpu, "cores", env->cores);
 }
 
@@ -225,6 +236,7 @@ static enum status info_run(int argc, char **argv)
     json_t *seen = devices(); /* it loads the libraries that are asked for their versions next */
     for (int i = 0; backend_at(i); i++)
         env_add_loaded(record, backend_at(i)->name);
+    interconnect_fill(record);
     status_clear();
     json_t *info = build_info(&record->env, seen);
     record_close(record);

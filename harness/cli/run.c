@@ -142,11 +142,13 @@ static void say_why(enum status st)
     fprintf(stderr, "ditbench run: %s\n", status_message());
 }
 
-/* Refusals are the same on every rank, and nobody waits yet. */
-static enum status check_plan(const struct setup *setup)
+/* Refusals are the same on every rank, and nobody waits yet. *output: the rank that will have the
+ * record. */
+static enum status check_plan(const struct setup *setup, int *output)
 {
     struct plan *plan;
     TRY(plan_build(&setup->problem, &setup->spec, setup->cell.ranks, 0, &plan));
+    *output = plan_output_rank(plan);
     plan_close(plan);
     return setup_check_build(setup);
 }
@@ -182,6 +184,31 @@ static enum status share_pins(const struct setup *setup, const struct rendezvous
     return rendezvous_broadcast(where, "pins", *text, out->size);
 }
 
+static void on_phase(void *self, const char *name)
+{
+    struct monitor *monitor = self;
+    if (monitor)
+        monitor_phase(monitor, name);
+}
+
+/* Nobody but the ranks is there: the one that will have the record watches its own host. */
+static enum status run_watched(const struct setup *setup, struct worker *worker, bool watches,
+                               struct record **out)
+{
+    struct monitor *monitor = NULL;
+    if (watches)
+        TRY(outcome_watch(setup, &monitor));
+    worker->on_phase = on_phase;
+    worker->self = monitor;
+    enum status st = worker_run(worker, out);
+    if (monitor)
+        monitor_end(monitor);
+    if (monitor && *out)
+        monitor_fill(monitor, *out);
+    monitor_close(monitor);
+    return st;
+}
+
 /* *agreed: a failure is the same on every rank, and nobody waits for this one. */
 static enum status run_as_rank(const struct setup *setup, const struct run_options *o,
                                const struct outcome_options *options, const struct place *place,
@@ -190,7 +217,8 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
     struct record *record = NULL;
     struct shared shared;
     char *pins;
-    enum status st = check_plan(setup);
+    int output = 0;
+    enum status st = check_plan(setup, &output);
     if (st != ST_OK) {
         if (place->where.rank > 0)
             return st;
@@ -207,7 +235,7 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
     TRY(watchdog_start(&dog));
     st = share_pins(setup, &place->where, &shared, &pins);
     *agreed = shared.status != ST_OK;
-    const struct worker worker = {
+    struct worker worker = {
         .setup = setup,
         .place = &place->where,
         .identity = shared.identity,
@@ -215,7 +243,7 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
         .output = o->output,
     };
     if (st == ST_OK) {
-        st = worker_run(&worker, &record);
+        st = run_watched(setup, &worker, place->where.rank == output, &record);
         *agreed = st == ST_OK || st == ST_WRONG;
     }
     watchdog_phase("leave", true);

@@ -119,7 +119,18 @@ static int compare_texts(const void *a, const void *b)
 
 static bool steers(const char *variable)
 {
-    static const char *const prefix[] = {"OMP_", "OPENBLAS_", "OMPI_", "NCCL_", "CUDA_"};
+    static const char *const prefix[] = {"OMP_",
+                                         "GOMP_",
+                                         "OPENBLAS_",
+                                         "OMPI_",
+                                         "UCX_",
+                                         "NCCL_",
+                                         "CUDA_",
+                                         "CUBLAS",
+                                         "CUDNN_",
+                                         "NVIDIA_TF32_OVERRIDE",
+                                         "DITBENCH_ATTENTION",
+                                         "DITBENCH_LINEAR"};
     for (size_t i = 0; i < sizeof prefix / sizeof prefix[0]; i++)
         if (strncmp(variable, prefix[i], strlen(prefix[i])) == 0)
             return true;

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NVLINKS = 36 }; /* more than any GPU has */
-
 /* ---- which of them ---- */
 
 /* A number of CUDA_VISIBLE_DEVICES, or -1. */
@@ -99,6 +97,22 @@ int gpus_count(void)
     return gpus_visible_files(nvml_device_files(), getenv("CUDA_VISIBLE_DEVICES"));
 }
 
+bool gpus_taken(int ordinal, int all, int first, int n)
+{
+    return n >= all || (ordinal - first % all + all) % all < n;
+}
+
+int gpus_of_ranks(int first, int n, struct nvml_device **out)
+{
+    struct nvml_device *device[GPUS_MAX];
+    int all = visible(device);
+    int used = 0;
+    for (int i = 0; i < all; i++)
+        if (gpus_taken(i, all, first, n))
+            out[used++] = device[i];
+    return used;
+}
+
 int gpus_compute(void)
 {
     struct nvml_device *device[GPUS_MAX];
@@ -165,7 +179,7 @@ static const char *nvlink_text(const struct nvml *nvml, struct nvml_device *devi
 {
     int links = 0;
     unsigned version = 0;
-    for (unsigned i = 0; i < NVLINKS && nvml->nvlink_state; i++) {
+    for (unsigned i = 0; i < NVML_LINKS && nvml->nvlink_state; i++) {
         int active;
         unsigned one;
         if (nvml->nvlink_state(device, i, &active) != 0 || !active)

@@ -17,6 +17,10 @@ enum { GPUS_MAX = 64, GPUS_TEXT = 96 };
 /* How many CUDA would count; 0: none. */
 int gpus_count(void);
 
+/* Handles of those that ranks first .. first + n - 1 take, which go round them all; out has room
+ * for GPUS_MAX. 0 where NVML is missing. */
+int gpus_of_ranks(int first, int n, struct nvml_device **out);
+
 /* The least compute capability of them, 10 x major + minor; 0: unknown. */
 int gpus_compute(void);
 
@@ -35,6 +39,9 @@ int gpus_visible(const struct nvml *nvml, const char *setting, struct nvml_devic
 
 /* Without the library: how many of `files` GPUs the setting leaves. */
 int gpus_visible_files(int files, const char *setting);
+
+/* Whether one of `all` GPUs is taken by one of the ranks of gpus_of_ranks. */
+bool gpus_taken(int ordinal, int all, int first, int n);
 
 void gpus_add(const struct nvml *nvml, struct nvml_device *device, struct record *record);
 

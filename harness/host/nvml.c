@@ -30,9 +30,20 @@ static const struct {
     {"nvmlDeviceGetMaxPcieLinkWidth", offsetof(struct nvml, pcie_width), false},
     {"nvmlDeviceGetNvLinkState", offsetof(struct nvml, nvlink_state), false},
     {"nvmlDeviceGetNvLinkVersion", offsetof(struct nvml, nvlink_version), false},
+    {"nvmlDeviceGetNvLinkRemotePciInfo_v2", offsetof(struct nvml, nvlink_remote), false},
+    {"nvmlDeviceGetNvLinkRemoteDeviceType", offsetof(struct nvml, nvlink_remote_type), false},
+    {"nvmlDeviceGetNvLinkErrorCounter", offsetof(struct nvml, nvlink_errors), false},
+    {"nvmlDeviceGetTopologyCommonAncestor", offsetof(struct nvml, ancestor), false},
+    {"nvmlDeviceGetP2PStatus", offsetof(struct nvml, p2p), false},
     {"nvmlDeviceGetClockInfo", offsetof(struct nvml, clock), false},
     {"nvmlDeviceGetPowerUsage", offsetof(struct nvml, power), false},
     {"nvmlDeviceGetFieldValues", offsetof(struct nvml, fields), false},
+    {"nvmlDeviceGetEnforcedPowerLimit", offsetof(struct nvml, power_limit), false},
+    {"nvmlDeviceGetTemperature", offsetof(struct nvml, temperature), false},
+    /* the new name of the one below it */
+    {"nvmlDeviceGetCurrentClocksEventReasons", offsetof(struct nvml, clock_reasons), false},
+    {"nvmlDeviceGetCurrentClocksThrottleReasons", offsetof(struct nvml, clock_reasons), false},
+    {"nvmlDeviceGetTotalEccErrors", offsetof(struct nvml, ecc_errors), false},
 };
 
 static struct nvml library;
@@ -60,7 +71,8 @@ static bool find_functions(void *handle)
         void *address = dlsym(handle, table[i].name);
         if (!address && table[i].needed)
             return false;
-        memcpy((char *)&library + table[i].at, &address, sizeof address);
+        if (address)
+            memcpy((char *)&library + table[i].at, &address, sizeof address);
     }
     return true;
 }

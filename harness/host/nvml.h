@@ -31,6 +31,25 @@ struct nvml_field {
     unsigned long long value;
 };
 
+enum { NVML_LINKS = 36 }; /* more NVLinks than any GPU has; questions about others fail */
+
+/* What NVML's numbers stand for. */
+enum {
+    NVML_CLOCK_OF_SM = 1,
+    NVML_CLOCK_OF_MEMORY = 2,
+    NVML_SENSOR_OF_GPU = 0,
+    NVML_ECC_CORRECTED = 0,
+    NVML_ECC_UNCORRECTED = 1,
+    NVML_ECC_SINCE_LOAD = 0, /* of the driver: "volatile" */
+    NVML_LINK_REPLAYS = 0,
+    NVML_LINK_ECC = 4, /* counters below it: replays, recoveries, CRC of flits and of data */
+    NVML_REMOTE_GPU = 0,
+    NVML_REMOTE_SWITCH = 2,
+    NVML_P2P_READ = 0,
+    NVML_P2P_WRITE = 1,
+    NVML_P2P_NVLINK = 2,
+};
+
 /* Every function returns 0 for success. A member may be NULL: the library is older than it; but for
  * the first five. */
 struct nvml {
@@ -48,9 +67,19 @@ struct nvml {
     int (*pcie_width)(struct nvml_device *device, unsigned *lanes);    /* the most it can */
     int (*nvlink_state)(struct nvml_device *device, unsigned link, int *active);
     int (*nvlink_version)(struct nvml_device *device, unsigned link, unsigned *out);
-    int (*clock)(struct nvml_device *device, int which, unsigned *mhz); /* 1: of the SMs */
+    int (*nvlink_remote)(struct nvml_device *device, unsigned link, struct nvml_pci *out);
+    int (*nvlink_remote_type)(struct nvml_device *device, unsigned link, int *type);
+    int (*nvlink_errors)(struct nvml_device *device, unsigned link, int counter,
+                         unsigned long long *out);
+    int (*ancestor)(struct nvml_device *a, struct nvml_device *b, int *level); /* over PCIe */
+    int (*p2p)(struct nvml_device *a, struct nvml_device *b, int what, int *answer);
+    int (*clock)(struct nvml_device *device, int which, unsigned *mhz);
     int (*power)(struct nvml_device *device, unsigned *milliwatts);
     int (*fields)(struct nvml_device *device, int n, struct nvml_field *field);
+    int (*power_limit)(struct nvml_device *device, unsigned *milliwatts); /* that is enforced */
+    int (*temperature)(struct nvml_device *device, int sensor, unsigned *celsius);
+    int (*clock_reasons)(struct nvml_device *device, unsigned long long *bits);
+    int (*ecc_errors)(struct nvml_device *device, int kind, int since, unsigned long long *out);
 };
 
 /* Loaded and initialised once for this process; NULL: this machine has no GPU or no such library.

@@ -31,8 +31,8 @@ struct watchdog watchdog_limits(int rank, double timeout_s, double grace_s);
 /* ST_OOM: no thread. It runs as long as the process. */
 enum status watchdog_start(const struct watchdog *watchdog);
 
-/* A phase begins: "load", "reference", "open", "measure", "leave". computes: this rank has steps to
- * do in it; otherwise it may wait for another's one-rank run. */
+/* A phase begins: "load", "reference", "open", "warm-up", "measure", "gather", "leave". computes:
+ * this rank has steps to do in it; otherwise it may wait for another's one-rank run. */
 void watchdog_phase(const char *name, bool computes);
 
 /* A step was done. Without a watchdog this and the above do nothing. */

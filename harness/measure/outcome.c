@@ -5,6 +5,8 @@
 #include "harness/base/limits.h"
 #include "harness/host/env.h"
 #include "harness/host/gpus.h"
+#include "harness/host/interconnect.h"
+#include "harness/host/monitor.h"
 #include "harness/launch/hostfile.h"
 #include "harness/launch/launch.h"
 #include "harness/launch/mpirun.h"
@@ -158,6 +160,7 @@ static void fill_env(const struct setup *s, struct record *record)
         return;
     env_add_libraries(record, &told);
     gpus_fill(record);
+    interconnect_fill(record);
 }
 
 void outcome_name(const struct setup *s, const struct outcome_options *o, double load,
@@ -170,7 +173,7 @@ void outcome_name(const struct setup *s, const struct outcome_options *o, double
     for (int i = 0; i < o->argc; i++)
         record_add_text(record, &record->argv, o->argv[i]);
     fill_env(s, record);
-    record_flag(record); /* one of them looks at the GPUs */
+    record_flag(record); /* some of them look at the GPUs */
     env_add_load(record, load);
     if (record_identify(record) != ST_OK)
         record->out_of_memory = true;
@@ -255,9 +258,24 @@ static enum status take_record(struct launch_end *end, struct record **out)
     return ST_OK;
 }
 
-static enum status start(const struct setup *s, const struct outcome_options *o,
+/* Who hears of a cell's progress. */
+struct listeners {
+    const struct outcome_options *options;
+    struct monitor *monitor;
+};
+
+static void hear(void *self, const char *phase, long done, long total)
+{
+    const struct listeners *l = self;
+    monitor_phase(l->monitor, phase);
+    if (l->options->on_progress)
+        l->options->on_progress(l->options->on_progress_self, phase, done, total);
+}
+
+static enum status start(const struct setup *s, const struct listeners *listeners,
                          const char *const *environment, struct launch_end *end)
 {
+    const struct outcome_options *o = listeners->options;
     struct outcome_argv args;
     enum status st = outcome_argv_build(s, o, &args);
     if (st == ST_OK) {
@@ -266,8 +284,8 @@ static enum status start(const struct setup *s, const struct outcome_options *o,
             .environment = environment,
             .log = o->log,
             .timeout_s = s->cell.timeout_s,
-            .on_progress = o->on_progress,
-            .on_progress_self = o->on_progress_self,
+            .on_progress = hear,
+            .on_progress_self = (void *)listeners,
         };
         st = launch_run(&launch, end);
     }
@@ -276,28 +294,49 @@ static enum status start(const struct setup *s, const struct outcome_options *o,
 }
 
 /* mpirun between us and the ranks, where they are its processes. */
-static enum status start_through(const struct setup *s, const struct outcome_options *o,
+static enum status start_through(const struct setup *s, const struct listeners *listeners,
                                  struct launch_end *end)
 {
     struct mpirun mpirun;
     if (!setup_processes(s))
-        return start(s, o, NULL, end);
+        return start(s, listeners, NULL, end);
     TRY(mpirun_init(&mpirun));
-    enum status st = start(s, o, mpirun.environment, end);
+    enum status st = start(s, listeners, mpirun.environment, end);
     mpirun_release(&mpirun);
     return st;
+}
+
+enum status outcome_watch(const struct setup *s, struct monitor **out)
+{
+    struct nvml_device *device[GPUS_MAX];
+    int first = 0, n = s->cell.ranks;
+    if (backend_on_host(backend_find(s->cell.backend)))
+        return monitor_open(NULL, 0, NULL, out);
+    if (setup_processes(s) && !hostfile_ranks_here(s->cell.ranks, &first, &n))
+        n = GPUS_MAX; /* any of them may be used */
+    n = gpus_of_ranks(first, n, device);
+    return monitor_open(nvml_get(), n, device, out);
 }
 
 static enum status run_cell(const struct setup *s, const struct outcome_options *o,
                             const uint64_t *predicted, struct record **out, enum status *code)
 {
     struct launch_end end;
-    TRY(start_through(s, o, &end));
-    enum status st = ST_OK;
+    struct listeners listeners = {.options = o};
+    TRY(outcome_watch(s, &listeners.monitor));
+    enum status st = start_through(s, &listeners, &end);
+    if (st != ST_OK) {
+        monitor_close(listeners.monitor);
+        return st;
+    }
+    monitor_end(listeners.monitor);
     if (end.status == ENDING_OK)
         st = take_record(&end, out);
     if (st == ST_OK && !*out)
         st = failed_record(end.status, end.reason, s->cell.ranks, predicted, out);
+    if (st == ST_OK)
+        monitor_fill(listeners.monitor, *out);
+    monitor_close(listeners.monitor);
     *code = end.code;
     launch_end_release(&end);
     return st;

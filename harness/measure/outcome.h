@@ -7,6 +7,7 @@
 #define HARNESS_MEASURE_OUTCOME_H
 
 #include "harness/cell/pins.h"
+#include "harness/host/monitor.h"
 
 struct outcome_options {
     const char *experiment; /* name for the record; "" for a single run */
@@ -37,6 +38,10 @@ enum status outcome_foresee(const struct setup *setup, uint64_t *predicted);
  * `load`: env_load(). */
 void outcome_name(const struct setup *setup, const struct outcome_options *options, double load,
                   struct record *record);
+
+/* Watches the machine of the cell: on this host, those GPUs that its ranks take. For a process that
+ * runs the ranks itself; outcome_run does so too. As monitor_open. */
+enum status outcome_watch(const struct setup *setup, struct monitor **out);
 
 /* A named record of a cell that failed with `st` before anything was measured; the reason is the
  * error record's. */

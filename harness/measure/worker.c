@@ -43,9 +43,10 @@ struct job {
 
 /* ---- signs of life ---- */
 
-static void phase(const struct job *job, const char *name)
+/* computes: this process does, and does not wait for another's one-rank run. */
+static void phase(const struct job *job, const char *name, bool computes)
 {
-    watchdog_phase(name, job->keeps || strcmp(name, "measure") == 0);
+    watchdog_phase(name, computes);
     if (job->keeps && job->worker->on_phase)
         job->worker->on_phase(job->worker->self, name);
 }
@@ -102,7 +103,7 @@ static enum status get_references(struct job *job)
     static const struct spec serial = {.n = 0};
     if (!job->setup->cell.check || !job->keeps)
         return ST_OK;
-    phase(job, "reference");
+    phase(job, "reference", job->keeps);
     TRY(one_rank(job, &job->against, &job->reference));
     if (job->against.n > 0)
         return one_rank(job, &serial, &job->serial);
@@ -241,15 +242,29 @@ static enum status loops_of_a_rule(const struct job *job, const struct rank *ran
     return ST_OK;
 }
 
-static enum status measure_loops(const struct job *job, const struct rank *rank, struct run *run,
+/* `loops` of them come (0: nobody knows), or none any more. Whoever listens may look at the machine
+ * in the phase "measure", for it holds the measured loops and nothing else. */
+static void loops_phase(struct job *job, const struct rank *rank, const char *name, long loops)
+{
+    bool output = rank->index == job->output;
+    if (output)
+        start_beats(job, loops);
+    if (output || job->worker->place)
+        phase(job, name, true);
+}
+
+static enum status measure_loops(struct job *job, const struct rank *rank, struct run *run,
                                  struct measure *m)
 {
     const struct cell *cell = &job->setup->cell;
     struct samples *s = &m->samples;
+    loops_phase(job, rank, "warm-up", cell->warmup_loops);
     for (int i = 0; i < cell->warmup_loops; i++)
         TRY(run_loop(run, samples_loop(s), samples_steps(s)));
+    loops_phase(job, rank, "measure", cell->repeats == CELL_AUTO ? 0 : cell->repeats);
     TRY(cell->repeats == CELL_AUTO ? loops_of_a_rule(job, rank, run, s)
                                    : fixed_loops(job, rank, run, s));
+    loops_phase(job, rank, "gather", 0);
     TRY(run_gather(run, m->latent));
     TRY(run_volume(run, &s->part->counted));
     uint64_t arenas = 0;
@@ -297,10 +312,6 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
         run_close(run);
         return st;
     }
-    if (output)
-        start_beats(job, cell->repeats == CELL_AUTO ? 0 : cell->warmup_loops + cell->repeats);
-    if (output || job->worker->place)
-        phase(job, "measure");
     st = measure_loops(job, rank, run, m);
     if (st != ST_OK && job->worker->place && job->worker->on_failure)
         job->worker->on_failure(job->worker->self, st);
@@ -350,12 +361,12 @@ static enum status check_files(struct job *job)
 /* What the loops need and, where the record will be, what they are checked against. */
 static enum status prepare(struct job *job)
 {
-    phase(job, "load");
+    phase(job, "load", job->keeps);
     TRY(setup_weights(job->setup, &job->weights));
     TRY(setup_prompt(job->setup, &job->prompt));
     TRY(check_files(job));
     TRY(get_references(job));
-    phase(job, "open");
+    phase(job, "open", job->keeps);
     return ST_OK;
 }
 

@@ -33,10 +33,11 @@ struct worker {
     const char *pins;     /* pins_text of the files behind it; NULL: none */
     const char *output;   /* safetensors file for the final latents, or NULL */
     /* (optional) what the process that will have the record does now: "load", "reference", "open",
-     * "measure"; from any thread, one at a time. The watchdog of every process hears it too. */
+     * "warm-up", "measure" (the measured loops, and nothing else), "gather"; from any thread, one
+     * at a time. The watchdog of every process hears it too. */
     void (*on_phase)(void *self, const char *name);
-    /* (optional) steps done of all loops, on the rank that has the result; at times, from its
-     * thread */
+    /* (optional) steps done of the phase's loops, on the rank that has the result; at times, from
+     * its thread */
     void (*on_beat)(void *self, long done, long total);
     /* (optional) the loops failed on a rank that is a process; the failure is in this thread's
      * record. To say so and to end the process: what the rank holds may wait for a peer forever.

@@ -9,6 +9,8 @@
 #ifndef HARNESS_RECORD_DATA_H
 #define HARNESS_RECORD_DATA_H
 
+#include "harness/record/data_list.h"
+#include "harness/record/data_machine.h"
 #include "harness/record/ending.h"
 
 #include <stdbool.h>
@@ -17,34 +19,6 @@
 #define RECORD_SCHEMA "ditbench-record-1"
 
 enum { RECORD_ID_SIZE = 17 }; /* 16 hex digits and the end */
-
-/* Answers to a question that may not have been asked. */
-enum { RECORD_UNKNOWN = -1, RECORD_NO = 0, RECORD_YES = 1 };
-
-/* All lists: n elements at v; NULL when n is 0. */
-struct record_texts {
-    int n;
-    const char **v;
-};
-
-struct record_numbers {
-    int n;
-    double *v;
-};
-
-struct record_counts {
-    int n;
-    uint64_t *v;
-};
-
-struct record_pair {
-    const char *name, *value;
-};
-
-struct record_map {
-    int n;
-    struct record_pair *v;
-};
 
 /* When a cell whose loops are not counted beforehand has been measured often enough: n loops, and
  * n >= min_loops or min_seconds gone, and half of the median's 95% interval is at most max_noise
@@ -146,6 +120,12 @@ struct record_gpus {
     struct record_gpu *v;
 };
 
+/* NVLink multicast, by which NCCL's collectives may go. */
+struct record_nvls {
+    int enabled;   /* as NCCL_NVLS_ENABLE says; unknown: it leaves it to NCCL, or is not set */
+    int supported; /* by the hardware: NVSwitch between all GPUs, compute capability 9 or more */
+};
+
 struct record_env {
     const char *host, *os, *cpu;
     int cores;                  /* CPUs that the process may use */
@@ -156,6 +136,10 @@ struct record_env {
     int dirty;                   /* the build's tree had changes that are not in the commit */
     struct record_map libraries; /* name: version */
     struct record_gpus gpus;
+    /* a row a GPU, in the order of `gpus`, words as nvidia-smi topo has them; empty: not told */
+    struct record_texts interconnect; /* "X NV18": way to each GPU */
+    struct record_texts p2p; /* "X OK": whether one may read and write the other's memory */
+    struct record_nvls nvls;
     struct record_map variables; /* environment variables that steer libraries, sorted */
 };
 
@@ -179,6 +163,7 @@ struct record {
     const char *recipe; /* record_recipe: what was asked */
     const char *cohort; /* record_cohort: where it ran */
     struct record_env env;
+    struct record_machine machine;
 
     /* not in JSON */
     struct record_numbers rounds; /* of a row that rounds.h joined: each round's median, ms */

@@ -14,6 +14,8 @@
      .size = sizeof(element), .offset_v = offsetof(struct list, v), .later = true}
 #define OBJECT(struct_, member, fields) \
     {.name = #member, .kind = FIELD_OBJECT, .offset = offsetof(struct struct_, member), .inner = fields}
+#define LATER_OBJECT(struct_, member, fields) \
+    {.name = #member, .kind = FIELD_OBJECT, .offset = offsetof(struct struct_, member), .inner = fields, .later = true}
 #define LIST(struct_, member, list, element, fields) \
     {.name = #member, .kind = FIELD_LIST, .offset = offsetof(struct struct_, member), .inner = fields, \
      .size = sizeof(element), .offset_v = offsetof(struct list, v)}
@@ -126,6 +128,12 @@ static const struct field gpu_fields[] = {
     END,
 };
 
+static const struct field nvls_fields[] = {
+    VALUE(record_nvls, enabled, FIELD_FLAG),
+    VALUE(record_nvls, supported, FIELD_FLAG),
+    END,
+};
+
 static const struct field env_fields[] = {
     VALUE(record_env, host, FIELD_TEXT_OR_NULL),
     VALUE(record_env, os, FIELD_TEXT_OR_NULL),
@@ -138,7 +146,78 @@ static const struct field env_fields[] = {
     VALUE(record_env, dirty, FIELD_FLAG),
     VALUE(record_env, libraries, FIELD_MAP),
     LIST(record_env, gpus, record_gpus, struct record_gpu, gpu_fields),
+    LATER_LIST(record_env, interconnect, record_texts, const char *, a_text),
+    LATER_LIST(record_env, p2p, record_texts, const char *, a_text),
+    LATER_OBJECT(record_env, nvls, nvls_fields),
     VALUE(record_env, variables, FIELD_MAP),
+    END,
+};
+
+static const struct field course_fields[] = {
+    VALUE(record_course, before, FIELD_NUMBER),
+    VALUE(record_course, median, FIELD_NUMBER),
+    VALUE(record_course, min, FIELD_NUMBER),
+    VALUE(record_course, max, FIELD_NUMBER),
+    VALUE(record_course, after, FIELD_NUMBER),
+    END,
+};
+
+static const struct field reasons_fields[] = {
+    VALUE(record_reasons, gpu_idle, FIELD_NUMBER),
+    VALUE(record_reasons, applications_clocks_setting, FIELD_NUMBER),
+    VALUE(record_reasons, sw_power_cap, FIELD_NUMBER),
+    VALUE(record_reasons, hw_slowdown, FIELD_NUMBER),
+    VALUE(record_reasons, sync_boost, FIELD_NUMBER),
+    VALUE(record_reasons, sw_thermal_slowdown, FIELD_NUMBER),
+    VALUE(record_reasons, hw_thermal_slowdown, FIELD_NUMBER),
+    VALUE(record_reasons, hw_power_brake_slowdown, FIELD_NUMBER),
+    VALUE(record_reasons, display_clock_setting, FIELD_NUMBER),
+    END,
+};
+
+static const struct field throttle_fields[] = {
+    VALUE(record_throttle, share, FIELD_NUMBER),
+    OBJECT(record_throttle, reasons, reasons_fields),
+    END,
+};
+
+static const struct field ecc_fields[] = {
+    COUNTS(record_ecc, corrected),
+    COUNTS(record_ecc, uncorrected),
+    END,
+};
+
+static const struct field nvlink_fields[] = {
+    VALUE(record_nvlink, active, FIELD_INDEX),
+    VALUE(record_nvlink, total, FIELD_INDEX),
+    COUNTS(record_nvlink, errors),
+    END,
+};
+
+static const struct field machine_gpu_fields[] = {
+    VALUE(record_machine_gpu, uuid, FIELD_TEXT_OR_NULL),
+    OBJECT(record_machine_gpu, sm_mhz, course_fields),
+    OBJECT(record_machine_gpu, memory_mhz, course_fields),
+    OBJECT(record_machine_gpu, temperature_c, course_fields),
+    OBJECT(record_machine_gpu, power_w, course_fields),
+    VALUE(record_machine_gpu, power_limit_w, FIELD_NUMBER),
+    OBJECT(record_machine_gpu, throttle, throttle_fields),
+    OBJECT(record_machine_gpu, ecc, ecc_fields),
+    OBJECT(record_machine_gpu, nvlink, nvlink_fields),
+    END,
+};
+
+static const struct field machine_cpu_fields[] = {
+    VALUE(record_machine_cpu, governor, FIELD_TEXT_OR_NULL),
+    OBJECT(record_machine_cpu, mhz, course_fields),
+    END,
+};
+
+static const struct field machine_fields[] = {
+    VALUE(record_machine, period_ms, FIELD_INDEX),
+    VALUE(record_machine, samples, FIELD_INDEX),
+    LIST(record_machine, gpus, record_machine_gpus, struct record_machine_gpu, machine_gpu_fields),
+    OBJECT(record_machine, cpu, machine_cpu_fields),
     END,
 };
 
@@ -162,6 +241,7 @@ const struct field record_fields[] = {
     LATER_VALUE(record, recipe, FIELD_TEXT_OR_NULL),
     LATER_VALUE(record, cohort, FIELD_TEXT_OR_NULL),
     OBJECT(record, env, env_fields),
+    LATER_OBJECT(record, machine, machine_fields),
     END,
 };
 /* clang-format on */

@@ -12,6 +12,7 @@
 #include <time.h>
 
 static const double NOISY = 1.25;          /* p90 over p10 */
+static const double THROTTLED = 0.05;      /* of the samples during the loops */
 static const double DRIFT = 1.5;           /* percent, where no rule says what noise is */
 enum { THIRDS = 3, LEAST_OF_A_THIRD = 3 }; /* samples */
 
@@ -46,6 +47,8 @@ enum status record_open(struct record **out)
         .rel_l2 = NAN, .max_abs = NAN, .tolerance = NAN, .pass = RECORD_UNKNOWN};
     r->deviation = (struct record_deviation){.rel_l2 = NAN, .max_abs = NAN, .psnr_db = NAN};
     r->env.dirty = RECORD_UNKNOWN;
+    r->env.nvls = (struct record_nvls){RECORD_UNKNOWN, RECORD_UNKNOWN};
+    record_reset_machine(r);
     record_summarise(r);
     return ST_OK;
 }
@@ -303,6 +306,8 @@ void record_flag(struct record *record)
         record_add_text(record, &record->flags, RECORD_DRIFT);
     if (record->latency_ms.samples.n > 0 && record_shares_gpu(record))
         record_add_text(record, &record->flags, RECORD_SHARED_GPU);
+    if (record->latency_ms.samples.n > 0 && record_throttled_share(record) >= THROTTLED)
+        record_add_text(record, &record->flags, RECORD_THROTTLED);
 }
 
 void record_judge(struct record *record)

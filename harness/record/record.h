@@ -42,6 +42,12 @@ void record_add_pair(struct record *record, struct record_map *map, const char *
 void record_add_comm(struct record *record, const struct record_comm *line);
 void record_add_gpu(struct record *record, const struct record_gpu *gpu);
 
+/* Everything about the machine is unknown, as in a record that was just opened. */
+void record_reset_machine(struct record *record);
+
+/* machine.gpus := n of which nothing is known yet; NULL: none, or no memory. */
+struct record_machine_gpu *record_machine_gpus(struct record *record, int n);
+
 /* Sets `time` to now. */
 void record_set_time(struct record *record);
 
@@ -58,16 +64,27 @@ void record_summarise(struct record *record);
     "shared_gpu" /* ranks took turns on a GPU: right or wrong may be told from it, speed may not   \
                   */
 
+#define RECORD_THROTTLED                                                                           \
+    "throttled" /* a GPU's clock was held down in 5% of the samples during the loops, or in more,  \
+                   by a power cap, a slowdown of the hardware, heat or the power brake */
+
+/* The GPU that was throttled most of the time, of those that were at all; NULL: none, or not told.
+ */
+const struct record_machine_gpu *record_throttled_gpu(const struct record *record);
+
+/* Its share of the samples during the loops, 0 to 1; 0: none. */
+double record_throttled_share(const struct record *record);
+
 /* Whether threads of one process were more ranks than its machine has GPUs. */
 bool record_shares_gpu(const struct record *record);
 
 bool record_has_flag(const struct record *record, const char *flag);
 
 /*
- * Sets the flags from samples, statistics, cell and env. Drift, of at least 9 loops: the medians of
- * the first third and of the last (n / 3 loops each, in the order measured) differ by more than
- * max_noise percent of the median of all (1.5 where there is no stop rule), and their 95% intervals
- * do not overlap; a third of fewer than 6 loops has all of its range for an interval.
+ * Sets the flags from samples, statistics, cell, env and machine. Drift, of at least 9 loops: the
+ * medians of the first third and of the last (n / 3 loops each, in the order measured) differ by
+ * more than max_noise percent of the median of all (1.5 where there is no stop rule), and their 95%
+ * intervals do not overlap; a third of fewer than 6 loops has all of its range for an interval.
  */
 void record_flag(struct record *record);
 

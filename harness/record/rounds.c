@@ -101,6 +101,14 @@ static void take_worst_check(struct record *out, int n, const struct place *rows
     }
 }
 
+/* The machine of the round that was throttled most, else the one given. */
+static void take_worst_machine(struct record *out, int n, const struct place *rows)
+{
+    for (int i = 0; i < n; i++)
+        if (record_throttled_share(rows[i].record) > record_throttled_share(out))
+            out->machine = rows[i].record->machine;
+}
+
 /* Noise and drift are told from all samples; what else was said of a round holds for all. */
 static void join_flags(struct record *out, int n, const struct place *rows)
 {
@@ -129,7 +137,9 @@ static enum status join(int n, const struct place *rows, const struct record *la
     const struct record *median = median_row(r, n, rows);
     r->step_ms = median->step_ms;
     r->latency_ms.slowest_rank = median->latency_ms.slowest_rank;
+    r->machine = median->machine;
     record_summarise(r);
+    take_worst_machine(r, n, rows);
     take_worst_check(r, n, rows);
     join_flags(r, n, rows);
     return r->out_of_memory ? fail(ST_OOM, "a row of %d rounds: no host memory", n) : ST_OK;

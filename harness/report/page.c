@@ -4,6 +4,7 @@
 #include "harness/report/page.h"
 
 #include "harness/host/env.h"
+#include "harness/report/machine.h"
 #include "harness/report/table.h"
 #include "kernels/base/hash.h"
 
@@ -113,6 +114,37 @@ static enum status put_machines(FILE *out, const struct sheet *sheet)
     return ST_OK;
 }
 
+/* ---- throttled ---- */
+
+static const char throttle_legend[] =
+    "## Throttled\n\nThe clock of a GPU was held down in at least 5 % of the time that was "
+    "measured "
+    "(flag `throttled`): by a power limit,\nheat, or the hardware. Times hold for the clock that "
+    "stands beside them.\n\n"
+    "| model | size | ranks | strategy | machine |\n| --- | --- | ---: | --- | --- |\n";
+
+static void put_throttled(FILE *out, const struct sheet *sheet)
+{
+    int n = 0;
+    char text[1000];
+    for (int i = 0; i < sheet->n; i++) {
+        const struct record *r = sheet->v[i].record;
+        if (!record_has_flag(r, RECORD_THROTTLED))
+            continue;
+        if (n++ == 0)
+            fputs(throttle_legend, out);
+        fputs("| ", out);
+        table_markdown_text(out, r->cell.model);
+        fprintf(out, " | %dx%d | %d | ", r->cell.width, r->cell.height, r->cell.ranks);
+        table_markdown_text(out, r->cell.strategy);
+        fputs(" | ", out);
+        table_markdown_text(out, machine_text(r, sizeof text, text));
+        fputs(" |\n", out);
+    }
+    if (n > 0)
+        fputc('\n', out);
+}
+
 /* ---- failures ---- */
 
 /* Rows without a number, or with one that must not be used. */
@@ -185,6 +217,7 @@ static enum status write_markdown(const char *path, const struct sheet *sheet)
     table_markdown(out, sheet->n, sheet->v);
     fputc('\n', out);
     fputs(legend, out);
+    put_throttled(out, sheet);
     put_failures(out, sheet);
     enum status st = sheet->n > 0 ? put_machines(out, sheet) : ST_OK;
     enum status end = write_end(path, out);

@@ -3,6 +3,7 @@
 #include "harness/report/run_report.h"
 
 #include "harness/base/fold.h"
+#include "harness/report/machine.h"
 #include "harness/report/memory.h"
 #include "harness/report/table.h"
 
@@ -100,6 +101,15 @@ static void print_memory(const struct record *record)
         m.library / 1e6, m.own / 1e6, m.predicted / 1e6);
 }
 
+static void print_machine(const struct record *record)
+{
+    char text[1000];
+    if (machine_text(record, sizeof text, text)[0] == '\0')
+        return;
+    putchar('\n');
+    print_folded("machine during the measured loops: %s", text);
+}
+
 static void print_check(const struct record *record)
 {
     const struct record_check *check = &record->check;
@@ -129,6 +139,7 @@ enum status run_report_print(const struct record *record)
     free(text);
     print_bytes(record);
     print_memory(record);
+    print_machine(record);
     print_check(record);
     return ST_OK;
 }

@@ -70,6 +70,9 @@ Test(env, variables_that_steer_libraries_are_kept_sorted)
     setenv("OMP_NUM_THREADS", "3", 1);
     setenv("NCCL_DEBUG", "=a=b", 1);
     setenv("CUDA_VISIBLE_DEVICES", "", 1);
+    setenv("DITBENCH_ATTENTION", "cudnn", 1);
+    setenv("CUBLASLT_LOG_LEVEL", "0", 1);
+    setenv("NVIDIA_API_KEY", "no", 1); /* secrets are nobody's business */
     setenv("OMPX", "no", 1);
     setenv("MY_OMP_NUM_THREADS", "no", 1);
     struct record *r = filled();
@@ -77,6 +80,9 @@ Test(env, variables_that_steer_libraries_are_kept_sorted)
     cr_assert_str_eq(value_of(v, "OMP_NUM_THREADS"), "3");
     cr_assert_str_eq(value_of(v, "NCCL_DEBUG"), "=a=b");
     cr_assert_str_eq(value_of(v, "CUDA_VISIBLE_DEVICES"), "");
+    cr_assert_str_eq(value_of(v, "DITBENCH_ATTENTION"), "cudnn");
+    cr_assert_str_eq(value_of(v, "CUBLASLT_LOG_LEVEL"), "0");
+    cr_assert_null(value_of(v, "NVIDIA_API_KEY"));
     cr_assert_null(value_of(v, "OMPX"));
     cr_assert_null(value_of(v, "MY_OMP_NUM_THREADS"));
     cr_assert_null(value_of(v, "PATH"));

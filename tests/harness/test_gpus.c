@@ -153,6 +153,28 @@ Test(gpus, are_counted_by_their_files_without_the_library)
     cr_assert_eq(gpus_visible_files(0, "0"), 0);
 }
 
+/* The ordinals of four that ranks first .. first + n - 1 take, as digits. */
+static const char *taken(int first, int n)
+{
+    static char text[GPUS + 1];
+    int used = 0;
+    for (int i = 0; i < GPUS; i++)
+        if (gpus_taken(i, GPUS, first, n))
+            text[used++] = (char)('0' + i);
+    text[used] = '\0';
+    return text;
+}
+
+Test(gpus, are_taken_in_turn)
+{
+    cr_assert_str_eq(taken(0, 1), "0");
+    cr_assert_str_eq(taken(0, 4), "0123");
+    cr_assert_str_eq(taken(0, 9), "0123"); /* they share */
+    cr_assert_str_eq(taken(2, 2), "23");
+    cr_assert_str_eq(taken(7, 2), "03"); /* ranks 7 and 8 */
+    cr_assert_str_eq(taken(0, 0), "");
+}
+
 Test(gpus, are_described_in_a_record)
 {
     struct record *r;

@@ -47,7 +47,10 @@ static const char empty_line[] =
     "null}, \"recipe\": null, \"cohort\": null, \"env\": {\"host\": null, \"os\": null, \"cpu\": "
     "null, \"cores\": 0, \"load\": [], \"compiler\": "
     "null, \"flags\": null, \"commit\": null, \"dirty\": null, \"libraries\": {}, \"gpus\": [], "
-    "\"variables\": {}}}\n";
+    "\"interconnect\": [], \"p2p\": [], \"nvls\": {\"enabled\": null, \"supported\": null}, "
+    "\"variables\": {}}, \"machine\": {\"period_ms\": null, \"samples\": null, \"gpus\": [], "
+    "\"cpu\": {\"governor\": null, \"mhz\": {\"before\": null, \"median\": null, \"min\": null, "
+    "\"max\": null, \"after\": null}}}}\n";
 
 Test(record, nothing_is_left_out)
 {
@@ -342,8 +345,12 @@ ParameterizedTestParameters(record, damaged_lines_are_refused)
         {"\"gpus\": []", "\"gpus\": [1]", "line 7: env.gpus[0]: found 1, wanted an object"},
         {"\"host\": \"here\"", "\"host\": \"\\u0000\"", "line 7: not JSON"},
         {"\"host\": \"here\"", "\"host\": \"\xff\"", "line 7: not JSON"},
-        {"\"variables\": {}}}", "\"variables\": {}}", "line 7: not JSON"},
-        {"\"variables\": {}}}", "\"variables\": {}}} 1", "line 7: not JSON"},
+        {"\"after\": null}}}}", "\"after\": null}}}", "line 7: not JSON"},
+        {"\"after\": null}}}}", "\"after\": null}}}} 1", "line 7: not JSON"},
+        {"\"period_ms\": null", "\"period_ms\": -3", "line 7: machine.period_ms: found -3"},
+        {"\"machine\": {", "\"machine\": {\"samples\": 1, ", "line 7: not JSON: duplicate"},
+        {"\"governor\": null", "\"gouverneur\": null",
+         "line 7: machine.cpu.governor: missing; a record holds every key"},
         {"\"id\": \"", "\"id\": \"x", "line 7: id: found \"x"},
     };
     return cr_make_param_array(struct damage, table, sizeof table / sizeof table[0]);
