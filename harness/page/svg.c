@@ -234,6 +234,25 @@ static const char *reference(const char *value, size_t *n)
 }
 
 static enum status put_attribute(struct reader *r, const char *element, const char *name,
+                                 const char *value);
+
+/* "fill:none; stroke:rgb(0,0,0)" as the attributes fill and stroke. */
+static enum status put_style(struct reader *r, const char *element, const char *style)
+{
+    char name[MOST_NAME], value[64];
+    int end;
+    for (const char *at = style; *at; at += strspn(at, "; ")) {
+        end = 0;
+        if (sscanf(at, " %31[a-z-] : %63[^;]%n", name, value, &end) != 2 || end == 0)
+            return malformed(r, "a style that is no list of NAME:VALUE");
+        at += end;
+        if (strcmp(name, "style") != 0)
+            TRY(put_attribute(r, element, name, value));
+    }
+    return ST_OK;
+}
+
+static enum status put_attribute(struct reader *r, const char *element, const char *name,
                                  const char *value)
 {
     uint32_t rgb;
@@ -247,6 +266,8 @@ static enum status put_attribute(struct reader *r, const char *element, const ch
             fprintf(r->out, " href=\"#f%d-%.*s\"", r->number, (int)n, id);
         return ST_OK;
     }
+    if (strcmp(name, "style") == 0)
+        return put_style(r, element, value);
     if (!listed(attributes, name) || (strcmp(name, "id") == 0 && strcmp(element, "g") == 0))
         return ST_OK;
     if (strcmp(name, "id") == 0) {
