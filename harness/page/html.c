@@ -119,9 +119,9 @@ static void put_table(struct writer *w, const struct doc_part *part)
     put_bare(w->out, part->caption ? part->caption : "Table");
     fputs("\">\n<table>\n", w->out);
     if (part->caption) {
-        fputs("<caption>", w->out);
+        fputs("<caption><span>", w->out);
         put_text(w->out, part->caption);
-        fputs("</caption>\n", w->out);
+        fputs("</span></caption>\n", w->out);
     }
     fputs("<thead>\n", w->out);
     put_row(w, part, 0, true);
@@ -134,7 +134,7 @@ static void put_table(struct writer *w, const struct doc_part *part)
 static enum status put_picture(struct writer *w, const char *class, const char *path,
                                const char *alt)
 {
-    fprintf(w->out, "<div class=\"picture%s\">", class);
+    fprintf(w->out, "<div class=\"picture %s\">", class);
     TRY(svg_inline(w->out, path, ++w->pictures, alt, &w->colours));
     fputs("</div>\n", w->out);
     return ST_OK;
@@ -143,9 +143,9 @@ static enum status put_picture(struct writer *w, const char *class, const char *
 static enum status put_figure(struct writer *w, const struct doc_part *part)
 {
     fputs("<figure>\n", w->out);
-    TRY(put_picture(w, part->narrow ? " wide" : "", part->path, part->text));
+    TRY(put_picture(w, part->narrow ? "wide" : "only\" tabindex=\"0", part->path, part->text));
     if (part->narrow)
-        TRY(put_picture(w, " narrow", part->narrow, part->text));
+        TRY(put_picture(w, "narrow", part->narrow, part->text));
     if (part->caption) {
         fputs("<figcaption>", w->out);
         put_text(w->out, part->caption);

@@ -20,16 +20,31 @@ struct writer {
 
 /* ---- texts ---- */
 
-/* What would mean something in Markdown or HTML stands behind a backslash. '.' and ')' do so only
- * behind the number that a line begins with, '#', '+' and '-' only where it begins. */
+static bool alphanumeric(char c)
+{
+    return isalnum((unsigned char)c) || (c & 0x80);
+}
+
+/* Whether the character at i of a text means something in Markdown or HTML. '_' does not within a
+ * word; '.' and ')' only do behind the number that a line begins with, '#', '+', '-' and '=' only
+ * where it begins. */
+static bool is_special(const char *text, size_t n, size_t i, bool line_begins)
+{
+    char c = text[i], next = i + 1 < n ? text[i + 1] : ' ';
+    if (c == '_')
+        return i == 0 || !alphanumeric(text[i - 1]) || !alphanumeric(next);
+    if (strchr("\\`*[]<>&~|", c))
+        return true;
+    if (!line_begins)
+        return false;
+    bool number = i > 0 && strspn(text, "0123456789") == i;
+    return (i == 0 && strchr("#+-=", c)) || (number && strchr(".)", c) && next == ' ');
+}
+
 static void put_plain(FILE *out, const char *text, size_t n, bool line_begins)
 {
     for (size_t i = 0; i < n; i++) {
-        bool begins = line_begins && i == 0,
-             after_digit = i > 0 && isdigit((unsigned char)text[i - 1]);
-        bool first_word = line_begins && strspn(text, "0123456789") == i;
-        if (strchr("\\`*_[]<>&~|", text[i]) || (begins && strchr("#+-=", text[i])) ||
-            (after_digit && first_word && strchr(".)", text[i])))
+        if (is_special(text, n, i, line_begins))
             fputc('\\', out);
         fputc(text[i], out);
     }
@@ -49,7 +64,7 @@ static void put_span(FILE *out, const char *text, size_t n, bool cell)
 
 static void put_line(FILE *out, const char *text, bool cell)
 {
-    for (bool begins = true; *text; begins = false) {
+    for (bool begins = !cell; *text; begins = false) {
         int span = escape_span(text);
         size_t n = span < 0 ? 1 + strcspn(text + 1, "`") : (size_t)span;
         if (span >= 0)

@@ -11,6 +11,8 @@
 
 #include "harness/page/doc.h"
 
+#include <stddef.h>
+
 struct doc_part {
     enum doc_kind kind;
     int level;             /* of a heading */

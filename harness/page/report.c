@@ -80,8 +80,17 @@ static void put_begin(struct report *report)
              last ? last : "an unknown time");
 }
 
+static bool several_models(const struct sheet *sheet)
+{
+    for (int i = 1; i < sheet->n; i++)
+        if (strcmp(sheet->v[i].record->cell.model, sheet->v[0].record->cell.model) != 0)
+            return true;
+    return false;
+}
+
 static enum status fill(struct report *report)
 {
+    report->several_models = several_models(report->sheet);
     put_begin(report);
     TRY(report_summary(report));
     report_words(report);

@@ -21,12 +21,24 @@ static bool same_text(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-/* One machine, one build. */
+/* The same cards. */
+static bool same_gpus(const struct record_gpus *a, const struct record_gpus *b)
+{
+    for (int i = 0; i < a->n && a->n == b->n; i++)
+        if (!same_text(a->v[i].name, b->v[i].name) || !same_text(a->v[i].uuid, b->v[i].uuid) ||
+            !same_text(a->v[i].driver, b->v[i].driver))
+            return false;
+    return a->n == b->n;
+}
+
+/* One machine, one build. Which libraries are loaded depends on the cell. */
 static bool same_machine(const struct record *a, const struct record *b)
 {
-    return same_text(a->cohort, b->cohort) && same_text(a->env.host, b->env.host) &&
-           same_text(a->env.commit, b->env.commit) && a->env.dirty == b->env.dirty &&
-           same_text(a->env.flags, b->env.flags) && same_text(a->env.compiler, b->env.compiler);
+    const struct record_env *x = &a->env, *y = &b->env;
+    return same_text(x->host, y->host) && same_text(x->os, y->os) && same_text(x->cpu, y->cpu) &&
+           x->cores == y->cores && same_gpus(&x->gpus, &y->gpus) &&
+           same_text(x->commit, y->commit) && x->dirty == y->dirty &&
+           same_text(x->flags, y->flags) && same_text(x->compiler, y->compiler);
 }
 
 /* ---- what it is ---- */
@@ -37,16 +49,38 @@ static void put(struct doc *doc, const char *name, const char *value)
     doc_cell(doc, "%s", value);
 }
 
-/* "name version, ..." or "NAME=value ..." */
-static const char *pairs(const struct record_map *map, const char *between, const char *joint,
-                         char text[LONG])
+/* "name version; ..." or "NAME=value; ...": the pairs of all rows of a machine, each once. */
+struct pairs {
+    size_t n;
+    char text[LONG];
+};
+
+static void add_pairs(struct pairs *pairs, const struct record_map *map, const char *joint)
 {
-    size_t n = 0;
-    text[0] = '\0';
-    for (int i = 0; i < map->n && n < LONG; i++)
-        n += (size_t)snprintf(text + n, LONG - n, "%s%s%s%s", i ? between : "", map->v[i].name,
-                              joint, map->v[i].value ? map->v[i].value : "");
-    return text[0] ? text : "none recorded";
+    char pair[REPORT_TEXT];
+    for (int i = 0; i < map->n; i++) {
+        int length = snprintf(pair, sizeof pair, "%s%s%s; ", map->v[i].name, joint,
+                              map->v[i].value ? map->v[i].value : "");
+        if (length < (int)sizeof pair && pairs->n + (size_t)length < LONG &&
+            !strstr(pairs->text, pair)) {
+            strcpy(pairs->text + pairs->n, pair);
+            pairs->n += (size_t)length;
+        }
+    }
+}
+
+static void put_pairs(struct report *report, const struct record *of, bool variables)
+{
+    struct pairs pairs = {0, ""};
+    for (int i = 0; i < report->sheet->n; i++) {
+        const struct record *r = report->sheet->v[i].record;
+        if (same_machine(r, of))
+            add_pairs(&pairs, variables ? &r->env.variables : &r->env.libraries,
+                      variables ? "=" : " ");
+    }
+    pairs.text[pairs.n > 2 ? pairs.n - 2 : 0] = '\0';
+    put(report->doc, variables ? "variables" : "libraries",
+        pairs.n > 0 ? pairs.text : "none recorded");
 }
 
 static void put_gpus(struct doc *doc, const struct record_gpus *gpus)
@@ -82,7 +116,7 @@ static void put_machine(struct report *report, const struct record *r, int rows)
 {
     static const enum doc_align align[] = {DOC_LEFT, DOC_LEFT};
     const struct record_env *env = &r->env;
-    char text[LONG], hardware[256];
+    char hardware[256];
     struct doc *doc = report->doc;
     doc_table(doc, 2, align);
     doc_caption(doc, "%s, host %s: %d row%s", env_hardware(env, hardware, sizeof hardware),
@@ -93,8 +127,8 @@ static void put_machine(struct report *report, const struct record *r, int rows)
     doc_cell(doc, "%s, %d cores may be used", known(env->cpu), env->cores);
     put(doc, "system", known(env->os));
     put_load(report, r);
-    put(doc, "libraries", pairs(&env->libraries, "; ", " ", text));
-    put(doc, "variables", pairs(&env->variables, "; ", "=", text));
+    put_pairs(report, r, false);
+    put_pairs(report, r, true);
     doc_cell(doc, "build");
     doc_cell(doc, "commit %s%s; %s; %s", known(env->commit),
              env->dirty == RECORD_YES ? " with local changes" : "", known(env->compiler),

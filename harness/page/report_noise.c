@@ -72,7 +72,7 @@ static void put_widths(struct report *report, bool ranges)
     if (w.n == 0)
         return;
     const struct record *r = w.widest->record;
-    text_number(w.most, number);
+    snprintf(number, sizeof number, "%.2g", w.most);
     if (ranges)
         doc_text(
             report->doc,
@@ -122,27 +122,19 @@ static bool is_listed(const struct sheet_row *row)
 
 static void put_flagged(struct report *report, int n)
 {
-    static const enum doc_align align[] = {DOC_LEFT,  DOC_LEFT,  DOC_RIGHT, DOC_LEFT,
-                                           DOC_RIGHT, DOC_RIGHT, DOC_RIGHT, DOC_LEFT};
-    static const char *const title[] = {"model",     "size", "ranks", "strategy",
-                                        "ms a loop", "p10",  "p90",   "flags"};
+    static const struct report_column columns[] = {
+        {"ms a loop", DOC_RIGHT}, {"p10", DOC_RIGHT}, {"p90", DOC_RIGHT}, {"flags", DOC_LEFT}};
     struct doc *doc = report->doc;
     if (n > REPORT_FOLD)
         doc_fold(doc, "All %d flagged rows", n);
-    doc_table(doc, 8, align);
-    doc_caption(doc, "Rows with a flag; p10 and p90: percentiles of the loops, ms");
-    for (int i = 0; i < 8; i++)
-        doc_cell(doc, "%s", title[i]);
+    report_table(report, "Rows with a flag; p10 and p90: percentiles of the loops, ms", 4, columns);
     for (int i = 0; i < report->sheet->n; i++) {
         const struct sheet_row *row = report->sheet->sorted[i];
         const struct record *r = row->record;
         char text[REPORT_TEXT], number[TEXT_NUMBER];
         if (!is_listed(row))
             continue;
-        doc_cell(doc, "%s", report_model(&r->cell, text));
-        doc_cell(doc, "%s", report_size(&r->cell, text));
-        doc_cell(doc, "%d", r->cell.ranks);
-        doc_cell(doc, "%s", report_strategy(&r->cell, text));
+        report_cell(report, row);
         doc_cell(doc, "%s", text_number(r->latency_ms.median, number));
         doc_cell(doc, "%s", text_number(r->latency_ms.p10, number));
         doc_cell(doc, "%s", text_number(r->latency_ms.p90, number));

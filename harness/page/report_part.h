@@ -21,6 +21,7 @@ struct report {
     struct plot_selection selection; /* of all settings */
     const char *charts;              /* folder of the charts */
     bool gnuplot_missing;
+    bool several_models; /* else tables do not name it */
 };
 
 /* ---- sections, in their order: each adds to the document ---- */
@@ -55,6 +56,23 @@ char *report_flags(const struct record *record, char *text);
 char *report_ranks(int ranks, char *text);
 /* "s" but for one. */
 const char *report_plural(double n);
+
+/* ---- tables of rows ---- */
+
+struct report_column {
+    const char *title;
+    enum doc_align align;
+};
+
+enum { REPORT_COLUMNS = 12 /* at most */ };
+
+/* Begins a table whose first columns are those of report_cell, and writes its header. */
+void report_table(struct report *report, const char *caption, int n,
+                  const struct report_column *columns);
+
+/* Model (where there are several, and the run where there are several files), size, ranks and
+ * strategy of a row. */
+void report_cell(struct report *report, const struct sheet_row *row);
 
 /* ---- numbers of a row ---- */
 

@@ -62,39 +62,33 @@ static void release(struct profiles *p)
 
 /* ---- the breakdown ---- */
 
-static const struct {
-    const char *share, *title;
-} columns[] = {{"total_ms", "a step, ms"},
-               {"compute_ms", "compute"},
-               {"exposed_comm_ms", "exposed communication"},
-               {"bubble_ms", "bubble"},
-               {"wait_ms", "wait"},
-               {"gaps_ms", "gaps"},
-               {"other_ms", "other"}};
+static const char *const share[] = {"total_ms", "compute_ms", "exposed_comm_ms", "bubble_ms",
+                                    "wait_ms",  "gaps_ms",    "other_ms"};
+static const struct report_column columns[] = {
+    {"a step, ms", DOC_RIGHT}, {"compute", DOC_RIGHT}, {"exposed communication", DOC_RIGHT},
+    {"bubble", DOC_RIGHT},     {"wait", DOC_RIGHT},    {"gaps", DOC_RIGHT},
+    {"other", DOC_RIGHT}};
 
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
-static double mean_of(const struct profile_side *side, const char *share)
+static double mean_of(const struct profile_side *side, const char *name)
 {
     for (int s = 0; s < SIDE_SHARES; s++)
-        if (strcmp(profile_share(s), share) == 0)
+        if (strcmp(profile_share(s), name) == 0)
             return side->mean[s];
     return NAN;
 }
 
 static enum status put_shares(struct report *report, const struct profiled *p)
 {
-    char path[PATH_MAX], text[REPORT_TEXT], number[TEXT_NUMBER];
-    const struct record_cell *c = &p->row->record->cell;
+    char path[PATH_MAX], number[TEXT_NUMBER];
     struct profile_side side = {.steps = 0};
     snprintf(path, sizeof path, "%.4000s/breakdown.csv", p->folder);
     enum status st = profile_side_breakdown(path, &side);
     if (st == ST_OK) {
-        doc_cell(report->doc, "%s", report_strategy(c, text));
-        doc_cell(report->doc, "%d", c->ranks);
-        doc_cell(report->doc, "%s", report_size(c, text));
+        report_cell(report, p->row);
         for (int i = 0; i < COLUMNS; i++) {
-            double mean = mean_of(&side, columns[i].share);
+            double mean = mean_of(&side, share[i]);
             doc_cell(report->doc, "%s", isfinite(mean) ? text_number(mean, number) : "-");
         }
     }
@@ -104,19 +98,12 @@ static enum status put_shares(struct report *report, const struct profiled *p)
 
 static enum status put_breakdown(struct report *report, const struct profiles *p)
 {
-    static const enum doc_align align[3 + COLUMNS] = {DOC_LEFT,  DOC_RIGHT, DOC_LEFT,  DOC_RIGHT,
-                                                      DOC_RIGHT, DOC_RIGHT, DOC_RIGHT, DOC_RIGHT,
-                                                      DOC_RIGHT, DOC_RIGHT};
-    static const char *const first[] = {"strategy", "ranks", "size"};
     if (p->n > REPORT_FOLD)
         doc_fold(report->doc, "Breakdown of all %d profiled rows", p->n);
-    doc_table(report->doc, 3 + COLUMNS, align);
-    doc_caption(report->doc, "Milliseconds of a step by what a rank does: mean of all ranks and "
-                             "steps. The six parts add up to the step.");
-    for (int i = 0; i < 3; i++)
-        doc_cell(report->doc, "%s", first[i]);
-    for (int i = 0; i < COLUMNS; i++)
-        doc_cell(report->doc, "%s", columns[i].title);
+    report_table(report,
+                 "Milliseconds of a step by what a rank does: mean of all ranks and steps. "
+                 "The six parts add up to the step.",
+                 COLUMNS, columns);
     for (int i = 0; i < p->n; i++)
         TRY(put_shares(report, &p->v[i]));
     if (p->n > REPORT_FOLD)

@@ -53,8 +53,8 @@ static void put_sentences(struct report *report, const struct counts *c)
         doc_text(doc, "No row was checked against another run.");
     else
         doc_text(doc,
-                 "%d of %d row%s checked against the one-rank run that it must equal; %d within "
-                 "tolerance, %d not.",
+                 "%d of %d row%s checked, each against the one-rank run that it must equal: %d "
+                 "right, which is within its tolerance, and %d wrong.",
                  c->checked, report->sheet->n, report->sheet->n == 1 ? " was" : "s were", c->passed,
                  c->checked - c->passed);
     if (c->farthest && c->farthest->check.rel_l2 > 0)
@@ -74,17 +74,6 @@ static void put_sentences(struct report *report, const struct counts *c)
 
 /* ---- tables ---- */
 
-/* Model (with the run, where there are several), size, ranks, strategy. */
-static void put_cell(struct doc *doc, const struct sheet_row *row)
-{
-    char text[REPORT_TEXT];
-    const struct record_cell *c = &row->record->cell;
-    doc_cell(doc, "%s%s%s", report_model(c, text), row->run ? ", " : "", row->run ? row->run : "");
-    doc_cell(doc, "%s", report_size(c, text));
-    doc_cell(doc, "%d", c->ranks);
-    doc_cell(doc, "%s", report_strategy(c, text));
-}
-
 static void put_number(struct doc *doc, const char *format, double value)
 {
     char text[TEXT_NUMBER];
@@ -94,24 +83,19 @@ static void put_number(struct doc *doc, const char *format, double value)
 
 static void put_stale(struct report *report)
 {
-    static const enum doc_align align[] = {DOC_LEFT, DOC_LEFT,  DOC_RIGHT,
-                                           DOC_LEFT, DOC_RIGHT, DOC_RIGHT};
-    static const char *const title[] = {"model",    "size",        "ranks",
-                                        "strategy", "relative L2", "PSNR, dB"};
+    static const struct report_column columns[] = {{"relative L2", DOC_RIGHT},
+                                                   {"PSNR, dB", DOC_RIGHT}};
     doc_heading(report->doc, 3, "How far stale strategies lead away");
     doc_text(report->doc,
              "Against the serial run of the same noise, over the whole latent. This is "
              "what the strategy does, not a fault: each of them equals its own "
              "one-rank run.");
-    doc_table(report->doc, 6, align);
-    doc_caption(report->doc, "Final latent of stale strategies against serial");
-    for (int i = 0; i < 6; i++)
-        doc_cell(report->doc, "%s", title[i]);
+    report_table(report, "Final latent of stale strategies against serial", 2, columns);
     for (int i = 0; i < report->sheet->n; i++) {
         const struct sheet_row *row = report->sheet->sorted[i];
         if (!has_deviation(row->record))
             continue;
-        put_cell(report->doc, row);
+        report_cell(report, row);
         put_number(report->doc, "e", row->record->deviation.rel_l2);
         put_number(report->doc, "f", row->record->deviation.psnr_db);
     }
@@ -124,18 +108,13 @@ static const char *yes_no(int answer, const char *yes, const char *no)
 
 static void put_checks(struct report *report, int checked)
 {
-    static const enum doc_align align[] = {DOC_LEFT,  DOC_LEFT,  DOC_RIGHT, DOC_LEFT, DOC_LEFT,
-                                           DOC_RIGHT, DOC_RIGHT, DOC_LEFT,  DOC_LEFT, DOC_RIGHT};
-    static const char *const title[] = {"model",   "size",        "ranks",     "strategy",
-                                        "against", "relative L2", "tolerance", "verdict",
-                                        "bytes",   "memory, MB"};
+    static const struct report_column columns[] = {
+        {"relative L2", DOC_RIGHT}, {"tolerance", DOC_RIGHT},  {"verdict", DOC_LEFT},
+        {"bytes", DOC_LEFT},        {"memory, MB", DOC_RIGHT}, {"against", DOC_LEFT}};
     struct doc *doc = report->doc;
     if (checked > REPORT_FOLD)
         doc_fold(doc, "All %d checks", checked);
-    doc_table(doc, 10, align);
-    doc_caption(doc, "Each row against the one-rank run that it must equal");
-    for (int i = 0; i < 10; i++)
-        doc_cell(doc, "%s", title[i]);
+    report_table(report, "Each row against the one-rank run that it must equal", 6, columns);
     for (int i = 0; i < report->sheet->n; i++) {
         char memory[TEXT_NUMBER];
         const struct sheet_row *row = report->sheet->sorted[i];
@@ -143,13 +122,13 @@ static void put_checks(struct report *report, int checked)
         if (!is_checked(r))
             continue;
         double held = memory_fullest(&r->memory_bytes).total / 1e6;
-        put_cell(doc, row);
-        doc_cell(doc, "`%.200s`", r->check.against);
+        report_cell(report, row);
         put_number(doc, "e", r->check.rel_l2);
         doc_cell(doc, "%.0e", r->check.tolerance);
         doc_cell(doc, "%s", yes_no(r->check.pass, "right", "wrong"));
         doc_cell(doc, "%s", yes_no(r->comm_match, "as predicted", "differ"));
         doc_cell(doc, "%s", isfinite(held) ? text_number(held, memory) : "-");
+        doc_cell(doc, "`%.200s`", r->check.against);
     }
     if (checked > REPORT_FOLD)
         doc_unfold(doc);

@@ -56,7 +56,8 @@ static void say_costs(char *text, const struct sheet_row *row)
                        : NAN;
     double bytes = report_sent(row->record);
     if (isfinite(own))
-        say(text, " Its fullest rank holds %s", report_bytes(own, held));
+        say(text, " %s %s", row->record->cell.ranks > 1 ? "Its fullest rank holds" : "It holds",
+            report_bytes(own, held));
     if (isfinite(own) && isfinite(alone))
         say(text, " (`serial`: %s)", report_bytes(alone, serial));
     if (isfinite(bytes) && row->record->cell.ranks > 1)
@@ -142,7 +143,8 @@ static void put_rank(struct report *report, const struct report_rank *rank)
     if (rank->n > 1)
         say(text, "the fastest of %d cells is %s, ", rank->n, name);
     else
-        say(text, "%s, the only one measured, takes ", name);
+        say(text, "%s%s takes ", name,
+            strcmp(c->strategy, "serial") == 0 ? "" : ", the only one measured,");
     say_time(text, first);
     if (strcmp(c->strategy, "serial") != 0)
         say_speedup(text, first);
@@ -155,48 +157,73 @@ static void put_rank(struct report *report, const struct report_rank *rank)
 
 /* ---- the table ---- */
 
-static void put_head(struct report *report, bool models)
+static const struct column {
+    const char *title;
+    enum doc_align align;
+} columns[] = {
+    {"model", DOC_LEFT},
+    {"run", DOC_LEFT},
+    {"size", DOC_LEFT},
+    {"steps", DOC_RIGHT},
+    {"ranks", DOC_RIGHT},
+    {"fastest", DOC_LEFT},
+    {"a loop", DOC_RIGHT},
+    {"a step", DOC_RIGHT},
+    {"speed-up", DOC_RIGHT},
+    {"memory", DOC_RIGHT},
+    {"sent by a rank a step", DOC_RIGHT},
+    {"within noise of it", DOC_LEFT},
+};
+
+enum { COLUMNS = sizeof columns / sizeof columns[0], MODEL = 0, RUN = 1 };
+
+/* Model and run stand there only where there are several. */
+static bool is_shown(const struct report *report, int column)
 {
-    static const enum doc_align align[] = {DOC_LEFT,  DOC_LEFT,  DOC_RIGHT, DOC_LEFT, DOC_RIGHT,
-                                           DOC_RIGHT, DOC_RIGHT, DOC_RIGHT, DOC_LEFT};
-    static const char *const title[] = {"model",
-                                        "size",
-                                        "ranks",
-                                        "fastest",
-                                        "a loop",
-                                        "speed-up",
-                                        "memory",
-                                        "sent by a rank a step",
-                                        "within noise of it"};
-    doc_table(report->doc, models ? 9 : 8, align + !models);
+    return column == MODEL ? report->several_models : column == RUN ? report->files->n > 1 : true;
+}
+
+static void put_head(struct report *report)
+{
+    enum doc_align align[COLUMNS];
+    int n = 0;
+    for (int i = 0; i < COLUMNS; i++)
+        if (is_shown(report, i))
+            align[n++] = columns[i].align;
+    doc_table(report->doc, n, align);
     doc_caption(report->doc,
                 "The fastest cell of each size and rank count. Speed-up: over `serial` "
                 "on one rank. Memory: of the fullest rank.");
-    for (int i = !models; i < 9; i++)
-        doc_cell(report->doc, "%s", title[i]);
+    for (int i = 0; i < COLUMNS; i++)
+        if (is_shown(report, i))
+            doc_cell(report->doc, "%s", columns[i].title);
 }
 
-static void put_line(struct report *report, bool models, const struct report_rank *rank)
+static void put_line(struct report *report, const struct report_rank *rank)
 {
     struct doc *doc = report->doc;
     const struct sheet_row *row = rank->v[0];
     const struct record *r = row->record;
     char text[REPORT_TEXT], ties[SENTENCES] = "";
-    if (models)
+    if (is_shown(report, MODEL))
         doc_cell(doc, "%s", report_model(&r->cell, text));
+    if (is_shown(report, RUN))
+        doc_cell(doc, "%s", row->run ? row->run : "");
     doc_cell(doc, "%s", report_size(&r->cell, text));
+    doc_cell(doc, "%d", r->cell.steps);
     doc_cell(doc, "%d", rank->ranks);
     doc_cell(doc, "%s", report_strategy(&r->cell, text));
     doc_cell(doc, "%s", report_time(median(row), text));
+    doc_cell(doc, "%s", report_time(median(row) / r->cell.steps, text));
     if (row->serial)
         doc_cell(doc, "%.2f", row->serial->latency_ms.median / median(row));
     else
         doc_cell(doc, "-");
     doc_cell(doc, "%s", report_bytes(memory_fullest(&r->memory_bytes).total, text));
-    doc_cell(doc, "%s", report_bytes(report_sent(r), text));
+    doc_cell(doc, "%s", rank->ranks > 1 ? report_bytes(report_sent(r), text) : "-");
     for (int i = 1; i <= rank->tied; i++)
         say(ties, "%s%s", i > 1 ? ", " : "", report_strategy(&rank->v[i]->record->cell, text));
-    doc_cell(doc, "%s", rank->n == 1 ? "(the only one)" : *ties ? ties : "-");
+    doc_cell(doc, "%s", rank->n == 1 ? "(the only one)" : *ties ? ties : "nothing");
 }
 
 /* ---- the section ---- */
@@ -215,24 +242,6 @@ static enum status each_rank(struct report *report, const struct plot_group *gro
         report_rank_close(&rank);
     }
     return st;
-}
-
-static void put_line_alone(struct report *report, const struct report_rank *rank)
-{
-    put_line(report, false, rank);
-}
-
-static void put_line_of_model(struct report *report, const struct report_rank *rank)
-{
-    put_line(report, true, rank);
-}
-
-static bool several_models(const struct plot_selection *s)
-{
-    for (int i = 1; i < s->n; i++)
-        if (strcmp(s->setting[i].of->record->cell.model, s->setting[0].of->record->cell.model) != 0)
-            return true;
-    return false;
 }
 
 static enum status put_setting(struct report *report, const struct plot_setting *setting)
@@ -263,7 +272,6 @@ static void put_shared(struct report *report)
 enum status report_summary(struct report *report)
 {
     const struct plot_selection *s = &report->selection;
-    bool models = several_models(s);
     doc_heading(report->doc, 2, "In short");
     put_shared(report);
     if (s->n == 0) {
@@ -271,11 +279,10 @@ enum status report_summary(struct report *report)
                               "speed.");
         return ST_OK;
     }
-    put_head(report, models);
+    put_head(report);
     for (int i = 0; i < s->n; i++)
         for (int k = 0; k < s->setting[i].n; k++)
-            TRY(each_rank(report, &s->setting[i].group[k],
-                          models ? put_line_of_model : put_line_alone));
+            TRY(each_rank(report, &s->setting[i].group[k], put_line));
     for (int i = 0; i < s->n; i++)
         TRY(put_setting(report, &s->setting[i]));
     return ST_OK;

@@ -88,6 +88,48 @@ const char *report_plural(double n)
     return n == 1 ? "" : "s";
 }
 
+/* ---- tables ---- */
+
+void report_table(struct report *report, const char *caption, int n,
+                  const struct report_column *columns)
+{
+    static const struct report_column model = {"model", DOC_LEFT}, run = {"run", DOC_LEFT},
+                                      cell[] = {{"size", DOC_LEFT},
+                                                {"ranks", DOC_RIGHT},
+                                                {"strategy", DOC_LEFT}};
+    struct report_column all[REPORT_COLUMNS + 5];
+    enum doc_align align[REPORT_COLUMNS + 5] = {DOC_LEFT};
+    int k = 0;
+    BUG_ON(n > REPORT_COLUMNS, "%d columns", n);
+    if (report->several_models)
+        all[k++] = model;
+    if (report->files->n > 1)
+        all[k++] = run;
+    memcpy(all + k, cell, sizeof cell);
+    k += 3;
+    memcpy(all + k, columns, (size_t)n * sizeof *columns);
+    k += n;
+    for (int i = 0; i < k; i++)
+        align[i] = all[i].align;
+    doc_table(report->doc, k, align);
+    doc_caption(report->doc, "%s", caption);
+    for (int i = 0; i < k; i++)
+        doc_cell(report->doc, "%s", all[i].title);
+}
+
+void report_cell(struct report *report, const struct sheet_row *row)
+{
+    char text[REPORT_TEXT];
+    const struct record_cell *c = &row->record->cell;
+    if (report->several_models)
+        doc_cell(report->doc, "%s", report_model(c, text));
+    if (report->files->n > 1)
+        doc_cell(report->doc, "%s", row->run ? row->run : "");
+    doc_cell(report->doc, "%s", report_size(c, text));
+    doc_cell(report->doc, "%d", c->ranks);
+    doc_cell(report->doc, "%s", report_strategy(c, text));
+}
+
 /* ---- numbers ---- */
 
 double report_sent(const struct record *record)

@@ -83,14 +83,17 @@ static bool displayable(struct light c)
 
 uint32_t theme_dark(uint32_t rgb)
 {
-    static const double middle = 0.64, lightest = 0.94;
+    static const double middle = 0.64, lightest = 0.94, full = 0.13;
     if (rgb == THEME_PAPER)
         return THEME_DARK_PAPER;
     double ground = lab_of(light_of(THEME_DARK_PAPER)).lightness;
     struct lab c = lab_of(light_of(rgb));
+    double light_one = c.lightness, vivid = fmin(1, hypot(c.a, c.b) / full);
     c.lightness = c.lightness < middle
                       ? middle + (middle - c.lightness) * (lightest - middle) / middle
                       : middle - (c.lightness - middle) * (middle - ground) / (1 - middle);
+    if (light_one > middle) // a vivid one need not become dim
+        c.lightness += vivid * (light_one - c.lightness);
     struct light light = light_of_lab(c);
     for (int i = 0; i < 40 && !displayable(light); i++) { // paler until a screen can show it
         c.a *= 0.95;

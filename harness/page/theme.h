@@ -13,8 +13,8 @@ enum { THEME_PAPER = 0xffffff, THEME_DARK_PAPER = 0x15181c };
 /*
  * The colour that takes this one's place on THEME_DARK_PAPER: the hue stays, lightness (of OKLab;
  * Ottosson, "A perceptual color space for image processing", 2020) is turned round a middle that
- * stays. White becomes the dark paper, black nearly white, pale areas become dim ones, and darker
- * shades of one colour become lighter ones, so that they still differ.
+ * stays. White becomes the dark paper, black nearly white, pale areas become dim ones, vivid light
+ * ones stay, and darker shades of one colour become lighter ones, so that they still differ.
  */
 uint32_t theme_dark(uint32_t rgb);
 
