@@ -46,9 +46,16 @@ void doc_unfold(struct doc *doc);
  * its path, relative to the page. */
 void doc_figure(struct doc *doc, const char *svg_path, const char *alt, const char *caption);
 
+/* The same picture of the figure that was added last, drawn for screens below 720 pixels, where
+ * HTML shows it instead. */
+void doc_figure_narrow(struct doc *doc, const char *svg_path);
+
 /* Begins a table of so many columns; each doc_cell is the next cell, the first `columns` are the
  * header. */
 void doc_table(struct doc *doc, int columns, const enum doc_align *align);
 void doc_cell(struct doc *doc, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What the table that was added last shows, above it. */
+void doc_caption(struct doc *doc, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

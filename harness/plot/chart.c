@@ -141,7 +141,8 @@ enum status plot_chart_end(struct plot_chart *chart, enum status st)
                                    .template_name = chart->template_name,
                                    .folder = job->folder,
                                    .name = chart->name,
-                                   .width_cm = job->options->width_cm};
+                                   .width_cm = job->options->width_cm,
+                                   .quiet = job->quiet};
     st = plot_gnuplot_draw(&drawing, job->options->formats, &job->gnuplot_missing);
     if (job->gnuplot_missing)
         return ST_OK; // said once, at the end

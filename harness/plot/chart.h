@@ -22,6 +22,7 @@ struct plot_job {
     bool gnuplot_missing; /* found out at the first chart; the others are then only written as data
                            */
     int charts;           /* drawn so far */
+    bool quiet;           /* the files' names are not printed */
 };
 
 struct plot_chart {
@@ -87,5 +88,9 @@ enum status plot_lines_speedup(struct plot_job *job, const struct plot_group *gr
 enum status plot_sizes_draw(struct plot_job *job, const struct plot_setting *setting);
 enum status plot_bars_bytes(struct plot_job *job, const struct plot_group *group);
 enum status plot_bars_memory(struct plot_job *job, const struct plot_group *group);
+
+/* All of the job's selection, into its folder, which is created; `share` is found here. Where
+ * gnuplot is missing, only the preludes, and gnuplot_missing says so. ST_IO, ST_OOM. */
+enum status plot_charts_draw(struct plot_job *job);
 
 #endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The section "What did not work": every row that is not ok, with its reason. */
+#include "harness/page/report_part.h"
+
+static const char *const meaning[ENDINGS] = {
+    [ENDING_WRONG] = "the latent or the bytes are not what they must be",
+    [ENDING_UNSUPPORTED] = "the plan refuses, for the strategy cannot split this model so",
+    [ENDING_OOM] = "more memory was needed than there is",
+    [ENDING_TIMEOUT] = "the time limit was over",
+    [ENDING_CRASH] = "a rank died of a signal",
+    [ENDING_ERROR] = "a rank ended with another failure",
+    [ENDING_INTERRUPTED] = "somebody stopped it",
+};
+
+static void put_table(struct report *report, int n)
+{
+    static const struct report_column columns[] = {{"status", DOC_LEFT}, {"reason", DOC_LEFT}};
+    struct doc *doc = report->doc;
+    if (n > REPORT_FOLD)
+        doc_fold(doc, "All %d rows that are not ok", n);
+    report_table(report, "Rows without a number, or with one that must not be used", 2, columns);
+    for (int i = 0; i < report->sheet->n; i++) {
+        const struct sheet_row *row = report->sheet->sorted[i];
+        const struct record *r = row->record;
+        if (r->status == ENDING_OK)
+            continue;
+        report_cell(report, row);
+        doc_cell(doc, "%s", ending_name(r->status));
+        doc_cell(doc, "%s", r->reason ? r->reason : "-");
+    }
+    if (n > REPORT_FOLD)
+        doc_unfold(doc);
+}
+
+void report_failed(struct report *report)
+{
+    int count[ENDINGS] = {0}, failed = 0;
+    for (int i = 0; i < report->sheet->n; i++)
+        count[report->sheet->v[i].record->status]++;
+    doc_heading(report->doc, 2, "What did not work");
+    for (int s = 0; s < ENDINGS; s++) {
+        if (s == ENDING_OK || count[s] == 0)
+            continue;
+        failed += count[s];
+        doc_item(report->doc, "%d row%s `%s`: %s.", count[s], count[s] == 1 ? " is" : "s are",
+                 ending_name((enum ending)s), meaning[s]);
+    }
+    if (failed > 0)
+        put_table(report, failed);
+    else
+        doc_text(report->doc, "All %d row%s ok.", report->sheet->n,
+                 report->sheet->n == 1 ? " is" : "s are");
+}

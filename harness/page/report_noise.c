@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The section "Is it noise?": how well medians are known, and which rows carry a warning. */
+#include "harness/base/stats.h"
+#include "harness/base/text.h"
+#include "harness/page/report_part.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What a flag means, for those who see it. */
+static const struct {
+    const char *flag, *meaning;
+} flags[] = {
+    {RECORD_NOISY, "the slow loops (90th percentile) took over 1.25 times as long as the fast ones "
+                   "(10th), or the median was not known well enough when the time was up: "
+                   "differences within its interval mean nothing"},
+    {RECORD_DRIFT, "the last third of the loops took longer or shorter than the first: the machine "
+                   "changed meanwhile, such as by heat or by other work"},
+    {"throttled", "the device was held back by power or heat while it was measured: its speed is "
+                  "that of the limit"},
+    {RECORD_SHARED_GPU, "ranks took turns on a GPU: the time is nobody's latency"},
+};
+
+enum { FLAGS = sizeof flags / sizeof flags[0] };
+
+static int count_flag(const struct sheet *sheet, const char *flag)
+{
+    int n = 0;
+    for (int i = 0; i < sheet->n; i++)
+        n += record_has_flag(sheet->v[i].record, flag);
+    return n;
+}
+
+/* Half of what the loops, or the interval of their median, cover, in percent of the median. */
+static double half_width(const struct record *r, bool *range)
+{
+    struct report_interval i = report_interval_of(r);
+    *range = i.range;
+    return 50 * (i.high - i.low) / r->latency_ms.median;
+}
+
+/* Of rows with an interval (or, ranges: with too few loops for one): how many, and the widest. */
+struct widths {
+    int n;
+    const struct sheet_row *widest;
+    double most;
+};
+
+static struct widths widths_of(const struct sheet *sheet, bool ranges)
+{
+    struct widths w = {0, NULL, -1};
+    for (int i = 0; i < sheet->n; i++) {
+        bool range;
+        const struct sheet_row *row = &sheet->v[i];
+        double half = row->left_out ? NAN : half_width(row->record, &range);
+        if (!isfinite(half) || range != ranges)
+            continue;
+        w.n++;
+        if (half > w.most) {
+            w.most = half;
+            w.widest = row;
+        }
+    }
+    return w;
+}
+
+static void put_widths(struct report *report, bool ranges)
+{
+    char name[REPORT_TEXT], size[REPORT_TEXT], number[TEXT_NUMBER];
+    struct widths w = widths_of(report->sheet, ranges);
+    if (w.n == 0)
+        return;
+    const struct record *r = w.widest->record;
+    snprintf(number, sizeof number, "%.2g", w.most);
+    if (ranges)
+        doc_text(
+            report->doc,
+            "%d row%s fewer than 6 loops, too few for an interval of the median. Widest apart "
+            "are the loops of %s at %s on %d rank%s: \u00b1%s\u00a0%% of the median. Smaller "
+            "differences than the loops of a cell show among themselves are not to be trusted.",
+            w.n, w.n == 1 ? " has" : "s have", report_strategy(&r->cell, name),
+            report_size(&r->cell, size), r->cell.ranks, report_plural(r->cell.ranks), number);
+    else
+        doc_text(report->doc,
+                 "%d row%s a 95 %% interval of the median. The widest is that of %s at %s on %d "
+                 "rank%s: \u00b1%s\u00a0%% of the median; all others are known better.",
+                 w.n, w.n == 1 ? " has" : "s have", report_strategy(&r->cell, name),
+                 report_size(&r->cell, size), r->cell.ranks, report_plural(r->cell.ranks), number);
+}
+
+static void put_rounds(struct report *report)
+{
+    int n = 0;
+    double most = 0;
+    const struct record *widest = NULL;
+    char name[REPORT_TEXT];
+    for (int i = 0; i < report->sheet->n; i++) {
+        const struct record *r = report->sheet->v[i].record;
+        double spread = record_rounds_spread(r);
+        n += isfinite(spread);
+        if (isfinite(spread) && spread >= most) {
+            most = spread;
+            widest = r;
+        }
+    }
+    if (widest)
+        doc_text(report->doc,
+                 "%d cell%s measured in several rounds, which are joined here. Medians of rounds "
+                 "lie %.2g\u00a0%% apart at most (%s).",
+                 n, n == 1 ? " was" : "s were", most, report_strategy(&widest->cell, name));
+}
+
+/* ---- flagged rows ---- */
+
+static bool is_listed(const struct sheet_row *row)
+{
+    const struct record *r = row->record;
+    int shared = record_has_flag(r, RECORD_SHARED_GPU);
+    return r->latency_ms.samples.n > 0 && r->flags.n > shared;
+}
+
+static void put_flagged(struct report *report, int n)
+{
+    static const struct report_column columns[] = {
+        {"ms a loop", DOC_RIGHT}, {"p10", DOC_RIGHT}, {"p90", DOC_RIGHT}, {"flags", DOC_LEFT}};
+    struct doc *doc = report->doc;
+    if (n > REPORT_FOLD)
+        doc_fold(doc, "All %d flagged rows", n);
+    report_table(report, "Rows with a flag; p10 and p90: percentiles of the loops, ms", 4, columns);
+    for (int i = 0; i < report->sheet->n; i++) {
+        const struct sheet_row *row = report->sheet->sorted[i];
+        const struct record *r = row->record;
+        char text[REPORT_TEXT], number[TEXT_NUMBER];
+        if (!is_listed(row))
+            continue;
+        report_cell(report, row);
+        doc_cell(doc, "%s", text_number(r->latency_ms.median, number));
+        doc_cell(doc, "%s", text_number(r->latency_ms.p10, number));
+        doc_cell(doc, "%s", text_number(r->latency_ms.p90, number));
+        doc_cell(doc, "%s", report_flags(r, text));
+    }
+    if (n > REPORT_FOLD)
+        doc_unfold(doc);
+}
+
+void report_noise(struct report *report)
+{
+    int listed = 0;
+    doc_heading(report->doc, 2, "Is it noise?");
+    put_widths(report, false);
+    put_widths(report, true);
+    put_rounds(report);
+    for (int i = 0; i < report->sheet->n; i++)
+        listed += is_listed(&report->sheet->v[i]);
+    for (int i = 0; i < FLAGS; i++) {
+        int n = count_flag(report->sheet, flags[i].flag);
+        if (n > 0)
+            doc_item(report->doc, "%d of %d row%s `%s`: %s.", n, report->sheet->n,
+                     report->sheet->n == 1 ? " is" : "s are", flags[i].flag, flags[i].meaning);
+    }
+    if (listed > 0)
+        put_flagged(report, listed);
+    else
+        doc_text(report->doc, "No row is flagged as noisy, as drifting or as throttled.");
+    doc_text(report->doc,
+             "What all loops of a run share, such as a warm machine or a slow minute, "
+             "no statistics can see: that takes rounds (`sweep --rounds`), or a second "
+             "run and `ditbench compare`.");
+}

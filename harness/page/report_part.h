@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the sections of a report share: its rows, and how a cell, a time or a size is called in a
+ * sentence. For report*.c alone. */
+#ifndef HARNESS_PAGE_REPORT_PART_H
+#define HARNESS_PAGE_REPORT_PART_H
+
+#include "harness/page/doc.h"
+#include "harness/plot/select.h"
+#include "harness/report/files.h"
+
+enum {
+    REPORT_TEXT = 1024, /* bytes of a name or number */
+    REPORT_FOLD = 12,   /* rows of a table above which it is folded */
+};
+
+struct report {
+    struct doc *doc;
+    const char *const *paths; /* [files->n] as they were given */
+    const struct files *files;
+    struct sheet *sheet;
+    struct plot_selection selection; /* of all settings */
+    const char *charts;              /* folder of the charts */
+    bool gnuplot_missing;
+    bool several_models; /* else tables do not name it */
+};
+
+/* ---- sections, in their order: each adds to the document ---- */
+
+enum status report_summary(struct report *report);
+void report_words(struct report *report);
+void report_asked(struct report *report);
+enum status report_machine(struct report *report);
+enum status report_curves(struct report *report);
+enum status report_tables(struct report *report);
+void report_right(struct report *report);
+void report_noise(struct report *report);
+void report_failed(struct report *report);
+enum status report_profiles(struct report *report);
+enum status report_repeat(struct report *report);
+
+/* ---- words: each into a buffer of REPORT_TEXT bytes, which is returned ---- */
+
+/* "`cfg=2`, graph off", for a code span: backticks of a name are quotes. */
+char *report_strategy(const struct record_cell *cell, char *text);
+/* "1024 × 1024 px, 16 frames" */
+char *report_size(const struct record_cell *cell, char *text);
+/* "`pixart-alpha-1024`" */
+char *report_model(const struct record_cell *cell, char *text);
+/* "12.3 ms", "4.56 s" from milliseconds. */
+char *report_time(double ms, char *text);
+/* "512 kB", "3.21 GB"; "-" for NAN. */
+char *report_bytes(double bytes, char *text);
+/* Its flags with commas; "" for none. */
+char *report_flags(const struct record *record, char *text);
+/* "1 rank", "4 ranks" */
+char *report_ranks(int ranks, char *text);
+/* "s" but for one. */
+const char *report_plural(double n);
+
+/* ---- tables of rows ---- */
+
+struct report_column {
+    const char *title;
+    enum doc_align align;
+};
+
+enum { REPORT_COLUMNS = 12 /* at most */ };
+
+/* Begins a table whose first columns are those of report_cell, and writes its header. */
+void report_table(struct report *report, const char *caption, int n,
+                  const struct report_column *columns);
+
+/* Model (where there are several, and the run where there are several files), size, ranks and
+ * strategy of a row. */
+void report_cell(struct report *report, const struct sheet_row *row);
+
+/* ---- numbers of a row ---- */
+
+/* Bytes that the rank which sends most sends in a step, mean of the loop; NAN: not counted. */
+double report_sent(const struct record *record);
+
+/* Whether its latent may differ from serial's by what its strategy does: it is checked against
+ * another run than serial. */
+bool report_stale(const struct record *record);
+
+/* 95 % interval of the median; of few samples the smallest and the largest (*range). */
+struct report_interval {
+    double low, high;
+    bool range;
+};
+struct report_interval report_interval_of(const struct record *record);
+
+/* ---- the cells of a size and rank count, the fastest first ---- */
+
+struct report_rank {
+    int ranks, n;
+    const struct sheet_row **v; /* [n] borrowed rows; the fastest first */
+    int tied; /* of these so many that cannot be told from the fastest, without it: v[1] to v[tied]
+               */
+};
+
+/* The cells of `group` with that many ranks. ST_OOM. Close it whatever the status. */
+enum status report_rank_open(const struct plot_group *group, int ranks, struct report_rank *out);
+void report_rank_close(struct report_rank *rank);
+
+/* The next rank count of a group above `ranks`; 0: there is none. */
+int report_rank_next(const struct plot_group *group, int ranks);
+
+/* The first of them that is exact; that is one strategy and no combination; that is told from the
+ * fastest. NULL: none. */
+const struct sheet_row *report_rank_exact(const struct report_rank *rank);
+const struct sheet_row *report_rank_single(const struct report_rank *rank);
+const struct sheet_row *report_rank_second(const struct report_rank *rank);
+
+#endif

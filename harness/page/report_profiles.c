@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The section "Where the time goes": breakdowns of the rows that were profiled, and pictures of the
+ * fastest of each size and rank count. Not there where no row was profiled. */
+#include "harness/base/text.h"
+#include "harness/page/report_part.h"
+#include "harness/page/svg.h"
+#include "harness/profile/profile_find.h"
+#include "harness/profile/profile_read.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PICTURES = 6 /* profiles that are shown with pictures at most */ };
+
+struct profiled {
+    const struct sheet_row *row;
+    char *folder;
+};
+
+/* In the sheet's order. */
+struct profiles {
+    int n;
+    struct profiled *v;
+};
+
+/* The file that a row is of, or one of its rounds. */
+static const char *path_of(const struct report *report, const struct sheet_row *row)
+{
+    for (int f = 0; f < report->files->n; f++)
+        for (int i = 0; i < report->files->rounds[f].n; i++)
+            if (report->files->rounds[f].v[i] == row->record)
+                return report->paths[f];
+    return NULL;
+}
+
+static enum status find_profiles(const struct report *report, struct profiles *out)
+{
+    char folder[PATH_MAX];
+    out->v = calloc((size_t)report->sheet->n + 1, sizeof *out->v);
+    if (!out->v)
+        return fail(ST_OOM, "report: %d profiles", report->sheet->n);
+    for (int i = 0; i < report->sheet->n; i++) {
+        const struct sheet_row *row = report->sheet->sorted[i];
+        const char *path = path_of(report, row);
+        if (row->record->status != ENDING_OK || !path || !profile_find(path, row->record, folder))
+            continue;
+        out->v[out->n].row = row;
+        if (!(out->v[out->n++].folder = strdup(folder)))
+            return fail(ST_OOM, "report: the name of a profile");
+    }
+    return ST_OK;
+}
+
+static void release(struct profiles *p)
+{
+    for (int i = 0; i < p->n; i++)
+        free(p->v[i].folder);
+    free(p->v);
+}
+
+/* ---- the breakdown ---- */
+
+static const char *const share[] = {"total_ms", "compute_ms", "exposed_comm_ms", "bubble_ms",
+                                    "wait_ms",  "gaps_ms",    "other_ms"};
+static const struct report_column columns[] = {
+    {"a step, ms", DOC_RIGHT}, {"compute", DOC_RIGHT}, {"exposed communication", DOC_RIGHT},
+    {"bubble", DOC_RIGHT},     {"wait", DOC_RIGHT},    {"gaps", DOC_RIGHT},
+    {"other", DOC_RIGHT}};
+
+enum { COLUMNS = sizeof columns / sizeof columns[0] };
+
+static double mean_of(const struct profile_side *side, const char *name)
+{
+    for (int s = 0; s < SIDE_SHARES; s++)
+        if (strcmp(profile_share(s), name) == 0)
+            return side->mean[s];
+    return NAN;
+}
+
+static enum status put_shares(struct report *report, const struct profiled *p)
+{
+    char path[PATH_MAX], number[TEXT_NUMBER];
+    struct profile_side side = {.steps = 0};
+    snprintf(path, sizeof path, "%.4000s/breakdown.csv", p->folder);
+    enum status st = profile_side_breakdown(path, &side);
+    if (st == ST_OK) {
+        report_cell(report, p->row);
+        for (int i = 0; i < COLUMNS; i++) {
+            double mean = mean_of(&side, share[i]);
+            doc_cell(report->doc, "%s", isfinite(mean) ? text_number(mean, number) : "-");
+        }
+    }
+    profile_side_release(&side);
+    return st;
+}
+
+static enum status put_breakdown(struct report *report, const struct profiles *p)
+{
+    if (p->n > REPORT_FOLD)
+        doc_fold(report->doc, "Breakdown of all %d profiled rows", p->n);
+    report_table(report,
+                 "Milliseconds of a step by what a rank does: mean of all ranks and steps. "
+                 "The six parts add up to the step.",
+                 COLUMNS, columns);
+    for (int i = 0; i < p->n; i++)
+        TRY(put_shares(report, &p->v[i]));
+    if (p->n > REPORT_FOLD)
+        doc_unfold(report->doc);
+    return ST_OK;
+}
+
+/* ---- pictures ---- */
+
+static void put_picture(struct report *report, const struct profiled *p, const char *name,
+                        const char *alt, const char *caption)
+{
+    char path[PATH_MAX], strategy[REPORT_TEXT], whole[2 * REPORT_TEXT];
+    snprintf(path, sizeof path, "%.4000s/%s.svg", p->folder, name);
+    if (svg_check(path) != ST_OK) {
+        doc_text(report->doc, "There is no picture `%s`: %s", name, status_message());
+        status_clear();
+        return;
+    }
+    snprintf(whole, sizeof whole, "%s, %.500s", alt,
+             report_strategy(&p->row->record->cell, strategy));
+    doc_figure(report->doc, path, whole, caption);
+}
+
+static void put_pictures(struct report *report, const struct profiled *p)
+{
+    char strategy[REPORT_TEXT], size[REPORT_TEXT];
+    const struct record_cell *c = &p->row->record->cell;
+    doc_fold(report->doc, "Pictures of %s, %s, %d rank%s", report_strategy(c, strategy),
+             report_size(c, size), c->ranks, report_plural(c->ranks));
+    put_picture(report, p, "step", "Where the mean step of each rank goes", NULL);
+    put_picture(report, p, "gantt", "Timeline of one step of all ranks", NULL);
+    doc_unfold(report->doc);
+}
+
+/* The fastest that was profiled, of each size and rank count. */
+static enum status put_fastest(struct report *report, const struct profiles *p)
+{
+    int shown = 0;
+    const struct plot_selection *s = &report->selection;
+    for (int i = 0; i < s->n; i++)
+        for (int g = 0; g < s->setting[i].n; g++) {
+            const struct plot_group *group = &s->setting[i].group[g];
+            for (int ranks = report_rank_next(group, 1); ranks > 0;
+                 ranks = report_rank_next(group, ranks)) {
+                struct report_rank rank;
+                enum status st = report_rank_open(group, ranks, &rank);
+                for (int k = 0; k < p->n && st == ST_OK && shown < PICTURES; k++)
+                    if (p->v[k].row == rank.v[0]) {
+                        put_pictures(report, &p->v[k]);
+                        shown++;
+                    }
+                report_rank_close(&rank);
+                TRY(st);
+            }
+        }
+    return ST_OK;
+}
+
+enum status report_profiles(struct report *report)
+{
+    struct profiles p = {0};
+    enum status st = find_profiles(report, &p);
+    if (st == ST_OK && p.n > 0) {
+        doc_heading(report->doc, 2, "Where the time goes");
+        doc_text(report->doc,
+                 "From runs of their own, recorded after the ones that were measured (`sweep "
+                 "--profile`): recording costs time, so these steps are longer, and are no "
+                 "latency. Compute: an operation runs. Exposed communication: a message is under "
+                 "way, and nothing is computed meanwhile. Bubble: a pipeline waits for its next "
+                 "patch. Wait: for a rank that is not so far. Gaps: between operations.");
+        st = put_breakdown(report, &p);
+        if (st == ST_OK)
+            st = put_fastest(report, &p);
+    }
+    release(&p);
+    return st;
+}

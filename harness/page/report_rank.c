@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which cell of a rank count is the fastest, and which cannot be told from it. */
+#include "harness/base/bootstrap.h"
+#include "harness/page/report_part.h"
+#include "harness/report/compare.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int by_median(const void *a, const void *b)
+{
+    const struct sheet_row *x = *(const struct sheet_row *const *)a;
+    const struct sheet_row *y = *(const struct sheet_row *const *)b;
+    double p = x->record->latency_ms.median, q = y->record->latency_ms.median;
+    return p == q ? (x > y) - (x < y) : p < q ? -1 : 1;
+}
+
+/* Whether noise explains that `slow` is slower. Fewer loops than a verdict takes (compare.h): when
+ * the ranges of the loops overlap. */
+static enum status within_noise(const struct record *fast, const struct record *slow, bool *out)
+{
+    const struct record_numbers *a = &fast->latency_ms.samples, *b = &slow->latency_ms.samples;
+    *out = slow->latency_ms.min <= fast->latency_ms.max;
+    if (a->n < COMPARE_LEAST || b->n < COMPARE_LEAST)
+        return ST_OK;
+    struct bootstrap_interval ratio;
+    TRY(bootstrap_ratio(&(struct bootstrap_samples){1, &a->n, a->v},
+                        &(struct bootstrap_samples){1, &b->n, b->v}, &ratio));
+    double between = fmax(0, fmax(record_rounds_spread(fast), record_rounds_spread(slow))) / 100;
+    *out = ratio.low <= 1 || slow->latency_ms.median <= (1 + between) * fast->latency_ms.median;
+    return ST_OK;
+}
+
+enum status report_rank_open(const struct plot_group *group, int ranks, struct report_rank *out)
+{
+    *out = (struct report_rank){.ranks = ranks};
+    out->v = calloc((size_t)group->n + 1, sizeof *out->v);
+    if (!out->v)
+        return fail(ST_OOM, "report: %d cells", group->n);
+    for (int i = 0; i < group->n; i++)
+        if (group->cell[i].row && group->cell[i].asked->ranks == ranks)
+            out->v[out->n++] = group->cell[i].row;
+    qsort(out->v, (size_t)out->n, sizeof *out->v, by_median);
+    for (bool noise = true; out->tied + 1 < out->n; out->tied++) {
+        TRY(within_noise(out->v[0]->record, out->v[out->tied + 1]->record, &noise));
+        if (!noise)
+            break;
+    }
+    return ST_OK;
+}
+
+void report_rank_close(struct report_rank *rank)
+{
+    free(rank->v);
+    *rank = (struct report_rank){0};
+}
+
+int report_rank_next(const struct plot_group *group, int ranks)
+{
+    int next = 0;
+    for (int i = 0; i < group->n; i++) {
+        int own = group->cell[i].row ? group->cell[i].asked->ranks : 0;
+        if (own > ranks && (next == 0 || own < next))
+            next = own;
+    }
+    return next;
+}
+
+const struct sheet_row *report_rank_exact(const struct report_rank *rank)
+{
+    for (int i = 0; i < rank->n; i++)
+        if (!report_stale(rank->v[i]->record))
+            return rank->v[i];
+    return NULL;
+}
+
+const struct sheet_row *report_rank_single(const struct report_rank *rank)
+{
+    for (int i = 0; i < rank->n; i++)
+        if (!strchr(rank->v[i]->record->cell.strategy, ','))
+            return rank->v[i];
+    return NULL;
+}
+
+const struct sheet_row *report_rank_second(const struct report_rank *rank)
+{
+    return rank->tied + 1 < rank->n ? rank->v[rank->tied + 1] : NULL;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The section "Tables": every cell that is drawn, the fastest of each rank count first. */
+#include "harness/base/text.h"
+#include "harness/page/report_part.h"
+#include "harness/report/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static void put_number(struct doc *doc, double value)
+{
+    char text[TEXT_NUMBER];
+    doc_cell(doc, "%s", isfinite(value) ? text_number(value, text) : "-");
+}
+
+static void put_interval(struct doc *doc, const struct record *r)
+{
+    char low[TEXT_NUMBER], high[TEXT_NUMBER];
+    struct report_interval i = report_interval_of(r);
+    if (!isfinite(i.low) || !isfinite(i.high))
+        doc_cell(doc, "-");
+    else
+        doc_cell(doc, "%s%s to %s%s", i.range ? "(" : "", text_number(i.low, low),
+                 text_number(i.high, high), i.range ? ")" : "");
+}
+
+static void put_row(struct doc *doc, const struct sheet_row *row)
+{
+    const struct record *r = row->record;
+    char text[REPORT_TEXT];
+    double speedup = row->serial ? row->serial->latency_ms.median / r->latency_ms.median : NAN;
+    doc_cell(doc, "%s", report_strategy(&r->cell, text));
+    doc_cell(doc, "%d", r->cell.ranks);
+    put_number(doc, r->latency_ms.median);
+    put_interval(doc, r);
+    doc_cell(doc, "%d", r->latency_ms.samples.n);
+    put_number(doc, r->latency_ms.median / r->cell.steps);
+    put_number(doc, speedup);
+    put_number(doc, 100 * speedup / r->cell.ranks);
+    put_number(doc, memory_fullest(&r->memory_bytes).total / 1e6);
+    put_number(doc, report_sent(r) / 1e6);
+    doc_cell(doc, "%s", *report_flags(r, text) ? text : "-");
+}
+
+static enum status put_group(struct report *report, const struct plot_group *group)
+{
+    static const enum doc_align align[] = {DOC_LEFT,  DOC_RIGHT, DOC_RIGHT, DOC_RIGHT,
+                                           DOC_RIGHT, DOC_RIGHT, DOC_RIGHT, DOC_RIGHT,
+                                           DOC_RIGHT, DOC_RIGHT, DOC_LEFT};
+    static const char *const title[] = {
+        "strategy",  "ranks",    "ms a loop",     "95 % interval", "loops",
+        "ms a step", "speed-up", "efficiency, %", "memory, MB",    "sent a rank and step, MB",
+        "flags"};
+    enum status st = ST_OK;
+    const struct sheet_row *of = group->first;
+    char model[REPORT_TEXT], size[REPORT_TEXT];
+    struct doc *doc = report->doc;
+    doc_table(doc, 11, align);
+    doc_caption(doc, "%s, %s%s%s. In brackets: fastest and slowest loop, of fewer than 6.",
+                report_model(&of->record->cell, model), report_size(&of->record->cell, size),
+                of->run ? ", run " : "", of->run ? of->run : "");
+    for (int i = 0; i < 11; i++)
+        doc_cell(doc, "%s", title[i]);
+    for (int ranks = report_rank_next(group, 0); ranks > 0 && st == ST_OK;
+         ranks = report_rank_next(group, ranks)) {
+        struct report_rank rank;
+        st = report_rank_open(group, ranks, &rank);
+        for (int i = 0; i < rank.n; i++)
+            put_row(doc, rank.v[i]);
+        report_rank_close(&rank);
+    }
+    return st;
+}
+
+enum status report_tables(struct report *report)
+{
+    const struct plot_selection *s = &report->selection;
+    char text[REPORT_TEXT];
+    doc_heading(report->doc, 2, "Tables");
+    for (int i = 0; i < s->n; i++)
+        for (int g = 0; g < s->setting[i].n; g++)
+            TRY(put_group(report, &s->setting[i].group[g]));
+    if (*sheet_left_out(report->sheet->n, report->sheet->sorted, sizeof text, text))
+        doc_text(report->doc, "Of %d row%s not in these tables, nor in a curve: %s.",
+                 report->sheet->n, report_plural(report->sheet->n), text);
+    if (report->sheet->again > 0)
+        doc_text(report->doc, "Left out: %d earlier row%s of cells that were run again.",
+                 report->sheet->again, report_plural(report->sheet->again));
+    doc_text(report->doc, "`ditbench plot` writes these and all further columns as CSV.");
+    return ST_OK;
+}

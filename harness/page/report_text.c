@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How things are called in sentences, and numbers that several sections take of a row. */
+#include "harness/base/stats.h"
+#include "harness/base/text.h"
+#include "harness/page/report_part.h"
+#include "harness/plot/text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A code span; a backtick in it would end it. */
+static char *span(const char *name, const char *more, char *text)
+{
+    snprintf(text, REPORT_TEXT, "`%.900s`%.100s", name && *name ? name : "?", more);
+    for (char *at = strchr(text + 1, '`'); at && strchr(at + 1, '`'); at = strchr(at, '`'))
+        *at = '\'';
+    return text;
+}
+
+char *report_strategy(const struct record_cell *cell, char *text)
+{
+    char way[PLOT_WAY];
+    return span(cell->strategy, plot_group_way(cell, way), text);
+}
+
+char *report_model(const struct record_cell *cell, char *text)
+{
+    return span(plot_text_model(cell->model), "", text);
+}
+
+char *report_size(const struct record_cell *cell, char *text)
+{
+    int n =
+        snprintf(text, REPORT_TEXT, "%d\u00a0\u00d7\u00a0%d\u00a0px", cell->width, cell->height);
+    if (cell->frames > 1)
+        snprintf(text + n, REPORT_TEXT - (size_t)n, ", %d frames", cell->frames);
+    return text;
+}
+
+char *report_time(double ms, char *text)
+{
+    char number[TEXT_NUMBER];
+    bool seconds = ms >= 10000;
+    if (!isfinite(ms))
+        snprintf(text, REPORT_TEXT, "-");
+    else
+        snprintf(text, REPORT_TEXT, "%s\u00a0%s", text_number(seconds ? ms / 1000 : ms, number),
+                 seconds ? "s" : "ms");
+    return text;
+}
+
+char *report_bytes(double bytes, char *text)
+{
+    static const char *const unit[] = {"B", "kB", "MB", "GB", "TB"};
+    char number[TEXT_NUMBER];
+    int u = 0;
+    if (!isfinite(bytes)) {
+        snprintf(text, REPORT_TEXT, "-");
+        return text;
+    }
+    for (; bytes >= 1000 && u < 4; u++)
+        bytes /= 1000;
+    if (u == 0)
+        snprintf(text, REPORT_TEXT, "%.0f\u00a0B", bytes);
+    else
+        snprintf(text, REPORT_TEXT, "%s\u00a0%s", text_number(bytes, number), unit[u]);
+    return text;
+}
+
+char *report_flags(const struct record *record, char *text)
+{
+    size_t n = 0;
+    text[0] = '\0';
+    for (int i = 0; i < record->flags.n && n < REPORT_TEXT; i++)
+        n += (size_t)snprintf(text + n, REPORT_TEXT - n, "%s%s", i ? ", " : "", record->flags.v[i]);
+    return text;
+}
+
+char *report_ranks(int ranks, char *text)
+{
+    snprintf(text, REPORT_TEXT, "%d\u00a0rank%s", ranks, report_plural(ranks));
+    return text;
+}
+
+const char *report_plural(double n)
+{
+    return n == 1 ? "" : "s";
+}
+
+/* ---- tables ---- */
+
+void report_table(struct report *report, const char *caption, int n,
+                  const struct report_column *columns)
+{
+    static const struct report_column model = {"model", DOC_LEFT}, run = {"run", DOC_LEFT},
+                                      cell[] = {{"size", DOC_LEFT},
+                                                {"ranks", DOC_RIGHT},
+                                                {"strategy", DOC_LEFT}};
+    struct report_column all[REPORT_COLUMNS + 5];
+    enum doc_align align[REPORT_COLUMNS + 5] = {DOC_LEFT};
+    int k = 0;
+    BUG_ON(n > REPORT_COLUMNS, "%d columns", n);
+    if (report->several_models)
+        all[k++] = model;
+    if (report->files->n > 1)
+        all[k++] = run;
+    memcpy(all + k, cell, sizeof cell);
+    k += 3;
+    memcpy(all + k, columns, (size_t)n * sizeof *columns);
+    k += n;
+    for (int i = 0; i < k; i++)
+        align[i] = all[i].align;
+    doc_table(report->doc, k, align);
+    doc_caption(report->doc, "%s", caption);
+    for (int i = 0; i < k; i++)
+        doc_cell(report->doc, "%s", all[i].title);
+}
+
+void report_cell(struct report *report, const struct sheet_row *row)
+{
+    char text[REPORT_TEXT];
+    const struct record_cell *c = &row->record->cell;
+    if (report->several_models)
+        doc_cell(report->doc, "%s", report_model(c, text));
+    if (report->files->n > 1)
+        doc_cell(report->doc, "%s", row->run ? row->run : "");
+    doc_cell(report->doc, "%s", report_size(c, text));
+    doc_cell(report->doc, "%d", c->ranks);
+    doc_cell(report->doc, "%s", report_strategy(c, text));
+}
+
+/* ---- numbers ---- */
+
+double report_sent(const struct record *record)
+{
+    double most = 0;
+    if (record->comm.n == 0)
+        return record->cell.ranks == 1 ? 0 : NAN;
+    for (int i = 0; i < record->comm.n; i++) {
+        double sum = 0; // of the rank that line i is of
+        for (int k = 0; k < record->comm.n; k++)
+            if (record->comm.v[k].rank == record->comm.v[i].rank)
+                sum += (double)record->comm.v[k].wire_bytes;
+        most = fmax(most, sum);
+    }
+    return most / record->cell.steps;
+}
+
+bool report_stale(const struct record *record)
+{
+    return record->check.against && strcmp(record->check.against, "serial") != 0;
+}
+
+struct report_interval report_interval_of(const struct record *record)
+{
+    const struct record_numbers *samples = &record->latency_ms.samples;
+    struct report_interval few = {record->latency_ms.min, record->latency_ms.max, true};
+    double *sorted =
+        samples->n >= STATS_LEAST_INTERVAL ? malloc((size_t)samples->n * sizeof *sorted) : NULL;
+    if (!sorted)
+        return few;
+    memcpy(sorted, samples->v, (size_t)samples->n * sizeof *sorted);
+    stats_sort(samples->n, sorted);
+    struct stats_interval interval = stats_median_interval(samples->n, sorted);
+    free(sorted);
+    return (struct report_interval){interval.low, interval.high, false};
+}
