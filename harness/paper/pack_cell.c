@@ -4,30 +4,50 @@
 #include "harness/paper/pack_rules.h"
 #include "harness/sweep/experiment.h"
 #include "harness/sweep/experiment_text.h"
+#include "kernels/base/suggest.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { OVERRIDE_TEXT = 1024 };
+enum { OVERRIDE_TEXT = 1024, MOST_OPTIONS = 60 };
 
 /* Keys of experiment files are the command line's options, but for these. */
 static const char *option_of(const char *key, char out[60])
 {
-    if (strcmp(key, "timeout_s") == 0)
-        return "timeout";
-    snprintf(out, 60, "%s", key);
+    snprintf(out, 60, "%s", strcmp(key, "timeout_s") == 0 ? "timeout" : key);
     for (char *c = out; *c; c++)
         if (*c == '_')
             *c = '-';
     return out;
 }
 
+/* Of the measurement, and of how a cell is run; what it is comes from its row. */
+static enum status check_option(const char *option, const char *key)
+{
+    static const char *const rows[] = {"model", "size", "strategy", "ranks", "requests"};
+    const char *words[MOST_OPTIONS + 1] = {NULL};
+    int n = 0;
+    bool known = false;
+    for (int i = 0; cell_option_at(i) && n < MOST_OPTIONS; i++) {
+        const char *name = cell_option_at(i)->name;
+        bool of_row = false;
+        for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++)
+            of_row |= strcmp(name, rows[k]) == 0;
+        if (!of_row)
+            words[n++] = name;
+        known |= !of_row && strcmp(name, option) == 0;
+    }
+    return known ? ST_OK : suggest_refuse("key", key, words);
+}
+
 static enum status set(const struct pack *p, int line, struct cell *cell, const char *key,
                        const char *value)
 {
     char option[60];
-    enum status st = cell_set(cell, option_of(key, option), key, value);
+    enum status st = check_option(option_of(key, option), key);
+    if (st == ST_OK)
+        st = cell_set(cell, option, key, value);
     return st ? fail_prefix(st, "%s:%d", p->path, line) : st;
 }
 

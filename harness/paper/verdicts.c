@@ -185,12 +185,13 @@ static bool excused(const struct paper_machine *machine, struct paper_row *row)
         why = "nothing was published; ours alone";
     else if (strncmp(flag, "suspect", 7) == 0)
         why = flag;
+    else if (machine->stand_in)
+        why = "a stand-in for tests: a tiny model on the CPU";
     else if (!isfinite(row->published.value)) {
         snprintf(text, sizeof text, "published: out of memory; ours needs %.1f GB a rank",
                  row->memory_gb);
         why = isfinite(row->memory_gb) ? text : "published: out of memory";
-    } else if (machine->stand_in)
-        why = "a stand-in for tests: a tiny model on the CPU";
+    }
     if (why)
         snprintf(row->why, sizeof row->why, "%.*s", PAPER_WHY - 1, why);
     return why != NULL;
