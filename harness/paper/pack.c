@@ -315,23 +315,29 @@ void pack_close(struct pack *p)
     free(p);
 }
 
+char *pack_name(const struct pack_point *point, size_t size, char *out)
+{
+    const char *config = point->line ? point->line->field[PUBLISHED_CONFIG] : "";
+    const char *strategy = point->line ? point->line->field[PUBLISHED_STRATEGY] : point->spec;
+    bool program = point->program[0] != '\0' && point->gpus == 1;
+    if (config[0] && point->gpus > 1)
+        snprintf(out, size, "%.*s", (int)strcspn(config, "(;"), config);
+    else
+        snprintf(out, size, "%s%s%s", strategy, program ? " " : "", program ? point->program : "");
+    for (size_t n = strlen(out); n > 0 && out[n - 1] == ' '; n--)
+        out[n - 1] = '\0';
+    return out;
+}
+
 char *pack_label(const struct pack_point *point, size_t size, char *out)
 {
-    char name[CELL_MODEL + SPEC_TEXT] = "";
+    char name[SPEC_TEXT];
     char frames[30] = "";
-    if (!point->line)
-        snprintf(name, sizeof name, "%s %s", point->model, point->spec);
-    else if (point->line->field[PUBLISHED_CONFIG][0] && point->gpus > 1)
-        snprintf(name, sizeof name, "%s", point->line->field[PUBLISHED_CONFIG]);
-    else
-        snprintf(name, sizeof name, "%s", point->line->field[PUBLISHED_STRATEGY]);
-    name[strcspn(name, "(;")] = '\0';
-    for (size_t n = strlen(name); n > 0 && name[n - 1] == ' '; n--)
-        name[n - 1] = '\0';
     if (point->frames > 1)
         snprintf(frames, sizeof frames, ", %d frames", point->frames);
-    snprintf(out, size, "%s%s%s, %d GPU%s, %d px%s",
-             point->line ? point->line->field[PUBLISHED_MODEL] : "", point->line ? " " : "", name,
-             point->gpus, point->gpus == 1 ? "" : "s", point->height, frames);
+    snprintf(out, size, "%s %s, %d GPU%s, %d px%s",
+             point->line ? point->line->field[PUBLISHED_MODEL] : point->model,
+             pack_name(point, sizeof name, name), point->gpus, point->gpus == 1 ? "" : "s",
+             point->height, frames);
     return out;
 }

@@ -67,7 +67,8 @@ enum status pack_spec(const struct pack_point *point, int gpus, char *out);
 enum status pack_cell(const struct pack *pack, const struct pack_point *point, struct cell *cell,
                       bool *bounded);
 
-/* "ulysses8, 8 GPUs, 2048 px": of a point, for people. Returns out. */
+/* Of a point, for people: "ulysses8"; "PixArt ulysses8, 8 GPUs, 2048 px". Both return out. */
+char *pack_name(const struct pack_point *point, size_t size, char *out);
 char *pack_label(const struct pack_point *point, size_t size, char *out);
 
 /* A pack's file by name, or as a path: experiments/paper/NAME.yaml here, then the program's own.

@@ -22,7 +22,7 @@ static void put_summary(const struct paper_report *r, struct doc *doc)
 {
     const int *count = r->rows->count;
     doc_text(doc, "%s.", r->pack->values->description);
-    doc_text(doc, "Of %d published points: %d reproduced, %d not reproduced, %d not comparable%s.",
+    doc_text(doc, "Of %d points: %d reproduced, %d not reproduced, %d not comparable%s.",
              r->rows->n, count[PAPER_REPRODUCED], count[PAPER_NOT_REPRODUCED],
              count[PAPER_NOT_COMPARABLE],
              count[PAPER_NOT_COMPARABLE] ? " (each with its reason)" : "");
@@ -123,7 +123,8 @@ static void put_point(const struct paper_row *row, struct doc *doc)
 {
     const struct published_line *line = row->point->line;
     char text[4][NUMBER];
-    doc_cell(doc, "%s%s", row->label, row->point->assumed ? " (degrees assumed)" : "");
+    doc_cell(doc, "%s%s", row->name, row->point->assumed ? " (assumed)" : "");
+    doc_cell(doc, "%d", row->point->gpus);
     doc_cell(doc, "%s", number(row->published.value, text[0]));
     doc_cell(doc, "%s", number(row->published.ratio, text[1]));
     if (isfinite(row->ours.low) && row->ours.low < row->ours.high)
@@ -138,25 +139,51 @@ static void put_point(const struct paper_row *row, struct doc *doc)
              line ? line->field[PUBLISHED_FLAG] : "");
 }
 
-static void put_points(const struct paper_report *r, struct doc *doc)
+/* Of one model and size: what is compared with each other. */
+static bool together(const struct paper_row *a, const struct paper_row *b)
 {
-    static const enum doc_align align[7] = {DOC_LEFT,  DOC_RIGHT, DOC_RIGHT, DOC_RIGHT,
-                                            DOC_RIGHT, DOC_LEFT,  DOC_LEFT};
+    return strcmp(a->point->model, b->point->model) == 0 && a->point->height == b->point->height &&
+           a->point->width == b->point->width;
+}
+
+static bool first_of_group(const struct paper_rows *rows, int at)
+{
+    for (int i = 0; i < at; i++)
+        if (!rows->v[i].point->left_out && together(&rows->v[i], &rows->v[at]))
+            return false;
+    return true;
+}
+
+static void put_group(const struct paper_report *r, int first, struct doc *doc)
+{
+    static const enum doc_align align[8] = {DOC_LEFT,  DOC_RIGHT, DOC_RIGHT, DOC_RIGHT,
+                                            DOC_RIGHT, DOC_RIGHT, DOC_LEFT,  DOC_LEFT};
+    const struct paper_row *head = &r->rows->v[first];
     const char *unit = r->pack->memory ? "GB" : "s";
     char title[2][60];
     snprintf(title[0], sizeof title[0], "published (%s)", unit);
     snprintf(title[1], sizeof title[1], "ours (%s)", unit);
-    const char *const head[7] = {"point", title[0], "ratio", title[1], "ratio", "verdict", "why"};
+    const char *const titles[8] = {"point",  "GPUs",  title[0],  "ratio",
+                                   title[1], "ratio", "verdict", "why"};
+    doc_heading(doc, 3, "%s, %d px", head->point->model, head->point->height);
+    doc_table(doc, 8, align);
+    put_head(doc, 8, titles);
+    for (int i = first; i < r->rows->n; i++)
+        if (!r->rows->v[i].point->left_out && together(head, &r->rows->v[i]))
+            put_point(&r->rows->v[i], doc);
+}
+
+static void put_points(const struct paper_report *r, struct doc *doc)
+{
     doc_heading(doc, 2, "Points");
     doc_text(doc,
              "Ratio: of several GPUs how many times faster than one%s; of one GPU how many "
-             "times the figure's smallest size. Behind ours: p10 to p90.",
+             "times the figure's smallest size. Behind ours: p10 to p90. Assumed: the figure "
+             "does not state all degrees.",
              r->pack->memory ? " (of memory: the rank's over the single GPU's)" : "");
-    doc_table(doc, 7, align);
-    put_head(doc, 7, head);
     for (int i = 0; i < r->rows->n; i++)
-        if (!r->rows->v[i].point->left_out)
-            put_point(&r->rows->v[i], doc);
+        if (!r->rows->v[i].point->left_out && first_of_group(r->rows, i))
+            put_group(r, i, doc);
 }
 
 static void put_left_out(const struct paper_report *r, struct doc *doc)

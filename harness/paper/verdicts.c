@@ -256,7 +256,7 @@ static enum status judge_order(const struct pack *pack, const struct paper_rows 
         mine = i == at ? n : mine;
         published[n] = strncmp(flag, "suspect", 7) == 0 ? NAN : r->published.value;
         ours[n] = r->ours.value;
-        name[n++] = r->label;
+        name[n++] = r->name;
     }
     if (st == ST_OK)
         row->verdict = paper_judge_order(n, published, ours, name, mine, row->why);
@@ -301,6 +301,7 @@ enum status paper_rows_make(const struct pack *pack, const struct paper_machine 
         row->cell = cells->of[i] < 0 ? NULL : &cells->v[cells->of[i]];
         row->published = row->ours = none;
         row->memory_gb = row->wire_mb = NAN;
+        pack_name(row->point, sizeof row->name, row->name);
         pack_label(row->point, sizeof row->label, row->label);
         take_published(row);
         take_ours(pack, records, row);

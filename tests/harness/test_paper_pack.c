@@ -97,7 +97,9 @@ Test(paper_pack, a_row_is_mapped_and_knows_its_single_gpu)
     cr_expect_str_eq(spec, "ring=4");
     cr_expect_eq(pack->v[1].one, 0);
     cr_expect_str_eq(pack_label(&pack->v[1], sizeof label, label), "Px r4, 4 GPUs, 64 px");
+    cr_expect_str_eq(pack_name(&pack->v[0], sizeof label, label), "serial");
     cr_expect_null(pack->v[2].line, "nobody published it");
+    cr_expect_str_eq(pack_name(&pack->v[2], sizeof label, label), "pipefusion=2");
     cr_expect_eq(pack->v[2].gpus, 2);
     cr_expect_eq(pack->v[2].height, 128);
     pack_close(pack);
