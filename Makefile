@@ -250,11 +250,12 @@ install: $(OUT)/ditbench ## into PREFIX (/usr/local), DESTDIR honoured
 	install -Dt "$(DESTDIR)$(PREFIX)/bin" $(OUT)/ditbench
 	install -m 644 -Dt "$(SHARE)/plots" plots/*.gp
 	install -m 644 -Dt "$(SHARE)/experiments" experiments/*.yaml
+	install -m 644 -Dt "$(SHARE)/experiments/paper" experiments/paper/*.yaml
 	install -m 644 -Dt "$(SHARE)/results/published" results/published/*.csv
 uninstall: ## removes what `make install` wrote there
-	for f in plots/*.gp experiments/*.yaml results/published/*.csv; do rm -f "$(SHARE)/$$f"; done
+	for f in plots/*.gp experiments/*.yaml experiments/paper/*.yaml results/published/*.csv; do rm -f "$(SHARE)/$$f"; done
 	rm -f "$(DESTDIR)$(PREFIX)/bin/ditbench"
-	@rmdir "$(SHARE)/plots" "$(SHARE)/experiments" "$(SHARE)/results/published" "$(SHARE)/results" "$(SHARE)" 2>/dev/null || true # they stay where more lies in them
+	@rmdir "$(SHARE)/plots" "$(SHARE)/experiments/paper" "$(SHARE)/experiments" "$(SHARE)/results/published" "$(SHARE)/results" "$(SHARE)" 2>/dev/null || true # they stay where more lies in them
 
 # ---- checks ---------------------------------------------------------------------------------------------------------
 .PHONY: check sources check-format check-headers check-layers check-size check-names

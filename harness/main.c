@@ -23,9 +23,9 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-    &command_list,   &command_plan,    &command_run,     &command_verify,   &command_sweep,
-    &command_plot,   &command_comm,    &command_profile, &command_ceilings, &command_info,
-    &command_worker, &command_compare, &command_report,
+    &command_list,   &command_plan,    &command_run,     &command_verify,    &command_sweep,
+    &command_plot,   &command_comm,    &command_profile, &command_ceilings,  &command_info,
+    &command_worker, &command_compare, &command_report,  &command_reproduce,
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -49,7 +49,7 @@ static void print_usage(FILE *out)
           out);
     for (int i = 0; i < COMMANDS; i++)
         if (commands[i]->summary)
-            fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+            fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\n`ditbench COMMAND --help` lists a command's options; `ditbench --version` tells the "
           "version.\n"
           "Exit status: 0 done and right, 1 done and wrong, 2 input that cannot be used, 3 a cell "

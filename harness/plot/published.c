@@ -2,74 +2,28 @@
 /* Reading published figures and relating each of their numbers to its own single GPU. */
 #include "harness/plot/published.h"
 
-#include "kernels/base/file.h"
-
 #include <ctype.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum field {
-    SOURCE,
-    FIGURE,
-    MODEL,
-    HARDWARE,
-    INTERCONNECT,
-    HEIGHT,
-    WIDTH,
-    FRAMES,
-    STEPS,
-    METRIC, // up to here: a panel
-    GPUS,
-    STRATEGY,
-    CONFIG,
-    VALUE,
-    METHOD,
-    UNCERTAINTY,
-    FIELDS,
-};
-
-static const char *const field_names[FIELDS] = {
-    [SOURCE] = "source",
-    [FIGURE] = "figure",
-    [MODEL] = "model",
-    [HARDWARE] = "hardware",
-    [INTERCONNECT] = "interconnect",
-    [HEIGHT] = "height",
-    [WIDTH] = "width",
-    [FRAMES] = "frames",
-    [STEPS] = "steps",
-    [METRIC] = "metric",
-    [GPUS] = "gpus",
-    [STRATEGY] = "strategy",
-    [CONFIG] = "config",
-    [VALUE] = "value",
-    [METHOD] = "method",
-    [UNCERTAINTY] = "uncertainty",
-};
 
 struct published_row {
-    char *line;                /* owned; the fields are in it */
-    const char *field[FIELDS]; /* never NULL */
-    char *way;                 /* owned: words of config that are no degrees: "torch.compile" */
-    char *remark;              /* owned: what config says in brackets or behind a semicolon */
-    char *label;               /* owned: of its curve */
-    int gpus;
-    double value, uncertainty;
+    const struct published_line *line; /* borrowed */
+    char *way;                         /* owned: words of config that are no degrees */
+    char *remark; /* owned: what config says in brackets or behind a semicolon */
+    char *label;  /* owned: of its curve */
 };
 
 void plot_published_close(struct plot_published *published)
 {
     for (int i = 0; i < published->n; i++) {
-        free(published->v[i].line);
         free(published->v[i].way);
         free(published->v[i].remark);
         free(published->v[i].label);
     }
     free(published->v);
+    published_file_release(&published->file);
     *published = (struct plot_published){0};
 }
 
@@ -117,14 +71,14 @@ static void split_config(const char *config, char *way, char *remark)
 
 static enum status describe(struct published_row *row)
 {
-    const char *config = row->field[CONFIG];
+    const char *config = row->line->field[PUBLISHED_CONFIG];
     row->way = malloc(strlen(config) + 1);
     row->remark = malloc(strlen(config) + 1);
     if (!row->way || !row->remark)
         return fail(ST_OOM, "a published row");
     split_config(config, row->way, row->remark);
-    if (asprintf(&row->label, "%s%s%s, %s", row->field[STRATEGY], *row->way ? " " : "", row->way,
-                 row->field[HARDWARE]) < 0) {
+    if (asprintf(&row->label, "%s%s%s, %s", row->line->field[PUBLISHED_STRATEGY],
+                 *row->way ? " " : "", row->way, row->line->field[PUBLISHED_HARDWARE]) < 0) {
         row->label = NULL;
         return fail(ST_OOM, "a published row");
     }
@@ -133,113 +87,28 @@ static enum status describe(struct published_row *row)
 
 /* ---- reading ---- */
 
-enum { MOST_CELLS = 64 };
-
-/* Cuts a line at its commas. How many cells, or one more than there is room for. */
-static int split(char *line, char *cell[MOST_CELLS])
+/* Rows that are no latency of a GPU are not drawn. */
+static bool is_latency(const struct published_line *line)
 {
-    int n = 0;
-    line[strcspn(line, "\r\n")] = '\0';
-    for (char *at = line; at; n++) {
-        if (n == MOST_CELLS)
-            return MOST_CELLS + 1;
-        cell[n] = at;
-        at = strchr(at, ',');
-        if (at)
-            *at++ = '\0';
-    }
-    return n;
-}
-
-/* Which column holds each field, from the first line. */
-static enum status read_header(char *line, int column[FIELDS], int *columns)
-{
-    char *cell[MOST_CELLS];
-    *columns = split(line, cell);
-    for (int f = 0; f < FIELDS; f++) {
-        column[f] = -1;
-        for (int i = 0; i < *columns && i < MOST_CELLS; i++)
-            if (strcmp(cell[i], field_names[f]) == 0)
-                column[f] = i;
-        if (column[f] < 0)
-            return fail(ST_INVALID,
-                        "line 1: no column \"%s\"; wanted a file as in results/published",
-                        field_names[f]);
-    }
-    return ST_OK;
-}
-
-static bool is_latency(const struct published_row *row)
-{
-    return strcmp(row->field[METRIC], "latency") == 0 ||
-           strcmp(row->field[METRIC], "latency_per_step") == 0;
-}
-
-/* Takes `line`. Rows that are no latency are dropped. */
-static enum status add_row(char *line, int number, const int column[FIELDS], int columns,
-                           struct plot_published *out)
-{
-    char *cell[MOST_CELLS];
-    struct published_row row = {.line = line};
-    int n = split(line, cell);
-    struct published_row *v = realloc(out->v, ((size_t)out->n + 1) * sizeof *v);
-    if (!v || n != columns) {
-        free(line);
-        out->v = v ? v : out->v;
-        return v ? fail(ST_INVALID, "line %d: %d cells, wanted %d", number, n, columns)
-                 : fail(ST_OOM, "line %d", number);
-    }
-    out->v = v;
-    for (int f = 0; f < FIELDS; f++)
-        row.field[f] = cell[column[f]];
-    row.gpus = atoi(row.field[GPUS]);
-    row.value = strtod(row.field[VALUE], NULL);
-    row.uncertainty = strtod(row.field[UNCERTAINTY], NULL);
-    if (!is_latency(&row) || !(row.value > 0) || !isfinite(row.value) || row.gpus < 1) {
-        free(line);
-        return ST_OK;
-    }
-    v[out->n++] = row;
-    return describe(&v[out->n - 1]);
-}
-
-static enum status read_lines(FILE *in, struct plot_published *out)
-{
-    char *line = NULL;
-    size_t room = 0;
-    int column[FIELDS], columns = 0;
-    enum status st = getline(&line, &room, in) < 0 ? fail(ST_INVALID, "no line")
-                                                   : read_header(line, column, &columns);
-    for (int number = 2; st == ST_OK && getline(&line, &room, in) >= 0; number++) {
-        st = add_row(line, number, column, columns, out);
-        line = NULL;
-        room = 0;
-    }
-    free(line);
-    return st;
-}
-
-static enum status read_file(const char *path, struct plot_published *out)
-{
-    int fd;
-    TRY(file_open_regular(path, O_RDONLY, &fd, NULL));
-    FILE *in = fdopen(fd, "r");
-    if (!in) {
-        close(fd);
-        return fail(ST_OOM, "%s: no host memory", path);
-    }
-    enum status st = read_lines(in, out);
-    if (st == ST_OK && ferror(in))
-        st = fail(ST_IO, "reading failed");
-    fclose(in);
-    return st ? fail_prefix(st, "%s", path) : ST_OK;
+    const char *metric = line->field[PUBLISHED_METRIC];
+    return (strcmp(metric, "latency") == 0 || strcmp(metric, "latency_per_step") == 0) &&
+           line->value > 0 && isfinite(line->value) && line->gpus >= 1;
 }
 
 enum status plot_published_open(int n, const char *const *paths, struct plot_published *out)
 {
     *out = (struct plot_published){0};
     for (int i = 0; i < n; i++)
-        TRY(read_file(paths[i], out));
+        TRY(published_file_read(paths[i], &out->file));
+    out->v = calloc((size_t)out->file.n + 1, sizeof *out->v);
+    if (!out->v)
+        return fail(ST_OOM, "published rows: no host memory");
+    for (int i = 0; i < out->file.n; i++) {
+        if (!is_latency(&out->file.v[i]))
+            continue;
+        out->v[out->n].line = &out->file.v[i];
+        TRY(describe(&out->v[out->n++]));
+    }
     return ST_OK;
 }
 
@@ -247,16 +116,17 @@ enum status plot_published_open(int n, const char *const *paths, struct plot_pub
 
 static bool same_panel(const struct published_row *a, const struct published_row *b)
 {
-    for (int f = 0; f <= METRIC; f++)
-        if (strcmp(a->field[f], b->field[f]) != 0)
+    for (int f = 0; f <= PUBLISHED_METRIC; f++)
+        if (strcmp(a->line->field[f], b->line->field[f]) != 0)
             return false;
     return true;
 }
 
 static bool of_size(const struct published_row *row, const struct record_cell *cell)
 {
-    int frames = atoi(row->field[FRAMES]);
-    return atoi(row->field[WIDTH]) == cell->width && atoi(row->field[HEIGHT]) == cell->height &&
+    int frames = atoi(row->line->field[PUBLISHED_FRAMES]);
+    return atoi(row->line->field[PUBLISHED_WIDTH]) == cell->width &&
+           atoi(row->line->field[PUBLISHED_HEIGHT]) == cell->height &&
            (frames > 1 ? frames : 1) == cell->frames;
 }
 
@@ -269,9 +139,9 @@ static const struct published_row *single_gpu(const struct plot_published *p,
     for (int i = 0; i < p->n; i++) {
         const struct published_row *r = &p->v[i];
         bool same_way = strcmp(r->way, row->way) == 0;
-        if (r->gpus != 1 || !same_panel(r, row) || (alike && !same_way))
+        if (r->line->gpus != 1 || !same_panel(r, row) || (alike && !same_way))
             continue;
-        several |= found && found->value != r->value && alike == same_way;
+        several |= found && found->line->value != r->line->value && alike == same_way;
         if (!found || (same_way && !alike)) {
             found = r;
             several = false;
@@ -288,19 +158,20 @@ int plot_published_points(const struct plot_published *published, const struct r
     for (int i = 0; i < published->n; i++) {
         const struct published_row *row = &published->v[i];
         const struct published_row *one =
-            row->gpus > 1 && of_size(row, cell) ? single_gpu(published, row) : NULL;
+            row->line->gpus > 1 && of_size(row, cell) ? single_gpu(published, row) : NULL;
         if (!one)
             continue;
         points[n++] = (struct plot_point){
-            .family = row->field[STRATEGY],
+            .family = row->line->field[PUBLISHED_STRATEGY],
             .label = row->label,
             .published = true,
-            .x = row->gpus,
-            .latency = row->value,
-            .y = one->value / row->value,
-            .low = fmax(one->value - one->uncertainty, 0) / (row->value + row->uncertainty),
-            .high = (one->value + one->uncertainty) /
-                    fmax(row->value - row->uncertainty, 0.5 * row->value)};
+            .x = row->line->gpus,
+            .latency = row->line->value,
+            .y = one->line->value / row->line->value,
+            .low = fmax(one->line->value - one->line->uncertainty, 0) /
+                   (row->line->value + row->line->uncertainty),
+            .high = (one->line->value + one->line->uncertainty) /
+                    fmax(row->line->value - row->line->uncertainty, 0.5 * row->line->value)};
     }
     return n;
 }
@@ -336,18 +207,19 @@ int plot_published_panel(const struct plot_published *p, const struct record_cel
     for (int i = from; i < p->n; i++) {
         if (!same_panel(&p->v[i], panel))
             continue;
-        add_once(methods, sizeof methods, p->v[i].field[METHOD]);
-        if (p->v[i].gpus > 1)
+        add_once(methods, sizeof methods, p->v[i].line->field[PUBLISHED_METHOD]);
+        if (p->v[i].line->gpus > 1)
             add_once(remarks, sizeof remarks, p->v[i].remark);
+        add_once(remarks, sizeof remarks, p->v[i].line->field[PUBLISHED_FLAG]);
     }
-    const char *const *field = panel->field;
+    const char *const *field = panel->line->field;
     snprintf(
         text, size,
         "hollow: published, %s (%s): %s on %s%s%s, %s%s; whole images, each over its own single "
         "GPU; bars: how exactly it was read (%s)%s%s",
-        field[FIGURE], field[SOURCE], field[MODEL], field[HARDWARE],
-        *field[INTERCONNECT] ? ", " : "", field[INTERCONNECT],
-        *field[STEPS] ? field[STEPS] : "steps", *field[STEPS] ? " steps" : " not stated", methods,
-        *remarks ? "; " : "", remarks);
+        field[PUBLISHED_FIGURE], field[PUBLISHED_SOURCE], field[PUBLISHED_MODEL],
+        field[PUBLISHED_HARDWARE], *field[PUBLISHED_INTERCONNECT] ? ", " : "",
+        field[PUBLISHED_INTERCONNECT], *field[PUBLISHED_STEPS] ? field[PUBLISHED_STEPS] : "steps",
+        *field[PUBLISHED_STEPS] ? " steps" : " not stated", methods, *remarks ? "; " : "", remarks);
     return from + 1;
 }

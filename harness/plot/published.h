@@ -9,12 +9,14 @@
 #define HARNESS_PLOT_PUBLISHED_H
 
 #include "harness/plot/point.h"
+#include "harness/plot/published_file.h"
 
 struct published_row;
 
 struct plot_published {
     int n;
     struct published_row *v;
+    struct published_file file; /* private: what the rows borrow from */
 };
 
 /* Reads n files. ST_IO; ST_INVALID "FILE: line N: ..."; ST_OOM. */

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes the numbers of plots/figure.gp and plots/normalised.gp. */
+#include "harness/paper/figure.h"
+
+#include "harness/base/text.h"
+#include "harness/plot/gnuplot.h"
+#include "harness/plot/picture.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MOST_BARS = 100, LABEL_COLUMNS = 52, NATURAL_PX = 900 };
+
+static bool shown(const struct paper_row *row, bool normalised)
+{
+    double theirs = normalised ? row->published.ratio : row->published.value;
+    double ours = normalised ? row->ours.ratio : row->ours.value;
+    return !row->point->left_out && (theirs > 0 || ours > 0);
+}
+
+/* A row of one GPU has no speed-up. */
+static int pick(const struct pack *pack, const struct paper_rows *rows, bool normalised,
+                const struct paper_row *out[MOST_BARS], int *more)
+{
+    int n = 0;
+    *more = 0;
+    for (int i = 0; i < rows->n; i++) {
+        const struct paper_row *row = &rows->v[i];
+        if (!shown(row, normalised) || (normalised && row->point->gpus == 1 && !pack->memory))
+            continue;
+        if (n < MOST_BARS)
+            out[n++] = row;
+        else
+            ++*more;
+    }
+    return n;
+}
+
+static void put_names(FILE *out, int n, const struct paper_row *const *row)
+{
+    char text[PAPER_LABEL];
+    int columns = 0;
+    plot_gnuplot_number(out, "bars", n);
+    plot_gnuplot_number(out, "height_rows", n);
+    plot_gnuplot_array(out, "bar", n);
+    plot_gnuplot_array(out, "bar_y", n);
+    for (int i = 0; i < n; i++) {
+        const char *flag = row[i]->point->line ? row[i]->point->line->field[PUBLISHED_FLAG] : "";
+        char name[PAPER_LABEL + 4];
+        snprintf(name, sizeof name, "%s%s", row[i]->label, flag[0] ? " *" : "");
+        text_shorten(name, LABEL_COLUMNS, sizeof text, text);
+        plot_gnuplot_element(out, "bar", i + 1, text);
+        fprintf(out, "bar_y[%d] = %d\n", i + 1, i + 1);
+        columns = text_columns(text) > columns ? text_columns(text) : columns;
+    }
+    plot_gnuplot_number(out, "columns", columns);
+}
+
+/* "place value" of theirs and ours; the range of both. */
+static void put_values(FILE *out, int n, const struct paper_row *const *row, bool normalised)
+{
+    double low = INFINITY;
+    double high = 0;
+    for (int side = 0; side < 2; side++) {
+        fprintf(out, "$%s << EOD\n", side ? "ours" : "published");
+        for (int i = 0; i < n; i++) {
+            const struct paper_value *v = side ? &row[i]->ours : &row[i]->published;
+            double value = normalised ? v->ratio : v->value;
+            double scale = value / v->value;
+            if (!(value > 0)) {
+                fprintf(out, "%d NaN NaN NaN\n", i + 1);
+                continue;
+            }
+            if (normalised) // errors of ratios are not simply those of their parts
+                fprintf(out, "%d %.9g %.9g %.9g\n", i + 1, value, value, value);
+            else
+                fprintf(out, "%d %.9g %.9g %.9g\n", i + 1, value, scale * v->low, scale * v->high);
+            low = fmin(low, value);
+            high = fmax(high, value);
+        }
+        fputs("EOD\n", out);
+    }
+    plot_gnuplot_number(out, "x_low", low / 1.25);
+    plot_gnuplot_number(out, "x_high", high * 1.25);
+}
+
+static void put_notes(struct picture *picture, const struct pack *pack, int n,
+                      const struct paper_row *const *row, int more)
+{
+    const struct pack_values *v = pack->values;
+    int flagged = 0;
+    int assumed = 0;
+    for (int i = 0; i < n; i++) {
+        flagged += row[i]->point->line && row[i]->point->line->field[PUBLISHED_FLAG][0];
+        assumed += row[i]->point->assumed;
+    }
+    picture_note(picture, "published: %s, %s steps, %s; ours: %s steps, %s", v->hardware,
+                 v->published_steps, v->published_dtype, v->steps, v->dtype ? v->dtype : "bf16");
+    if (flagged)
+        picture_note(picture, "*: %d published value%s flagged; verdicts.csv says why", flagged,
+                     flagged == 1 ? " is" : "s are");
+    if (assumed)
+        picture_note(picture, "%d rows: the figure does not state all degrees; ours are assumed",
+                     assumed);
+    if (more)
+        picture_note(picture, "%d further rows find no room", more);
+}
+
+enum status figure_draw(const struct pack *pack, const struct paper_rows *rows, const char *folder,
+                        bool normalised, bool *drawn)
+{
+    const struct paper_row *row[MOST_BARS];
+    struct picture picture;
+    bool missing = false;
+    int more;
+    int n = pick(pack, rows, normalised, row, &more);
+    *drawn = false;
+    if (n == 0)
+        return ST_OK;
+    const struct picture_options options = {
+        .folder = folder, .setting = pack->values->description, .quiet = true};
+    const char *title = normalised     ? (pack->memory ? "Memory of a rank over the single GPU's"
+                                                       : "Speed-up over each one's own single GPU")
+                        : pack->memory ? "Memory of the fullest rank, published and ours"
+                                       : "Latency of a whole image or video, published and ours";
+    TRY(picture_open(&options, normalised ? "normalised" : "figure", title, NATURAL_PX, &picture));
+    put_names(picture.out, n, row);
+    put_values(picture.out, n, row, normalised);
+    plot_gnuplot_text(picture.out, "x_title",
+                      normalised     ? (pack->memory ? "over one GPU" : "times faster")
+                      : pack->memory ? "GB"
+                                     : "seconds");
+    put_notes(&picture, pack, n, row, more);
+    enum status st = picture_close(&picture, ST_OK, &missing);
+    if (missing) {
+        fprintf(stderr, "ditbench reproduce: %s\n", status_message());
+        status_clear();
+        return ST_OK;
+    }
+    *drawn = st == ST_OK;
+    return st;
+}

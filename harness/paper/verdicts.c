@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From points, plans and records to verdicts. */
+#include "harness/paper/verdicts.h"
+
+#include "harness/base/csv_out.h"
+#include "harness/base/stats.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double MS = 1e-3, GB = 1e-9, MB = 1e-6;
+
+/* ---- ours ---- */
+
+static const struct record *good(const struct record_list *records, const char *id)
+{
+    const struct record *record = record_list_find(records, id);
+    return record && record->status == ENDING_OK ? record : NULL;
+}
+
+/* A bounded loop's synchronous steps count once, its steady ones stand for all others. False: it
+ * has no steady step. */
+static bool stretch(const struct paper_cell *c, const struct record *r, struct paper_row *row)
+{
+    const struct record_numbers *steps = &r->step_ms.samples;
+    double *sorted = calloc((size_t)steps->n + 1, sizeof *sorted);
+    double sum = 0;
+    int steady = steps->n - c->warmup;
+    bool good_enough = sorted && steady > 0;
+    for (int i = 0; i < steps->n && good_enough; i++) {
+        if (i < c->warmup)
+            sum += steps->v[i];
+        else
+            sorted[i - c->warmup] = steps->v[i];
+    }
+    if (good_enough) {
+        stats_sort(steady, sorted);
+        double rest = c->steps - c->warmup;
+        row->ours.value = MS * (sum + rest * stats_percentile(steady, sorted, 50));
+        row->ours.low = MS * (sum + rest * sorted[0]);
+        row->ours.high = MS * (sum + rest * sorted[steady - 1]);
+        snprintf(row->source, sizeof row->source,
+                 "bounded run of %d step%s, stretched to %.0f by the median step%s", r->cell.steps,
+                 r->cell.steps == 1 ? "" : "s", c->steps,
+                 c->warmup ? " behind the synchronous ones" : "");
+    } else {
+        snprintf(row->why, sizeof row->why, "the bounded run of %d steps has no steady one",
+                 r->cell.steps);
+    }
+    free(sorted);
+    return good_enough;
+}
+
+static void take_latency(struct paper_row *row)
+{
+    const struct record *r = row->record;
+    if (!r)
+        return;
+    if (row->cell->bounded) {
+        stretch(row->cell, r, row);
+        return;
+    }
+    row->ours.value = MS * r->latency_ms.median;
+    row->ours.low = MS * r->latency_ms.p10;
+    row->ours.high = MS * r->latency_ms.p90;
+    snprintf(row->source, sizeof row->source, "median of %d loop%s%s", r->latency_ms.samples.n,
+             r->latency_ms.samples.n == 1 ? "" : "s",
+             record_has_flag(r, RECORD_NOISY) ? ", noisy" : "");
+}
+
+static uint64_t largest(const struct record_counts *counts)
+{
+    uint64_t most = 0;
+    for (int i = 0; i < counts->n; i++)
+        most = counts->v[i] > most ? counts->v[i] : most;
+    return most;
+}
+
+/* Arenas that were really opened, else what the plan says of them. */
+static void take_memory(const struct record_list *records, struct paper_row *row)
+{
+    const struct paper_cell *c = row->cell;
+    const struct record *counted = c->count ? good(records, c->counted_id) : NULL;
+    const struct record *r = row->record ? row->record : counted;
+    if (!c->planned)
+        return;
+    row->memory_gb =
+        GB * (double)(r && r->memory_bytes.peak.n ? largest(&r->memory_bytes.peak) : c->bytes);
+    row->wire_mb = MB * (double)c->wire;
+    snprintf(row->memory_source, sizeof row->memory_source, "%s",
+             row->record ? "run"
+             : r         ? "thread ranks on shared GPUs; bytes as the plan says"
+                         : "plan");
+}
+
+static void take_ours(const struct pack *pack, const struct record_list *records,
+                      struct paper_row *row)
+{
+    const struct paper_cell *c = row->cell;
+    if (!c)
+        return;
+    row->record = c->fate == PAPER_RUNS ? good(records, c->id) : NULL;
+    take_memory(records, row);
+    if (!pack->memory) {
+        take_latency(row);
+        return;
+    }
+    row->ours.value = row->ours.low = row->ours.high = row->memory_gb;
+    if (isfinite(row->memory_gb))
+        snprintf(row->source, sizeof row->source, "%s", row->memory_source);
+}
+
+/* ---- published ---- */
+
+static void take_published(struct paper_row *row)
+{
+    const struct published_line *line = row->point->line;
+    if (!line || !(line->value > 0))
+        return;
+    row->published.value = line->value;
+    row->published.low = line->value - line->uncertainty;
+    row->published.high = line->value + line->uncertainty;
+}
+
+/* ---- ratios ---- */
+
+/* The single-GPU row of the smallest size that the figure has of this model; program and figure
+ * are those of the row. */
+static int smallest(const struct pack *pack, int at)
+{
+    const struct pack_point *mine = &pack->v[at];
+    int best = -1;
+    for (int i = 0; i < pack->n; i++) {
+        const struct pack_point *p = &pack->v[i];
+        bool single = p->line && p->spec && p->gpus == 1 && p->one == i && p->model && mine->model;
+        if (single && strcmp(p->model, mine->model) == 0 && strcmp(p->source, mine->source) == 0 &&
+            strcmp(p->program, mine->program) == 0 &&
+            (best < 0 || p->height < pack->v[best].height))
+            best = i;
+    }
+    return best;
+}
+
+/* The row that another is measured by; -1: none. */
+static int base_of(const struct pack *pack, int at)
+{
+    const struct pack_point *p = &pack->v[at];
+    if (!p->line)
+        return -1;
+    return p->gpus == 1 ? smallest(pack, at) : p->one;
+}
+
+static double ratio(const struct pack *pack, const struct pack_point *point, double value,
+                    double base)
+{
+    return point->gpus > 1 && !pack->memory ? base / value : value / base;
+}
+
+static void take_ratios(const struct pack *pack, struct paper_rows *rows)
+{
+    for (int i = 0; i < rows->n; i++) {
+        struct paper_row *row = &rows->v[i];
+        int base = base_of(pack, i);
+        if (base < 0)
+            continue;
+        const struct paper_row *one = &rows->v[base];
+        row->published.ratio = ratio(pack, row->point, row->published.value, one->published.value);
+        row->ours.ratio = ratio(pack, row->point, row->ours.value, one->ours.value);
+    }
+}
+
+/* ---- verdicts ---- */
+
+/* Why a row has no verdict of its own; false: it may have one. */
+static bool excused(const struct paper_machine *machine, struct paper_row *row)
+{
+    const struct published_line *line = row->point->line;
+    const char *flag = line ? line->field[PUBLISHED_FLAG] : "";
+    const char *why = NULL;
+    char text[PAPER_WHY] = "";
+    if (row->point->left_out)
+        why = row->point->left_out;
+    else if (!line)
+        why = "nothing was published; ours alone";
+    else if (strncmp(flag, "suspect", 7) == 0)
+        why = flag;
+    else if (machine->stand_in)
+        why = "a stand-in for tests: a tiny model on the CPU";
+    else if (!isfinite(row->published.value)) {
+        snprintf(text, sizeof text, "published: out of memory; ours needs %.1f GB a rank",
+                 row->memory_gb);
+        why = isfinite(row->memory_gb) ? text : "published: out of memory";
+    }
+    if (why)
+        snprintf(row->why, sizeof row->why, "%.*s", PAPER_WHY - 1, why);
+    return why != NULL;
+}
+
+/* No value of ours: its cell did not run, or failed. */
+static void explain_missing(const struct record_list *records, struct paper_row *row)
+{
+    const struct paper_cell *c = row->cell;
+    const struct record *r = record_list_find(records, c->id);
+    if (row->why[0])
+        return;
+    if (c->fate != PAPER_RUNS)
+        snprintf(row->why, sizeof row->why, "%.*s", PAPER_WHY - 1, c->text);
+    else if (r)
+        snprintf(row->why, sizeof row->why, "our cell ended as %s: %.200s", ending_name(r->status),
+                 r->reason ? r->reason : "");
+    else
+        snprintf(row->why, sizeof row->why, "our cell was not run");
+}
+
+static void judge_ratio(const struct pack *pack, const struct paper_rows *rows, int at)
+{
+    struct paper_row *row = &rows->v[at];
+    int base = base_of(pack, at);
+    if (base < 0)
+        snprintf(row->why, sizeof row->why, "the figure has no single GPU to measure it by");
+    else if (base == at)
+        snprintf(row->why, sizeof row->why,
+                 "the figure's smallest size on one GPU, by which larger ones are measured");
+    else if (!isfinite(row->ours.ratio))
+        snprintf(row->why, sizeof row->why, "we have no value of %.200s to measure it by",
+                 rows->v[base].label);
+    else
+        row->verdict = paper_judge_ratio(row->published.ratio, row->ours.ratio, row->why);
+}
+
+/* Of a latency: rows of equal size and number of GPUs; of memory a rank: of equal size. */
+static bool one_group(const struct pack *pack, const struct paper_row *a, const struct paper_row *b)
+{
+    const struct pack_point *p = a->point;
+    const struct pack_point *q = b->point;
+    return p->line && q->line && p->model && q->model && strcmp(p->model, q->model) == 0 &&
+           strcmp(p->source, q->source) == 0 && p->height == q->height && p->width == q->width &&
+           (pack->memory || p->gpus == q->gpus);
+}
+
+static enum status judge_order(const struct pack *pack, const struct paper_rows *rows, int at)
+{
+    struct paper_row *row = &rows->v[at];
+    double *published = calloc((size_t)rows->n, sizeof *published);
+    double *ours = calloc((size_t)rows->n, sizeof *ours);
+    const char **name = calloc((size_t)rows->n, sizeof *name);
+    enum status st = published && ours && name ? ST_OK : fail(ST_OOM, "verdicts: no host memory");
+    int n = 0;
+    int mine = 0;
+    for (int i = 0; i < rows->n && st == ST_OK; i++) {
+        const struct paper_row *r = &rows->v[i];
+        if (!one_group(pack, row, r))
+            continue;
+        const char *flag = r->point->line->field[PUBLISHED_FLAG];
+        mine = i == at ? n : mine;
+        published[n] = strncmp(flag, "suspect", 7) == 0 ? NAN : r->published.value;
+        ours[n] = r->ours.value;
+        name[n++] = r->name;
+    }
+    if (st == ST_OK)
+        row->verdict = paper_judge_order(n, published, ours, name, mine, row->why);
+    free(published);
+    free(ours);
+    free(name);
+    return st;
+}
+
+static enum status judge(const struct pack *pack, const struct paper_machine *machine,
+                         const struct record_list *records, struct paper_rows *rows)
+{
+    for (int i = 0; i < rows->n; i++) {
+        struct paper_row *row = &rows->v[i];
+        row->verdict = PAPER_NOT_COMPARABLE;
+        if (excused(machine, row))
+            continue;
+        if (!isfinite(row->ours.value))
+            explain_missing(records, row);
+        else if (pack->order)
+            TRY(judge_order(pack, rows, i));
+        else
+            judge_ratio(pack, rows, i);
+    }
+    return ST_OK;
+}
+
+/* ---- all of it ---- */
+
+enum status paper_rows_make(const struct pack *pack, const struct paper_machine *machine,
+                            const struct paper_cells *cells, const struct record_list *records,
+                            struct paper_rows *out)
+{
+    static const struct paper_value none = {NAN, NAN, NAN, NAN};
+    *out = (struct paper_rows){.v = calloc((size_t)pack->n + 1, sizeof *out->v)};
+    if (!out->v)
+        return fail(ST_OOM, "%s: no host memory", pack->path);
+    out->n = pack->n;
+    for (int i = 0; i < out->n; i++) {
+        struct paper_row *row = &out->v[i];
+        row->point = &pack->v[i];
+        row->cell = cells->of[i] < 0 ? NULL : &cells->v[cells->of[i]];
+        row->published = row->ours = none;
+        row->memory_gb = row->wire_mb = NAN;
+        pack_name(row->point, sizeof row->name, row->name);
+        pack_label(row->point, sizeof row->label, row->label);
+        take_published(row);
+        take_ours(pack, records, row);
+    }
+    take_ratios(pack, out);
+    TRY(judge(pack, machine, records, out));
+    for (int i = 0; i < out->n; i++)
+        out->count[out->v[i].verdict]++;
+    return ST_OK;
+}
+
+void paper_rows_release(struct paper_rows *rows)
+{
+    free(rows->v);
+    *rows = (struct paper_rows){0};
+}
+
+/* ---- as a file ---- */
+
+static void put_number(FILE *out, double value)
+{
+    fputc(',', out);
+    if (isfinite(value))
+        fprintf(out, "%.6g", value);
+}
+
+static void put_text(FILE *out, const char *text)
+{
+    fputc(',', out);
+    csv_out_text(out, text);
+}
+
+static void put_row(FILE *out, const struct paper_row *row)
+{
+    const struct published_line *line = row->point->line;
+    csv_out_text(out, row->label);
+    put_text(out, row->point->source);
+    fprintf(out, ",%d", line ? line->number : 0);
+    put_text(out, row->cell ? row->cell->cell.strategy : "");
+    put_number(out, row->point->gpus);
+    put_number(out, row->published.value);
+    put_number(out, row->published.ratio);
+    put_number(out, row->ours.value);
+    put_number(out, row->ours.low);
+    put_number(out, row->ours.high);
+    put_number(out, row->ours.ratio);
+    put_text(out, row->source);
+    put_number(out, row->memory_gb);
+    put_number(out, row->wire_mb);
+    put_text(out, row->memory_source);
+    put_text(out, paper_verdict_name(row->verdict));
+    put_text(out, row->why);
+    put_text(out, row->point->assumed ? "assumed" : "");
+    put_text(out, line ? line->field[PUBLISHED_FLAG] : "");
+    fputc('\n', out);
+}
+
+enum status paper_rows_write(const struct paper_rows *rows, const char *path)
+{
+    FILE *out;
+    TRY(csv_out_open(path,
+                     "point,source,line,strategy,gpus,published,published_ratio,ours,ours_low,"
+                     "ours_high,ours_ratio,ours_from,memory_gb,sent_mb,memory_from,verdict,why,"
+                     "degrees,flag",
+                     &out));
+    for (int i = 0; i < rows->n; i++)
+        put_row(out, &rows->v[i]);
+    return csv_out_close(out, path);
+}

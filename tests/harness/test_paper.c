@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verdicts on published figures, on numbers whose verdict is known by hand. */
+#include "harness/cell/setup.h"
+#include "harness/paper/verdicts.h"
+#include "harness/record/file.h"
+#include "tests/harness/rows.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(paper, .timeout = 120);
+
+/* ---- the rule ---- */
+
+Test(paper, a_ratio_within_a_quarter_is_reproduced_edges_included)
+{
+    static const struct {
+        double published, ours;
+        enum paper_verdict verdict;
+    } cases[] = {
+        {2, 2, PAPER_REPRODUCED},         {2, 2.5, PAPER_REPRODUCED},
+        {2, 2.501, PAPER_NOT_REPRODUCED}, {2, 1.5, PAPER_REPRODUCED},
+        {2, 1.499, PAPER_NOT_REPRODUCED}, {0.4, 0.3, PAPER_REPRODUCED},
+        {2, 8, PAPER_NOT_REPRODUCED}, /* better is not the same */
+    };
+    char why[PAPER_WHY];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        cr_expect_eq(paper_judge_ratio(cases[i].published, cases[i].ours, why), cases[i].verdict,
+                     "%g, %g: %s", cases[i].published, cases[i].ours, why);
+    paper_judge_ratio(2, 2.6, why);
+    cr_expect_str_eq(why, "ratio 2.6, published 2: +30%");
+}
+
+Test(paper, an_order_is_kept_or_not)
+{
+    static const char *const name[] = {"a", "b", "c", "d"};
+    const double published[] = {1, 2, 2.04, 4}; /* b and c differ by 2%: no order */
+    const double kept[] = {10, 30, 20, 40}, broken[] = {10, 30, 20, 25};
+    const double some[] = {10, NAN, NAN, 40}, equal[] = {10, 20, 20, 20};
+    char why[PAPER_WHY];
+    for (int i = 0; i < 4; i++)
+        cr_expect_eq(paper_judge_order(4, published, kept, name, i, why), PAPER_REPRODUCED,
+                     "%s: %s", name[i], why);
+    cr_expect_eq(paper_judge_order(4, published, broken, name, 0, why), PAPER_REPRODUCED);
+    cr_expect_str_eq(why, "its order with 3 others is kept");
+    cr_expect_eq(paper_judge_order(4, published, broken, name, 1, why), PAPER_NOT_REPRODUCED);
+    cr_expect_str_eq(why, "its order with 1 of 2 others is kept; not with d");
+    cr_expect_eq(paper_judge_order(4, published, broken, name, 2, why), PAPER_REPRODUCED);
+    cr_expect_eq(paper_judge_order(4, published, broken, name, 3, why), PAPER_NOT_REPRODUCED);
+    cr_expect_eq(paper_judge_order(4, published, some, name, 0, why), PAPER_REPRODUCED);
+    cr_expect_str_eq(why, "its order with 1 other is kept");
+    cr_expect_eq(paper_judge_order(4, published, some, name, 1, why), PAPER_NOT_COMPARABLE);
+    cr_expect_eq(paper_judge_order(4, published, equal, name, 3, why), PAPER_NOT_REPRODUCED,
+                 "equal is no order");
+    cr_expect_eq(paper_judge_order(2, published + 1, kept, name, 0, why), PAPER_NOT_COMPARABLE);
+    cr_expect_str_eq(why, "no other value of ours here has a published order with it");
+}
+
+/* ---- packs by hand ---- */
+
+#define HEADER                                                                                     \
+    "source,figure,model,task,hardware,interconnect,gpus,height,width,frames,steps,scheduler,"     \
+    "strategy,config,metric,value,unit,method,uncertainty,flag\n"
+#define ROW(gpus, size, strategy, config, metric, value, flag)                                     \
+    "s,f,Px,t,A100,NVLink," gpus "," size "," size ",,20,," strategy "," config "," metric         \
+    "," value ",s,label,0.5," flag "\n"
+#define PROTOCOL                                                                                   \
+    "name: t\ndescription: d\nhardware: h\npublished_steps: \"20\"\npublished_sampler: s\n"        \
+    "published_dtype: fp16\npublished_guidance: g\npublished_warmup: w\npublished_timed: t\n"      \
+    "published_loops: \"1\"\nsources: [t.csv]\nmodels: [\"Px => pixart-tiny\"]\nsteps: 20\n"       \
+    "backend: cpu\nthreads: 64\ndiffers: [nothing]\n"
+
+static const char curves[] = HEADER ROW("1", "64", "serial", "", "latency", "10", "")
+    ROW("1", "128", "serial", "", "latency", "40", "")
+        ROW("2", "64", "ulysses", "u2", "latency", "5", "")
+            ROW("2", "64", "ring", "r2", "latency", "5", "")
+                ROW("4", "64", "ring", "r4", "latency", "2.5", "suspect: a copy error")
+                    ROW("2", "128", "ulysses", "u2", "oom", "", "")
+                        ROW("12", "64", "ring", "r12", "latency", "2", "")
+                            ROW("2", "128", "ring", "r2", "latency", "30", "mislabelled: x");
+
+static const char rules[] = "points: [\"serial => serial\", \"ulysses u{gpus} => ulysses={gpus}\", "
+                            "\"ring r{gpus} => ring={gpus}\"]\n";
+
+struct figure {
+    char *folder;
+    struct pack *pack;
+    struct paper_cells cells;
+    struct record_list records;
+    struct paper_rows rows;
+};
+
+static void write_file(const char *folder, const char *name, const char *text)
+{
+    char *path = NULL;
+    cr_assert_gt(asprintf(&path, "%s/%s", folder, name), 0);
+    FILE *out = fopen(path, "w");
+    cr_assert_not_null(out);
+    fputs(text, out);
+    fclose(out);
+    free(path);
+}
+
+static struct figure open_case(const char *csv, const char *yaml, struct paper_machine machine)
+{
+    struct figure c = {.folder = rows_folder()};
+    char *path = NULL;
+    write_file(c.folder, "t.csv", csv);
+    write_file(c.folder, "t.yaml", yaml);
+    cr_assert_gt(asprintf(&path, "%s/t.yaml", c.folder), 0);
+    cr_assert_eq(pack_open(path, &c.pack), ST_OK, "%s", status_text());
+    cr_assert_eq(paper_cells_make(c.pack, &machine, &c.cells), ST_OK, "%s", status_text());
+    free(path);
+    return c;
+}
+
+/* A row of the point's cell with this median; steps: those of its median loop, or NULL. */
+static struct record *row_of(const struct figure *c, int point, double ms, int n,
+                             const double *steps)
+{
+    struct setup *setup;
+    const struct cell *cell = &c->cells.v[c->cells.of[point]].cell;
+    struct record *r = rows_ok(cell->strategy, cell->ranks, ms);
+    cr_assert_eq(setup_open(cell, NULL, &setup), ST_OK, "%s", status_text());
+    setup_name_record(setup, "synthetic", r);
+    setup_close(setup);
+    if (n > 0)
+        record_set_numbers(r, &r->step_ms.samples, n, steps);
+    return r;
+}
+
+static void judge_case(struct figure *c, struct paper_machine machine, int n, struct record **row)
+{
+    char *path = rows_write(c->folder, "rows.jsonl", n, row);
+    cr_assert_eq(record_file_read(path, &c->records, NULL), ST_OK, "%s", status_text());
+    cr_assert_eq(paper_rows_make(c->pack, &machine, &c->cells, &c->records, &c->rows), ST_OK);
+    for (int i = 0; i < n; i++)
+        record_close(row[i]);
+    free(path);
+}
+
+static void close_case(struct figure *c)
+{
+    paper_rows_release(&c->rows);
+    record_list_release(&c->records);
+    paper_cells_release(&c->cells);
+    pack_close(c->pack);
+    rows_folder_remove(c->folder);
+}
+
+static void expect(const struct paper_rows *rows, int at, enum paper_verdict verdict,
+                   const char *why)
+{
+    cr_expect_eq(rows->v[at].verdict, verdict, "%s: %s", rows->v[at].label, rows->v[at].why);
+    cr_expect_not_null(strstr(rows->v[at].why, why), "%s: %s", rows->v[at].label, rows->v[at].why);
+}
+
+/* Published: 10 s and 40 s on one GPU (4 times as long), 5 s on two (2 times faster). */
+Test(paper, points_are_judged_by_their_own_single_gpu)
+{
+    const struct paper_machine machine = {.gpus = 8};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\n%s", PROTOCOL, rules);
+    struct figure c = open_case(curves, yaml, machine);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 1, 5000, 0, NULL),
+                            row_of(&c, 2, 1000 / 1.5, 0, NULL), row_of(&c, 3, 1000 / 1.4, 0, NULL),
+                            row_of(&c, 4, 400, 0, NULL)};
+    judge_case(&c, machine, 5, row);
+    expect(&c.rows, 0, PAPER_NOT_COMPARABLE, "smallest size on one GPU");
+    expect(&c.rows, 1, PAPER_REPRODUCED, "ratio 5, published 4: +25%");
+    expect(&c.rows, 2, PAPER_REPRODUCED, "ratio 1.5, published 2: -25%");
+    expect(&c.rows, 3, PAPER_NOT_REPRODUCED, "ratio 1.4, published 2: -30%");
+    expect(&c.rows, 4, PAPER_NOT_COMPARABLE, "suspect: a copy error");
+    expect(&c.rows, 5, PAPER_NOT_COMPARABLE, "published: out of memory; ours needs 0.0 GB");
+    expect(&c.rows, 6, PAPER_NOT_COMPARABLE, "needs 12 GPUs");
+    expect(&c.rows, 7, PAPER_NOT_COMPARABLE, "our cell was not run");
+    cr_expect_eq(c.rows.count[PAPER_REPRODUCED], 2);
+    cr_expect_eq(c.rows.count[PAPER_NOT_COMPARABLE], 5);
+    cr_expect_float_eq(c.rows.v[2].ours.value, 1 / 1.5, 1e-9, "seconds");
+    cr_expect_float_eq(c.rows.v[2].memory_gb, 4001e-9, 1e-12, "the fullest rank's");
+    cr_expect_str_eq(c.rows.v[2].memory_source, "run");
+    cr_expect_str_eq(c.rows.v[6].memory_source, "plan");
+    close_case(&c);
+}
+
+/* Nothing is judged on tiny models, whatever they gave. */
+Test(paper, a_stand_in_is_compared_with_nothing)
+{
+    const struct paper_machine machine = {.stand_in = true};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\n%s", PROTOCOL, rules);
+    struct figure c = open_case(curves, yaml, machine);
+    cr_expect_eq(c.cells.v[c.cells.of[4]].cell.ranks, 4);
+    cr_expect_eq(c.cells.v[c.cells.of[6]].cell.ranks, 4, "12 are cut to 4");
+    cr_expect_eq(c.cells.of[4], c.cells.of[6], "and so are one cell");
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL)};
+    judge_case(&c, machine, 1, row);
+    cr_expect_eq(c.rows.count[PAPER_NOT_COMPARABLE], 8);
+    expect(&c.rows, 0, PAPER_NOT_COMPARABLE, "a stand-in");
+    close_case(&c);
+}
+
+/* Four steps of 20, one of them synchronous: 100 + 19 x the median of 50, 70, 60. */
+Test(paper, a_bounded_run_is_stretched_by_its_steady_steps)
+{
+    static const char csv[] = HEADER ROW("1", "128", "serial", "", "latency", "10", "")
+        ROW("2", "128", "pipefusion", "pp2", "latency", "5", "");
+    static const char yaml[] =
+        PROTOCOL "claim: ratio\npoints: [\"serial => serial\", \"pipefusion pp2 => "
+                 "pipefusion=2:warmup=1\"]\n"
+                 "overrides: [\"serial* at 128 => steps=1\", \"pipe* => steps=4\"]\n";
+    const struct paper_machine machine = {.gpus = 2};
+    const double one[] = {120}, two[] = {100, 50, 70, 60};
+    struct figure c = open_case(csv, yaml, machine);
+    struct record *row[] = {row_of(&c, 0, 130, 1, one), row_of(&c, 1, 300, 4, two)};
+    judge_case(&c, machine, 2, row);
+    cr_expect_float_eq(c.rows.v[0].ours.value, 2.4, 1e-9);
+    cr_expect_float_eq(c.rows.v[1].ours.value, 1.24, 1e-9);
+    cr_expect_float_eq(c.rows.v[1].ours.low, 0.1 + 19 * 0.05, 1e-9);
+    cr_expect_not_null(strstr(c.rows.v[1].source, "bounded run of 4 steps, stretched to 20"));
+    expect(&c.rows, 1, PAPER_REPRODUCED, "published 2: -3%");
+    close_case(&c);
+}
+
+/* One GPU too few, and a GPU too small: said, with what it would take. */
+Test(paper, a_machine_says_what_it_lacks)
+{
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\n%s", PROTOCOL, rules);
+    struct figure c = open_case(curves, yaml, (struct paper_machine){.gpus = 1, .memory = 1 << 20});
+    cr_expect_str_eq(c.cells.v[c.cells.of[0]].text, "needs 0.5 GiB of memory");
+    cr_expect_str_eq(c.cells.v[c.cells.of[2]].text, "needs 2 GPUs");
+    cr_expect_not(c.cells.v[c.cells.of[2]].count, "its ranks do not fit together, either");
+    close_case(&c);
+    c = open_case(curves, yaml, (struct paper_machine){.gpus = 1, .memory = (uint64_t)8 << 30});
+    cr_expect_str_eq(c.cells.v[c.cells.of[0]].text, "runs");
+    cr_expect(c.cells.v[c.cells.of[2]].count);
+    cr_expect_str_eq(c.cells.v[c.cells.of[2]].counted.transport, "local");
+    cr_expect_eq(c.cells.v[c.cells.of[2]].counted.steps, 3);
+    close_case(&c);
+    c = open_case(curves, yaml, (struct paper_machine){.gpus = 0});
+    cr_expect_str_eq(c.cells.v[c.cells.of[0]].text, "needs 1 GPU");
+    close_case(&c);
+}
+
+/* Of memory all ranks of a size are one group, one GPU among them. */
+Test(paper, memory_is_judged_by_its_order)
+{
+    static const char csv[] = HEADER ROW("1", "128", "serial", "", "memory", "12", "")
+        ROW("2", "128", "pipefusion", "pp2", "memory", "10", "")
+            ROW("2", "128", "ring", "r2", "memory", "11", "");
+    static const char yaml[] = PROTOCOL
+        "claim: order\nmetric: memory\npoints: [\"serial => serial\", \"ring r2 => ring=2\", "
+        "\"pipefusion pp2 => pipefusion=2\"]\n";
+    const struct paper_machine machine = {.gpus = 0};
+    struct figure c = open_case(csv, yaml, machine);
+    struct record *row[] = {rows_ok("serial", 1, 5)};
+    judge_case(&c, machine, 1, row);
+    expect(&c.rows, 0, PAPER_REPRODUCED, "its order with 2 others is kept");
+    cr_expect_str_eq(c.rows.v[1].source, "plan");
+    cr_expect_lt(c.rows.v[1].ours.value, c.rows.v[0].ours.value);
+    close_case(&c);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packs of published figures: their form, and that each one here has a place for every value. */
+#include "harness/paper/pack.h"
+#include "tests/harness/program.h"
+#include "tests/harness/rows.h"
+
+#include <criterion/criterion.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef DITBENCH_SOURCE_DIR
+#define DITBENCH_SOURCE_DIR "."
+#endif
+
+TestSuite(paper_pack, .init = program_limit);
+
+#define CSV                                                                                        \
+    "source,figure,model,task,hardware,interconnect,gpus,height,width,frames,steps,scheduler,"     \
+    "strategy,config,metric,value,unit,method,uncertainty\n"                                       \
+    "s,f,Px,t,A100,NVLink,1,64,64,,20,,serial,,latency,10,s,label,0.5\n"                           \
+    "s,f,Px,t,A100,NVLink,4,64,64,,20,,ring,r4,latency,4,s,label,0.5\n"
+#define HEAD                                                                                       \
+    "name: t\ndescription: d\nclaim: ratio\nhardware: h\npublished_steps: \"20\"\n"                \
+    "published_sampler: s\npublished_dtype: fp16\npublished_guidance: g\npublished_warmup: w\n"    \
+    "published_timed: t\npublished_loops: \"1\"\n"
+#define TAIL "models: [\"Px => pixart-tiny\"]\nsteps: 20\ndiffers: [nothing]\n"
+#define GOOD "points:\n  - serial => serial\n  - ring r{gpus} => ring={gpus}\n"
+
+/* The status; the message's place is relative to the file's name. */
+static enum status open_text(const char *text, struct pack **out)
+{
+    program_write(program_file("t.csv"), CSV);
+    program_write(program_file("t.yaml"), text);
+    return pack_open(program_file("t.yaml"), out);
+}
+
+Test(paper_pack, a_mistake_is_told_with_its_line_and_key)
+{
+    static const struct {
+        const char *text, *why;
+    } cases[] = {
+        {HEAD "sources: [t.csv]\n" TAIL GOOD "pionts: [a]\n", "t.yaml:19: pionts: unknown key"},
+        {HEAD "sources: [t.csv]\n" TAIL, "t.yaml: points: the key is missing"},
+        {HEAD "sources: [t.csv]\n" TAIL GOOD "also: []\n", "t.yaml:19: also: the list is empty"},
+        {HEAD "sources: [no.csv]\n" TAIL GOOD, "t.yaml:12: sources: no.csv is neither"},
+        {HEAD "sources: [t.csv]\n" TAIL "points:\n  - serial => serial\n",
+         "t.csv line 3, 'ring r4' on 4 GPUs at 64 px, is neither mapped nor left out"},
+        {HEAD "sources: [t.csv]\n" TAIL GOOD "  - tensor => tensor={gpus}\n",
+         "t.yaml:19: points: 'tensor' takes no row"},
+        {HEAD "sources: [t.csv]\n" TAIL "points:\n  - serial = serial\n",
+         "t.yaml:17: points: found 'serial = serial', wanted PATTERN => TEXT"},
+        {HEAD "sources: [t.csv]\n" TAIL "points:\n  - serial => serial\n  - ring r4 => ring=2\n",
+         "t.csv line 3 is of 4 GPUs, and 'ring=2' of 2 ranks"},
+        {HEAD "sources: [t.csv]\n" TAIL GOOD "metric: speed\n",
+         "t.yaml:19: metric: found 'speed', wanted latency or memory"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pack *pack;
+        cr_expect_eq(open_text(cases[i].text, &pack), ST_INVALID, "%zu", i);
+        cr_expect_null(pack);
+        cr_expect_not_null(strstr(status_message(), cases[i].why), "%zu: %s", i, status_message());
+    }
+}
+
+Test(paper_pack, overrides_are_told_with_their_line)
+{
+    struct pack *pack;
+    struct cell cell;
+    bool bounded;
+    cr_assert_eq(open_text(HEAD "sources: [t.csv]\n" TAIL GOOD
+                                "overrides:\n  - ring* => steps=4 repeats=2\n  - ser* => stps=4\n",
+                           &pack),
+                 ST_OK, "%s", status_text());
+    cr_assert_eq(pack_cell(pack, &pack->v[1], &cell, &bounded), ST_OK, "%s", status_text());
+    cr_expect_eq(cell.steps, 4);
+    cr_expect_eq(cell.repeats, 2);
+    cr_expect(bounded);
+    cr_expect_eq(pack_cell(pack, &pack->v[0], &cell, &bounded), ST_INVALID);
+    cr_expect_not_null(
+        strstr(status_message(), "t.yaml:21: key: found 'stps' (did you mean 'steps'?)"), "%s",
+        status_message());
+    pack_close(pack);
+}
+
+Test(paper_pack, a_row_is_mapped_and_knows_its_single_gpu)
+{
+    struct pack *pack;
+    char spec[SPEC_TEXT], label[200];
+    cr_assert_eq(open_text(HEAD "sources: [t.csv]\n" TAIL GOOD
+                                "also: [\"pixart-tiny at 128 => pipefusion=2\"]\n",
+                           &pack),
+                 ST_OK, "%s", status_text());
+    cr_assert_eq(pack->n, 3);
+    cr_assert_eq(pack_spec(&pack->v[1], 4, spec), ST_OK);
+    cr_expect_str_eq(spec, "ring=4");
+    cr_expect_eq(pack->v[1].one, 0);
+    cr_expect_str_eq(pack_label(&pack->v[1], sizeof label, label), "Px r4, 4 GPUs, 64 px");
+    cr_expect_str_eq(pack_name(&pack->v[0], sizeof label, label), "serial");
+    cr_expect_null(pack->v[2].line, "nobody published it");
+    cr_expect_str_eq(pack_name(&pack->v[2], sizeof label, label), "pipefusion=2");
+    cr_expect_eq(pack->v[2].gpus, 2);
+    cr_expect_eq(pack->v[2].height, 128);
+    pack_close(pack);
+}
+
+/* pack_open refuses a row without a place and a rule without a row: opening is the test. */
+Test(paper_pack, every_pack_places_every_value_of_its_figures)
+{
+    glob_t found;
+    cr_assert_eq(glob(DITBENCH_SOURCE_DIR "/experiments/paper/*.yaml", 0, NULL, &found), 0);
+    cr_expect_geq((int)found.gl_pathc, 12);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct pack *pack;
+        const char *slash = strrchr(found.gl_pathv[i], '/');
+        cr_assert_eq(pack_open(found.gl_pathv[i], &pack), ST_OK, "%s", status_text());
+        cr_expect(strncmp(slash + 1, pack->values->name, strlen(pack->values->name)) == 0 &&
+                      strcmp(slash + 1 + strlen(pack->values->name), ".yaml") == 0,
+                  "%s is named %s", slash + 1, pack->values->name);
+        cr_expect_gt((int)pack->values->differs.n, 2, "%s", slash);
+        for (int k = 0; k < pack->n; k++)
+            cr_expect(pack->v[k].left_out || pack->v[k].spec);
+        pack_close(pack);
+    }
+    globfree(&found);
+}
+
+/* Data that is to be handled with care says so beside the value. */
+Test(paper_pack, flags_stand_beside_the_values)
+{
+    struct pack *pack;
+    int flagged = 0;
+    cr_assert_eq(
+        pack_open(DITBENCH_SOURCE_DIR "/experiments/paper/flux-a100-scalability.yaml", &pack),
+        ST_OK, "%s", status_text());
+    for (int i = 0; i < pack->n; i++)
+        flagged += strncmp(pack->v[i].line->field[PUBLISHED_FLAG], "mislabelled", 11) == 0;
+    cr_expect_eq(flagged, 8, "%d", flagged);
+    pack_close(pack);
+}

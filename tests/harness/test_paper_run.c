@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ditbench reproduce` as a user runs it: previews, a pack from end to end, exit statuses. */
+#include "tests/harness/program.h"
+
+#include <criterion/criterion.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef DITBENCH_SOURCE_DIR
+#define DITBENCH_SOURCE_DIR "."
+#endif
+
+TestSuite(paper_run, .init = program_limit);
+
+static const char packs[] = DITBENCH_SOURCE_DIR "/experiments/paper/*.yaml";
+
+static int lines_with(const char *text, const char *words)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, words)); at++)
+        n++;
+    return n;
+}
+
+/* On a machine without a GPU; one with GPUs would say `runs`. */
+Test(paper_run, every_preview_names_every_cell)
+{
+    glob_t found;
+    cr_assert_eq(glob(packs, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        int cells = 0;
+        struct program p = program_run("reproduce", found.gl_pathv[i], "--dry-run", NULL);
+        cr_assert_eq(p.status, 0, "%s: %s", found.gl_pathv[i], p.err);
+        const char *last = strstr(p.out, " left out; ");
+        cr_assert_not_null(last, "%s", p.out);
+        cr_assert_eq(sscanf(last, " left out; %d cells", &cells), 1);
+        cr_expect_gt(cells, 0);
+        cr_expect_eq(lines_with(p.out, "; for: ") + lines_with(p.out, ": for: "), cells, "%s",
+                     p.out);
+        int told = lines_with(p.out, "\nneeds ") + lines_with(p.out, "\nruns ") +
+                   lines_with(p.out, "\nrefused ") + 1;
+        cr_expect_eq(told, cells, "%s: %d of %d", found.gl_pathv[i], told, cells);
+        program_release(&p);
+    }
+    globfree(&found);
+}
+
+static void expect_file(const char *folder, const char *name, const char *words)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    char *text = program_read(path);
+    cr_assert_not_null(text, "%s", path);
+    cr_expect_not_null(strstr(text, words), "%s: no \"%s\"", path, words);
+    free(text);
+}
+
+Test(paper_run, a_stand_in_goes_from_end_to_end_and_resumes)
+{
+    char *folder = strdup(program_file("t4"));
+    struct program p =
+        program_run("reproduce", DITBENCH_SOURCE_DIR "/experiments/paper/pixart-t4.yaml", "--tiny",
+                    "--out", folder, NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    cr_expect_eq(lines_with(p.out, "\nnot comparable"), 14, "15 points: %s", p.out);
+    cr_expect_not_null(strstr(p.err, "15 cells to run here, 0 with a row"), "%s", p.err);
+    expect_file(folder, "verdicts.csv", "pixart_legacy_t4.csv,2,serial,1,3.19,1,");
+    expect_file(folder, "report.md", "# pixart-t4: published and reproduced");
+    expect_file(folder, "index.html", "stand-in");
+    program_release(&p);
+    p = program_run("reproduce", DITBENCH_SOURCE_DIR "/experiments/paper/pixart-t4.yaml", "--tiny",
+                    "--out", folder, NULL);
+    cr_expect_eq(p.status, 0, "%s", p.err);
+    cr_expect_not_null(strstr(p.err, "15 cells to run here, 15 with a row"), "%s", p.err);
+    program_release(&p);
+    free(folder);
+}
+
+/* Packs share rows, so that all of them take seconds. */
+Test(paper_run, every_pack_goes_from_end_to_end)
+{
+    glob_t found;
+    char *rows = strdup(program_file("shared.jsonl"));
+    char *folder = strdup(program_file("all"));
+    cr_assert_eq(glob(packs, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct program p = program_run("reproduce", found.gl_pathv[i], "--tiny", "--out", folder,
+                                       "--results", rows, NULL);
+        cr_expect_eq(p.status, 0, "%s: %s", found.gl_pathv[i], p.err);
+        cr_expect_not_null(strstr(p.out, "points: 0 reproduced, 0 not reproduced"), "%s", p.out);
+        program_release(&p);
+    }
+    globfree(&found);
+    free(folder);
+    free(rows);
+}
+
+#define PACK                                                                                       \
+    "name: t\ndescription: d\nclaim: ratio\nhardware: h\npublished_steps: \"20\"\n"                \
+    "published_sampler: s\npublished_dtype: fp16\npublished_guidance: g\npublished_warmup: w\n"    \
+    "published_timed: t\npublished_loops: \"1\"\nsources: [t.csv]\nmodels: [\"Px => "              \
+    "pixart-tiny\"]\nsteps: 20\ndiffers: [nothing]\npoints: [serial => serial]\n"
+#define CSV                                                                                        \
+    "source,figure,model,task,hardware,interconnect,gpus,height,width,frames,steps,scheduler,"     \
+    "strategy,config,metric,value,unit,method,uncertainty\n"                                       \
+    "s,f,Px,t,A100,NVLink,1,64,64,,20,,serial,,latency,10,s,label,0.5\n"
+
+/* A cell that fails: 5, with everything written; the next start runs it again. */
+Test(paper_run, a_failed_cell_is_the_exit_status)
+{
+    char *folder = strdup(program_file("failed")), *pack = strdup(program_file("t.yaml"));
+    program_write(program_file("t.csv"), CSV);
+    program_write(pack, PACK "timeout_s: 0.001\n");
+    struct program p = program_run("reproduce", pack, "--tiny", "--out", folder, NULL);
+    cr_expect_eq(p.status, 5, "%d: %s", p.status, p.err);
+    cr_expect_not_null(strstr(p.err, "1 cell failed"), "%s", p.err);
+    expect_file(folder, "report.md", "1 cell failed");
+    program_release(&p);
+    program_write(pack, PACK);
+    p = program_run("reproduce", pack, "--tiny", "--out", folder, NULL);
+    cr_expect_eq(p.status, 0, "%s", p.err);
+    program_release(&p);
+    free(folder);
+    free(pack);
+}
+
+Test(paper_run, what_cannot_be_used_is_refused)
+{
+    struct program p = program_run("reproduce", "pixart-t5", NULL);
+    cr_expect_eq(p.status, 2);
+    cr_expect_not_null(strstr(p.err, "pixart-t4"), "%s", p.err);
+    program_release(&p);
+    p = program_run("reproduce", NULL);
+    cr_expect_eq(p.status, 2);
+    cr_expect_not_null(strstr(p.err, "pixart-a100-nvlink"), "all are listed: %s", p.err);
+    program_release(&p);
+}
