@@ -181,6 +181,9 @@ const char *dit_config_summary(int index); /* one line */
 /* A preset by name, or, with "-quarter" behind its name, its quarter. false: neither. */
 bool dit_config_find(const char *name, struct dit_config *out);
 
+/* Whether a name that dit_config_find knows is that of a quarter. */
+bool dit_config_is_quarter(const char *name);
+
 /*
  * `whole` with a quarter of its layers, each kind's count rounded up: joint ones, those of them
  * with a second attention, parallel ones; of a model with skips or with blocks over time, pairs of

@@ -34,10 +34,16 @@ void dit_config_quarter(const struct dit_config *whole, struct dit_config *out)
         out->dual[layer] = whole->dual[QUARTER * layer];
 }
 
+bool dit_config_is_quarter(const char *name)
+{
+    size_t length = strlen(name), end = sizeof suffix - 1;
+    return length > end && strcmp(name + length - end, suffix) == 0;
+}
+
 bool dit_config_find(const char *name, struct dit_config *out)
 {
     size_t length = strlen(name), end = sizeof suffix - 1;
-    bool quarter = length > end && strcmp(name + length - end, suffix) == 0;
+    bool quarter = dit_config_is_quarter(name);
     for (int i = 0; dit_config_at(i); i++) {
         const struct dit_config *whole = dit_config_at(i);
         if (strcmp(whole->name, name) == 0) {

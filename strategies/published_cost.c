@@ -224,14 +224,16 @@ static const struct published_why ulysses_why[] = {
 
 static const struct published_why pipefusion_why[] = {
     {PUBLISHED_COMM,
-     "what a middle stage sends and what it receives are added up; all other rows count what is "
-     "sent",
+     "what a middle stage sends and what it receives are added up, where all other rows count "
+     "what is sent",
      sent_only},
     {PUBLISHED_COMM, TEXT, text_rows},
     {PUBLISHED_COMM, "long skips leave the stage as well", skips},
     {PUBLISHED_COMM, "the last stage sends a latent only", NULL},
     {PUBLISHED_WEIGHTS,
-     "stages are as even as whole layers allow, and what conditions blocks is on every rank", NULL},
+     "blocks differ in size, stages are as even as whole layers allow, and what conditions blocks "
+     "is on every rank",
+     NULL},
     {PUBLISHED_ACTIVATIONS,
      SCRATCH "; the synchronous first step takes all tokens at once, so that no buffer is a "
              "patch's",
