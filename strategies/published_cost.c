@@ -164,7 +164,7 @@ static double uneven_keys(const struct published_case *c)
 #define DUAL        "some blocks have a second attention, over the image"
 #define TEXT        "text is part of the sequence, and p counts the image alone"
 #define SCRATCH                                                                                    \
-    "two tensors of the attention are counted; the MLP's hidden rows, norms, modulations and "     \
+    "two tensors of the attention are counted, and the MLP's hidden rows, norms, modulations and " \
     "what "                                                                                        \
     "is made of the text once a loop are activations too"
 
@@ -177,7 +177,8 @@ static const struct published_why tensor_why[] = {
      "only heads and the MLP's columns are divided: embeddings, modulation, norms and "
      "cross-attention stay whole on every rank",
      NULL},
-    {PUBLISHED_ACTIVATIONS, SCRATCH "; all ranks hold the rows of all tokens", NULL},
+    {PUBLISHED_ACTIVATIONS, SCRATCH, NULL},
+    {PUBLISHED_ACTIVATIONS, "all ranks hold the rows of all tokens", NULL},
     {PUBLISHED_KEYS, "sums land in one whole activation, whatever N is", whole_activation},
     {PUBLISHED_KEYS, TEXT, text_rows},
     {0},
@@ -234,10 +235,9 @@ static const struct published_why pipefusion_why[] = {
      "blocks differ in size, stages are as even as whole layers allow, and what conditions blocks "
      "is on every rank",
      NULL},
+    {PUBLISHED_ACTIVATIONS, SCRATCH, NULL},
     {PUBLISHED_ACTIVATIONS,
-     SCRATCH "; the synchronous first step takes all tokens at once, so that no buffer is a "
-             "patch's",
-     NULL},
+     "the synchronous first step takes all tokens at once, so that no buffer is a patch's", NULL},
     {PUBLISHED_KEYS, OVER_TIME, over_time},
     {PUBLISHED_KEYS, DUAL, second_attention},
     {PUBLISHED_KEYS, TEXT, text_keys},

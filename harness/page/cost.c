@@ -5,7 +5,9 @@
 #include "harness/page/cost_words.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- cells ---- */
 
@@ -14,7 +16,7 @@ static void put_bytes(struct doc *doc, double bytes)
     if (isnan(bytes))
         doc_cell(doc, "-");
     else
-        doc_cell(doc, bytes < 1e8 ? "%.2f" : "%.1f", 1e-6 * bytes);
+        doc_cell(doc, "%.*f", bytes < 1e6 ? 4 : bytes < 1e8 ? 2 : 1, 1e-6 * bytes);
 }
 
 static void put_ratio(struct doc *doc, double ratio)
@@ -57,6 +59,30 @@ static void put_published(struct doc *doc)
     doc_text(doc, "Source: %s.", published_source);
 }
 
+static bool says(const struct published_cost *row, const struct published_why *what)
+{
+    for (const struct published_why *why = row->why; why->text; why++)
+        if (why->term == what->term && strcmp(why->text, what->text) == 0)
+            return true;
+    return false;
+}
+
+/* One remark, with all strategies that share it, where strategy `i` is the first of them. */
+static void put_remark(struct doc *doc, int i, const struct published_why *what)
+{
+    char names[SPEC_TEXT] = "";
+    for (int k = 0; strategy_at(k); k++) {
+        const struct published_cost *row = published_cost_find(strategy_at(k));
+        size_t used = strlen(names);
+        if (!row || !says(row, what))
+            continue;
+        if (k < i)
+            return;
+        snprintf(names + used, sizeof names - used, "%s`%s`", used ? ", " : "", row->strategy);
+    }
+    doc_item(doc, "%s, %s: %s.", names, published_term_name(what->term), what->text);
+}
+
 /* What has no number, and is said once for all models. */
 static void put_remarks(struct doc *doc)
 {
@@ -65,8 +91,7 @@ static void put_remarks(struct doc *doc)
         const struct published_cost *row = published_cost_find(strategy_at(i));
         for (const struct published_why *why = row ? row->why : NULL; why && why->text; why++)
             if (!why->factor)
-                doc_item(doc, "`%s`, %s: %s.", row->strategy, published_term_name(why->term),
-                         why->text);
+                put_remark(doc, i, why);
     }
 }
 
