@@ -3,6 +3,7 @@
 #include "models/dit_config.h"
 
 #include "kernels/base/suggest.h"
+#include "models/dit_config_quarter.h"
 
 #include <errno.h>
 #include <stdio.h>

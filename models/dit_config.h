@@ -178,21 +178,6 @@ static inline int dit_features(const struct dit_config *c, int channels)
 const struct dit_config *dit_config_at(int index);
 const char *dit_config_summary(int index); /* one line */
 
-/* A preset by name, or, with "-quarter" behind its name, its quarter. false: neither. */
-bool dit_config_find(const char *name, struct dit_config *out);
-
-/* Whether a name that dit_config_find knows is that of a quarter. */
-bool dit_config_is_quarter(const char *name);
-
-/*
- * `whole` with a quarter of its layers, each kind's count rounded up: joint ones, those of them
- * with a second attention, parallel ones; of a model with skips or with blocks over time, pairs of
- * blocks. Whatever else it has stays, so that a block of the quarter has the names, shapes and
- * synthetic weights of the whole model's block of that number (but for the last joint one, whose
- * text ends where last_text_out says so).
- */
-void dit_config_quarter(const struct dit_config *whole, struct dit_config *out);
-
 /* A preset by name, its quarter, or a checkpoint folder (model_index.json + transformer/ +
  * scheduler/, or a bare transformer folder). *folder_out (caller's buffer, size bytes) receives the
  * transformer folder,

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A quarter of a preset: fewer blocks, and nothing else. Bytes and memory of a strategy grow with
- * layers one by one, so that where a whole model does not fit a machine several times, its quarter
- * tells the same about a layer.
- */
-#include "models/dit_config.h"
+/* Counts layers of a quarter, and knows its name. */
+#include "models/dit_config_quarter.h"
 
 #include <stdio.h>
 #include <string.h>

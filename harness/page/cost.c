@@ -3,6 +3,7 @@
 #include "harness/page/cost.h"
 
 #include "harness/page/cost_words.h"
+#include "models/dit_config_quarter.h"
 
 #include <math.h>
 #include <stdio.h>

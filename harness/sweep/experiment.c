@@ -8,6 +8,7 @@
 #include "harness/sweep/experiment_strategy.h"
 #include "harness/sweep/experiment_text.h"
 #include "kernels/base/file.h"
+#include "models/dit_config_quarter.h"
 #include "strategies/plan.h"
 
 #include <limits.h>

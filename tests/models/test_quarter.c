@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Quarters of presets: layers counted by hand, pairs that stay whole, and nothing else changed. */
-#include "models/dit_config.h"
+#include "models/dit_config_quarter.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -5,6 +5,8 @@
  */
 #include "strategies/published_cost.h"
 
+#include "models/dit_config_quarter.h"
+
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>

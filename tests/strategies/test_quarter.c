@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Quarter models under every strategy of the cost table: equal to their one-rank run, with the
  * bytes and memory that the plan said. */
+#include "models/dit_config_quarter.h"
 #include "tests/support/cells.h"
 
 #include <criterion/criterion.h>
