@@ -30,7 +30,7 @@ static void put_ratio(struct doc *doc, double ratio)
 
 static void put_header(struct doc *doc, int columns, const char *const *titles, int texts)
 {
-    enum doc_align align[16];
+    enum doc_align align[16] = {DOC_LEFT};
     for (int i = 0; i < columns; i++)
         align[i] = i < texts ? DOC_LEFT : DOC_RIGHT;
     doc_table(doc, columns, align);
