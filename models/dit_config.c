@@ -3,6 +3,7 @@
 #include "models/dit_config.h"
 
 #include "kernels/base/suggest.h"
+#include "models/dit_config_quarter.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,20 +28,20 @@ static enum status refuse_name(const char *name)
     }
     suggest_hint(name, words, hint);
     free(words);
-    return fail(ST_INVALID, "model \"%s\"%s is neither a checkpoint folder nor one of %s", name,
-                hint, names);
+    return fail(
+        ST_INVALID,
+        "model \"%s\"%s is neither a checkpoint folder nor one of %s, nor one of these with "
+        "-quarter behind it",
+        name, hint, names);
 }
 
 enum status dit_config_load(const char *name_or_folder, struct dit_config *out, char *folder_out,
                             unsigned long size)
 {
     struct stat info;
-    for (int i = 0; dit_config_at(i); i++) {
-        if (strcmp(name_or_folder, dit_config_at(i)->name) == 0) {
-            *out = *dit_config_at(i);
-            snprintf(folder_out, size, "%s", "");
-            return ST_OK;
-        }
+    if (dit_config_find(name_or_folder, out)) {
+        snprintf(folder_out, size, "%s", "");
+        return ST_OK;
     }
     if (stat(name_or_folder, &info) != 0 && (errno == EACCES || errno == ELOOP || errno == EIO))
         return fail(ST_IO, "%s: %s", name_or_folder, strerror(errno));

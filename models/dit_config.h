@@ -178,8 +178,9 @@ static inline int dit_features(const struct dit_config *c, int channels)
 const struct dit_config *dit_config_at(int index);
 const char *dit_config_summary(int index); /* one line */
 
-/* A preset by name, or a checkpoint folder (model_index.json + transformer/ + scheduler/, or a bare
- * transformer folder). *folder_out (caller's buffer, size bytes) receives the transformer folder,
+/* A preset by name, its quarter, or a checkpoint folder (model_index.json + transformer/ +
+ * scheduler/, or a bare transformer folder). *folder_out (caller's buffer, size bytes) receives the
+ * transformer folder,
  * "" for a preset. ST_INVALID with the legal names, or with the file, the key, what was found and
  * what is wanted. */
 enum status dit_config_load(const char *name_or_folder, struct dit_config *out, char *folder_out,

@@ -18,7 +18,7 @@ struct command {
 
 extern const struct command command_list, command_plan, command_run, command_verify, command_sweep,
     command_plot, command_comm, command_profile, command_ceilings, command_info, command_worker,
-    command_compare, command_report, command_reproduce;
+    command_compare, command_costs, command_report, command_reproduce;
 
 /* Prints one JSON value (taken, may be NULL: no memory) and a newline. */
 enum status command_print_json(json_t *value);

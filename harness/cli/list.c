@@ -124,12 +124,18 @@ static enum status put_experiments(json_t *list)
 struct kind {
     const char *name;
     enum status (*put)(json_t *list);
+    const char *note; /* below the lines, or NULL */
 };
 
 static const struct kind kinds[] = {
-    {"models", put_models},     {"strategies", put_strategies},
-    {"samplers", put_samplers}, {"experiments", put_experiments},
-    {"backends", put_backends}, {"transports", put_transports},
+    {"models", put_models,
+     "NAME-quarter is any of them with a quarter of its layers, for bytes and memory on machines "
+     "where the whole model does not fit."},
+    {"strategies", put_strategies, NULL},
+    {"samplers", put_samplers, NULL},
+    {"experiments", put_experiments, NULL},
+    {"backends", put_backends, NULL},
+    {"transports", put_transports, NULL},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -235,12 +241,16 @@ static void print_item(const json_t *item, int width)
         printf("%*s%s\n", column, "", text_of(item, "path"));
 }
 
-static void print_lines(const json_t *list)
+static void print_lines(const struct kind *kind, const json_t *list)
 {
     size_t i;
     const json_t *item;
     int width = width_of(list);
     json_array_foreach(list, i, item) print_item(item, width);
+    if (kind->note) {
+        printf("  ");
+        fold_print(2, 2, kind->note);
+    }
 }
 
 static enum status list_run(int argc, char **argv)
@@ -268,7 +278,7 @@ static enum status list_run(int argc, char **argv)
         if (!o.json && !o.kind)
             printf("%s%s:\n", i ? "\n" : "", kinds[i].name);
         if (!o.json)
-            print_lines(list);
+            print_lines(&kinds[i], list);
     }
     if (!o.json) {
         json_decref(all);

@@ -8,6 +8,7 @@
 #include "harness/sweep/experiment_strategy.h"
 #include "harness/sweep/experiment_text.h"
 #include "kernels/base/file.h"
+#include "models/dit_config_quarter.h"
 #include "strategies/plan.h"
 
 #include <limits.h>
@@ -336,9 +337,7 @@ static enum status find_model(const struct experiment *e, const char *name, char
     char folder[PATH_MAX];
     struct stat info;
     const char *slash = strrchr(e->path, '/');
-    bool preset = false;
-    for (int i = 0; dit_config_at(i); i++)
-        preset |= strcmp(dit_config_at(i)->name, name) == 0;
+    bool preset = dit_config_find(name, config);
     int n = snprintf(out, size, "%.*s%s",
                      slash && name[0] != '/' && !preset ? (int)(slash - e->path + 1) : 0, e->path,
                      name);
