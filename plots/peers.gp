@@ -2,7 +2,7 @@
 # A denoising step of ditbench and of other programs: medians as bars, from p10 to p90 as a line.
 
 # Not the families' colours: these are programs, not strategies.
-program_colours = '#33517a #c9a227 #8f9aa8 #a0576b #5b8fc7 #7a8450 #8f6a8f #606060'
+program_colours = '#33517a #b5860f #808b99 #a0576b #5b8fc7 #7a8450 #8f6a8f #606060'
 
 bar_high = 24
 entries = programs

@@ -85,7 +85,11 @@ def run(argv, timeout, log):
             return None
         finally:
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                process.terminate()  # it ends the ranks, which are in sessions of their own
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def measure(cell, shape_name, tiny, device, attention=None, timeout=600):

@@ -24,6 +24,7 @@ from records import median_loop
 def use_cpu():
     """For a rehearsal: without a GPU xDiT finds no backend for its groups and no kit for sequences."""
     import xfuser.config.config
+    import xfuser.core.distributed.group_coordinator
     import xfuser.core.distributed.parallel_state
     import xfuser.envs as envs
     import xfuser.model_executor.layers.attention_processor
@@ -35,6 +36,7 @@ def use_cpu():
     for module in (xfuser.config.config, xfuser.core.distributed.parallel_state,
                    xfuser.model_executor.layers.attention_processor):
         module.HAS_LONG_CTX_ATTN = True
+    xfuser.core.distributed.group_coordinator.synchronize = lambda: None
     xfuser.model_executor.layers.usp.PROCESS_GROUP = yunchang.globals.PROCESS_GROUP
 
 

@@ -216,9 +216,8 @@ static void put_memory(FILE *out, struct bars b)
         plot_gnuplot_element(out, "amount", b.n, isnan(m.total) ? "not measured" : text);
     }
     double longest = 0, libraries = 0, undivided = 0;
-    fputs("# place, weights, activations, key store, buffers, libraries, total, predicted, "
-          "undivided\n",
-          out);
+    fputs("# place, weights, activations, key store, buffers, libraries, total, predicted", out);
+    fputs(b.group->peers ? ", undivided\n" : "\n", out);
     fputs("$memory << EOD\n", out);
     for (const struct plot_cell *c; (c = bars_next(&again));) {
         struct memory_share m = memory_fullest(&c->row->record->memory_bytes);
@@ -228,7 +227,9 @@ static void put_memory(FILE *out, struct bars b)
         for (int i = 0; i < 7; i++)
             fprintf(out, " %.9g", isnan(part[i]) ? 0 : part[i] * MB);
         double whole = c->peer && m.total > 0 ? m.total * MB : 0; // its parts are not known
-        fprintf(out, " %.9g\n", whole);
+        if (b.group->peers)
+            fprintf(out, " %.9g", whole);
+        fputc('\n', out);
         undivided = fmax(undivided, whole);
         longest = fmax(longest, fmax(m.total, m.predicted) * MB);
         libraries = fmax(libraries, m.library * MB);
@@ -236,7 +237,8 @@ static void put_memory(FILE *out, struct bars b)
     fputs("EOD\n", out);
     plot_gnuplot_number(out, "x_high", longest * 1.02);
     plot_gnuplot_number(out, "libraries", libraries);
-    plot_gnuplot_number(out, "undivided", undivided);
+    if (b.group->peers)
+        plot_gnuplot_number(out, "undivided", undivided);
 }
 
 enum status plot_bars_memory(struct plot_job *job, const struct plot_group *group)
@@ -347,7 +349,8 @@ enum status plot_bars_peers(struct plot_job *job, const struct plot_group *group
     if (!group->peers)
         return ST_OK;
     int n = find_programs(b, programs);
-    TRY(plot_chart_open(job, "peers", "A step, beside other programs", group->first, true, &chart));
+    TRY(plot_chart_open(job, "peers", "One denoising step beside other programs", group->first,
+                        true, &chart));
     put_rows(&chart, b);
     plot_gnuplot_number(chart.out, "programs", n);
     plot_gnuplot_array(chart.out, "program", n);
