@@ -37,10 +37,18 @@ if (has_undivided) {
     set label 1000 + k 'peer, undivided' @entry_text
 }
 
-whole(none) = has_undivided ? column(9) : none
 from(k) = k == 1 ? 0 : sum [j = 2:k] column(j)
 
-plot for [k = 1:parts] $memory using (from(k)):1:(from(k)):(from(k + 1)):(bar_top($1)):(bar_end($1)) with boxxyerror fill solid 1.0 noborder lc rgb part_colour[k], \
-     $memory using (0):1:(0):(whole(0)):(bar_top($1)):(bar_end($1)) with boxxyerror fill empty lw 1.2 lc rgb faint, \
-     $memory using (whole(0) > 0 ? NaN : $8):(bar_middle($1)) with points pt 12 ps mark lw 1.6 lc rgb ink, \
-     $memory using (most($7, $8)):(bar_middle($1)):(amount[int($0 + 1)]) with labels left offset character 1.0, 0 font small_font textcolor rgb ink
+purposes = "for [k = 1:parts] $memory using (from(k)):1:(from(k)):(from(k + 1)):(bar_top($1)):(bar_end($1)) with boxxyerror fill solid 1.0 noborder lc rgb part_colour[k]"
+numbers = "$memory using (most($7, $8)):(bar_middle($1)):(amount[int($0 + 1)]) with labels left offset character 1.0, 0 font small_font textcolor rgb ink"
+plan = "with points pt 12 ps mark lw 1.6 lc rgb ink"
+if (has_undivided) {
+    plot @purposes, \
+         $memory using (0):1:(0):9:(bar_top($1)):(bar_end($1)) with boxxyerror fill empty lw 1.2 lc rgb faint, \
+         $memory using ($9 > 0 ? NaN : $8):(bar_middle($1)) @plan, \
+         @numbers
+} else {
+    plot @purposes, \
+         $memory using 8:(bar_middle($1)) @plan, \
+         @numbers
+}
