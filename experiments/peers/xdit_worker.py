@@ -33,7 +33,8 @@ def use_cpu():
 
     envs._is_cuda = lambda: False
     envs.get_torch_distributed_backend = lambda: "gloo"
-    for module in (xfuser.config.config, xfuser.core.distributed.parallel_state,
+    for module in (xfuser.config.config, xfuser.core.distributed.group_coordinator,
+                   xfuser.core.distributed.parallel_state,
                    xfuser.model_executor.layers.attention_processor):
         module.HAS_LONG_CTX_ATTN = True
     xfuser.core.distributed.group_coordinator.synchronize = lambda: None
