@@ -108,7 +108,7 @@ def measure(cell, shape_name, tiny, device, attention=None, timeout=600):
             log.seek(0)
             text = log.read()
         if status is None:
-            return refused("timeout", f"no end after {timeout:g} s: {last_words(text)}"), argv
+            return refused("timeout", f"no end after {timeout:g} s (--timeout)"), argv
         if not result.exists():
             ending = "oom" if "OutOfMemoryError" in text else "error"
             return refused(ending, f"exit status {status}: {last_words(text)}"), argv
