@@ -36,3 +36,12 @@ const struct backend_ops *backend_find(const char *name)
     }
     return NULL;
 }
+
+bool backend_known(const char *name)
+{
+    static const char *const names[] = {"cpu", "cuda"};
+    bool known = false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        known |= strcmp(names[i], name) == 0;
+    return known;
+}

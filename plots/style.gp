@@ -33,17 +33,17 @@ shade(f, v) = f eq 'hybrid' ? number(turn(turn_colours, v)) : \
 dash(f, v)  = f eq 'hybrid' ? (v == 1 ? 2 : 1 + (v - 1) / words(turn_colours) % 4) : \
     v % 4 == 1 ? 1 : v % 4 == 2 ? 4 : v % 4 == 3 ? 3 : 5
 
-# Published curves are hollow, thin and dotted.
+# Published curves (hollow 1) are hollow, thin and dotted, those of peers (2) hollow and dashed.
 # From a family's fifth variant on shades and dashes come again, with other symbols.
 filled(f, v)    = f eq 'hybrid' ? int(turn(turn_symbols, v)) : v > 4 ? int(turn(turn_symbols, 1 + (v - 1) / 4)) : symbol(f)
 mark_of(f, v, h) = !h ? filled(f, v) : symbol(f) > 3 ? symbol(f) - 1 : 14
-dash_of(f, v, h) = h ? 3 : dash(f, v)
+dash_of(f, v, h) = h == 2 ? (v == 1 ? 2 : v == 2 ? 5 : 4) : h ? 3 : dash(f, v)
 
 # The terminals have other ideas of a symbol's size and a line's height.
 mark      = format eq 'svg' ? 0.6 : format eq 'png' ? 0.9 : 0.7
 
 # How curve i is drawn, for @ in a plot command.
-curve_line   = "lw (hollow[i] ? 1.2 : 2) lc rgb shade(family[i], variant[i]) dt dash_of(family[i], variant[i], hollow[i])"
+curve_line   = "lw (hollow[i] == 2 ? 1.6 : hollow[i] ? 1.2 : 2) lc rgb shade(family[i], variant[i]) dt dash_of(family[i], variant[i], hollow[i])"
 curve_symbol = "pt mark_of(family[i], variant[i], hollow[i]) ps mark"
 curve_point  = "lw 1.2 lc rgb shade(family[i], variant[i]) ".curve_symbol
 noisy_point  = "pt 6 ps 2.4 * mark lw 1.3 lc rgb ink"

@@ -89,6 +89,7 @@ static int variant_of(int n, const struct plot_point *points, int begin)
     int variant = 0;
     for (int i = 0; i <= begin; i = plot_points_end(n, points, i))
         variant += strcmp(points[i].family, points[begin].family) == 0 &&
+                   points[i].peer == points[begin].peer &&
                    points[i].published == points[begin].published;
     return variant;
 }
@@ -106,7 +107,7 @@ void plot_chart_legend(FILE *out, int n, const struct plot_point *points)
         text_shorten(points[i].label, LEGEND_COLUMNS, sizeof text, text);
         plot_gnuplot_element(out, "label", curve, text);
         fprintf(out, "variant[%d] = %d\nhollow[%d] = %d\n", curve, variant_of(n, points, i), curve,
-                points[i].published);
+                points[i].peer ? 2 : points[i].published);
         columns = text_columns(text) > columns ? text_columns(text) : columns;
     }
     plot_gnuplot_number(out, "columns", columns);

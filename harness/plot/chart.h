@@ -45,7 +45,8 @@ void plot_chart_note(struct plot_chart *chart, const char *format, ...)
 
 /*
  * The curves of n sorted points as the number `curves` and arrays: family[], label[], variant[] (1,
- * 2, ... within a family) and hollow[] (published); `columns`: of the longest label.
+ * 2, ... within a family) and hollow[] (1: published, 2: a peer's); `columns`: of the longest
+ * label.
  */
 void plot_chart_legend(FILE *out, int n, const struct plot_point *points);
 
@@ -88,6 +89,7 @@ enum status plot_lines_speedup(struct plot_job *job, const struct plot_group *gr
 enum status plot_sizes_draw(struct plot_job *job, const struct plot_setting *setting);
 enum status plot_bars_bytes(struct plot_job *job, const struct plot_group *group);
 enum status plot_bars_memory(struct plot_job *job, const struct plot_group *group);
+enum status plot_bars_peers(struct plot_job *job, const struct plot_group *group);
 
 /* All of the job's selection, into its folder, which is created; `share` is found here. Where
  * gnuplot is missing, only the preludes, and gnuplot_missing says so. ST_IO, ST_OOM. */

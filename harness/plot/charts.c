@@ -14,6 +14,7 @@ static enum status draw_setting(struct plot_job *job, const struct plot_setting 
         TRY(plot_lines_speedup(job, &setting->group[i]));
         TRY(plot_bars_bytes(job, &setting->group[i]));
         TRY(plot_bars_memory(job, &setting->group[i]));
+        TRY(plot_bars_peers(job, &setting->group[i]));
     }
     return plot_sizes_draw(job, setting);
 }

@@ -50,7 +50,18 @@ static void open_list(const char *strategy, bool each, const char *way, struct p
         each ? growing(strategy, way) : joined(composite ? composite : "best hybrid", "", way);
 }
 
-enum status plot_family_open(const char *strategy, bool each, const char *way,
+/* "xy ring" for "ring". ST_OOM. */
+static enum status prefix(const char *who, struct plot_family *out)
+{
+    char *label = out->label;
+    if (label && *who && asprintf(&out->label, "%s %s", who, label) < 0)
+        out->label = NULL;
+    if (label && *who)
+        free(label);
+    return out->label ? ST_OK : fail(ST_OOM, "plot: no memory for a label");
+}
+
+enum status plot_family_open(const char *who, const char *strategy, bool each, const char *way,
                              struct plot_family *out)
 {
     size_t length = strcspn(strategy, "=:");
@@ -62,7 +73,7 @@ enum status plot_family_open(const char *strategy, bool each, const char *way,
         out->place = strcmp(out->name, "serial") == 0 ? -1 : 0;
         out->label = joined(out->name, strategy + strcspn(strategy, ":"), way);
     }
-    return out->label ? ST_OK : fail(ST_OOM, "plot: no memory for a label");
+    return prefix(who, out);
 }
 
 void plot_family_close(struct plot_family *family)

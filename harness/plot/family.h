@@ -26,8 +26,8 @@ struct plot_family {
     bool several; /* the label stands for several strategies of equal ranks: the fastest is drawn */
 };
 
-/* `way` goes behind the label. ST_OOM. */
-enum status plot_family_open(const char *strategy, bool each, const char *way,
+/* `who` (a program; "": only one is drawn) goes before the label, `way` behind it. ST_OOM. */
+enum status plot_family_open(const char *who, const char *strategy, bool each, const char *way,
                              struct plot_family *out);
 void plot_family_close(struct plot_family *family);
 

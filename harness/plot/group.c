@@ -20,8 +20,10 @@ const char *plot_group_refuses(const struct record *row)
 /* The cell of rows begin..end-1; says of each row that is not drawn why. */
 static struct plot_cell cell_of(const struct sheet *sheet, int begin, int end)
 {
-    struct plot_cell cell = {
-        .asked = &sheet->sorted[begin]->record->cell, .refused = true, .rows = end - begin};
+    struct plot_cell cell = {.asked = &sheet->sorted[begin]->record->cell,
+                             .refused = true,
+                             .peer = sheet_peer(sheet->sorted[begin]->record),
+                             .rows = end - begin};
     for (int i = begin; i < end; i++) {
         struct sheet_row *row = sheet->sorted[i];
         cell.refused &= row->record->status == ENDING_UNSUPPORTED;
@@ -60,6 +62,13 @@ static int by_ranks(const void *a, const void *b)
 
 /* ---- labels ---- */
 
+const char *plot_group_program(const struct plot_group *group, const struct plot_cell *cell)
+{
+    if (!group->peers)
+        return "";
+    return cell->peer ? cell->asked->backend : "ditbench";
+}
+
 char *plot_group_way(const struct record_cell *cell, char buffer[PLOT_WAY])
 {
     bool exchange = strcmp(cell->exchange, "auto") != 0;
@@ -73,7 +82,8 @@ static enum status open_families(struct plot_group *g, bool each)
     char way[PLOT_WAY];
     for (int i = 0; i < g->n; i++) {
         const struct record_cell *c = g->cell[i].asked;
-        TRY(plot_family_open(c->strategy, each, plot_group_way(c, way), &g->cell[i].family));
+        TRY(plot_family_open(plot_group_program(g, &g->cell[i]), c->strategy, each,
+                             plot_group_way(c, way), &g->cell[i].family));
     }
     return ST_OK;
 }
@@ -159,14 +169,17 @@ enum status plot_group_open(const struct sheet *sheet, int begin, int end, const
         out->cell[out->n].place = out->n;
         if (!is_wanted(&out->cell[out->n], wanted))
             leave_out(&out->cell[out->n], "of a strategy not asked for");
+        out->peers |= out->cell[out->n].peer && out->cell[out->n].row;
         out->n++;
     }
     qsort(out->cell, (size_t)out->n, sizeof *out->cell, by_ranks);
     enum status st = open_families(out, wanted != NULL);
     if (st == ST_OK)
         st = limit_labels(out);
-    for (int i = 0; i < out->n && !out->first; i++)
-        out->first = out->cell[i].row;
+    for (int i = 0; i < out->n; i++)
+        if (out->cell[i].row &&
+            (!out->first || (sheet_peer(out->first->record) && !out->cell[i].peer)))
+            out->first = out->cell[i].row;
     return st;
 }
 

@@ -18,6 +18,7 @@ int plot_points_of(const struct plot_group *group, struct plot_point *points)
                                           .label = c->family.label,
                                           .place = c->family.place,
                                           .several = c->family.several,
+                                          .peer = c->peer,
                                           .x = c->asked->ranks,
                                           .latency = t->median,
                                           .y = t->median,
@@ -47,6 +48,8 @@ static int by_label(const struct plot_point *x, const struct plot_point *y)
 {
     if (x->published != y->published)
         return x->published - y->published;
+    if (x->peer != y->peer)
+        return x->peer - y->peer;
     return x->place != y->place ? x->place - y->place : strverscmp(x->label, y->label);
 }
 

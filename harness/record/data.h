@@ -145,7 +145,7 @@ struct record_env {
 
 struct record {
     const char *schema; /* RECORD_SCHEMA */
-    const char *id;     /* record_cell_id */
+    const char *id;     /* record_cell_id; null in a line of another program: computed on reading */
     const char *experiment;
     const char *time; /* end of the cell, UTC, RFC 3339 */
     struct record_texts argv;

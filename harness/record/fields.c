@@ -223,7 +223,7 @@ static const struct field machine_fields[] = {
 
 const struct field record_fields[] = {
     VALUE(record, schema, FIELD_TEXT),
-    VALUE(record, id, FIELD_TEXT),
+    VALUE(record, id, FIELD_TEXT_OR_NULL),
     VALUE(record, experiment, FIELD_TEXT_OR_NULL),
     VALUE(record, time, FIELD_TEXT_OR_NULL),
     LIST(record, argv, record_texts, const char *, a_text),

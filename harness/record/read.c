@@ -281,8 +281,11 @@ static enum status read_fields(struct reader *r, const struct field *fields, jso
     return ST_OK;
 }
 
+/* NULL is computed. */
 static bool is_id(const char *text)
 {
+    if (!text)
+        return true;
     size_t length = strlen(text);
     for (size_t i = 0; i < length; i++)
         if (!isdigit((unsigned char)text[i]) && (text[i] < 'a' || text[i] > 'f'))
@@ -311,17 +314,18 @@ static enum status check_rule(const struct record_cell *cell, int line)
     return ST_OK;
 }
 
-/* What rows of older builds lack and follows from the rest: an id that covers the whole cell,
- * flags, recipe and cohort. */
+/* What rows of older builds and of other programs lack and follows from the rest: an id that covers
+ * the whole cell, flags, recipe and cohort. */
 static enum status complete(struct record *record, const struct scan *found)
 {
     const char *id = record->id, *recipe = record->recipe, *cohort = record->cohort;
     if (!found->flags)
         record_flag(record);
-    if (found->whole_cell && recipe && cohort)
+    bool named = found->whole_cell && id;
+    if (named && recipe && cohort)
         return ST_OK;
     TRY(record_identify(record));
-    record->id = found->whole_cell ? id : record->id;
+    record->id = named ? id : record->id;
     record->recipe = recipe ? recipe : record->recipe;
     record->cohort = cohort ? cohort : record->cohort;
     return ST_OK;

@@ -3,12 +3,28 @@
 #include "harness/report/sheet.h"
 
 #include "harness/host/env.h"
+#include "kernels/backend.h"
 #include "kernels/base/hash.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- peers ---- */
+
+bool sheet_peer(const struct record *record)
+{
+    return !backend_known(record->cell.backend);
+}
+
+/* The backend beside whose rows a row stands. */
+static const char *backend_beside(const struct record *record)
+{
+    if (!sheet_peer(record))
+        return record->cell.backend;
+    return record->env.gpus.n > 0 ? "cuda" : "cpu";
+}
 
 /* ---- order ---- */
 
@@ -43,7 +59,7 @@ int sheet_by_setting(const struct sheet_row *a, const struct sheet_row *b)
     RETURN_UNLESS_EQUAL(by_number(x->guidance, y->guidance));
     RETURN_UNLESS_EQUAL(by_number(x->requests, y->requests));
     RETURN_UNLESS_EQUAL(by_text(x->dtype, y->dtype));
-    RETURN_UNLESS_EQUAL(by_text(x->backend, y->backend));
+    RETURN_UNLESS_EQUAL(by_text(backend_beside(a->record), backend_beside(b->record)));
     RETURN_UNLESS_EQUAL(by_text(x->transport, y->transport));
     RETURN_UNLESS_EQUAL(by_number(x->threads, y->threads));
     RETURN_UNLESS_EQUAL(by_number((double)x->seed, (double)y->seed));
@@ -63,10 +79,12 @@ int sheet_by_size(const struct sheet_row *a, const struct sheet_row *b)
     return by_number(x->width, y->width);
 }
 
-/* How it was run, apart from the strategy. */
+/* By whom and how it was run, apart from the strategy. */
 static int by_way(const struct sheet_row *a, const struct sheet_row *b)
 {
     const struct record_cell *x = &a->record->cell, *y = &b->record->cell;
+    RETURN_UNLESS_EQUAL(sheet_peer(a->record) - sheet_peer(b->record));
+    RETURN_UNLESS_EQUAL(by_text(x->backend, y->backend));
     RETURN_UNLESS_EQUAL(by_text(x->exchange, y->exchange));
     return by_number(x->graph, y->graph);
 }
@@ -158,8 +176,9 @@ static uint64_t hash_of(const struct sheet_row *row)
     env_hardware(env, hardware, sizeof hardware);
     const double numbers[] = {c->steps,   c->guidance,     c->requests,
                               c->threads, (double)c->seed, env->dirty};
-    const char *const texts[] = {c->model, c->weights, c->dtype,    c->backend, c->transport,
-                                 row->run, env->host,  env->commit, hardware};
+    const char *const texts[] = {c->model,     c->weights, c->dtype,  backend_beside(row->record),
+                                 c->transport, row->run,   env->host, env->commit,
+                                 hardware};
     uint64_t hash = 0;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         hash = hash_number(hash, numbers[i]);

@@ -9,11 +9,18 @@
 
 #include "harness/record/record.h"
 
+/*
+ * A peer is another program whose rows are in the file: cell.backend names it, and no backend of
+ * this one does. It is set beside the rows of the backend that computes where it did: its setting
+ * is theirs, its cells and its serial run are its own.
+ */
+bool sheet_peer(const struct record *record);
+
 struct sheet_row {
     const struct record *record;
     const char *run;             /* name of the file it is from; NULL: only one is shown */
     const struct record *serial; /* latest ok serial run of the same file, machine, build, setting,
-                                    size, exchange and graph; NULL: there is none, or
+                                    size, peer, exchange and graph; NULL: there is none, or
                                     the row's ranks share a GPU */
     const char *left_out;        /* static: why it is in no chart; NULL: it is in one */
     uint64_t setting;            /* private: hash of what sheet_by_setting compares */
@@ -22,9 +29,10 @@ struct sheet_row {
 /* All texts and records are borrowed. */
 struct sheet {
     int n;
-    int again;                 /* further rows in the files, whose cells were run again later */
-    struct sheet_row *v;       /* in the order of the files */
-    struct sheet_row **sorted; /* by setting, size, exchange, graph, ranks, strategy, place in v */
+    int again;           /* further rows in the files, whose cells were run again later */
+    struct sheet_row *v; /* in the order of the files */
+    struct sheet_row *
+        *sorted; /* by setting, size, peer, exchange, graph, ranks, strategy, place in v */
 };
 
 /* records [n], runs [n] (NULL: one run). Nothing is left out yet. ST_OOM. */

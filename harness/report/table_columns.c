@@ -151,7 +151,8 @@ static double load_end(const struct sheet_row *row)
 /* Over all ranks and axes; none where nothing was run. */
 static double comm_mb(const struct record *r, bool predicted)
 {
-    double total = r->comm.n > 0 || r->status == ENDING_OK ? 0 : NAN;
+    bool counted = r->status == ENDING_OK && r->comm_match != RECORD_UNKNOWN; // if it was none
+    double total = r->comm.n > 0 || counted ? 0 : NAN;
     for (int i = 0; i < r->comm.n; i++)
         total += (double)(predicted ? r->comm.v[i].predicted_wire_bytes : r->comm.v[i].wire_bytes);
     return total / 1e6;

@@ -16,7 +16,7 @@ static void family_is(const char *strategy, bool each, const char *name, const c
                       int place)
 {
     struct plot_family f;
-    cr_assert_eq(plot_family_open(strategy, each, "", &f), ST_OK);
+    cr_assert_eq(plot_family_open("", strategy, each, "", &f), ST_OK);
     cr_assert_str_eq(f.name, name, "%s: %s", strategy, f.name);
     cr_assert_str_eq(f.label, label, "%s: %s", strategy, f.label);
     cr_assert_eq(f.place, place, "%s: %d", strategy, f.place);

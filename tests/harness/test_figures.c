@@ -298,16 +298,16 @@ static double contrast(const char *colour)
 /* Every colour of lines that begin with one of these words; shades of a family are darker still. */
 Test(figures, no_colour_is_too_pale_to_be_seen)
 {
-    static const char *const file[] = {"plots/style.gp", "plots/memory.gp"};
-    static const char *const word[] = {"colours ", "other_colour ", "turn_colours ",
-                                       "spare_colours ", "array part_colour"};
+    static const char *const file[] = {"plots/style.gp", "plots/memory.gp", "plots/peers.gp"};
+    static const char *const word[] = {"colours ",       "other_colour ",     "turn_colours ",
+                                       "spare_colours ", "array part_colour", "program_colours "};
     int seen = 0;
-    for (int f = 0; f < 2; f++) {
+    for (int f = 0; f < 3; f++) {
         size_t size;
         char *text = rows_file_text(DITBENCH_SOURCE_DIR, file[f], &size);
         cr_assert_not_null(text, "%s", file[f]);
         for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-            for (int w = 0; w < 5; w++)
+            for (int w = 0; w < 6; w++)
                 for (char *c = line;
                      strncmp(line, word[w], strlen(word[w])) == 0 && (c = strchr(c, '#'));
                      c++, seen++)
