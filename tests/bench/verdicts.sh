@@ -8,7 +8,7 @@
 # call. Of kind `same` both sides are the same program; of kind `slow` side B computes PERCENT % longer (tools/slow_clock.c,
 # preloaded). The kinds alternate. Called again, it goes on where it stopped; a pair that was not finished starts anew.
 #
-# BUILD    build folder (build); its ditbench is measured
+# BUILD    build folder (build); its ditbench is measured, and kept in OUT
 # SIZE     of pixart-tiny, one step, one thread (256x384: about 55 ms a loop on one core with AVX-512)
 # ROUNDS, LOOPS, PERCENT    rounds of a side (5), loops of a round (5), how much longer (10)
 set -eu
@@ -42,10 +42,11 @@ if [ -e "$out/verdicts.yaml" ] && ! cmp -s "$out/asked" "$out/verdicts.yaml"; th
 fi
 mv "$out/asked" "$out/verdicts.yaml"
 touch "$table"
+[ -e "$out/ditbench" ] || cp "$build/ditbench" "$out" # all pairs of one build, whatever is built meanwhile
 
 # round R FILE: rows of FILE up to round R, the missing ones measured now
 round() {
-    "$build/ditbench" sweep "$out/verdicts.yaml" --rounds "$1" --results "$2" >>"$out/sweeps.log" 2>&1 || {
+    "$out/ditbench" sweep "$out/verdicts.yaml" --rounds "$1" --results "$2" >>"$out/sweeps.log" 2>&1 || {
         tail -n 5 "$out/sweeps.log" >&2
         exit 1
     }
@@ -67,7 +68,7 @@ measure() {
 
 # judge HOW KIND PAIR A B: the line of the table that says what compare says
 judge() {
-    said=$("$build/ditbench" compare "$4" "$5" --json 2>"$out/compare.log") || true # 1 where a cell is slower
+    said=$("$out/ditbench" compare "$4" "$5" --json 2>"$out/compare.log") || true # 1 where a cell is slower
     line=$(printf '%s\n' "$said" |
         sed -n 's/.*"ratio":\([^,]*\),"interval":\[\([^,]*\),\([^]]*\)\],"verdict":"\([A-Z]*\)".*/\4\t\1\t\2\t\3/p')
     if [ -z "$line" ]; then
