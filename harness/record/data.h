@@ -166,6 +166,7 @@ struct record {
     struct record_machine machine;
 
     /* not in JSON */
+    int line;                     /* of the file that it was read from, from 1; else 0 */
     struct record_numbers rounds; /* of a row that rounds.h joined: each round's median, ms */
     struct record_block *blocks;  /* private: what the record owns */
     bool out_of_memory;           /* private: some text or array is missing */

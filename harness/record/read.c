@@ -383,6 +383,7 @@ enum status record_read(const char *line, size_t size, int line_number, struct r
     }
     if (st == ST_OK)
         st = check_rule(&record->cell, line_number);
+    record->line = line_number;
     if (st == ST_OK)
         *out = record;
     else

@@ -61,8 +61,7 @@ static enum status judge(const struct compare_options *options, struct compare_p
     }
     pair->verdict =
         compare_judge(a->n, b->n, pair->ratio, pair->low, pair->high, options->threshold);
-    if (record_has_flag(a->record, RECORD_SHARED_GPU) ||
-        record_has_flag(b->record, RECORD_SHARED_GPU))
+    if (compare_side_flagged(a, RECORD_SHARED_GPU) || compare_side_flagged(b, RECORD_SHARED_GPU))
         pair->verdict = COMPARE_AMBIGUOUS;
     return ST_OK;
 }

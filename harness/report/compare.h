@@ -3,8 +3,8 @@
  * Two results files, cell by cell: which of them became slower or faster, and which cannot be told.
  *
  * Rows of one recipe are one cell. In a file those that differ in the round alone (and ran in one
- * cohort, from one build) are joined; of others the last counts. The ratio is the median of B's
- * loops over that of A's, its interval that of bootstrap.h. With threshold t the verdict is
+ * cohort, from one build) are joined; of others the last line counts. The ratio is the median of
+ * B's loops over that of A's, its interval that of bootstrap.h. With threshold t the verdict is
  *
  *     SLOWER      the interval lies above 1 and the ratio above 1 + t
  *     FASTER      the interval lies below 1 and the ratio below 1 - t
@@ -37,9 +37,10 @@ enum compare_verdict {
 
 /* A cell of one file. */
 struct compare_side {
-    const struct record *record; /* its last row */
+    const struct record *record; /* its last line */
     enum ending status;          /* ok: all rounds are; else that of the first which is not */
     int rounds;
+    const struct record **row; /* [rounds] */
     int *end;       /* [rounds] place in `sample` behind each round's loops; none is empty */
     double *sample; /* ms of all rounds; NULL where not ok */
     int n;          /* samples */
@@ -106,6 +107,9 @@ enum compare_verdict compare_judge(int n_a, int n_b, double ratio, double low, d
 /* compare_side.c: joins the rows of a file that was read; fills cell. ST_INVALID, ST_OOM. */
 enum status compare_sides(struct compare_file *file);
 void compare_sides_release(struct compare_file *file);
+
+/* Of how many of a side's rounds a flag was said. */
+int compare_side_flagged(const struct compare_side *side, const char *flag);
 
 /* compare_cohort.c: whether both rows say where they ran and it is the same, and what differs:
  * "GPU NVIDIA A100 and NVIDIA H200; driver 550.54 and 560.35". Returns text. */

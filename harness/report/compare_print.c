@@ -50,24 +50,41 @@ static void say_number(double value, char *text)
     add(text, "%s", isnan(value) ? "-" : text_number(value, number));
 }
 
+/* ", A noisy", or of several rounds ", A noisy in 2 of 5 rounds". */
+static void add_flags(char which, const struct compare_side *side, char *text)
+{
+    for (int i = 0; i < side->rounds; i++) {
+        for (int k = 0; k < side->row[i]->flags.n; k++) {
+            const char *flag = side->row[i]->flags.v[k];
+            int earlier = 0, n = compare_side_flagged(side, flag);
+            for (int j = 0; j < i; j++)
+                earlier += record_has_flag(side->row[j], flag);
+            if (earlier)
+                continue;
+            add(text, ", %c %s", which, flag);
+            if (side->rounds > 1)
+                add(text, " in %d of %d rounds", n, side->rounds);
+        }
+    }
+}
+
 /* What a reader must know before trusting the verdict. */
 static void add_notes(const struct compare_pair *pair, char *text)
 {
     const struct compare_side *a = pair->side[0], *b = pair->side[1];
     bool few = a->n < COMPARE_LEAST || b->n < COMPARE_LEAST;
     double spread = fmax(a->spread, b->spread); /* of the two the one that is not NAN */
-    const char *const side[2] = {"A", "B"};
     if (pair->forced)
         add(text, ", forced: other cohort");
     if (pair->verdict == COMPARE_NOT_OK)
         return;
     if (few)
         add(text, ", fewer than %d loops", COMPARE_LEAST);
-    for (int i = 0; i < 2; i++)
-        for (int k = 0; k < pair->side[i]->record->flags.n; k++)
-            add(text, ", %s %s", side[i], pair->side[i]->record->flags.v[k]);
+    add_flags('A', a, text);
+    add_flags('B', b, text);
     if (!isnan(spread))
-        add(text, ", %d and %d rounds within %.2g%%", a->rounds, b->rounds, 100 * spread);
+        add(text, ", %d and %d rounds within %.*f%%", a->rounds, b->rounds, spread < 0.1 ? 1 : 0,
+            100 * spread);
 }
 
 static void fill(const struct page *page, const struct compare_pair *pair, struct line *line)

@@ -10,7 +10,7 @@
 /* A row and what decides whether it is joined with others of its recipe. */
 struct row {
     const struct record *record;
-    int place;                 /* in the file */
+    int place;                 /* in the file's list */
     char cell[RECORD_ID_SIZE]; /* the id that its cell has without the round */
 };
 
@@ -29,15 +29,13 @@ static int by_text(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "");
 }
 
-/* By recipe, then as they were measured. The list keeps the last row of an id at the place of the
- * first, so that time goes first. */
+/* By recipe, then as they stand in the file. */
 static int by_recipe(const void *a, const void *b)
 {
     const struct row *x = a, *y = b;
     int order = strcmp(x->record->recipe, y->record->recipe);
-    if (order == 0)
-        order = by_text(x->record->time, y->record->time);
-    return order ? order : (x->place > y->place) - (x->place < y->place);
+    return order ? order
+                 : (x->record->line > y->record->line) - (x->record->line < y->record->line);
 }
 
 static int by_place(const void *a, const void *b)
@@ -75,6 +73,7 @@ static void add_round(struct compare_side *side, const struct record *record)
         return;
     memcpy(side->sample + side->n, samples->v, (size_t)samples->n * sizeof *samples->v);
     side->n += samples->n;
+    side->row[side->rounds] = record;
     side->end[side->rounds++] = side->n;
 }
 
@@ -124,13 +123,22 @@ static enum status make_side(int n, const struct row *rows, struct compare_side 
     if (side->status != ENDING_OK)
         return ST_OK;
     double *scratch = malloc((samples + 1) * sizeof *scratch);
+    side->row = malloc((size_t)n * sizeof *side->row);
     side->end = malloc((size_t)n * sizeof *side->end);
     side->sample = malloc((samples + 1) * sizeof *side->sample);
-    enum status st = side->end && side->sample && scratch
+    enum status st = side->row && side->end && side->sample && scratch
                          ? join(n, rows, side, scratch)
                          : fail(ST_OOM, "no host memory for %zu loops", samples);
     free(scratch);
     return st;
+}
+
+int compare_side_flagged(const struct compare_side *side, const char *flag)
+{
+    int n = 0;
+    for (int i = 0; i < side->rounds; i++)
+        n += record_has_flag(side->row[i], flag);
+    return n;
 }
 
 /* ---- a file ---- */
@@ -173,6 +181,7 @@ enum status compare_sides(struct compare_file *file)
 void compare_sides_release(struct compare_file *file)
 {
     for (int i = 0; i < file->cells; i++) {
+        free(file->cell[i].row);
         free(file->cell[i].end);
         free(file->cell[i].sample);
     }

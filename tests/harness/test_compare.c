@@ -102,17 +102,31 @@ Test(compare, of_rows_of_one_recipe_the_last_counts)
     first->cell.repeats = 9;
     first->cell.warmup_loops = 3;
     late->cell.repeats = 7;
-    late->time = "2030-01-02T03:04:06Z";
-    const char *a = LOOPS_WRITE("a.jsonl", first, late, last, early);
+    early->time = "2030-01-02T03:04:06Z"; // another clock; lines count
+    const char *a = LOOPS_WRITE("a.jsonl", first, early, last, late);
     const char *b =
         LOOPS_WRITE("b.jsonl", loops_around("serial", 9, 200), loops_around("ring=2", 9, 400));
     struct compare c = open_files(a, b, 0.05, false);
     cr_assert_eq(c.pairs, 2);
     check_pair(&c.pair[0], "serial", 200, 200, COMPARE_SAME);
-    check_pair(&c.pair[1], "ring=2", 400, 400, COMPARE_SAME); // by time: a row of an id that comes
-    cr_assert_eq(c.pair[0].side[0]->left_out, 1);             // again stands at its first place
+    check_pair(&c.pair[1], "ring=2", 400, 400, COMPARE_SAME);
+    cr_assert_eq(c.pair[0].side[0]->left_out, 1);
     cr_assert_eq(c.pair[1].side[0]->left_out, 1);
     cr_assert_eq(c.pair[0].side[0]->n, 9);
+    compare_release(&c);
+}
+
+/* The first of three rows comes again as the last, at the place of the first in a list of ids. */
+Test(compare, a_row_that_comes_again_is_the_last)
+{
+    struct record *rows[] = {loops_around("serial", 9, 100), loops_around("serial", 9, 200),
+                             loops_around("serial", 9, 300)};
+    rows[1]->cell.repeats = 7;
+    const char *a = loops_write("a.jsonl", 3, rows);
+    struct compare c = open_files(a, a, 0.05, false);
+    cr_assert_eq(c.pairs, 1);
+    check_pair(&c.pair[0], "serial", 300, 300, COMPARE_SAME);
+    cr_assert_eq(c.pair[0].side[0]->left_out + c.file[0].list.again, 2);
     compare_release(&c);
 }
 
@@ -168,6 +182,20 @@ Test(compare, rounds_that_differ_are_no_verdict)
     struct compare c = open_files(one, other, 0.05, false);
     cr_assert_gt(c.pair[0].ratio, 1.05);
     cr_assert_leq(c.pair[0].low, 1.001);
+    cr_assert_eq(c.pair[0].verdict, COMPARE_AMBIGUOUS);
+    compare_release(&c);
+}
+
+/* Each round alone may say what a reader must know. */
+Test(compare, flags_of_all_rounds_count)
+{
+    struct record *rounds[] = {loops_around("serial", 9, 100), loops_around("serial", 9, 100),
+                               loops_around("serial", 9, 100)};
+    record_add_text(rounds[0], &rounds[0]->flags, RECORD_SHARED_GPU);
+    const char *a = write_rounds("a.jsonl", 3, rounds);
+    struct compare c = open_files(a, a, 0.05, false);
+    cr_assert_eq(compare_side_flagged(c.pair[0].side[0], RECORD_SHARED_GPU), 1);
+    cr_assert_eq(compare_side_flagged(c.pair[0].side[0], "noisy"), 0);
     cr_assert_eq(c.pair[0].verdict, COMPARE_AMBIGUOUS);
     compare_release(&c);
 }

@@ -84,6 +84,21 @@ Test(compare_told, tables_say_all_in_words)
     program_release(&p);
 }
 
+/* Medians 100 and 300: of all 200, so that they lie 100 % apart. */
+Test(compare_told, of_rounds_flags_and_spread_are_told)
+{
+    struct record *a[] = {loops_around("serial", 10, 100), loops_around("serial", 10, 300)};
+    record_add_text(a[0], &a[0]->flags, "noisy");
+    a[1]->cell.round = 1;
+    const char *one = loops_write("a.jsonl", 2, a);
+    struct program p = program_run("compare", one, one, NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    holds(p.out, "AMBIGUOUS, A noisy in 1 of 2 rounds, B noisy in 1 of 2 rounds, 2 and 2 rounds "
+                 "within 100%\n");
+    holds(p.out, "A: rounds of 1 cell are joined\n");
+    program_release(&p);
+}
+
 Test(compare_told, exit_statuses)
 {
     char a[200], b[200], c[200]; // program_file's paths do not live as long
