@@ -10,7 +10,7 @@
 #
 # BUILD    build folder (build); its ditbench is measured, and kept in OUT
 # SIZE     of pixart-tiny, one step, one thread (256x384: about 55 ms a loop on one core with AVX-512)
-# UNDER    words before each measured program, such as `chrt -f 1` where others compute meanwhile (none)
+# UNDER    words before each measured program (`chrt -f 1` where that is permitted, so that who computes meanwhile waits)
 # ROUNDS, LOOPS, PERCENT    rounds of a side (5), loops of a round (5), how much longer (10)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,6 +18,7 @@ build=${BUILD:-$here/../../build}
 pairs=${1:-200}
 out=${2:-$build/verdicts}
 size=${SIZE:-256x384} rounds=${ROUNDS:-5} loops=${LOOPS:-5} percent=${PERCENT:-10}
+under=${UNDER-$(chrt -f 1 true 2>/dev/null && echo 'chrt -f 1' || true)}
 table=$out/verdicts.tsv
 export NO_COLOR=1 LC_ALL=C
 
@@ -35,7 +36,7 @@ backend: cpu
 threads: 1
 warmup_loops: 1
 repeats: $loops
-# $rounds rounds, $percent % slower, under '${UNDER:-}'
+# $rounds rounds, $percent % slower, under '$under'
 END
 if [ -e "$out/verdicts.yaml" ] && ! cmp -s "$out/asked" "$out/verdicts.yaml"; then
     echo "verdicts.sh: $out holds pairs that were measured otherwise (see $out/verdicts.yaml): name another folder" >&2
@@ -47,7 +48,7 @@ touch "$table"
 
 # round R FILE: rows of FILE up to round R, the missing ones measured now
 round() {
-    ${UNDER:-} "$out/ditbench" sweep "$out/verdicts.yaml" --rounds "$1" --results "$2" >>"$out/sweeps.log" 2>&1 || {
+    $under "$out/ditbench" sweep "$out/verdicts.yaml" --rounds "$1" --results "$2" >>"$out/sweeps.log" 2>&1 || {
         tail -n 5 "$out/sweeps.log" >&2
         exit 1
     }
