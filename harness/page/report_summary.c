@@ -107,7 +107,7 @@ static void say_deviation(char *text, const struct record *r)
     char number[TEXT_NUMBER];
     if (!report_stale(r))
         return;
-    say(text, " It computes with keys that are a step old");
+    say(text, " After its warm-up it takes keys of the step before");
     if (r->deviation.against && isfinite(r->deviation.rel_l2)) {
         say(text, ": its latent differs from that of `serial` by %.2g (relative L2",
             r->deviation.rel_l2);

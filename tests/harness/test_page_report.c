@@ -101,8 +101,9 @@ Test(page_report, stale_ones_tell_how_far_they_lead_and_who_is_exact)
 {
     char *page = PAGE(rows_ok("serial", 1, 200), stale("cfg=2,pipefusion=2:patches=4", 4, 60),
                       rows_ok("cfg=2,ring=2", 4, 90), rows_ok("ring=4", 4, 120));
-    says(page, "It computes with keys that are a step old: its latent differs from that of "
-               "`serial` by 0.062 (relative L2; PSNR 31.50\u00a0dB).");
+    says(page,
+         "After its warm-up it takes keys of the step before: its latent differs from that of "
+         "`serial` by 0.062 (relative L2; PSNR 31.50\u00a0dB).");
     says(page, "Next is `cfg=2,ring=2`, 1.50 times as long. The fastest that is no combination is "
                "`ring=4`, 2.00 times as long.");
     says(page, "### How far stale strategies lead away");
