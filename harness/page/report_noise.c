@@ -156,8 +156,9 @@ void report_noise(struct report *report)
     for (int i = 0; i < FLAGS; i++) {
         int n = count_flag(report->sheet, flags[i].flag);
         if (n > 0)
-            doc_item(report->doc, "%d of %d row%s `%s`: %s.", n, report->sheet->n,
-                     report->sheet->n == 1 ? " is" : "s are", flags[i].flag, flags[i].meaning);
+            doc_item(report->doc, "%d of %d row%s %s `%s`: %s.", n, report->sheet->n,
+                     report_plural(report->sheet->n), n == 1 ? "is" : "are", flags[i].flag,
+                     flags[i].meaning);
     }
     if (listed > 0)
         put_flagged(report, listed);

@@ -54,7 +54,7 @@ static void put_sentences(struct report *report, const struct counts *c)
     else
         doc_text(doc,
                  "%d of %d row%s checked, each against the one-rank run that it must equal: %d "
-                 "right, which is within its tolerance, and %d wrong.",
+                 "within tolerance, %d not.",
                  c->checked, report->sheet->n, report->sheet->n == 1 ? " was" : "s were", c->passed,
                  c->checked - c->passed);
     if (c->farthest && c->farthest->check.rel_l2 > 0)

@@ -107,7 +107,7 @@ static void say_deviation(char *text, const struct record *r)
     char number[TEXT_NUMBER];
     if (!report_stale(r))
         return;
-    say(text, " It computes with keys that are a step old");
+    say(text, " After its warm-up it takes keys of the step before");
     if (r->deviation.against && isfinite(r->deviation.rel_l2)) {
         say(text, ": its latent differs from that of `serial` by %.2g (relative L2",
             r->deviation.rel_l2);
@@ -248,7 +248,9 @@ static enum status put_setting(struct report *report, const struct plot_setting 
 {
     char text[PLOT_TEXT], name[REPORT_TEXT], machine[PLOT_TEXT];
     const struct sheet_row *of = setting->group[0].first;
-    doc_heading(report->doc, 3, "%s", report_model(&of->record->cell, name));
+    doc_heading(report->doc, 3, "%s, %d step%s%s%s", report_model(&of->record->cell, name),
+                of->record->cell.steps, report_plural(of->record->cell.steps),
+                of->run ? ", run " : "", of->run ? of->run : "");
     doc_text(report->doc, "%s; %s.", plot_text_setting(of, text), plot_text_machine(of, machine));
     for (int i = 0; i < setting->n; i++)
         TRY(each_rank(report, &setting->group[i], put_rank));

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ditbench report`: sentences about hand-made rows, the same bytes when made again, texts of
+ * enemies. */
+#include "tests/harness/program.h"
+#include "tests/harness/rows.h"
+#include "tests/harness/wellformed.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(page_report, .init = program_limit);
+
+static const char *rows_file(const char *name, int n, struct record *const *rows)
+{
+    remove(program_file(name));
+    free(rows_write(program_folder(), name, n, rows));
+    for (int i = 0; i < n; i++)
+        record_close(rows[i]);
+    return program_file(name);
+}
+
+/* The page of rows, which are closed; as Markdown, or HTML. */
+static char *page_of(int n, struct record *const *rows, bool html)
+{
+    const char *path = rows_file("rows.jsonl", n, rows);
+    struct program p = program_run("report", path, "--out", program_file("out/report.html"), NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    program_release(&p);
+    char *page = program_read(program_file("out/report.html"));
+    cr_assert_not_null(page);
+    cr_assert_null(wellformed(page), "%s", wellformed(page));
+    if (html)
+        return page;
+    free(page);
+    return program_read(program_file("out/report.md"));
+}
+
+#define PAGE(...)                                                                                  \
+    page_of(sizeof((struct record *[]){__VA_ARGS__}) / sizeof(struct record *),                    \
+            (struct record *[]){__VA_ARGS__}, false)
+
+static void says(char *page, const char *text)
+{
+    cr_assert_not_null(strstr(page, text), "not said: %s\n%s", text, page);
+}
+
+/* Samples of rows_ok: the median given, up to 5 % more and 3 % less; 1.005 times of it is their
+ * median. */
+Test(page_report, the_fastest_is_named_with_what_it_costs)
+{
+    char *page =
+        PAGE(rows_ok("serial", 1, 200), rows_ok("ring=2", 2, 110), rows_ok("ulysses=2", 2, 150));
+    says(page, "256\u00a0×\u00a0256\u00a0px on 2\u00a0ranks: the fastest of 2 cells is `ring=2`, "
+               "110.0\u00a0ms a loop (5.500\u00a0ms a step), 1.82 times as fast as `serial` "
+               "(efficiency 91\u00a0%).");
+    says(page,
+         "Its fullest rank holds 4.001\u00a0kB (`serial`: 4.000\u00a0kB), and a rank sends at "
+         "most 50\u00a0B a step.");
+    says(page, "Next is `ulysses=2`, 1.36 times as long.");
+    says(page, "on 1\u00a0rank: `serial` takes 200.0\u00a0ms a loop");
+    cr_assert_null(strstr(page, "Slowest"), "two cells have no slowest beside the next");
+    free(page);
+}
+
+Test(page_report, ties_are_within_noise)
+{
+    char *page =
+        PAGE(rows_ok("serial", 1, 200), rows_ok("ring=2", 2, 110), rows_ok("ulysses=2", 2, 110.5));
+    says(page, "Within noise of it: `ulysses=2` (1.005 times as long).");
+    cr_assert_null(strstr(page, "Next is"));
+    free(page);
+}
+
+Test(page_report, without_serial_nothing_is_compared)
+{
+    char *page = PAGE(rows_ok("ring=2", 2, 110));
+    says(page, "`ring=2`, the only one measured, takes 110.0\u00a0ms a loop (5.500\u00a0ms a "
+               "step); no `serial` run to compare it with.");
+    free(page);
+}
+
+Test(page_report, slower_than_serial_is_said_so)
+{
+    char *page = PAGE(rows_ok("serial", 1, 100), rows_ok("ring=2", 2, 150));
+    says(page, "which is slower than `serial`: 1.50 times as long.");
+    free(page);
+}
+
+static struct record *stale(const char *strategy, int ranks, double median)
+{
+    struct record *r = rows_ok(strategy, ranks, median);
+    r->check.against = "pipefusion=1:patches=4";
+    r->deviation.rel_l2 = 0.0625;
+    r->deviation.psnr_db = 31.5;
+    return r;
+}
+
+Test(page_report, stale_ones_tell_how_far_they_lead_and_who_is_exact)
+{
+    char *page = PAGE(rows_ok("serial", 1, 200), stale("cfg=2,pipefusion=2:patches=4", 4, 60),
+                      rows_ok("cfg=2,ring=2", 4, 90), rows_ok("ring=4", 4, 120));
+    says(page,
+         "After its warm-up it takes keys of the step before: its latent differs from that of "
+         "`serial` by 0.062 (relative L2; PSNR 31.50\u00a0dB).");
+    says(page, "Next is `cfg=2,ring=2`, 1.50 times as long. The fastest that is no combination is "
+               "`ring=4`, 2.00 times as long.");
+    says(page, "### How far stale strategies lead away");
+    free(page);
+}
+
+Test(page_report, ranks_that_share_a_gpu_say_nothing_of_speed)
+{
+    struct record *shared = rows_ok("ring=2", 2, 77);
+    rows_set_gpus(shared, "local", 1);
+    record_judge(shared);
+    char *page = PAGE(shared);
+    says(page, "1 row had more ranks than GPUs");
+    says(page, "No row has a latency that may be compared");
+    says(page, "1 of 1 row was checked");
+    cr_assert_null(strstr(page, "77.00"), "%s", page);
+    free(page);
+}
+
+Test(page_report, failures_have_their_reasons)
+{
+    char *page = PAGE(rows_ok("serial", 1, 200),
+                      rows_failed("ulysses=5", 5, ENDING_UNSUPPORTED, "5 does not divide 12 heads"),
+                      rows_failed("tensor=2", 2, ENDING_OOM, "no memory"));
+    says(page, "- 1 row is `unsupported`: the plan refuses");
+    says(page, "| `ulysses=5` | unsupported | 5 does not divide 12 heads |");
+    says(page, "| `tensor=2` | oom | no memory |");
+    free(page);
+}
+
+Test(page_report, flags_are_explained)
+{
+    struct record *r = rows_ok("ring=2", 2, 110);
+    record_add_text(r, &r->flags, RECORD_NOISY);
+    char *page = PAGE(rows_ok("serial", 1, 200), r);
+    says(page, "- 1 of 2 rows is `noisy`: the slow loops");
+    says(page, "(5.500\u00a0ms a step) \\[noisy\\], 1.82 times");
+    free(page);
+}
+
+Test(page_report, it_can_be_repeated)
+{
+    char *page = PAGE(rows_ok("serial", 1, 200), rows_ok("cfg=2", 2, 110));
+    says(page, "git checkout 0123456789ab && make\nditbench sweep demo --results again.jsonl\n");
+    says(page, "ditbench run --model pixart-tiny --size 256 --steps 20 --guidance 4.5 --requests 1 "
+               "--seed 1 --dtype fp32 --backend cpu --transport local --strategy cfg=2 --threads 2 "
+               "--warmup-loops 1 --repeats 5\n");
+    free(page);
+}
+
+Test(page_report, made_again_it_is_the_same)
+{
+    struct record *rows[] = {rows_ok("serial", 1, 200), rows_ok("ring=2", 2, 110),
+                             rows_ok("cfg=2", 2, 90), rows_ok("ring=4", 4, 80)};
+    const char *path = rows_file("same.jsonl", 4, rows);
+    char *page[2][2];
+    for (int i = 0; i < 2; i++) {
+        char *out = program_file(i ? "two/report.html" : "one/report.html");
+        struct program p = program_run("report", path, "--out", out, NULL);
+        cr_assert_eq(p.status, 0, "%s", p.err);
+        program_release(&p);
+        page[i][0] = program_read(out);
+        page[i][1] = program_read(program_file(i ? "two/report.md" : "one/report.md"));
+    }
+    cr_assert_str_eq(page[0][0], page[1][0]);
+    cr_assert_str_eq(page[0][1], page[1][1]);
+    cr_assert_null(strstr(page[0][0], "gnuplot 5"));
+    cr_assert_null(strstr(page[0][0], "GNUPLOT"));
+    for (int i = 0; i < 4; i++)
+        free(page[i / 2][i % 2]);
+}
+
+Test(page_report, enemies_write_no_html)
+{
+    static const char enemy[] = "<script>alert(1)</script>\"'&`\n|](x)\x01";
+    struct record *r = rows_ok("serial", 1, 200), *f;
+    rows_set_model(r, enemy);
+    r->experiment = record_text(r, enemy);
+    r->env.host = record_text(r, enemy);
+    r->env.commit = record_text(r, enemy);
+    r->env.cpu = record_text(r, enemy);
+    record_add_text(r, &r->argv, enemy);
+    record_add_text(r, &r->flags, enemy);
+    f = rows_failed(enemy, 2, ENDING_ERROR, enemy);
+    char *page = page_of(2, (struct record *[]){r, f}, true);
+    cr_assert_null(strstr(page, "<script"), "%s", strstr(page, "<script"));
+    cr_assert_not_null(strstr(page, "&lt;script&gt;"));
+    free(page);
+}
+
+Test(page_report, rows_without_gnuplot_are_a_page_without_curves)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s", getenv("PATH") ? getenv("PATH") : "");
+    setenv("PATH", "/nonexistent", 1);
+    char *page = PAGE(rows_ok("serial", 1, 200), rows_ok("ring=2", 2, 110));
+    setenv("PATH", path, 1);
+    says(page, "gnuplot was not installed where this page was made");
+    cr_assert_null(strstr(page, "!["));
+    free(page);
+}
+
+Test(page_report, bad_input_is_refused)
+{
+    struct program p = program_run("report", NULL);
+    cr_assert_eq(p.status, 2, "%s", p.err);
+    program_release(&p);
+    program_write(program_file("no.jsonl"), "{}\n");
+    p = program_run("report", program_file("no.jsonl"), NULL);
+    cr_assert_eq(p.status, 2, "%s", p.err);
+    cr_assert_not_null(strstr(p.err, "no.jsonl: line 1"), "%s", p.err);
+    program_release(&p);
+}
