@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The section "On what machine": hardware, system, libraries and build of the rows, and how the
- * machine did meanwhile. */
+/* The section "On what machine": hardware, system, libraries and build of the rows. How it
+ * did meanwhile is in report_course.c. */
 #include "harness/host/env.h"
 #include "harness/page/report_part.h"
 
@@ -135,22 +135,7 @@ static void put_machine(struct report *report, const struct record *r, int rows)
              known(env->flags));
 }
 
-/* ---- how it did ---- */
-
-/* Rows say so where the build that wrote them could. */
-static void put_course(struct report *report)
-{
-    int throttled = 0;
-    for (int i = 0; i < report->sheet->n; i++)
-        throttled += record_has_flag(report->sheet->v[i].record, "throttled");
-    doc_heading(report->doc, 3, "Clocks, temperature and power while it was measured");
-    doc_text(report->doc, "Not recorded in these rows: nothing can be said of the clock that the "
-                          "devices ran at, nor of temperature, power and limits that held them "
-                          "back.");
-    if (throttled > 0)
-        doc_text(report->doc, "%d row%s flagged as throttled.", throttled,
-                 throttled == 1 ? " is" : "s are");
-}
+/* ---- the section ---- */
 
 enum status report_machine(struct report *report)
 {
@@ -176,6 +161,6 @@ enum status report_machine(struct report *report)
     free(said);
     if (others > 0)
         doc_text(report->doc, "And %d further machines or builds.", others);
-    put_course(report);
+    report_course(report);
     return ST_OK;
 }

@@ -17,8 +17,9 @@ static const struct {
                    "differences within its interval mean nothing"},
     {RECORD_DRIFT, "the last third of the loops took longer or shorter than the first: the machine "
                    "changed meanwhile, such as by heat or by other work"},
-    {"throttled", "the device was held back by power or heat while it was measured: its speed is "
-                  "that of the limit"},
+    {RECORD_THROTTLED,
+     "the device was held back by power or heat while it was measured: its speed is "
+     "that of the limit"},
     {RECORD_SHARED_GPU, "ranks took turns on a GPU: the time is nobody's latency"},
 };
 

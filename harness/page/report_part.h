@@ -30,6 +30,7 @@ enum status report_summary(struct report *report);
 void report_words(struct report *report);
 void report_asked(struct report *report);
 enum status report_machine(struct report *report);
+void report_course(struct report *report); /* its last part */
 enum status report_curves(struct report *report);
 enum status report_tables(struct report *report);
 void report_right(struct report *report);

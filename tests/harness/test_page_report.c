@@ -144,6 +144,31 @@ Test(page_report, flags_are_explained)
     free(page);
 }
 
+Test(page_report, clocks_are_told_where_rows_have_them)
+{
+    struct record *r = rows_ok("serial", 1, 200);
+    rows_set_gpus(r, "nccl", 1);
+    struct record_machine_gpu *g = record_machine_gpus(r, 1);
+    g->sm_mhz = (struct record_course){1980, 1755, 1695, 1965, 1980};
+    g->temperature_c = (struct record_course){40, 66, 50, 71, 60};
+    g->power_w = (struct record_course){120, 690, 650, 701, 300};
+    g->power_limit_w = 700;
+    g->throttle.share = 0.93;
+    g->throttle.reasons.sw_power_cap = 0.93;
+    record_flag(r);
+    char *page = PAGE(r, rows_ok("serial", 1, 300));
+    says(page, "loops of 1 row, others tell nothing");
+    says(page, "- GPU clock (SM): 1695 to 1965\u00a0MHz.\n- GPU temperature: 50 to 71\u00a0°C.\n"
+               "- GPU power: 650 to 701\u00a0W.\n- Power limit of a GPU: 700\u00a0W.\n");
+    says(page, "1 row is flagged as throttled; worst is `serial` (throttled: 93% of the measured "
+               "time");
+    says(page, "| 1755 (1695 to 1965) | 71 | 690 | 93 |");
+    free(page);
+    page = PAGE(rows_ok("serial", 1, 300));
+    says(page, "Not recorded in these rows");
+    free(page);
+}
+
 Test(page_report, it_can_be_repeated)
 {
     char *page = PAGE(rows_ok("serial", 1, 200), rows_ok("cfg=2", 2, 110));
