@@ -57,6 +57,8 @@ static void put_items(struct builder *b)
         const struct recorded_item *item = &rank->item[i];
         first = item->begin < first ? item->begin : first;
         last = item->end > last ? item->end : last;
+        if (recording_marks(rank, item))
+            continue;
         if (!recording_moves(rank, item))
             put(b, LEVEL_COMPUTE, SHARE_COMPUTE, item->begin, item->end, i, RECORDED_NONE);
         else if (!b->messages->posts[b->id].carries[i])

@@ -196,7 +196,7 @@ static void sort_items(struct builder *b, struct given *grouped, int *n)
         bool transport = !b->recording->on_host && recording_transports(rank, item);
         if (transport && post)
             add_carrier(b, post, i);
-        else if (post)
+        else if (post && !recording_marks(rank, item))
             add_op(post, item);
         else if (transport && rank->range[item->range].kind == TRACE_GROUP)
             grouped[(*n)++] =

@@ -220,10 +220,15 @@ bool recording_moves(const struct recorded_rank *rank, const struct recorded_ite
     return recording_communication(rank, item->range) >= 0;
 }
 
+bool recording_marks(const struct recorded_rank *rank, const struct recorded_item *item)
+{
+    return recording_around(rank, item->range, TRACE_MARK) >= 0;
+}
+
 bool recording_transports(const struct recorded_rank *rank, const struct recorded_item *item)
 {
     return item->what == RECORDED_KERNEL && recording_moves(rank, item) &&
-           recording_around(rank, item->range, TRACE_OP) < 0;
+           !recording_marks(rank, item) && recording_around(rank, item->range, TRACE_OP) < 0;
 }
 
 int recording_peer(const struct recording *recording, int rank, int axis, int peer)

@@ -135,6 +135,9 @@ int recording_communication(const struct recorded_rank *rank, int range);
 /* An item that moves data between ranks: given within one of these. */
 bool recording_moves(const struct recorded_rank *rank, const struct recorded_item *item);
 
+/* A sign of progress on a stream: communication's, and moves nothing. */
+bool recording_marks(const struct recorded_rank *rank, const struct recorded_item *item);
+
 /* A kernel of the transport itself, on a device: moves data and is no operation of the backend. */
 bool recording_transports(const struct recorded_rank *rank, const struct recorded_item *item);
 

@@ -11,7 +11,7 @@ const char *trace_kind_name(enum trace_kind kind)
         [TRACE_LOOP] = "loop",   [TRACE_STEP] = "step",   [TRACE_PASS] = "pass",
         [TRACE_LAYER] = "layer", [TRACE_MODEL] = "model", [TRACE_OP] = "op",
         [TRACE_COMM] = "comm",   [TRACE_WAIT] = "wait",   [TRACE_GRAPH] = "graph",
-        [TRACE_GROUP] = "group",
+        [TRACE_GROUP] = "group", [TRACE_MARK] = "mark",
     };
     BUG_ON((unsigned)kind >= TRACE_KINDS, "kind of range %d does not exist", (int)kind);
     return name[kind];

@@ -29,6 +29,7 @@ enum trace_kind {
     TRACE_GRAPH, /* "capture": what is inside is remembered and not run; "launch" */
     TRACE_GROUP, /* posts of an axis that progress together are handed over, where the transport
                     does so when their group ends: what carries them is given here */
+    TRACE_MARK,  /* a sign of progress is put on a stream: it carries and computes nothing */
     TRACE_KINDS
 };
 

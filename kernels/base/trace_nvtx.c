@@ -73,7 +73,7 @@ static void push(void *self, const struct trace_range *range)
         [TRACE_LOOP] = 0xff808080,  [TRACE_STEP] = 0xffa0a0a0,  [TRACE_PASS] = 0xffc0c0c0,
         [TRACE_LAYER] = 0xffd8c8a0, [TRACE_MODEL] = 0xff60a060, [TRACE_OP] = 0xff76b900,
         [TRACE_COMM] = 0xff4080d0,  [TRACE_WAIT] = 0xffd05050,  [TRACE_GRAPH] = 0xff9060c0,
-        [TRACE_GROUP] = 0xff80b0e0,
+        [TRACE_GROUP] = 0xff80b0e0, [TRACE_MARK] = 0xffd0d0d0,
     };
     char text[TEXT];
     nvtxEventAttributes_t event = {

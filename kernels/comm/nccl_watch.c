@@ -43,7 +43,8 @@ enum status watch_track_post(struct watch_track *track, void *stream)
 {
     unsigned number = ++track->posted;
     track->note[number % WATCH_NOTES] = (struct watch_note){track->label, trace_layer()};
-    return cuda_watch_write(stream, track->word, track->ended, number);
+    return TRACE(TRACE_MARK, "watch", -1,
+                 cuda_watch_write(stream, track->word, track->ended, number));
 }
 
 bool watch_track_moved(struct watch_track *track)

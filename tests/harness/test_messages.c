@@ -221,6 +221,29 @@ Test(messages, a_kernel_carries_a_group)
     close_all(r, &m);
 }
 
+/* What a transport puts behind a group to see how far it is carries nothing. */
+Test(messages, a_sign_of_progress_carries_nothing)
+{
+    struct recording *r = hand_open(2, 1, 100, false);
+    for (int k = 0; k < 2; k++) {
+        int model = hand_range(r, k, NONE, TRACE_MODEL, "attention", 1, 9, -1);
+        for (int i = 0; i < 4; i++)
+            hand_comm(r, k, model, i < 2 ? "send" : "recv", 2 + i, 2 + i, 1 - k, 8);
+        int group = hand_range(r, k, model, TRACE_GROUP, "group", 6, 7, -1);
+        int mark = hand_range(r, k, group, TRACE_MARK, "watch", 7, 7, -1);
+        hand_range(r, k, model, TRACE_WAIT, "wait", 8, 9, 1 - k);
+        hand_kernel(r, k, group, NONE, "send and receive", 15 + 10 * k, 40 + k);
+        hand_kernel(r, k, mark, NONE, "write", 42 + k, 45 + k);
+    }
+    struct messages m = open_messages(r);
+    cr_assert(m.n == 4 && m.unmatched == 0);
+    for (int i = 0; i < 2; i++) {
+        times(find(&m, 0, 1, i), 0, 0, 25, 41);
+        times(find(&m, 1, 0, i), 0, 0, 25, 41);
+    }
+    close_all(r, &m);
+}
+
 /* Kernels of a collective move nothing before the last one runs. */
 Test(messages, kernels_of_a_collective_begin_together)
 {
@@ -228,6 +251,8 @@ Test(messages, kernels_of_a_collective_begin_together)
     for (int k = 0; k < 3; k++) {
         int comm = hand_comm(r, k, NONE, "all_reduce", 1, 2, -1, 12);
         hand_kernel(r, k, comm, NONE, "sum", 10 + 20 * k, 60 + k);
+        int mark = hand_range(r, k, comm, TRACE_MARK, "watch", 2, 2, -1);
+        hand_kernel(r, k, mark, NONE, "write", 70 + k, 75 + k); /* a sign of progress is none */
     }
     struct messages m = open_messages(r);
     cr_assert_eq(m.n, 6);
