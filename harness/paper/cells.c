@@ -139,7 +139,8 @@ static enum status foresee(const struct setup *setup, const struct paper_machine
         st = ST_OK;
     }
     free(f.rank);
-    return st == ST_OK && c->count ? name_counted(c) : st;
+    bool counts = c->fate == PAPER_NEEDS_GPUS && !machine->stand_in && !c->bounded;
+    return st == ST_OK && counts ? name_counted(c) : st;
 }
 
 /* ---- the list ---- */

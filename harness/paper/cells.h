@@ -36,9 +36,9 @@ struct paper_cell {
     bool planned;               /* the plan takes it, and so: */
     uint64_t bytes;             /* of the rank that holds most */
     uint64_t wire;              /* that the rank that sends most sends in a loop of `steps` */
-    bool count;                 /* is to be run as threads, for memory and bytes: */
-    struct cell counted;
-    char counted_id[RECORD_ID_SIZE];
+    struct cell counted;        /* the same as threads that share GPUs, for memory and bytes: */
+    char counted_id[RECORD_ID_SIZE]; /* "": it needs none, or would be too long */
+    bool count;                      /* fits this machine, and is to be run */
 };
 
 struct paper_cells {

@@ -3,6 +3,7 @@
 #include "harness/paper/report.h"
 
 #include "harness/base/text.h"
+#include "harness/host/env.h"
 
 #include <limits.h>
 #include <math.h>
@@ -18,9 +19,30 @@ static const char *number(double value, char text[NUMBER])
 
 /* ---- summary ---- */
 
+enum { HARDWARE = 400 };
+
+/* The machines that our rows are from, each once: "1 x NVIDIA H200; 8 x NVIDIA L20". */
+static char *hardware_of(const struct paper_report *r, size_t size, char *text)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < r->rows->n; i++) {
+        const struct record *record = r->rows->v[i].record;
+        char one[200];
+        if (!record || strstr(text, env_hardware(&record->env, one, sizeof one)))
+            continue;
+        int n = snprintf(text + used, size - used, "%s%s", used ? "; " : "", one);
+        used = used + (size_t)n < size ? used + (size_t)n : size - 1;
+    }
+    if (used == 0)
+        snprintf(text, size, "no machine yet, the plan alone");
+    return text;
+}
+
 static void put_summary(const struct paper_report *r, struct doc *doc)
 {
     const int *count = r->rows->count;
+    char hardware[HARDWARE];
     doc_text(doc, "%s.", r->pack->values->description);
     doc_text(doc, "Of %d points: %d reproduced, %d not reproduced, %d not comparable%s.",
              r->rows->n, count[PAPER_REPRODUCED], count[PAPER_NOT_REPRODUCED],
@@ -31,10 +53,10 @@ static void put_summary(const struct paper_report *r, struct doc *doc)
                       "cells. Nothing here may be compared with what was published.");
     else
         doc_text(doc,
-                 "Run on a machine with %d GPU%s. What needs more was not run for its speed; "
-                 "memory and bytes are then of a bounded run with ranks as threads, or of the "
-                 "plan, as each row says.",
-                 r->machine->gpus, r->machine->gpus == 1 ? "" : "s");
+                 "Ours are from: %s. What needs more was not run for its speed; memory and bytes "
+                 "are then of a bounded run with ranks as threads, or of the plan, as each row "
+                 "says.",
+                 hardware_of(r, sizeof hardware, hardware));
     if (r->failed)
         doc_text(doc, "%d cell%s failed.", r->failed, r->failed == 1 ? "" : "s");
     if (r->pack->order)
@@ -60,10 +82,9 @@ static void put_protocol(const struct paper_report *r, struct doc *doc)
 {
     static const enum doc_align align[3] = {DOC_LEFT, DOC_LEFT, DOC_LEFT};
     const struct pack_values *v = r->pack->values;
-    char machine[60];
+    char machine[HARDWARE];
     char loops[200];
-    snprintf(machine, sizeof machine, "%d GPU%s of this machine", r->machine->gpus,
-             r->machine->gpus == 1 ? "" : "s");
+    hardware_of(r, sizeof machine, machine);
     snprintf(loops, sizeof loops, "%s loops behind %s to warm up; overrides below",
              v->repeats ? v->repeats : "5", v->warmup_loops ? v->warmup_loops : "1");
     doc_heading(doc, 2, "Protocol");

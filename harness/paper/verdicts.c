@@ -81,7 +81,7 @@ static uint64_t largest(const struct record_counts *counts)
 static void take_memory(const struct record_list *records, struct paper_row *row)
 {
     const struct paper_cell *c = row->cell;
-    const struct record *counted = c->count ? good(records, c->counted_id) : NULL;
+    const struct record *counted = c->counted_id[0] ? good(records, c->counted_id) : NULL;
     const struct record *r = row->record ? row->record : counted;
     if (!c->planned)
         return;
@@ -100,7 +100,7 @@ static void take_ours(const struct pack *pack, const struct record_list *records
     const struct paper_cell *c = row->cell;
     if (!c)
         return;
-    row->record = c->fate == PAPER_RUNS ? good(records, c->id) : NULL;
+    row->record = good(records, c->id); /* of this machine, or of another that could run it */
     take_memory(records, row);
     if (!pack->memory) {
         take_latency(row);

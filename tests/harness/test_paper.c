@@ -186,6 +186,21 @@ Test(paper, points_are_judged_by_their_own_single_gpu)
     close_case(&c);
 }
 
+/* Rows that another machine recorded are judged where no GPU is. */
+Test(paper, rows_of_another_machine_count)
+{
+    const struct paper_machine machine = {.gpus = 0};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\n%s", PROTOCOL, rules);
+    struct figure c = open_case(curves, yaml, machine);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 1, 4100, 0, NULL)};
+    judge_case(&c, machine, 2, row);
+    expect(&c.rows, 1, PAPER_REPRODUCED, "ratio 4.1, published 4");
+    cr_expect_str_eq(c.rows.v[1].memory_source, "run");
+    expect(&c.rows, 2, PAPER_NOT_COMPARABLE, "needs 2 GPUs");
+    close_case(&c);
+}
+
 /* Nothing is judged on tiny models, whatever they gave. */
 Test(paper, a_stand_in_is_compared_with_nothing)
 {
