@@ -13,6 +13,19 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+int stats_far_out(int n, const double *sorted, double least)
+{
+    if (n < STATS_LEAST_FAR_OUT)
+        return 0;
+    double low = stats_percentile(n, sorted, 25), high = stats_percentile(n, sorted, 75);
+    double median = stats_percentile(n, sorted, 50), reach = 3 * (high - low);
+    int out = 0;
+    for (int i = 0; i < n; i++)
+        out += (sorted[i] < low - reach || sorted[i] > high + reach) &&
+               fabs(sorted[i] - median) > least / 100 * fabs(median);
+    return out;
+}
+
 void stats_sort(int n, double *samples)
 {
     qsort(samples, (size_t)n, sizeof *samples, compare_doubles);

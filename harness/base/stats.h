@@ -46,6 +46,15 @@ struct stats_interval stats_median_interval(int n, const double *sorted);
 /* Half the width of that interval in percent of the median; NaN where there is none. */
 double stats_median_noise(int n, const double *sorted);
 
+/*
+ * How many lie more than 3 interquartile ranges beyond the quartiles ("far out": Tukey,
+ * "Exploratory Data Analysis", 1977, 2D), and more than `least` percent from the median, for the
+ * quartiles of a steady machine are so close that its every tremor is far out. sorted [n],
+ * ascending; 0 for fewer than STATS_LEAST_FAR_OUT.
+ */
+enum { STATS_LEAST_FAR_OUT = 8 };
+int stats_far_out(int n, const double *sorted, double least);
+
 /* Sorts in place, ascending. */
 void stats_sort(int n, double *samples);
 

@@ -17,6 +17,8 @@ static const struct {
                    "differences within its interval mean nothing"},
     {RECORD_DRIFT, "the last third of the loops took longer or shorter than the first: the machine "
                    "changed meanwhile, such as by heat or by other work"},
+    {RECORD_OUTLIERS, "some loops lie far from all others of the cell: something came between; the "
+                      "median hardly sees them"},
     {RECORD_THROTTLED,
      "the device was held back by power or heat while it was measured: its speed is "
      "that of the limit"},

@@ -13,6 +13,7 @@
 
 static const double NOISY = 1.25;          /* p90 over p10 */
 static const double THROTTLED = 0.05;      /* of the samples during the loops */
+static const double OUTLIERS = 5;          /* percent of the median, at least */
 static const double DRIFT = 1.5;           /* percent, where no rule says what noise is */
 enum { THIRDS = 3, LEAST_OF_A_THIRD = 3 }; /* samples */
 
@@ -297,6 +298,13 @@ static bool drifts(struct record *record)
     return fabs(moved) > limit / 100 * t->median && (a.high < b.low || b.high < a.low);
 }
 
+static bool has_outliers(struct record *record)
+{
+    int n = record->latency_ms.samples.n;
+    const double *sorted = n > 0 ? sorted_samples(record, 0, n) : NULL;
+    return sorted && stats_far_out(n, sorted, OUTLIERS) > 0;
+}
+
 void record_flag(struct record *record)
 {
     record->flags = (struct record_texts){0};
@@ -304,6 +312,8 @@ void record_flag(struct record *record)
         record_add_text(record, &record->flags, RECORD_NOISY);
     if (drifts(record))
         record_add_text(record, &record->flags, RECORD_DRIFT);
+    if (has_outliers(record))
+        record_add_text(record, &record->flags, RECORD_OUTLIERS);
     if (record->latency_ms.samples.n > 0 && record_shares_gpu(record))
         record_add_text(record, &record->flags, RECORD_SHARED_GPU);
     if (record->latency_ms.samples.n > 0 && record_throttled_share(record) >= THROTTLED)

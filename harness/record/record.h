@@ -60,6 +60,10 @@ void record_summarise(struct record *record);
 #define RECORD_DRIFT                                                                               \
     "drift" /* the last third of the loops took longer or shorter; see record_flag */
 
+#define RECORD_OUTLIERS                                                                            \
+    "outliers" /* some loops lie far from all others: stats_far_out, and 5 percent of the median   \
+                */
+
 #define RECORD_SHARED_GPU                                                                          \
     "shared_gpu" /* ranks took turns on a GPU: right or wrong may be told from it, speed may not   \
                   */

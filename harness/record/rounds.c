@@ -109,15 +109,20 @@ static void take_worst_machine(struct record *out, int n, const struct place *ro
             out->machine = rows[i].record->machine;
 }
 
-/* Noise and drift are told from all samples; what else was said of a round holds for all. */
+static bool of_samples(const char *flag)
+{
+    return strcmp(flag, RECORD_NOISY) == 0 || strcmp(flag, RECORD_DRIFT) == 0 ||
+           strcmp(flag, RECORD_OUTLIERS) == 0;
+}
+
+/* What samples tell is told from all of them; what else was said of a round holds for all. */
 static void join_flags(struct record *out, int n, const struct place *rows)
 {
     record_flag(out);
     for (int i = 0; i < n; i++) {
         const struct record_texts *flags = &rows[i].record->flags;
         for (int k = 0; k < flags->n; k++)
-            if (strcmp(flags->v[k], RECORD_NOISY) != 0 && strcmp(flags->v[k], RECORD_DRIFT) != 0 &&
-                !record_has_flag(out, flags->v[k]))
+            if (!of_samples(flags->v[k]) && !record_has_flag(out, flags->v[k]))
                 record_add_text(out, &out->flags, flags->v[k]);
     }
 }

@@ -46,6 +46,29 @@ Test(record_flags, a_wide_spread_is_flagged)
     record_close(r);
 }
 
+/* Quartiles 100 and 101: far out begins beyond 97 and 104, and beyond 5 % of the median. */
+Test(record_flags, a_loop_far_from_all_others_is_flagged)
+{
+    const double near[] = {100, 100, 100, 100.5, 101, 101, 101, 105},
+                 far[] = {100, 100, 100, 100.5, 101, 101, 101, 107},
+                 few[] = {100, 100, 100, 101, 101, 101, 107};
+    struct record *r = rows_ok("serial", 1, 100);
+    record_set_numbers(r, &r->latency_ms.samples, 8, near);
+    record_summarise(r);
+    record_judge(r);
+    cr_expect_eq(r->flags.n, 0, "4.2 % from the median");
+    record_set_numbers(r, &r->latency_ms.samples, 8, far);
+    record_summarise(r);
+    record_judge(r);
+    cr_expect(r->flags.n == 1 && record_has_flag(r, "outliers"));
+    cr_expect_eq(r->status, ENDING_OK);
+    record_set_numbers(r, &r->latency_ms.samples, 7, few);
+    record_summarise(r);
+    record_judge(r);
+    cr_expect_eq(r->flags.n, 0, "7 loops are too few to tell");
+    record_close(r);
+}
+
 Test(record_flags, ranks_that_share_a_gpu_are_flagged)
 {
     struct record *r = rows_ok("ring=2", 2, 100);
