@@ -130,7 +130,8 @@ static bool steers(const char *variable)
                                          "CUDNN_",
                                          "NVIDIA_TF32_OVERRIDE",
                                          "DITBENCH_ATTENTION",
-                                         "DITBENCH_LINEAR"};
+                                         "DITBENCH_LINEAR",
+                                         "DITBENCH_CONV"};
     for (size_t i = 0; i < sizeof prefix / sizeof prefix[0]; i++)
         if (strncmp(variable, prefix[i], strlen(prefix[i])) == 0)
             return true;

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which kernel computes an attention: our own for short lanes, for Hopper (resident keys or many),
- * cuDNN's, our own on tensor cores (few keys or many), or the plain one. */
+ * cuDNN's, our own on tensor cores (few keys or many), or the plain one; of heads wider than all of
+ * these take, two products. */
 #include "kernels/cuda/attention_cudnn.h"
 
-enum { FEW_KEYS = 512 }; /* up to these, lanes of different counts go into one launch of our own */
+enum {
+    FEW_KEYS = 512, /* up to these, lanes of different counts go into one launch of our own */
+    WIDEST = 256,   /* head that a kernel takes */
+};
 
 static void set_strides(int64_t stride[3], const struct tensor *t)
 {
@@ -33,7 +37,7 @@ static bool multiples(const void *p, const int64_t stride[3])
 static bool cudnn_takes(const struct cuda_device *dev, const struct cuda_attention *a)
 {
     return dev->dnn && dev->attention <= CUDA_ATTENTION_CUDNN && a->dtype != DTYPE_F32 &&
-           a->width % 8 == 0 && a->width <= 256 && multiples(a->q, a->q_stride) &&
+           a->width % 8 == 0 && a->width <= WIDEST && multiples(a->q, a->q_stride) &&
            multiples(a->k, a->k_stride) && multiples(a->v, a->v_stride) &&
            multiples(a->o, a->o_stride);
 }
@@ -47,6 +51,8 @@ static enum status attend(struct queue *q, const struct cuda_attention *a)
     bool equal = true, done = false;
     for (int i = 1; i < a->lanes; i++)
         equal = equal && a->keys[i] == a->keys[0];
+    if (a->width > WIDEST)
+        return cuda_attention_wide(q, a);
     if (dev->attention <= CUDA_ATTENTION_RESIDENT && cuda_attention_resident_takes(&at, a))
         return cuda_attention_resident(&at, a);
     if (dev->attention <= CUDA_ATTENTION_HOPPER && cuda_attention_hopper_takes(&at, a))

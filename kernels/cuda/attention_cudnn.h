@@ -8,10 +8,6 @@
 
 #include "kernels/cuda/cuda_private.h"
 
-/* ST_UNSUPPORTED: there is no cuDNN, an old one, or this program was built without its headers. */
-enum status cuda_dnn_open(struct cuda_dnn **out);
-void cuda_dnn_close(struct cuda_dnn *dnn);
-
 /* `a` with as many keys in every lane. *done is false where cuDNN has no kernel for the shape, or
  * where none was made before the queue's capture began; then nothing was launched. */
 enum status cuda_dnn_attend(struct queue *q, const struct cuda_attention *a, bool *done);

@@ -4,8 +4,8 @@
 
 #include "kernels/backend.h"
 #include "kernels/cuda/activity_cupti.h"
-#include "kernels/cuda/attention_cudnn.h"
 #include "kernels/cuda/counters_cupti.h"
+#include "kernels/cuda/dnn.h"
 #include "kernels/cuda/linear_cublas.h"
 #include "kernels/identity.h"
 
@@ -128,17 +128,21 @@ static enum status choose(const char *variable, int n, const char *const *names,
     return fail(ST_INVALID, "%s=%s: use one of %s", variable, name, all);
 }
 
-/* DITBENCH_ATTENTION, DITBENCH_LINEAR: to measure and to test what is not the first choice. */
+/* DITBENCH_ATTENTION, DITBENCH_LINEAR, DITBENCH_CONV: to measure and to test what is not the first
+ * choice. */
 static enum status choose_kernels(struct cuda_device *cuda)
 {
     static const char *const attention[] = {"resident", "hopper", "cudnn", "short",
                                             "few",      "flash",  "plain"};
     static const char *const linear[] = {"timed", "cublas", "hopper"};
-    int of_attention = 0, of_linear = 0;
+    static const char *const conv[] = {"cudnn", "own"};
+    int of_attention = 0, of_linear = 0, of_conv = 0;
     TRY(choose("DITBENCH_ATTENTION", 7, attention, &of_attention));
     TRY(choose("DITBENCH_LINEAR", 3, linear, &of_linear));
+    TRY(choose("DITBENCH_CONV", 2, conv, &of_conv));
     cuda->attention = (enum cuda_attention_choice)of_attention;
     cuda->linear = (enum cuda_linear_choice)of_linear;
+    cuda->conv = (enum cuda_conv_choice)of_conv;
     return ST_OK;
 }
 
@@ -312,6 +316,10 @@ const struct backend_ops backend_cuda = {
     .advance = cuda_advance,
     .random_normal = cuda_random_normal,
     .random_uniform = cuda_random_uniform,
+    .conv = cuda_conv,
+    .conv_fold = cuda_conv_fold,
+    .group_sums = cuda_group_sums,
+    .group_norm = cuda_group_norm,
     .graph_begin = cuda_graph_begin,
     .graph_end = cuda_graph_end,
     .graph_launch = cuda_graph_launch,

@@ -14,7 +14,7 @@
 #include "kernels/device.h"
 
 struct cuda_blas; /* linear_cublas.c */
-struct cuda_dnn;  /* attention_cudnn.c */
+struct cuda_dnn;  /* dnn.h */
 
 /* The first kernel that attention may use; each is followed by those below it, but that short lanes
  * come before all others, and not after cuDNN's. */
@@ -35,6 +35,9 @@ enum cuda_linear_choice {
     CUDA_LINEAR_HOPPER, /* our kernel */
 };
 
+/* Who computes convolutions where cuDNN can. */
+enum cuda_conv_choice { CUDA_CONV_CUDNN, CUDA_CONV_OWN };
+
 struct cuda_device {
     struct device base;
     struct cuda_target target; /* its stream is that of a queue */
@@ -43,6 +46,7 @@ struct cuda_device {
     struct cuda_dnn *dnn; /* NULL: there is no cuDNN that can be used */
     enum cuda_attention_choice attention;
     enum cuda_linear_choice linear;
+    enum cuda_conv_choice conv;
 };
 
 enum { CUDA_CHUNKS = 4, CUDA_CHUNK = 1 << 20, CUDA_WORKSPACES = 8 };
@@ -109,6 +113,16 @@ enum status cuda_linear_add(struct queue *q, struct tensor *h, const struct tens
 enum status cuda_attention(struct queue *q, struct tensor *o, struct tensor *lse,
                            const struct tensor *query, const struct tensor *key,
                            const struct tensor *value, const int *key_count, float scale);
+
+/* ---- attention_wide.c ---- */
+
+/* Heads of any width, through products; every lane's count may differ. */
+enum status cuda_attention_wide(struct queue *q, const struct cuda_attention *a);
+
+/* ---- conv.c ---- */
+enum status cuda_conv(struct queue *q, struct tensor *y, const struct tensor *x,
+                      const struct tensor *w, const struct conv *conv);
+enum status cuda_group_sums(struct queue *q, struct tensor *sums, const struct tensor *x);
 
 /* ---- graph_cuda.c ---- */
 enum status cuda_graph_begin(struct queue *q);

@@ -17,10 +17,10 @@
 #include <string.h>
 
 enum {
-    PROPOSALS = 24,       /* asked of the library */
-    OWN_VERSION = 4,      /* counted up when our own kernel changes, so that it is timed again */
-    OWN_ROWS = 1024,      /* with fewer, nobody gains from it */
-    WORKSPACE = 64 << 20, /* bytes; cuBLAS's own default on Hopper is 32 MiB */
+    PROPOSALS = 24,  /* asked of the library */
+    OWN_VERSION = 4, /* counted up when our own kernel changes, so that it is timed again */
+    OWN_ROWS = 1024, /* with fewer, nobody gains from it */
+    WORKSPACE = CUDA_BLAS_WORKSPACE, /* cuBLAS's own default on Hopper is 32 MiB */
 };
 
 /* The functions that are called. */
@@ -169,13 +169,18 @@ static cudaDataType_t type_of(int dtype)
     return dtype == DTYPE_F32 ? CUDA_R_32F : dtype == DTYPE_BF16 ? CUDA_R_16BF : CUDA_R_16F;
 }
 
+static int y_dtype(const struct linear_shape *s)
+{
+    return s->y_fp32 ? DTYPE_F32 : s->dtype;
+}
+
 static enum status layout_open(const struct cuda_blas *blas, const struct linear_shape *s,
-                               int64_t columns, int64_t rows, int64_t row, int64_t lane,
+                               int dtype, int64_t columns, int64_t rows, int64_t row, int64_t lane,
                                cublasLtMatrixLayout_t *out)
 {
     int32_t lanes = (int32_t)s->lanes;
     TRY(CUBLAS(
-        blas->api.layout_create(out, type_of(s->dtype), (uint64_t)columns, (uint64_t)rows, row)));
+        blas->api.layout_create(out, type_of(dtype), (uint64_t)columns, (uint64_t)rows, row)));
     TRY(CUBLAS(
         blas->api.layout_set(*out, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &lanes, sizeof(lanes))));
     return CUBLAS(blas->api.layout_set(*out, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &lane,
@@ -185,7 +190,7 @@ static enum status layout_open(const struct cuda_blas *blas, const struct linear
 static enum status desc_open(const struct cuda_blas *blas, const struct linear_shape *s,
                              cublasLtMatmulDesc_t *out)
 {
-    cublasOperation_t transposed = CUBLAS_OP_T;
+    cublasOperation_t transposed = s->w_across ? CUBLAS_OP_N : CUBLAS_OP_T;
     cublasLtEpilogue_t epilogue =
         s->gelu   ? s->bias ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU
         : s->bias ? CUBLASLT_EPILOGUE_BIAS
@@ -201,9 +206,10 @@ static enum status plan_init(const struct cuda_blas *blas, struct plan *plan)
 {
     const struct linear_shape *s = &plan->shape;
     TRY(desc_open(blas, s, &plan->desc));
-    TRY(layout_open(blas, s, s->in, s->out, s->w_row, 0, &plan->w));
-    TRY(layout_open(blas, s, s->in, s->rows, s->x_row, s->x_lane, &plan->x));
-    return layout_open(blas, s, s->out, s->rows, s->y_row, s->y_lane, &plan->y);
+    int64_t columns = s->w_across ? s->out : s->in, rows = s->w_across ? s->in : s->out;
+    TRY(layout_open(blas, s, s->dtype, columns, rows, s->w_row, 0, &plan->w));
+    TRY(layout_open(blas, s, s->dtype, s->in, s->rows, s->x_row, s->x_lane, &plan->x));
+    return layout_open(blas, s, y_dtype(s), s->out, s->rows, s->y_row, s->y_lane, &plan->y);
 }
 
 /* The library's proposals, the best first by its own estimate; *found 0: it has none. Sums of
@@ -280,7 +286,7 @@ static enum status time_beside(struct contest *c, const struct linear_trial *tri
     const struct linear_shape *s = &c->plan->shape;
     const void *y = c->operands.y;
     int64_t last = (s->lanes - 1) * s->y_lane + (s->rows - 1) * s->y_row + s->out;
-    size_t bytes = (size_t)last * dtype_size((enum dtype)s->dtype);
+    size_t bytes = (size_t)last * dtype_size((enum dtype)y_dtype(s));
     *timed = !s->add || cudaMallocAsync(&c->operands.y, bytes, trial->stream) == cudaSuccess;
     if (!*timed) {
         cudaGetLastError();
@@ -300,9 +306,12 @@ static enum status time_beside(struct contest *c, const struct linear_trial *tri
 static void key_of(const struct cuda_blas *blas, const struct linear_shape *s, bool own,
                    char key[LINEAR_CACHE_KEY])
 {
-    char with[20] = "";
+    char with[40] = "";
     if (own)
         snprintf(with, sizeof(with), "+own%d", OWN_VERSION);
+    else
+        snprintf(with, sizeof(with), "%s%s", s->y_fp32 ? "+fp32" : "",
+                 s->w_across ? "+across" : "");
     snprintf(key, LINEAR_CACHE_KEY,
              "%s/%s%s%s%s%s/%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64 "/%" PRId64 ",%" PRId64
              ",%" PRId64 ",%" PRId64 ",%" PRId64 "/%d",

@@ -18,8 +18,13 @@ struct linear_shape {
     int bias;      /* 1: a bias [out] is added */
     int gelu;      /* 1: then GELU, tanh form */
     int add;       /* 1: added to what y holds */
+    int y_fp32;    /* 1: y is fp32 whatever dtype is */
+    int w_across;  /* 1: w is [in, out] */
     int alignment; /* bytes that all addresses and strides are multiples of, at most 16 */
 };
+
+/* Bytes at the begin of the queue's workspace that a product may use. */
+enum { CUDA_BLAS_WORKSPACE = 64 << 20 };
 
 struct linear_operands {
     void *y;

@@ -32,7 +32,7 @@ bool linear_own_takes(const struct cuda_target *at, const struct linear_shape *s
                       const struct linear_operands *operands)
 {
     struct cuda_products product = product_of(shape, operands);
-    return cuda_linear_hopper_takes(at, &product);
+    return !shape->y_fp32 && !shape->w_across && cuda_linear_hopper_takes(at, &product);
 }
 
 enum status linear_own(const struct cuda_target *at, const struct linear_shape *shape,
