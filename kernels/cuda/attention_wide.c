@@ -36,6 +36,12 @@ static int even_part(int whole, int64_t most)
     return (int)(part < whole ? part : whole);
 }
 
+/* A leading dimension must not be shorter than the row; that of a single row means nothing. */
+static int64_t row_stride(const struct cuda_attention *a, int64_t stride, int rows)
+{
+    return rows > 1 ? stride : a->width;
+}
+
 static struct head head_of(const struct cuda_attention *a, int lane, int head)
 {
     int64_t size = (int64_t)dtype_size(a->dtype);
@@ -83,10 +89,10 @@ static enum status add_keys(struct queue *q, const struct cuda_attention *a, con
     scores.rows = sums.rows = t->rows;
     scores.in = sums.out = a->width;
     scores.out = sums.in = t->keys;
-    scores.x_row = a->q_stride[1];
-    scores.w_row = a->k_stride[1];
+    scores.x_row = row_stride(a, a->q_stride[1], t->rows);
+    scores.w_row = row_stride(a, a->k_stride[1], t->keys);
     scores.y_row = sums.x_row = t->stride;
-    sums.w_row = a->v_stride[1];
+    sums.w_row = row_stride(a, a->v_stride[1], t->keys);
     sums.y_row = a->width;
     sums.w_across = 1;
     sums.add = !t->first;

@@ -29,6 +29,9 @@ static const struct {
     {"qk_norm_rope", {[DTYPE_F32] = 1e-6, [DTYPE_BF16] = 2.5e-3, [DTYPE_F16] = 3.5e-4}},
     {"activate", {[DTYPE_F32] = 1e-6, [DTYPE_BF16] = 4e-3, [DTYPE_F16] = 5e-4}},
     {"add", {[DTYPE_F32] = 1e-7, [DTYPE_BF16] = 4e-3, [DTYPE_F16] = 5e-4}},
+    /* Kernels may be folded, sums rounded before bias and summand are added. */
+    {"conv", {[DTYPE_F32] = 2e-6, [DTYPE_BF16] = 4e-3, [DTYPE_F16] = 6e-4}},
+    {"group_norm", {[DTYPE_F32] = 2e-6, [DTYPE_BF16] = 3e-3, [DTYPE_F16] = 4e-4}},
     {"advance", {[DTYPE_F32] = 1e-6}},
     {"timestep", {[DTYPE_F32] = 1e-6}},
     {"random_normal", {[DTYPE_F32] = 1e-7}},
