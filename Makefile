@@ -171,7 +171,7 @@ $(OUT)/tests/cuda: $(call objects,$(wildcard tests/cuda/*.c)) $(harness) $(SUPPO
 # Programs of one source with a plain main: tests/stress/X.c, tests/bench/X.c; and fuzz targets, tests/fuzz/fuzz_X.c.
 $(OUT)/stress/%: $(OBJ)/tests/stress/%.o $(strategies) $(SUPPORT)
 	$(call link)
-$(OUT)/bench/ops_cuda: $(OBJ)/tests/bench/rate.o $(OBJ)/tests/bench/products.o
+$(OUT)/bench/ops_cuda: $(OBJ)/tests/bench/rate.o $(OBJ)/tests/bench/products.o $(OBJ)/tests/bench/image.o
 $(OUT)/bench/%: $(OBJ)/tests/bench/%.o $(harness) $(SUPPORT)
 	$(call link)
 $(OUT)/fuzz/%: $(OBJ)/tests/fuzz/fuzz_%.o $(if $(filter 1,$(WITH_LIBFUZZER)),,$(OBJ)/tests/fuzz/standalone.o) $(harness)

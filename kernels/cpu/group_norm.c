@@ -12,7 +12,7 @@
 
 enum {
     PARTS = 64,     /* of an image, whatever the number of workers, so that sums are repeatable */
-    RUN = 16,       /* pixels that are summed in fp32 */
+    RUN = 64,       /* pixels that are summed in fp32 */
     CHANNELS = 512, /* that are looked at side by side */
 };
 
@@ -26,8 +26,11 @@ struct sums_job {
 static void add_run(const struct sums_job *job, const float *x, int64_t pixels, int64_t c,
                     int64_t n, double *part)
 {
-    float sum[CHANNELS] = {0}, square[CHANNELS] = {0};
-    int64_t each = job->channels / job->groups;
+    float sum[CHANNELS], square[CHANNELS];
+    int64_t each = job->channels / job->groups, of_group = c % each;
+    for (int64_t i = 0; i < n; i++)
+        sum[i] = square[i] = 0.0f;
+    part += c / each * 2;
     for (int64_t p = 0; p < pixels; p++, x += job->channels) {
         for (int64_t i = 0; i < n; i++) {
             sum[i] += x[c + i];
@@ -35,8 +38,12 @@ static void add_run(const struct sums_job *job, const float *x, int64_t pixels, 
         }
     }
     for (int64_t i = 0; i < n; i++) {
-        part[(c + i) / each * 2] += (double)sum[i];
-        part[(c + i) / each * 2 + 1] += (double)square[i];
+        part[0] += (double)sum[i];
+        part[1] += (double)square[i];
+        if (++of_group == each) {
+            part += 2;
+            of_group = 0;
+        }
     }
 }
 

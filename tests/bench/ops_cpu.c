@@ -192,6 +192,60 @@ static void bench_rows(struct bench *b, int64_t rows)
     report(b, "activate silu", 2 * bytes, "GB/s", call_activate, &c);
 }
 
+struct image_case {
+    struct tensor x, y, w, bias, sums;
+    struct conv conv;
+    struct group_norm norm;
+};
+
+static void call_conv(struct bench *b, void *arg)
+{
+    struct image_case *c = arg;
+    check(op_conv(b->q, &c->y, &c->x, &c->w, &c->conv));
+}
+
+static void call_group_sums(struct bench *b, void *arg)
+{
+    struct image_case *c = arg;
+    check(op_group_sums(b->q, &c->sums, &c->x));
+}
+
+static void call_group_norm(struct bench *b, void *arg)
+{
+    struct image_case *c = arg;
+    check(op_group_norm(b->q, &c->x, &c->x, &c->norm));
+}
+
+/* A decoder's layers of that many channels on a square of that side. */
+static void bench_image(struct bench *b, int64_t side, int64_t channels)
+{
+    struct image_case c = {
+        .x = MAKE(b, 1, side, side, channels),
+        .y = MAKE(b, 1, side, side, channels),
+        .w = MAKE(b, channels, 3, 3, channels),
+        .bias = MAKE(b, channels),
+        .sums = MAKE(b, 1, 32, 2),
+        .conv = {.above = 1, .below = 1},
+    };
+    char title[80];
+    double pixels = (double)(side * side), in = (double)channels;
+    double bytes = (double)tensor_bytes(&c.x);
+    c.conv.bias = &c.bias;
+    snprintf(title, sizeof(title), "conv [%lld,%lld,%lld]", (long long)side, (long long)side,
+             (long long)channels);
+    report(b, title, 2.0 * pixels * in * in * 9, "GFLOP/s", call_conv, &c);
+    c.y = MAKE(b, 1, 2 * side, 2 * side, channels);
+    c.w = MAKE(b, 4, channels, 2, 2, channels);
+    c.conv.upsample = true;
+    snprintf(title, sizeof(title), "conv enlarged [%lld,%lld,%lld]", (long long)side,
+             (long long)side, (long long)channels);
+    report(b, title, 2.0 * pixels * 4 * in * in * 4, "GFLOP/s", call_conv, &c);
+    c.norm = (struct group_norm){&c.sums, &c.bias, &c.bias, side * side * channels / 32,
+                                 1e-6f,   ACT_SILU};
+    report(b, "group sums", bytes, "GB/s", call_group_sums, &c);
+    report(b, "group norm+silu", 2 * bytes, "GB/s", call_group_norm, &c);
+}
+
 static void bench_size(struct bench *b, int64_t rows)
 {
     printf("-- %lld image tokens, %d lanes\n", (long long)rows, LANES);
@@ -223,6 +277,11 @@ int main(int argc, char **argv)
     printf("-- few rows, many lanes\n");
     bench_linear(&b, "modulation", 1, WIDTH, 6 * WIDTH, ACT_NONE);
     bench_attention(&b, "frames", 16, 16, 512);
+    arena_close(b.arena);
+    check(arena_open(dev, ARENA_BUFFERS, &b.arena));
+    printf("-- a decoder\n");
+    bench_image(&b, 64, 512);
+    bench_image(&b, 256, 128);
     arena_close(b.arena);
     queue_close(b.q);
     device_close(dev);

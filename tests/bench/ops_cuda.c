@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rates of the GPU's ops at the shapes of every model, at 1024 px with guidance where there is any
- * (Latte: 512 px, 16 frames): products and attention in TFLOP/s, the rest in TB/s of what an op
- * must read and write, each beside what the unit that bounds it could do. Tensors lie as the models
- * have them: two streams in one buffer, heads within a product. Calls are captured and launched, on
- * random data, in turn on more memory than the cache holds. Not a test.
+ * Rates of the GPU's ops at the shapes of every model and of a decoder, at 1024 px with guidance
+ * where there is any (Latte: 512 px, 16 frames): products and attention in TFLOP/s, the rest in
+ * TB/s of what an op must read and write, each beside what the unit that bounds it could do.
+ * Tensors lie as the models have them: two streams in one buffer, heads within a product. Calls are
+ * captured and launched, on random data, in turn on more memory than the cache holds. Not a test.
  */
+#include "tests/bench/image.h"
 #include "tests/bench/products.h"
 
 #include <math.h>
@@ -395,6 +396,7 @@ int main(int argc, char **argv)
     rate_check(queue_open(dev, &b.q));
     for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
         bench_model(&b, &models[i]);
+    image_bench(&b);
     queue_close(b.q);
     device_close(dev);
     return 0;
