@@ -281,7 +281,8 @@ static enum status elapsed(const struct event *from, const struct event *to, dou
 
 const struct backend_ops backend_cuda = {
     .name = "cuda",
-    .summary = "NVIDIA GPUs, bf16, fp16 and fp32: cuBLASLt products, cuDNN attention, own kernels",
+    .summary = "NVIDIA GPUs, bf16, fp16 and fp32: cuBLASLt products, cuDNN attention and "
+               "convolutions, own kernels",
     .supports = supports,
     .count = count,
     .identify = identify,

@@ -11,8 +11,8 @@ trap 'rm -f "$log"' EXIT
 export DITBENCH_CACHE=/proc/no/such/folder
 tests="norm/ pointwise copy/strided copy/permuted copy/fill copy/upload linear/random linear_hopper/small linear_rows/slices attention/counts
     attention/few attention/flash attention/plain attention/large attention/hopper
-    attention/resident_every qk_norm/model"
-shared="norm/ qk_norm/model linear_rows/slices attention/small attention/tiles_" # racecheck takes a hundred times as long
+    attention/resident_every qk_norm/model conv/small conv/colours group_norm/"
+shared="norm/ qk_norm/model linear_rows/slices attention/small attention/tiles_ conv/small" # racecheck takes a hundred times as long
 failed=0
 
 # check TOOL PERCENT TEST...: a share of the seconds.
