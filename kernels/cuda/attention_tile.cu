@@ -6,6 +6,7 @@
  * write and read of them, 12 bytes of memory for 4 D FLOPs: 2.8 ps against 2.6 ps of tensor cores
  * at D = 512 on an H200, so neither hides the other.
  */
+#include "kernels/cuda/launch_image.h"
 #include "kernels/cuda/vector.cuh"
 
 enum { THREADS = 512, WARPS = THREADS / WARP, FOURS = CUDA_TILE_KEYS / THREADS / 4 };

@@ -6,6 +6,7 @@
  * N x N scores exists at a time; each of the two products reads its keys or values once for every
  * tile of rows.
  */
+#include "kernels/cuda/launch_image.h"
 #include "kernels/cuda/linear_cublas.h"
 
 #include <string.h>

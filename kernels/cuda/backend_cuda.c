@@ -6,6 +6,7 @@
 #include "kernels/cuda/activity_cupti.h"
 #include "kernels/cuda/counters_cupti.h"
 #include "kernels/cuda/dnn.h"
+#include "kernels/cuda/launch_image.h"
 #include "kernels/cuda/linear_cublas.h"
 #include "kernels/identity.h"
 

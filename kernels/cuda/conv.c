@@ -6,6 +6,7 @@
  * the channels. Colours, and what cuDNN refuses, are left to kernels of our own.
  */
 #include "kernels/cuda/conv_cudnn.h"
+#include "kernels/cuda/launch_image.h"
 
 enum {
     ROOM = 64 << 20

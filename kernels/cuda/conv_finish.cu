@@ -5,6 +5,7 @@
  * sixteen bytes of a pixel, or an element where channels do not allow it. Floor: two elements of
  * memory for each of y, three with a summand; z of a part is still in the cache.
  */
+#include "kernels/cuda/launch_image.h"
 #include "kernels/cuda/vector.cuh"
 
 enum { THREADS = 256 };

@@ -8,6 +8,7 @@
  * Floor: C + 3 elements of memory a pixel, against 54 C FLOPs on plain cores: 0.063 ms of bytes and
  * 0.12 ms of FLOPs at 1024 x 1024 x 128 in bf16 on an H200.
  */
+#include "kernels/cuda/launch_image.h"
 #include "kernels/cuda/vector.cuh"
 
 enum { WARPS = 8, THREADS = WARPS * WARP, OUT = 3, TAPS = 3, OWN = 4, CHANNELS = OWN * WARP };

@@ -6,6 +6,7 @@
  * 16 operations for (64 + 64) / 64 / 64 * 16 elements it is bound by the plain cores, not by
  * memory: 2 * pixels * out * taps^2 * in FLOPs over what those do.
  */
+#include "kernels/cuda/launch_image.h"
 #include "kernels/cuda/vector.cuh"
 
 enum { PIXELS = 64, OUTS = 64, DEPTH = 16, OWN = 4, THREADS = PIXELS * OUTS / OWN / OWN };

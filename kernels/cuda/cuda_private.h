@@ -12,6 +12,7 @@
 
 #include "kernels/cuda/launch.h"
 #include "kernels/device.h"
+#include "kernels/op_image.h"
 
 struct cuda_blas; /* linear_cublas.c */
 struct cuda_dnn;  /* dnn.h */
