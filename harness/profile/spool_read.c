@@ -118,19 +118,36 @@ static struct spool_parsed *file_of(int n, struct spool_parsed *file, int rank,
     return NULL;
 }
 
-/* Time 0: where the loop of the lowest rank that has one began, which is rank 0 unless that died.
- */
+/* Time 0: where the first loop of all began, so that nothing of a loop lies before it. The date is
+ * that of the lowest rank with a loop, which is rank 0 unless that died. */
 static int64_t set_epoch(int n, struct spool_parsed *file, struct recording *recording)
 {
     struct spool_parsed_stream *s;
+    int64_t zero = 0;
+    int64_t date = 0; /* of what rank 0's clock calls 0 */
+    bool found = false;
     for (int r = 0; r < recording->ranks; r++) {
+        const struct recorded_rank *rank = &recording->rank[r];
         const struct spool_parsed *of = file_of(n, file, r, &s);
         if (!of || s->loop == RECORDED_NONE)
             continue;
-        recording->epoch = of->process.epoch + recording->rank[r].begin;
-        return recording->rank[r].begin + recording->rank[r].clock_offset;
+        if (!found)
+            date = of->process.epoch - rank->clock_offset;
+        if (!found || rank->begin + rank->clock_offset < zero)
+            zero = rank->begin + rank->clock_offset;
+        found = true;
     }
-    return 0;
+    recording->epoch = found ? date + zero : 0;
+    return zero;
+}
+
+/* A rank that came to no loop did nothing in one: what it did before is not of this time. */
+static void start_at_zero(struct recorded_rank *rank)
+{
+    if (rank->begin < 0)
+        rank->begin = 0;
+    if (rank->end < rank->begin)
+        rank->end = rank->begin;
 }
 
 /* ---- what is missing ---- */
@@ -185,9 +202,11 @@ static enum status put_together(int n, struct spool_parsed *file, struct recordi
     }
     int64_t zero = set_epoch(n, file, recording);
     for (int r = 0; r < recording->ranks; r++)
-        if (recording->rank[r].tracks > 0)
+        if (recording->rank[r].tracks > 0) {
             shift_rank(recording->steps, &recording->rank[r],
                        recording->rank[r].clock_offset - zero);
+            start_at_zero(&recording->rank[r]);
+        }
     tell(n, file, recording, told);
     return recording_check(recording);
 }

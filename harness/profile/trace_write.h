@@ -7,7 +7,8 @@
  *   process, pid      rank
  *   track, tid        stream by its number, or thread by its; a thread that has a stream's number
  *                     and a lane beside a stream have others
- *   ts, dur           microseconds with three decimals, since the loop's start
+ *   ts, dur           microseconds with three decimals, since the earliest begin of a rank's loop;
+ *                     never below 0
  *   user_annotation   ranges of threads: "loop", "step 3" (and around it "ProfilerStep#3", which
  *                     HTA looks for), "pass", "patch 2", "layer 5", "qkv", "graph launch"
  *   cpu_op            operations of the backend; on the CPU that is where they ran
