@@ -61,7 +61,8 @@ static json_t *counts_json(const struct recording *r)
         const struct recorded_rank *rank = &r->rank[k];
         for (int i = 0; i < rank->items; i++)
             what[rank->item[i].what]++;
-        ranges += rank->ranges;
+        for (int i = 0; i < rank->ranges; i++)
+            ranges += rank->range[i].track != RECORDED_NONE; /* others are of other steps */
         calls += rank->calls;
         samples += rank->samples;
         dropped += (json_int_t)rank->dropped;

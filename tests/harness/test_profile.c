@@ -313,6 +313,37 @@ Test(profile, a_window_holds_its_steps_alone)
     program_release(&p);
 }
 
+/* Before the first step the loop copies and reads its condition; behind the last one it ends. What
+ * is of no step is of the window in whose time it lies. */
+static void count_window(const char *window, int first, int steps)
+{
+    struct place at = place_of("w");
+    struct trace_reader trace;
+    struct program p = profile("ulysses=2", at.path, window, "local");
+    expect_done(&p);
+    struct profiled f = profiled_open(at.path);
+    read_trace(&f, "trace.json.gz", &trace);
+    check_rows(&f, first, steps);
+    check_counts(&f, &trace);
+    int64_t ranges = integer(json_object_get(f.json, "counts"), "ranges");
+    int drawn = trace_reader_count(&trace, "X", "user_annotation", NULL, -1) -
+                f.ranks * steps; /* a step is drawn twice */
+    drawn += items_of(&trace) + trace_reader_count(&trace, "X", "comm", NULL, -1);
+    cr_expect_eq(ranges, drawn, "%s: %lld ranges, %d in the timeline", window, (long long)ranges,
+                 drawn);
+    trace_reader_close(&trace);
+    profiled_close(&f);
+    program_release(&p);
+}
+
+Test(profile, any_window_has_the_same_counts_in_all_files)
+{
+    count_window("--window=0-0", 0, 1);
+    count_window("--window=0-2", 0, 3);
+    count_window("--window=3-3", 3, 1);
+    count_window("--window=0-3", 0, STEPS);
+}
+
 /* ---- refusals and failures ---- */
 
 static void refuse(const char *option, int status, const char *text)
