@@ -391,7 +391,9 @@ enum status hot_open(const struct recording *recording, const struct hot_device 
                      struct hot *out)
 {
     struct builder b = {.recording = recording, .device = device, .hot = out};
-    *out = (struct hot){.ranks = recording->ranks, .steps = recording->steps};
+    *out = (struct hot){.steps = recording->steps};
+    for (int r = 0; r < recording->ranks; r++)
+        out->ranks += recording->rank[r].items > 0 || recording->rank[r].ranges > 0;
     enum status st = build(&b);
     free(b.piece);
     free(b.ns);

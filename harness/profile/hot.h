@@ -53,7 +53,7 @@ struct hot {
                     rows, not here) */
     int ranges;
     struct hot_range *range; /* [ranges] in the same order */
-    int ranks, steps;        /* of the recording */
+    int ranks, steps;        /* of the recording; ranks: those that left a record */
     char **text;             /* [ranges] "axis.op" of some */
     int texts;
 };

@@ -156,12 +156,18 @@ static enum status set_alone(const struct setup *setup, const struct record *pla
 static enum status cut(const struct profile_options *o, struct profile *p)
 {
     int steps = p->recording->steps;
-    p->part = p->recording;
+    p->part = p->table = p->recording;
     p->first = o->first;
     p->last = o->last < 0 || o->last >= steps ? steps - 1 : o->last;
-    return p->first == 0 && p->last == steps - 1
+    int end = recording_cut_whole(p->recording);
+    end = end > p->last ? p->last + 1 : end;
+    p->whole = end > p->first ? end - p->first : 0;
+    if (p->first > 0 || p->last < steps - 1)
+        TRY(recording_cut(p->recording, p->first, p->last, &p->part));
+    p->table = p->part;
+    return p->whole == 0 || end > p->last
                ? ST_OK
-               : recording_cut(p->recording, p->first, p->last, &p->part);
+               : recording_cut(p->recording, p->first, end - 1, &p->table);
 }
 
 static enum status reckon(const struct setup *setup, const struct profile_options *o,
@@ -171,9 +177,11 @@ static enum status reckon(const struct setup *setup, const struct profile_option
     TRY(breakdown_open(p->recording, &p->messages, &p->breakdown));
     TRY(set_alone(setup, o->plain ? o->plain : p->plain, p));
     TRY(cut(o, p));
-    breakdown_keep(&p->breakdown, p->first, p->last);
+    breakdown_keep(&p->breakdown, p->first, p->first + p->whole - 1);
     const struct hot_device device = profile_device(setup, p);
-    return hot_open(p->part, &device, &p->hot);
+    TRY(hot_open(p->table, &device, &p->hot));
+    p->hot.steps = p->whole;
+    return ST_OK;
 }
 
 struct hot_device profile_device(const struct setup *setup, const struct profile *profile)
@@ -222,6 +230,8 @@ void profile_release(struct profile *profile)
     breakdown_release(&profile->breakdown);
     messages_release(&profile->messages);
     counters_table_release(&profile->counters);
+    if (profile->table != profile->part)
+        recording_close(profile->table);
     if (profile->part != profile->recording)
         recording_close(profile->part);
     recording_close(profile->recording);
