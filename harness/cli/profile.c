@@ -151,13 +151,18 @@ static enum status conclude(const struct profile_request *r, const struct setup 
     bool missing;
     if (!profile->recording)
         return fail(code, "%s: %s", ending_name(last->status), reason);
+    profile_pictures_remove(r->options.folder);
     TRY(profile_write(setup, &r->options, profile));
     TRY(tell(r, setup, profile));
     enum status drawn = profile_pictures_draw(setup, &r->options, profile, true, &missing);
-    if (code != ST_OK)
-        return fail(code, "%s while it was recorded: %s; what was recorded until then is in %s",
-                    ending_name(last->status), reason, r->options.folder);
-    return drawn;
+    if (code == ST_OK)
+        return drawn;
+    char why[2100] = "";
+    if (drawn != ST_OK)
+        snprintf(why, sizeof why, "; not every picture of it could be drawn: %.2000s",
+                 status_message());
+    return fail(code, "%s while it was recorded: %s; what was recorded until then is in %s%s",
+                ending_name(last->status), reason, r->options.folder, why);
 }
 
 static enum status profile_pinned(struct profile_request *r, const struct setup *setup,

@@ -162,25 +162,46 @@ __attribute__((format(printf, 2, 3))) static void miss(struct spool_told *told, 
     va_end(args);
 }
 
+/* "rank 0 on node7", "ranks 0 to 3 on node7" */
+static void name_ranks(const struct spool_parsed *file, char *text, size_t size)
+{
+    int first = INT_MAX;
+    int last = RECORDED_NONE;
+    for (int i = 0; i < file->streams; i++) {
+        int rank = file->stream[i].rank;
+        if (rank == RECORDED_NONE)
+            continue;
+        first = rank < first ? rank : first;
+        last = rank > last ? rank : last;
+    }
+    if (last == RECORDED_NONE)
+        snprintf(text, size, "a process%s%.100s that told no rank", file->host[0] ? " on " : "",
+                 file->host);
+    else if (first == last)
+        snprintf(text, size, "rank %d on %.100s", first, file->host);
+    else
+        snprintf(text, size, "ranks %d to %d on %.100s", first, last, file->host);
+}
+
 static void tell(int n, struct spool_parsed *file, const struct recording *recording,
                  struct spool_told *told)
 {
     struct spool_parsed_stream *s;
+    char whose[160];
     for (int i = 0; i < n; i++) {
         if (!told->no_activity[0])
             snprintf(told->no_activity, sizeof told->no_activity, "%s", file[i].no_activity);
+        name_ranks(&file[i], whose, sizeof whose);
         if (file[i].torn)
-            miss(told,
-                 "%s breaks off within the record at byte %zu: its process died, or the "
-                 "disk was full",
-                 file[i].name, file[i].torn_at);
+            miss(told, "the record of %s breaks off: its process died, or the disk was full",
+                 whose);
     }
     for (int r = 0; r < recording->ranks; r++) {
         const struct spool_parsed *of = file_of(n, file, r, &s);
         if (!of)
             miss(told, "rank %d of %d left no record", r, recording->ranks);
         else if (!recording->rank[r].complete)
-            miss(told, "%s: the loop of rank %d did not come to its end", of->name, r);
+            miss(told, "the loop of rank %d on %s did not come to its end", r, of->host);
         if (s && s->ended && !(told->loop_ms >= s->loop_ms))
             told->loop_ms = s->loop_ms;
     }

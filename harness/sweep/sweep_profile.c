@@ -110,10 +110,14 @@ static enum status conclude(struct sweep_profile *p, const struct setup *setup,
     const char *reason = last->reason ? last->reason : "";
     if (code == ST_INTERRUPTED || !profile->recording)
         return fail(code, "%s: %s", ending_name(last->status), reason);
-    TRY(write_all(p, setup, options, profile));
-    return code ? fail(code, "%s while it was recorded: %s; what was recorded until then is in %s",
-                       ending_name(last->status), reason, options->folder)
-                : ST_OK;
+    enum status st = write_all(p, setup, options, profile);
+    if (code == ST_OK)
+        return st;
+    char why[2100] = "";
+    if (st != ST_OK)
+        snprintf(why, sizeof why, "; not all of it could be written: %.2000s", status_message());
+    return fail(code, "%s while it was recorded: %s; what was recorded until then is in %s%s",
+                ending_name(last->status), reason, options->folder, why);
 }
 
 enum status sweep_profile_make(struct sweep_profile *profile, const struct sweep_entry *entry,

@@ -395,6 +395,43 @@ static off_t size_of(const char *path)
     return stat(path, &info) == 0 ? info.st_size : 0;
 }
 
+static void check_killed_counts(const struct profiled *f, const struct trace_reader *all)
+{
+    const json_t *counts = json_object_get(f->json, "counts");
+    const json_t *tables = json_object_get(f->json, "tables");
+    int64_t instances = 0;
+    for (int i = 0; i < f->kernels.rows; i++)
+        instances += profiled_whole(&f->kernels, i, INSTANCES);
+    cr_expect_eq(items_of(all), integer(counts, "kernels"));
+    cr_expect_eq(instances, integer(tables, "kernels_instances"));
+    cr_expect_eq(f->kernels.rows, integer(tables, "kernels_rows"));
+    cr_expect_eq(f->rows, integer(tables, "breakdown_rows"));
+    cr_expect_leq(instances, integer(counts, "kernels"));
+}
+
+/* Tables are of the steps that both ranks came to the end of. */
+static void check_whole_steps(const struct profiled *f)
+{
+    int64_t whole = integer(f->json, "steps_whole");
+    cr_expect_eq(integer(f->json, "steps"), 300);
+    cr_assert(whole > 0 && whole < 300, "%lld", (long long)whole);
+    cr_expect(f->rows == whole || f->rows == 2 * whole, "%d rows of %lld steps", f->rows,
+              (long long)whole); /* of a rank that wrote nothing yet there is none */
+    for (int i = 0; i < f->rows; i++) {
+        cr_expect_eq(profiled_whole(&f->breakdown, i, STEP), i % whole);
+        cr_expect_gt(profiled_number(&f->breakdown, i, COMPUTE), 0);
+    }
+    char last[40];
+    snprintf(last, sizeof last, "step %lld of 300", (long long)whole);
+    pictures_data_holds(f->folder, "gantt", last);
+    if (pictures_have_gnuplot())
+        pictures_are_whole(f->folder, "gantt");
+    struct program d = program_run("profile", "--diff", f->folder, f->folder, NULL);
+    snprintf(last, sizeof last, "%lld whole of 300 steps", (long long)whole);
+    cr_expect(strstr(d.out, last) && strstr(d.out, "A is not complete"), "%s%s", d.out, d.err);
+    program_release(&d);
+}
+
 /* The last process that is started is killed when it has written a buffer of a rank. */
 Test(profile, ranks_that_are_killed_leave_what_they_wrote)
 {
@@ -427,10 +464,13 @@ Test(profile, ranks_that_are_killed_leave_what_they_wrote)
     waitpid(pid, &status, 0);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 5, "%x", (unsigned)status);
     struct profiled f = profiled_open(folder);
-    cr_expect(json_is_string(json_object_get(f.json, "incomplete")));
+    const char *incomplete = json_string_value(json_object_get(f.json, "incomplete"));
+    cr_expect(incomplete && strstr(incomplete, "rank") && !strstr(incomplete, "spool"), "%s",
+              incomplete);
+    check_whole_steps(&f);
     cr_expect(json_is_null(json_object_get(json_object_get(f.json, "latency"), "watched_ms")));
     read_trace(&f, "trace.json.gz", &trace);
-    check_counts(&f, &trace);
+    check_killed_counts(&f, &trace);
     cr_expect_not(there(spool.path, "."));
     trace_reader_close(&trace);
     profiled_close(&f);
@@ -440,11 +480,14 @@ Test(profile, without_gnuplot_all_but_the_pictures_is_there)
 {
     struct place at = place_of("bare");
     const char *folder = at.path;
+    mkdir(folder, 0700);
+    program_write(path_in(folder, "gantt.svg"), "of an earlier profile");
     setenv("PATH", program_folder(), 1);
     struct program p = profile("serial", folder, NULL, "local");
     cr_assert_eq(p.status, 2, "%d: %s", p.status, p.err);
     const char *said = strstr(p.err, "gnuplot is not installed");
     cr_assert(said && !strstr(said + 1, "gnuplot is not installed"), "%s", p.err);
+    cr_expect_not(there(folder, "gantt.svg"), "a picture of an earlier profile");
     check_profile(folder, 1, 0);
     program_release(&p);
 }

@@ -141,3 +141,73 @@ Test(spool_read, a_rank_without_a_loop_has_no_time_before_0)
     cr_expect(r->rank[1].begin == 0 && r->rank[1].end == 0);
     recording_close(r);
 }
+
+/* ---- what breaks off ---- */
+
+/* Rank 0 is in step 3 when it dies, rank 1 in step 2. */
+Test(spool_read, whole_steps_are_those_that_all_ranks_ended)
+{
+    struct spool_told told;
+    process_begins(&zero, 0, 9, "a", 1000000, 0);
+    range_opens(&zero, TRACE_LOOP, "loop", -1, 5000);
+    steps_pass(&zero, 0, 3, 5000);
+    range_opens(&zero, TRACE_STEP, "step", 3, 5300);
+    range_opens(&zero, TRACE_OP, "linear", -1, 5310);
+    process_begins(&one, 1, 9, "b", 1000000, 0);
+    range_opens(&one, TRACE_LOOP, "loop", -1, 5000);
+    steps_pass(&one, 0, 2, 5000);
+    range_opens(&one, TRACE_STEP, "step", 2, 5200);
+    range_opens(&one, TRACE_OP, "linear", -1, 5210);
+    struct recording *r = read_both(&zero, &one, &told);
+    cr_expect_eq(recording_cut_whole(r), 2);
+    recording_close(r);
+    process_begins(&one, 1, 9, "b", 1000000, 0); /* and never came to its loop */
+    range_opens(&one, TRACE_GRAPH, "capture", -1, 3000);
+    r = read_both(&zero, &one, &told);
+    cr_expect_eq(recording_cut_whole(r), 0);
+    recording_close(r);
+}
+
+/* Rank 1's loop came to its end, rank 0's file lacks the last record. */
+Test(spool_read, a_loop_that_ended_has_all_its_steps)
+{
+    struct spool_told told;
+    process_begins(&zero, 0, 2, "a", 1000000, 0);
+    range_opens(&zero, TRACE_LOOP, "loop", -1, 5000);
+    steps_pass(&zero, 0, 2, 5000);
+    process_begins(&one, 1, 2, "b", 1000000, 0);
+    range_opens(&one, TRACE_LOOP, "loop", -1, 5000);
+    steps_pass(&one, 0, 2, 5000);
+    process_ends(&one, 5300);
+    struct recording *r = read_both(&zero, &one, &told);
+    cr_expect_eq(recording_cut_whole(r), 1, "whether step 1 of rank 0 was over is not known");
+    process_begins(&zero, 0, 2, "a", 1000000, 0);
+    range_opens(&zero, TRACE_LOOP, "loop", -1, 5000);
+    steps_pass(&zero, 0, 2, 5000);
+    process_ends(&zero, 5300);
+    recording_close(r);
+    r = read_both(&zero, &one, &told);
+    cr_expect_eq(recording_cut_whole(r), 2);
+    recording_close(r);
+}
+
+/* The file is read and gone when this is said: ranks and hosts stay. */
+Test(spool_read, what_is_missing_is_said_by_rank_and_host)
+{
+    struct spool_told told;
+    process_begins(&zero, 0, 1, "node7", 1000000, 0);
+    range_opens(&zero, TRACE_LOOP, "loop", -1, 5000);
+    steps_pass(&zero, 0, 1, 5000);
+    process_begins(&one, 1, 1, "node8", 1000000, 0);
+    range_opens(&one, TRACE_LOOP, "loop", -1, 5000);
+    steps_pass(&one, 0, 1, 5000);
+    process_ends(&one, 5300);
+    struct recording *r = read_both(&zero, &one, &told);
+    cr_expect_str_eq(told.incomplete, "the loop of rank 0 on node7 did not come to its end");
+    recording_close(r);
+    zero.size -= 3;
+    r = read_both(&zero, &one, &told);
+    cr_expect_str_eq(told.incomplete, "the record of rank 0 on node7 breaks off: its process died, "
+                                      "or the disk was full");
+    recording_close(r);
+}
