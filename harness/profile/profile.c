@@ -9,34 +9,12 @@
 #include "harness/profile/ceilings_measure.h"
 #include "harness/profile/profile_count.h"
 #include "harness/profile/recording_cut.h"
+#include "harness/profile/spool_folder.h"
 #include "harness/profile/spool_read.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* ---- spools ---- */
-
-/* Of this process: two profiles may go into one folder. */
-static void spool_folder(const struct profile_options *o, char path[PATH_MAX])
-{
-    snprintf(path, PATH_MAX, "%.4000s/spool-%ld", o->folder, (long)getpid());
-}
-
-/* Files of spools in it, and itself. */
-static void remove_spools(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    if (!dir)
-        return;
-    for (struct dirent *e = readdir(dir); e; e = readdir(dir))
-        if (strstr(e->d_name, ".spool"))
-            unlinkat(dirfd(dir), e->d_name, 0);
-    closedir(dir);
-    rmdir(folder);
-}
 
 /* ---- the two runs ---- */
 
@@ -49,14 +27,10 @@ static enum status run_plain(const struct setup *setup, const struct profile_opt
 /* One loop after one of warm-up at the least, in which graphs are captured; no check, for the plain
  * run had it. */
 static enum status run_watched(const struct setup *setup, const struct profile_options *o,
-                               struct profile *p, enum status *code)
+                               const char *folder, struct profile *p, enum status *code)
 {
-    char folder[PATH_MAX];
     struct setup watched = *setup;
     struct outcome_options outcome = o->outcome;
-    spool_folder(o, folder);
-    remove_spools(folder);
-    TRY(folder_make(folder));
     watched.cell.check = false;
     watched.cell.repeats = 1;
     if (watched.cell.warmup_loops < 1)
@@ -64,6 +38,32 @@ static enum status run_watched(const struct setup *setup, const struct profile_o
     outcome.output = NULL;
     outcome.profile = folder;
     return outcome_run(&watched, &outcome, &p->watched, code);
+}
+
+static enum status read_spools(const char *folder, struct profile *p)
+{
+    struct spool_told told;
+    TRY(spool_read(folder, &p->recording, &told));
+    snprintf(p->no_activity, sizeof p->no_activity, "%s", told.no_activity);
+    snprintf(p->incomplete, sizeof p->incomplete, "%s", told.incomplete);
+    p->loop_ms = told.loop_ms;
+    return ST_OK;
+}
+
+/* Where the ranks failed and left nothing there is no recording: why they failed is what counts. */
+static enum status record(const struct setup *setup, const struct profile_options *o,
+                          struct profile *p, enum status *code)
+{
+    struct spool_folder spools;
+    TRY(spool_folder_open(o->folder, &spools));
+    enum status st = run_watched(setup, o, spools.path, p, code);
+    if (st == ST_OK)
+        st = read_spools(spools.path, p);
+    spool_folder_close(&spools);
+    if (st == ST_OK || *code == ST_OK)
+        return st;
+    status_clear();
+    return ST_OK;
 }
 
 /* ---- ceilings ---- */
@@ -122,20 +122,6 @@ static enum status find_ceilings(const struct setup *setup, const struct profile
 }
 
 /* ---- reckoning ---- */
-
-static enum status read_spools(const struct profile_options *o, struct profile *p)
-{
-    char folder[PATH_MAX];
-    struct spool_told told;
-    spool_folder(o, folder);
-    enum status st = spool_read(folder, &p->recording, &told);
-    remove_spools(folder);
-    TRY(st);
-    snprintf(p->no_activity, sizeof p->no_activity, "%s", told.no_activity);
-    snprintf(p->incomplete, sizeof p->incomplete, "%s", told.incomplete);
-    p->loop_ms = told.loop_ms;
-    return ST_OK;
-}
 
 /* How long messages take alone: asked only where there are any. */
 static enum status set_alone(const struct setup *setup, const struct record *plain,
@@ -203,14 +189,9 @@ enum status profile_open(const struct setup *setup, const struct profile_options
         TRY(run_plain(setup, options, out, code));
     if (*code != ST_OK)
         return ST_OK;
-    TRY(run_watched(setup, options, out, code));
-    enum status st = read_spools(options, out);
-    if (st != ST_OK &&
-        *code != ST_OK) { /* the ranks left nothing: why they failed is what counts */
-        status_clear();
+    TRY(record(setup, options, out, code));
+    if (!out->recording)
         return ST_OK;
-    }
-    TRY(st);
     if (*code != ST_INTERRUPTED)
         TRY(find_ceilings(setup, options, out));
     tell_phase(options, "write");

@@ -12,10 +12,10 @@ int recording_cut_whole(const struct recording *recording);
 
 /*
  * A recording of its own with the items of steps `first` to `last`, both included, those of no step
- * in that time, and the calls and samples of that time. Times still count from the loop's start, and items keep the numbers of
- * their steps; steps, step_end and step_ms are those of the part, and each rank begins and ends
- * with it. Ranges keep their indices; those that lie beside the part, and those of other
- * steps, have no track. ST_OOM.
+ * in that time, and the calls and samples of that time. Times still count from the loop's start,
+ * and items keep the numbers of their steps; steps, step_end and step_ms are those of the part, and
+ * each rank begins and ends with it. Ranges keep their indices; those that lie beside the part, and
+ * those of other steps, have no track. ST_OOM.
  */
 enum status recording_cut(const struct recording *recording, int first, int last,
                           struct recording **out);
