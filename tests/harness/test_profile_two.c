@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 TestSuite(profile_two, .init = ceilings_by_hand);
 
@@ -59,6 +60,76 @@ Test(profile_two, two_profiles_side_by_side)
     cr_expect(d.status == 2 && strstr(d.err, "/c/"), "%s", d.err);
     program_release(&d);
 }
+
+/* ---- bars of different cells ---- */
+
+static void put_profile(const char *folder, const char *cell, const char *window, const char *more)
+{
+    char path[400], text[1000];
+    mkdir(folder, 0700);
+    snprintf(path, sizeof path, "%s/profile.json", folder);
+    snprintf(text, sizeof text,
+             "{\"cell\": {%s, \"height\": 64, \"frames\": 1, \"requests\": 1, \"ranks\": 1, "
+             "\"backend\": \"cpu\", \"transport\": \"local\"}, \"window\": %s%s}",
+             cell, window, more);
+    program_write(path, text);
+    snprintf(path, sizeof path, "%s/breakdown.csv", folder);
+    program_write(path, "rank,step,total_ms,compute_ms,comm_ms,exposed_comm_ms,overlap_hta_pct,"
+                        "overlap_osu_pct,gaps_ms,bubble_ms,wait_ms,other_ms\n"
+                        "0,0,10,9,0,0,,,0.75,0,0,0.25\n");
+}
+
+#define CELL(model, width, strategy, steps, dtype)                                                 \
+    "\"model\": \"" model "\", \"width\": " width ", \"strategy\": \"" strategy                    \
+    "\", \"steps\": " steps ", \"dtype\": \"" dtype "\""
+
+static const char *draw_bars(const char *a, const char *b)
+{
+    static char out[200];
+    snprintf(out, sizeof out, "%s/bars", program_folder());
+    struct program d = program_run("profile", "--bars", a, b, "--out", out, NULL);
+    cr_expect(d.status == 0 || !pictures_have_gnuplot(), "%s", d.err);
+    program_release(&d);
+    return out;
+}
+
+Test(profile_two, bars_are_called_by_what_differs)
+{
+    struct profiled_place a = profiled_place_of("a"), b = profiled_place_of("b");
+    put_profile(a.path, CELL("dit-tiny", "64", "serial", "1", "fp32"), "[0, 0]", "");
+    put_profile(b.path, CELL("pixart-tiny", "128", "serial", "1", "fp32"), "[0, 0]", "");
+    const char *out = draw_bars(b.path, a.path);
+    pictures_data_holds(out, "step", "bar[1] = 'pixart-tiny, 128 x 64 px, serial'\n");
+    pictures_data_holds(out, "step", "bar[2] = 'dit-tiny, 64 x 64 px, serial'\n");
+    pictures_data_holds(out, "step", "title_line[1] = 'Time of a step, slowest rank'\n");
+    put_profile(b.path, CELL("dit-tiny", "64", "serial", "1", "bf16"), "[0, 0]", "");
+    draw_bars(a.path, b.path);
+    pictures_data_holds(out, "step", "bar[1] = 'serial, fp32'\n");
+    pictures_data_holds(out, "step", "bar[2] = 'serial, bf16'\n");
+    pictures_data_holds(out, "step",
+                        "title_line[1] = 'Time of a step, slowest rank: dit-tiny, 64 x 64 px'\n");
+    put_profile(b.path, CELL("dit-tiny", "64", "serial", "1", "fp32"), "[0, 0]", "");
+    draw_bars(a.path, b.path);
+    pictures_data_holds(out, "step", "/b'\n"); /* nothing but the folder tells them apart */
+}
+
+Test(profile_two, bars_of_other_steps_are_said_to_be)
+{
+    struct profiled_place a = profiled_place_of("a"), b = profiled_place_of("b");
+    put_profile(a.path, CELL("dit-tiny", "64", "serial", "4", "fp32"), "[0, 3]", "");
+    put_profile(b.path, CELL("dit-tiny", "64", "ring=1", "20", "fp32"), "[0, 11]",
+                ", \"steps_whole\": 5");
+    const char *out = draw_bars(a.path, b.path);
+    pictures_data_holds(out, "step",
+                        "numbered from 0: serial: steps 0 to 3 of 4; ring=1: steps 0 "
+                        "to 4 of 20, where");
+    pictures_data_holds(out, "step", "bar[2] = 'ring=1'\n");
+    put_profile(b.path, CELL("dit-tiny", "64", "ring=1", "4", "fp32"), "[0, 3]", "");
+    draw_bars(a.path, b.path);
+    pictures_data_holds(out, "step", "notes = 1\n");
+}
+
+/* ---- options ---- */
 
 static void refuse_with(const char *mode, const char *option, const char *value, const char *name)
 {
