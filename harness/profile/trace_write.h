@@ -21,7 +21,7 @@
  *   cuda_runtime, cuda_driver, cuda_sync, overhead  calls
  *   ac2g              arrows from a call to what it started; of a graph to the first on each stream
  *   comm_flow         arrows from who sent a message to who received it
- *   counters          "SM clock", "power", "memory in use", "bytes sent: AXIS"
+ *   counters          "SM clock", "power", "memory in use", "bytes sent in the loop: AXIS"
  *
  * args.correlation is of one call and what it started; 0: no call is known. A call of the driver
  * that started nothing itself has "driver correlation", so that readers join no item twice.
