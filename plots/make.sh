@@ -19,6 +19,7 @@ call() { "$ditbench" "$@" >/dev/null; }
 say plots/h200-nvlink
 call plot results/h200-nvlink/pixart-strategies.jsonl --out plots/h200-nvlink --format png \
     --with results/published/xdit_pixart_a100_scalability.csv
+rm -rf plots/h200-nvlink/report.charts # names follow from all rows: none of earlier ones stays
 call report results/h200-nvlink/*.jsonl --out plots/h200-nvlink/report.html
 costs=(results/h200-nvlink/families-one-gpu-ranks.jsonl)
 for f in results/h200-nvlink/cost-table*.jsonl; do
