@@ -22,7 +22,7 @@ static const struct report_column columns[] = {
     {"steps", DOC_RIGHT},
     {"ranks", DOC_RIGHT},
     {"fastest", DOC_LEFT},
-    {"a loop", DOC_RIGHT},
+
     {"a step", DOC_RIGHT},
     {"speed-up", DOC_RIGHT},
     {"memory", DOC_RIGHT},
@@ -33,24 +33,25 @@ static const struct report_column columns[] = {
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
 /* Model and run stand there only where there are several. */
-static void put_head(struct report *report, const char *caption, int n,
-                     const struct report_column *more)
+static void put_head(struct report *report)
 {
-    struct report_column all[REPORT_COLUMNS + 3];
-    enum doc_align align[REPORT_COLUMNS + 3] = {DOC_LEFT};
-    int k = 0;
+    struct report_column all[COLUMNS + 3];
+    enum doc_align align[COLUMNS + 3] = {DOC_LEFT};
+    int n = 0;
     if (report->several_models)
-        all[k++] = (struct report_column){"model", DOC_LEFT};
+        all[n++] = (struct report_column){"model", DOC_LEFT};
     if (report->files->n > 1)
-        all[k++] = (struct report_column){"run", DOC_LEFT};
-    all[k++] = (struct report_column){"size", DOC_LEFT};
+        all[n++] = (struct report_column){"run", DOC_LEFT};
+    all[n++] = (struct report_column){"size", DOC_LEFT};
+    memcpy(all + n, columns, sizeof columns);
+    n += COLUMNS;
     for (int i = 0; i < n; i++)
-        all[k++] = more[i];
-    for (int i = 0; i < k; i++)
         align[i] = all[i].align;
-    doc_table(report->doc, k, align);
-    doc_caption(report->doc, "%s", caption);
-    for (int i = 0; i < k; i++)
+    doc_table(report->doc, n, align);
+    doc_caption(report->doc,
+                "The fastest cell of each size and rank count. Speed-up: over `serial` on one "
+                "rank. Memory: of the fullest rank.");
+    for (int i = 0; i < n; i++)
         doc_cell(report->doc, "%s", all[i].title);
 }
 
@@ -84,7 +85,6 @@ static void put_line(struct report *report, const struct report_rank *rank)
     doc_cell(doc, "%d", r->cell.steps);
     doc_cell(doc, "%d", rank->ranks);
     doc_cell(doc, "%s", report_strategy(r, text));
-    doc_cell(doc, "%s", report_time(r->latency_ms.median, text));
     doc_cell(doc, "%s", report_time(step_ms(row), text));
     if (row->serial)
         doc_cell(doc, "%.2f", row->serial->latency_ms.median / r->latency_ms.median);
@@ -102,10 +102,7 @@ static void put_fastest(struct report *report)
         if (report_rank_alone(&report->ranks.v[i]))
             continue;
         if (!any)
-            put_head(report,
-                     "The fastest cell of each size and rank count. Speed-up: over `serial` on one "
-                     "rank. Memory: of the fullest rank.",
-                     COLUMNS, columns);
+            put_head(report);
         any = true;
         put_line(report, &report->ranks.v[i]);
     }
@@ -296,54 +293,84 @@ static void put_grid(struct report *report, const struct grid *grid)
     }
 }
 
-/* More sizes than columns: those that come last are left to "Tables". */
 static enum status put_serial(struct report *report)
 {
     const struct report_ranks *ranks = &report->ranks;
     struct grid grid = {.steps = most_steps(ranks)};
+    int further = 0; // of more sizes than columns
     grid.line = calloc((size_t)ranks->n + 1, sizeof *grid.line);
     if (!grid.line)
         return fail(ST_OOM, "report: %d lines", ranks->n);
     for (int i = 0; i < ranks->n; i++)
         if (is_serial(&ranks->v[i]))
             grid_column(&grid, &ranks->v[i].v[0]->record->cell);
-    for (int i = 0; i < ranks->n; i++)
-        if (is_serial(&ranks->v[i]) && grid_column(&grid, &ranks->v[i].v[0]->record->cell) >= 0)
+    for (int i = 0; i < ranks->n; i++) {
+        if (!is_serial(&ranks->v[i]))
+            continue;
+        if (grid_column(&grid, &ranks->v[i].v[0]->record->cell) >= 0)
             grid_add(&grid, ranks->v[i].v[0]);
+        else
+            further++;
+    }
     if (grid.lines > 0)
         put_grid(report, &grid);
+    if (further > 0)
+        doc_text(report->doc, "%d further serial run%s of other sizes: \u201cTables\u201d.",
+                 further, report_plural(further));
     free(grid.line);
     return ST_OK;
 }
 
 /* ---- other programs ---- */
 
+/* Names the program alone where it ran the strategy that ours did. */
+static void put_program(struct doc *doc, const struct record *peer, const struct record *ours)
+{
+    char text[REPORT_TEXT];
+    if (strcmp(peer->cell.strategy, ours->cell.strategy) == 0)
+        doc_cell(doc, "%.200s", peer->cell.backend);
+    else
+        doc_cell(doc, "%s", report_strategy(peer, text));
+}
+
+static void put_peer(struct report *report, const struct report_rank *rank, int peer)
+{
+    char text[REPORT_TEXT];
+    struct doc *doc = report->doc;
+    const struct sheet_row *ours = report_rank_beside(rank, peer), *theirs = rank->v[peer];
+    const struct record_cell *c = &ours->record->cell;
+    doc_cell(doc, "%s", report_model(c, text));
+    doc_cell(doc, "%s", report_size(c, text));
+    doc_cell(doc, "%d", rank->ranks);
+    doc_cell(doc, "%s", report_strategy(ours->record, text));
+    doc_cell(doc, "%.4g", step_ms(ours));
+    put_program(doc, theirs->record, ours->record);
+    doc_cell(doc, "%.4g", step_ms(theirs));
+    doc_cell(doc, "%.2f", step_ms(theirs) / step_ms(ours));
+}
+
 static void put_peers(struct report *report)
 {
-    static const struct report_column own[] = {
-        {"steps", DOC_RIGHT},        {"ranks", DOC_RIGHT},        {"ditbench", DOC_LEFT},
-        {"ms a step", DOC_RIGHT},    {"other program", DOC_LEFT}, {"ms a step", DOC_RIGHT},
-        {"times as long", DOC_RIGHT}};
-    struct doc *doc = report->doc;
+    static const struct report_column columns_of[] = {
+        {"model", DOC_LEFT},      {"size", DOC_LEFT},          {"ranks", DOC_RIGHT},
+        {"ditbench", DOC_LEFT},   {"ms a step", DOC_RIGHT},    {"the other", DOC_LEFT},
+        {"ms a step", DOC_RIGHT}, {"times as long", DOC_RIGHT}};
+    enum { N = sizeof columns_of / sizeof columns_of[0] };
+    enum doc_align align[N];
     bool any = false;
+    for (int i = 0; i < N; i++)
+        align[i] = columns_of[i].align;
     for (int i = 0; i < report->ranks.n; i++) {
         const struct report_rank *rank = &report->ranks.v[i];
-        for (int k = rank->n; k < rank->n + rank->peers; k++) {
-            char text[REPORT_TEXT];
-            const struct sheet_row *ours = report_rank_beside(rank, k);
-            if (!any)
-                put_head(report, "Other programs beside ditbench: the same work in the same run", 7,
-                         own);
+        if (rank->peers > 0 && !any) {
+            doc_table(report->doc, N, align);
+            doc_caption(report->doc, "Other programs: the same work in the same run, ms a step");
+            for (int k = 0; k < N; k++)
+                doc_cell(report->doc, "%s", columns_of[k].title);
             any = true;
-            put_place(report, ours);
-            doc_cell(doc, "%d", ours->record->cell.steps);
-            doc_cell(doc, "%d", rank->ranks);
-            doc_cell(doc, "%s", report_strategy(ours->record, text));
-            doc_cell(doc, "%.4g", step_ms(ours));
-            doc_cell(doc, "%s", report_strategy(rank->v[k]->record, text));
-            doc_cell(doc, "%.4g", step_ms(rank->v[k]));
-            doc_cell(doc, "%.2f", step_ms(rank->v[k]) / step_ms(ours));
         }
+        for (int k = rank->n; k < rank->n + rank->peers; k++)
+            put_peer(report, rank, k);
     }
 }
 

@@ -253,12 +253,23 @@ Test(page_report, sizes_ascend_by_their_number)
     free(page);
 }
 
+Test(page_report, more_sizes_than_columns_are_told)
+{
+    struct record *rows[10];
+    for (int i = 0; i < 10; i++)
+        rows[i] = sized(rows_ok("serial", 1, 100 + i), 64 * (i + 1));
+    char *page = page_of(10, rows, false);
+    says(page, "2 further serial runs of other sizes");
+    says(page, "| 512\u00a0px |\n| --- |");
+    free(page);
+}
+
 /* 300 ms over 200 ms: 1.5 times; it is no cell of ours, and no fastest one. */
 Test(page_report, other_programs_have_their_names)
 {
     char *page = PAGE(rows_ok("serial", 1, 200), of_program(rows_ok("serial", 1, 300), "other"));
     says(page, "Another program, `other`, took 1.50 to 1.50 times as long as ditbench");
-    says(page, "| `serial` | 10 | `other` `serial` | 15 | 1.50 |");
+    says(page, "| `serial` | 10 | other | 15 | 1.50 |");
     says(page, "0 without a latent, for they failed; 1 of other programs");
     cr_assert_null(strstr(page,
                           "build/ditbench run --model pixart-tiny --size 256 --steps 20 "
