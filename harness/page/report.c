@@ -59,15 +59,32 @@ static void find_times(const struct sheet *sheet, const char **first, const char
     }
 }
 
+/* "1 x NVIDIA H200, and 2 x NVIDIA H200": each hardware of the rows once. */
+static void name_hardware(const struct sheet *sheet, char text[REPORT_TEXT])
+{
+    size_t n = 0;
+    char own[256], other[256];
+    text[0] = '\0';
+    for (int i = 0; i < sheet->n && n < REPORT_TEXT; i++) {
+        bool again = false;
+        env_hardware(&sheet->v[i].record->env, own, sizeof own);
+        for (int k = 0; k < i && !again; k++)
+            again = strcmp(own, env_hardware(&sheet->v[k].record->env, other, sizeof other)) == 0;
+        if (!again)
+            n += (size_t)snprintf(text + n, REPORT_TEXT - n, "%s%s", n ? ", and on " : "", own);
+    }
+}
+
 static void put_begin(struct report *report)
 {
-    char text[REPORT_TEXT], hardware[256];
+    char text[REPORT_TEXT], hardware[REPORT_TEXT];
     const char *first, *last;
     const struct sheet *sheet = report->sheet;
     name_experiments(report->files, text);
     doc_heading(report->doc, 1, "Results: %s", text);
     count_statuses(sheet, text);
     find_times(sheet, &first, &last);
+    name_hardware(sheet, hardware);
     if (sheet->n == 0) {
         doc_text(report->doc, "No rows.");
         return;
@@ -75,8 +92,7 @@ static void put_begin(struct report *report)
     doc_text(report->doc,
              "Parallel inference of Diffusion Transformers, measured by ditbench on %s. %d row%s: "
              "%s. Measured from %s to %s.",
-             env_hardware(&sheet->v[0].record->env, hardware, sizeof hardware), sheet->n,
-             report_plural(sheet->n), text, first ? first : "an unknown time",
+             hardware, sheet->n, report_plural(sheet->n), text, first ? first : "an unknown time",
              last ? last : "an unknown time");
 }
 
@@ -158,7 +174,10 @@ static enum status write_sheet(struct report *report, const struct places *p)
     enum status st =
         report->doc ? plot_selection_open(report->sheet, &all, &report->selection) : ST_OOM;
     if (st == ST_OK)
+        st = report_ranks_open(&report->selection, &report->ranks);
+    if (st == ST_OK)
         st = write(report, p);
+    report_ranks_close(&report->ranks);
     plot_selection_close(&report->selection);
     doc_close(report->doc);
     return st;

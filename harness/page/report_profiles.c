@@ -123,8 +123,7 @@ static void put_picture(struct report *report, const struct profiled *p, const c
         status_clear();
         return;
     }
-    snprintf(whole, sizeof whole, "%s, %.500s", alt,
-             report_strategy(&p->row->record->cell, strategy));
+    snprintf(whole, sizeof whole, "%s, %.500s", alt, report_strategy(p->row->record, strategy));
     doc_figure(report->doc, path, whole, caption);
 }
 
@@ -132,8 +131,9 @@ static void put_pictures(struct report *report, const struct profiled *p)
 {
     char strategy[REPORT_TEXT], size[REPORT_TEXT];
     const struct record_cell *c = &p->row->record->cell;
-    doc_fold(report->doc, "Pictures of %s, %s, %d rank%s", report_strategy(c, strategy),
-             report_size(c, size), c->ranks, report_plural(c->ranks));
+    doc_fold(report->doc, "Pictures of %s, %s, %d rank%s",
+             report_strategy(p->row->record, strategy), report_size(c, size), c->ranks,
+             report_plural(c->ranks));
     put_picture(report, p, "step", "Where the mean step of each rank goes", NULL);
     put_picture(report, p, "gantt", "Timeline of one step of all ranks", NULL);
     doc_unfold(report->doc);

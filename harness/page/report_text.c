@@ -18,10 +18,15 @@ static char *span(const char *name, const char *more, char *text)
     return text;
 }
 
-char *report_strategy(const struct record_cell *cell, char *text)
+char *report_strategy(const struct record *record, char *text)
 {
-    char way[PLOT_WAY];
-    return span(cell->strategy, plot_group_way(cell, way), text);
+    char way[PLOT_WAY], strategy[REPORT_TEXT], program[REPORT_TEXT];
+    const struct record_cell *cell = &record->cell;
+    if (!sheet_peer(record))
+        return span(cell->strategy, plot_group_way(cell, way), text);
+    snprintf(text, REPORT_TEXT, "%.400s %.600s", span(cell->backend, "", program),
+             span(cell->strategy, plot_group_way(cell, way), strategy));
+    return text;
 }
 
 char *report_model(const struct record_cell *cell, char *text)
@@ -127,7 +132,7 @@ void report_cell(struct report *report, const struct sheet_row *row)
         doc_cell(report->doc, "%s", row->run ? row->run : "");
     doc_cell(report->doc, "%s", report_size(c, text));
     doc_cell(report->doc, "%d", c->ranks);
-    doc_cell(report->doc, "%s", report_strategy(c, text));
+    doc_cell(report->doc, "%s", report_strategy(row->record, text));
 }
 
 /* ---- numbers ---- */

@@ -75,4 +75,15 @@ char *pack_label(const struct pack_point *point, size_t size, char *out);
  * path of PATH_MAX bytes. ST_INVALID: there is none, and those that there are. */
 enum status pack_find(const char *word, char *path);
 
+/* Names of packs, sorted, each once: those here and the program's own. Release it. */
+enum { PACK_NAMES = 200 };
+
+struct pack_names {
+    int n;
+    char *v[PACK_NAMES + 1]; /* the last is NULL */
+};
+
+void pack_find_names(struct pack_names *out);
+void pack_find_names_release(struct pack_names *names);
+
 #endif
