@@ -173,14 +173,20 @@ static enum status look(const char *folder, const char *part, char path[PATH_MAX
     return file_there(path, there);
 }
 
-/* A bare folder may be that of another model: its class says. */
-static bool is_decoder(const char *path)
+/* A bare folder may be that of another model: its class says. A file that is no JSON says nothing.
+ */
+static enum status is_decoder(const char *path, bool *yes)
 {
-    json_t *object = json_load_file(path, 0, NULL);
+    char *text;
+    size_t size;
+    struct file_stamp stamp;
+    TRY(file_read_text(path, FILE_LIMIT, &text, &size, &stamp));
+    json_t *object = json_loadb(text, size, 0, NULL);
     const char *class = json_string_value(json_object_get(object, "_class_name"));
-    bool yes = class && strncmp(class, "Autoencoder", 11) == 0;
+    *yes = class && strncmp(class, "Autoencoder", 11) == 0;
     json_decref(object);
-    return yes;
+    free(text);
+    return ST_OK;
 }
 
 enum status vae_config_there(const char *folder, bool *there)
@@ -190,8 +196,7 @@ enum status vae_config_there(const char *folder, bool *there)
     if (*there)
         return ST_OK;
     TRY(look(folder, bare_part, path, there));
-    *there = *there && is_decoder(path);
-    return ST_OK;
+    return *there ? is_decoder(path, there) : ST_OK;
 }
 
 static enum status read_file(const char *path, struct vae_config *out)
