@@ -20,6 +20,7 @@ enum {
     VAE_MOST_LEVELS = 8,
     VAE_MOST_RESNETS = 32, /* of a level */
     VAE_MOST_WIDTH = 16384,
+    VAE_MOST_GROUPS = 1024,
     VAE_MOST_LATENT = 1024 /* channels of a latent, and of a picture */
 };
 

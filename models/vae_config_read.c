@@ -111,7 +111,7 @@ static enum status read_keys(json_t *object, struct vae_config *out)
     TRY(dit_config_key_int(object, "latent_channels", VAE_MOST_LATENT, false,
                            &out->latent_channels));
     TRY(dit_config_key_int(object, "out_channels", VAE_MOST_LATENT, false, &out->out_channels));
-    TRY(dit_config_key_int(object, "norm_num_groups", VAE_MOST_WIDTH, false, &out->groups));
+    TRY(dit_config_key_int(object, "norm_num_groups", VAE_MOST_GROUPS, false, &out->groups));
     TRY(dit_config_key_choice(object, "act_fn", activations, &activation));
     TRY(dit_config_key_number(object, "scaling_factor", false, &out->scaling));
     TRY(take_shift(object, &out->shift));
