@@ -192,7 +192,7 @@ static bool has_tensor(const struct weights *weights, const char *name)
     return false;
 }
 
-/* Files saved before diffusers 0.18 call the projections otherwise. */
+/* Older files call the projections otherwise, as diffusers still reads them. */
 static enum status load_attention(struct loader *ld, struct vae_block *block)
 {
     static const char prefix[] = "decoder.mid_block.attentions.0";

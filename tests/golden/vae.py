@@ -66,7 +66,7 @@ def make_model(shape, key):
 
 
 def rename(folder):
-    """The attention's parameters as files from before diffusers 0.18 have them."""
+    """The attention's parameters as older files have them, which diffusers still reads."""
     path = folder / "diffusion_pytorch_model.safetensors"
     tensors = load_file(path)
     for name in [name for name in tensors if ".attentions." in name]:
