@@ -238,6 +238,7 @@ golden: ## makes the reference files in tests/golden again, stale ones too (pyth
 	    sed 's/:/==/g;s/,/ /g')
 	$(BUILD)/golden/bin/python tests/golden/generate.py
 	$(BUILD)/golden/bin/python tests/golden/stale.py
+	$(BUILD)/golden/bin/python tests/golden/vae.py
 bench-cpu: ## one denoising step on the CPU against diffusers
 	+@$(AGAIN) all
 	tests/bench/cpu_step.sh

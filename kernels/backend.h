@@ -10,6 +10,7 @@
 #include "kernels/counters.h"
 #include "kernels/device.h"
 #include "kernels/op.h"
+#include "kernels/op_image.h"
 
 struct identity; /* kernels/identity.h */
 
@@ -75,6 +76,12 @@ struct backend_ops {
                                  uint64_t seed, uint64_t stream);
     enum status (*random_uniform)(struct queue *q, struct tensor *out, float scale, uint64_t seed,
                                   uint64_t stream, uint64_t first, int64_t row_step);
+    enum status (*conv)(struct queue *q, struct tensor *y, const struct tensor *x,
+                        const struct tensor *w, const struct conv *conv);
+    enum status (*conv_fold)(struct queue *q, struct tensor *folded, const struct tensor *w);
+    enum status (*group_sums)(struct queue *q, struct tensor *sums, const struct tensor *x);
+    enum status (*group_norm)(struct queue *q, struct tensor *y, const struct tensor *x,
+                              const struct group_norm *norm);
 
     /* (optional) NULL, all four: the backend captures no work. */
     enum status (*graph_begin)(struct queue *q);

@@ -41,10 +41,15 @@ struct trace_work op_work_linear_add(const struct tensor *h, const struct tensor
     return work;
 }
 
+/* FLOPs of an element. */
+static double act_work(enum act act)
+{
+    return act == ACT_GELU_TANH ? 9 : act == ACT_SILU ? 4 : 0;
+}
+
 struct trace_work op_work_activate(const struct tensor *y, const struct tensor *x, enum act act)
 {
-    double each = act == ACT_GELU_TANH ? 9 : act == ACT_SILU ? 4 : 0;
-    return (struct trace_work){each * count_of(y), bytes_of(y) + bytes_of(x)};
+    return (struct trace_work){act_work(act) * count_of(y), bytes_of(y) + bytes_of(x)};
 }
 
 /* Of `count` elements; the bytes are those of the vectors. */
@@ -184,4 +189,37 @@ struct trace_work op_work_random_normal(const struct tensor *out)
 struct trace_work op_work_random_uniform(const struct tensor *out)
 {
     return (struct trace_work){count_of(out), bytes_of(out)};
+}
+
+struct trace_work op_work_conv(const struct tensor *y, const struct tensor *x,
+                               const struct tensor *w, const struct conv *conv)
+{
+    double places = (double)(w->dim[w->ndim - 3] * w->dim[w->ndim - 2]);
+    return (struct trace_work){
+        .flops = 2 * count_of(y) * places * (double)x->dim[3],
+        .bytes =
+            bytes_of(y) + bytes_of(x) + bytes_of(w) + bytes_of(conv->bias) + bytes_of(conv->add),
+    };
+}
+
+struct trace_work op_work_conv_fold(const struct tensor *folded, const struct tensor *w)
+{
+    return (struct trace_work){20.0 * (double)(w->dim[0] * w->dim[3]),
+                               bytes_of(folded) + bytes_of(w)};
+}
+
+struct trace_work op_work_group_sums(const struct tensor *sums, const struct tensor *x)
+{
+    return (struct trace_work){3 * count_of(x), bytes_of(sums) + bytes_of(x)};
+}
+
+struct trace_work op_work_group_norm(const struct tensor *y, const struct tensor *x,
+                                     const struct group_norm *norm)
+{
+    double each = 2 + (norm->weight != NULL) + (norm->bias != NULL) + act_work(norm->act);
+    return (struct trace_work){
+        .flops = each * count_of(x),
+        .bytes = bytes_of(y) + bytes_of(x) + bytes_of(norm->sums) + bytes_of(norm->weight) +
+                 bytes_of(norm->bias),
+    };
 }

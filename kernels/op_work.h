@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What each operation of op.h computes and moves: the least that any backend must, not what one of
- * them does. Letters and tensors as there; tensors that may be NULL there, may here.
+ * What each operation of op.h and op_image.h computes and moves: the least that any backend must,
+ * not what one of them does. Letters and tensors as there; tensors that may be NULL there, may
+ * here.
  *
  * FLOPs: an addition, a product, a quotient, a comparison, and a value of a function (exp, log,
  * tanh, sqrt, sin, cos) count one each. Products and attentions count their multiplications and
@@ -14,6 +15,7 @@
 
 #include "kernels/base/trace.h"
 #include "kernels/op.h"
+#include "kernels/op_image.h"
 
 /* 0. */
 struct trace_work op_work_copy(const struct tensor *dst, const struct tensor *src);
@@ -73,5 +75,20 @@ struct trace_work op_work_advance(const struct tensor *x, const struct tensor *e
  * the generator's work is on integers. */
 struct trace_work op_work_random_normal(const struct tensor *out);
 struct trace_work op_work_random_uniform(const struct tensor *out);
+
+/* An element of y: 2 I for each of the kernel's places, k k or 4 where it is folded, those on the
+ * border too. */
+struct trace_work op_work_conv(const struct tensor *y, const struct tensor *x,
+                               const struct tensor *w, const struct conv *conv);
+
+/* 20 for each of O and I: of nine numbers four in each of four ways. */
+struct trace_work op_work_conv_fold(const struct tensor *folded, const struct tensor *w);
+
+/* 3 an element: its sum, its square, their sum. */
+struct trace_work op_work_group_sums(const struct tensor *sums, const struct tensor *x);
+
+/* An element: 2 (deviation, over the root), 1 for each of weight and bias, 4 of SILU. */
+struct trace_work op_work_group_norm(const struct tensor *y, const struct tensor *x,
+                                     const struct group_norm *norm);
 
 #endif

@@ -19,6 +19,8 @@ enum {
     WORKER_MULTIPLIES = 1 << 16, /* fewer are not worth waking a worker for */
 };
 
+_Static_assert((int)ATTENTION_SCRATCH <= (int)CPU_SCRATCH, "a worker's tile fits");
+
 struct job {
     struct cpu_device *cpu;
     const struct tensor *query, *key, *value, *o;
@@ -138,7 +140,7 @@ static void attend_tasks(void *arg, int worker, int64_t begin, int64_t end)
 {
     const struct job *job = arg;
     int64_t heads = job->query->dim[2];
-    float *scratch = job->cpu->scratch + (int64_t)worker * ATTENTION_SCRATCH;
+    float *scratch = job->cpu->scratch + (int64_t)worker * CPU_SCRATCH;
     for (int64_t task = begin; task < end; task++) {
         int64_t first = task % job->blocks * job->block;
         int64_t head = task / job->blocks % heads;

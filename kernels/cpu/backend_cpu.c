@@ -5,7 +5,9 @@
 #include "kernels/backend.h"
 #include "kernels/base/clock.h"
 #include "kernels/cpu/attention.h"
+#include "kernels/cpu/conv.h"
 #include "kernels/cpu/copy.h"
+#include "kernels/cpu/group_norm.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/norm.h"
@@ -43,7 +45,7 @@ static enum status device_make(const struct device_options *options, struct devi
         return fail(ST_OOM, "the CPU device: no memory for itself");
     cpu->base.options = *options;
     cpu->simd = simd_best();
-    size_t scratch = (size_t)options->threads * ATTENTION_SCRATCH * sizeof(float);
+    size_t scratch = (size_t)options->threads * CPU_SCRATCH * sizeof(float);
     enum status st = memory_alloc(scratch, (void **)&cpu->scratch);
     if (st == ST_OK)
         st = pool_open(options->threads, &cpu->pool);
@@ -165,4 +167,8 @@ const struct backend_ops backend_cpu = {
     .advance = pointwise_advance,
     .random_normal = random_draw_normal,
     .random_uniform = random_draw_uniform,
+    .conv = conv_run,
+    .conv_fold = conv_fold,
+    .group_sums = group_sums,
+    .group_norm = group_norm_run,
 };

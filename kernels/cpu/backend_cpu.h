@@ -17,11 +17,15 @@
  * test's device may take these slots over. */
 extern const struct backend_ops backend_cpu;
 
+/* Floats of a worker's scratch, 1 MiB: a tile of attention's scores, or pixels on their way into a
+ * product. */
+enum { CPU_SCRATCH = 1 << 18 };
+
 struct cpu_device {
     struct device base;
     struct pool *pool;
     const struct simd_ops *simd;
-    float *scratch; /* [threads, ATTENTION_SCRATCH] */
+    float *scratch; /* [threads, CPU_SCRATCH] */
 };
 
 static inline struct cpu_device *cpu_of(const struct queue *q)

@@ -109,6 +109,20 @@ Test(attention, many_blocks)
     }
 }
 
+/* One head as wide as the channels of a decoder's mid block. */
+Test(attention, wide)
+{
+    static const int count[] = {300, 1};
+    for (int threads = 1; threads <= 3; threads++) {
+        struct ops ops;
+        ops_open(&ops, threads, 60);
+        check_attention(&ops, (struct shape){2, 70, 300, 1, 512}, NULL, 1.0f, 0.0441942f);
+        check_attention(&ops, (struct shape){2, 33, 300, 1, 512}, count, 1.0f, 0.0441942f);
+        check_attention(&ops, (struct shape){1, 5, 9, 2, 640}, NULL, 1.0f, 0.04f);
+        ops_close(&ops);
+    }
+}
+
 /* Scores in the hundreds, growing and shrinking from block to block: the maximum matters. */
 Test(attention, large_scores)
 {

@@ -201,3 +201,40 @@ Test(op_work, half_the_bytes_in_half_precision)
     cr_expect_eq(work.flops, 2 * 6 * 32 * 64);
     cr_expect_eq(work.bytes, 2 * (6 * 64 + 32 * 64 + 6 * 32));
 }
+
+static struct tensor dense(int ndim, const int64_t *dim)
+{
+    int64_t count = 1;
+    for (int a = 0; a < ndim; a++)
+        count *= dim[a];
+    struct tensor flat = some(OPS_DIM(count));
+    return tensor_of(flat.data, flat.dev, DTYPE_F32, ndim, dim);
+}
+
+Test(op_work, convolutions)
+{
+    struct tensor x = dense(OPS_DIM(2, 4, 5, 3)); // 120
+    struct tensor w = dense(OPS_DIM(7, 3, 3, 3)); // 189
+    struct tensor bias = dense(OPS_DIM(7));
+    struct tensor y = dense(OPS_DIM(2, 4, 5, 7)); // 280
+    struct conv conv = {.above = 1, .below = 1, .bias = &bias, .add = &y};
+    CHECK(op_conv(ops.q, &y, &x, &w, &conv), "conv", 2 * 280 * 27, 4 * (560 + 120 + 189 + 7));
+    struct tensor folded = dense(OPS_DIM(4, 7, 2, 2, 3)); // 336
+    struct tensor twice = dense(OPS_DIM(2, 8, 10, 7));    // 1120
+    conv = (struct conv){.upsample = true, .above = 1, .below = 1};
+    CHECK(op_conv_fold(ops.q, &folded, &w), "conv_fold", 20 * 21, 4 * (336 + 189));
+    CHECK(op_conv(ops.q, &twice, &x, &folded, &conv), "conv", 2 * 1120 * 12,
+          4 * (1120 + 120 + 336));
+}
+
+Test(op_work, group_norms)
+{
+    struct tensor x = dense(OPS_DIM(2, 4, 5, 6)); // 240
+    struct tensor sums = dense(OPS_DIM(2, 3, 2));
+    struct tensor weight = dense(OPS_DIM(6));
+    struct group_norm norm = {&sums, &weight, &weight, 40, 1e-6f, ACT_SILU};
+    CHECK(op_group_sums(ops.q, &sums, &x), "group_sums", 3 * 240, 4 * (240 + 12));
+    CHECK(op_group_norm(ops.q, &x, &x, &norm), "group_norm", 8 * 240, 4 * (480 + 12 + 12));
+    norm = (struct group_norm){.sums = &sums, .count = 40, .eps = 1e-6f};
+    CHECK(op_group_norm(ops.q, &x, &x, &norm), "group_norm", 2 * 240, 4 * (480 + 12));
+}

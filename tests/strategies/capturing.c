@@ -47,6 +47,8 @@ static enum status perform(struct job *j, struct queue *q)
         o[i] = j->has[i] ? &t[i] : NULL;
     struct norm norm = {o[5], o[6], o[7], o[8], o[9], j->value};
     struct qk_norm qk_norm = {j->centred, o[3], o[4], o[5], o[6], j->value};
+    struct conv conv = {j->conv.upsample, j->conv.above, j->conv.below, o[3], o[4]};
+    struct group_norm group_norm = {o[2], o[3], o[4], j->elements, j->value, j->act};
     switch (j->kind) {
     case JOB_COPY:
         return op_copy(q, &t[0], &t[1]);
@@ -81,6 +83,14 @@ static enum status perform(struct job *j, struct queue *q)
         return op_merge(q, &t[0], &t[1], &t[2], &t[3]);
     case JOB_ADVANCE:
         return op_advance(q, &t[0], &t[1], o[2], &t[3], o[4], &t[5]);
+    case JOB_CONV:
+        return op_conv(q, &t[0], &t[1], &t[2], &conv);
+    case JOB_CONV_FOLD:
+        return op_conv_fold(q, &t[0], &t[1]);
+    case JOB_GROUP_SUMS:
+        return op_group_sums(q, &t[0], &t[1]);
+    case JOB_GROUP_NORM:
+        return op_group_norm(q, &t[0], &t[1], &group_norm);
     default:
         return capturing_post(j, q);
     }
@@ -227,6 +237,34 @@ static enum status advance(struct queue *q, struct tensor *x, struct tensor *his
     return capturing_submit(q, JOB(JOB_ADVANCE, x, hist, eps_u, eps_c, noise, coef));
 }
 
+static enum status conv(struct queue *q, struct tensor *y, const struct tensor *x,
+                        const struct tensor *w, const struct conv *c)
+{
+    struct job job = JOB(JOB_CONV, y, x, w, c->bias, c->add);
+    job.conv = *c;
+    return capturing_submit(q, job);
+}
+
+static enum status conv_fold(struct queue *q, struct tensor *folded, const struct tensor *w)
+{
+    return capturing_submit(q, JOB(JOB_CONV_FOLD, folded, w));
+}
+
+static enum status group_sums(struct queue *q, struct tensor *sums, const struct tensor *x)
+{
+    return capturing_submit(q, JOB(JOB_GROUP_SUMS, sums, x));
+}
+
+static enum status group_norm(struct queue *q, struct tensor *y, const struct tensor *x,
+                              const struct group_norm *n)
+{
+    struct job job = JOB(JOB_GROUP_NORM, y, x, n->sums, n->weight, n->bias);
+    job.elements = n->count;
+    job.value = n->eps;
+    job.act = n->act;
+    return capturing_submit(q, job);
+}
+
 static enum status random_normal(struct queue *q, struct tensor *out,
                                  const struct latent_geometry *geometry, int first_token,
                                  uint64_t seed, uint64_t stream)
@@ -367,6 +405,10 @@ static void make_ops(void)
     ops.attention = attention;
     ops.merge = merge;
     ops.advance = advance;
+    ops.conv = conv;
+    ops.conv_fold = conv_fold;
+    ops.group_sums = group_sums;
+    ops.group_norm = group_norm;
     ops.random_normal = random_normal;
     ops.random_uniform = random_uniform;
     ops.graph_begin = graph_start;

@@ -3,7 +3,7 @@
 #ifndef TESTS_STRATEGIES_CAPTURING_PRIVATE_H
 #define TESTS_STRATEGIES_CAPTURING_PRIVATE_H
 
-#include "kernels/op.h"
+#include "kernels/op_image.h"
 #include "tests/strategies/capturing.h"
 
 enum job_kind {
@@ -23,6 +23,10 @@ enum job_kind {
     JOB_ATTENTION,
     JOB_MERGE,
     JOB_ADVANCE,
+    JOB_CONV,
+    JOB_CONV_FOLD,
+    JOB_GROUP_SUMS,
+    JOB_GROUP_NORM,
     JOB_SEND,
     JOB_RECV,
     JOB_WAIT,
@@ -43,6 +47,8 @@ struct job {
     enum act act;
     bool centred, normed;        /* of heads */
     int count[COUNTS], n_counts; /* keys of each lane */
+    struct conv conv;            /* without its tensors */
+    int64_t elements;            /* of a group, for GroupNorm */
     int peer;
     struct message *message;
 };
