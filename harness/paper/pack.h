@@ -4,10 +4,11 @@
  *
  * Every row of the pack's CSV files that has its metric (and is of its figures) is a point, and is
  * either mapped to a specification or left out with a reason: a row that no rule takes is an error,
- * and so is a rule that takes no row. A rule is "PATTERN => TEXT". The pattern (fnmatch) is
- * compared with "STRATEGY CONFIG on GPUS at HEIGHT", as the CSV has them; one without " on " or "
- * at " takes all GPUs and sizes. {gpus} is the row's number of GPUs, on both sides. Of several
- * rules the first counts; left_out is asked first, then points, then assumed.
+ * and so is a rule that takes no row (an override: no row that is run). A rule is "PATTERN =>
+ * TEXT". The pattern (fnmatch) is compared with "STRATEGY CONFIG on GPUS at HEIGHT", as the CSV has
+ * them; one without " on " or " at " takes all GPUs and sizes. {gpus} is the row's number of GPUs,
+ * on both sides. Of several rules the first counts; left_out is asked first, then points, then
+ * assumed.
  */
 #ifndef HARNESS_PAPER_PACK_H
 #define HARNESS_PAPER_PACK_H
@@ -34,6 +35,7 @@ struct pack_point {
     const char *model;                 /* ours, borrowed; NULL: left out */
     const char *spec;                  /* ours, {gpus} not yet replaced; NULL: left out */
     const char *left_out;              /* the reason, or NULL */
+    int rule_line;                     /* of the rule that took it, in the pack's file */
     const char *program;               /* "torch.compile", "onediff"; "": as it is */
     bool assumed;                      /* the figure does not say all of it */
     int gpus;

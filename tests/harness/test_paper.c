@@ -71,7 +71,7 @@ Test(paper, an_order_is_kept_or_not)
     "name: t\ndescription: d\nhardware: h\npublished_steps: \"20\"\npublished_sampler: s\n"        \
     "published_dtype: fp16\npublished_guidance: g\npublished_warmup: w\npublished_timed: t\n"      \
     "published_loops: \"1\"\nsources: [t.csv]\nmodels: [\"Px => pixart-tiny\"]\nsteps: 20\n"       \
-    "backend: cpu\nthreads: 64\ndiffers: [nothing]\n"
+    "backend: cuda\ntransport: local\nthreads: 64\ndiffers: [nothing]\n"
 
 static const char curves[] = HEADER ROW("1", "64", "serial", "", "latency", "10", "")
     ROW("1", "128", "serial", "", "latency", "40", "")
@@ -258,6 +258,23 @@ Test(paper, a_machine_says_what_it_lacks)
     close_case(&c);
     c = open_case(curves, yaml, (struct paper_machine){.gpus = 0});
     cr_expect_str_eq(c.cells.v[c.cells.of[0]].text, "needs 1 GPU");
+    close_case(&c);
+}
+
+/* Whether a cell runs is asked of what its backend computes on. */
+Test(paper, a_pack_of_the_cpu_runs_where_no_gpu_is)
+{
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\n%s", PROTOCOL, rules);
+    char *backend = strstr(yaml, "backend: cuda");
+    memcpy(backend, "backend: cpu ", strlen("backend: cpu "));
+    struct figure c = open_case(curves, yaml, (struct paper_machine){.gpus = 0});
+    for (int i = 0; i < c.pack->n; i++)
+        cr_expect_eq(c.cells.v[c.cells.of[i]].fate, PAPER_RUNS, "%s",
+                     c.cells.v[c.cells.of[i]].text);
+    close_case(&c);
+    c = open_case(curves, yaml, (struct paper_machine){.gpus = 1, .memory = 1 << 20});
+    cr_expect_eq(c.cells.v[c.cells.of[0]].fate, PAPER_RUNS, "a GPU's memory is not the host's");
     close_case(&c);
 }
 

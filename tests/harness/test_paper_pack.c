@@ -46,13 +46,24 @@ Test(paper_pack, a_mistake_is_told_with_its_line_and_key)
         {HEAD "sources: [t.csv]\n" TAIL GOOD "also: []\n", "t.yaml:19: also: the list is empty"},
         {HEAD "sources: [no.csv]\n" TAIL GOOD, "t.yaml:12: sources: no.csv is neither"},
         {HEAD "sources: [t.csv]\n" TAIL "points:\n  - serial => serial\n",
-         "t.csv line 3, 'ring r4' on 4 GPUs at 64 px, is neither mapped nor left out"},
+         "t.yaml:16: points: t.csv line 3, 'ring r4' on 4 GPUs at 64 px, is neither mapped nor"},
         {HEAD "sources: [t.csv]\n" TAIL GOOD "  - tensor => tensor={gpus}\n",
          "t.yaml:19: points: 'tensor' takes no row"},
         {HEAD "sources: [t.csv]\n" TAIL "points:\n  - serial = serial\n",
          "t.yaml:17: points: found 'serial = serial', wanted PATTERN => TEXT"},
         {HEAD "sources: [t.csv]\n" TAIL "points:\n  - serial => serial\n  - ring r4 => ring=2\n",
-         "t.csv line 3 is of 4 GPUs, and 'ring=2' of 2 ranks"},
+         "t.yaml:18: t.csv line 3 is of 4 GPUs, and 'ring=2' of 2 ranks"},
+        {HEAD "sources: [t.csv]\n" TAIL "points:\n  - serial => serial\n  - ring r4 => rng=4\n",
+         "t.yaml:18: 'rng=4'"},
+        {HEAD "sources: [t.csv]\nmodels: [\"Px => pixart-tony\"]\nsteps: 20\ndiffers: [n]\n" GOOD,
+         "t.yaml:13: models: "},
+        {HEAD "sources: [t.csv]\n" TAIL GOOD "also:\n  - pixart-tony at 128 => serial\n",
+         "t.yaml:20: also: "},
+        {HEAD "sources: [t.csv]\n" TAIL GOOD "overrides:\n  - zzz => steps=3\n",
+         "t.yaml:20: overrides: 'zzz' takes no row"},
+        {HEAD "sources: [t.csv]\n" TAIL "points:\n  - serial => serial\nleft_out:\n"
+              "  - ring* => no\noverrides:\n  - ring* => steps=3\n",
+         "t.yaml:21: overrides: 'ring*' takes no row"},
         {HEAD "sources: [t.csv]\n" TAIL GOOD "metric: speed\n",
          "t.yaml:19: metric: found 'speed', wanted latency or memory"},
     };
@@ -81,6 +92,25 @@ Test(paper_pack, overrides_are_told_with_their_line)
     cr_expect_not_null(
         strstr(status_message(), "t.yaml:21: key: found 'stps' (did you mean 'steps'?)"), "%s",
         status_message());
+    pack_close(pack);
+}
+
+/* An option that packs do not have is not among the words that are told. */
+Test(paper_pack, an_unknown_key_is_told_with_those_of_packs)
+{
+    static const char *const no_keys[] = {"hosts", "timeout,", "warmup-loops", "requests", "text"};
+    struct pack *pack;
+    struct cell cell;
+    bool bounded;
+    cr_assert_eq(
+        open_text(HEAD "sources: [t.csv]\n" TAIL GOOD "overrides: [\"ring* => zzzzz=4\"]\n", &pack),
+        ST_OK, "%s", status_text());
+    cr_expect_eq(pack_cell(pack, &pack->v[1], &cell, &bounded), ST_INVALID);
+    cr_expect_not_null(strstr(status_message(), "warmup_loops, "), "%s", status_message());
+    cr_expect_not_null(strstr(status_message(), "timeout_s"), "%s", status_message());
+    for (size_t i = 0; i < sizeof no_keys / sizeof no_keys[0]; i++)
+        cr_expect_null(strstr(status_message(), no_keys[i]), "%s: %s", no_keys[i],
+                       status_message());
     pack_close(pack);
 }
 
