@@ -211,10 +211,25 @@ Test(paper, a_stand_in_is_compared_with_nothing)
     cr_expect_eq(c.cells.v[c.cells.of[4]].cell.ranks, 4);
     cr_expect_eq(c.cells.v[c.cells.of[6]].cell.ranks, 4, "12 are cut to 4");
     cr_expect_eq(c.cells.of[4], c.cells.of[6], "and so are one cell");
-    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL)};
-    judge_case(&c, machine, 1, row);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 1, 1000, 0, NULL),
+                            row_of(&c, 5, 1000, 0, NULL)};
+    for (int i = 1; i < 3; i++) {
+        row[i]->status = ENDING_TIMEOUT;
+        row[i]->reason = "60 s";
+    }
+    judge_case(&c, machine, 3, row);
     cr_expect_eq(c.rows.count[PAPER_NOT_COMPARABLE], 8);
-    expect(&c.rows, 0, PAPER_NOT_COMPARABLE, "a stand-in");
+    cr_expect_str_eq(c.rows.v[0].why, "a stand-in for tests: a tiny model on the CPU");
+    cr_expect_str_eq(c.rows.v[1].why, "our cell ended as timeout: 60 s; a stand-in for tests: a "
+                                      "tiny model on the CPU");
+    cr_expect_str_eq(c.rows.v[4].why,
+                     "suspect: a copy error; a stand-in for tests: a tiny model on the CPU");
+    cr_expect_str_eq(c.rows.v[5].why,
+                     "published: out of memory; our cell ended as timeout: 60 s; a stand-in for "
+                     "tests: a tiny model on the CPU");
+    const struct paper_cell *first = paper_rows_cell(&c.rows);
+    cr_expect_eq(first->steps, 2, "what ran, not the 20 of the pack");
+    cr_expect_str_eq(first->cell.dtype, "fp32");
     close_case(&c);
 }
 
