@@ -344,17 +344,40 @@ void pack_close(struct pack *p)
     free(p);
 }
 
+/* A word of a configuration that says how it ran: a degree ("pp8", "cfg+pp") or a program. What
+ * else stands there is a remark, and the column flag has it. */
+static bool names_run(const char *word)
+{
+    return strpbrk(word, "0123456789+") || strcmp(word, "pytorch") == 0 ||
+           strcmp(word, "torch.compile") == 0 || strcmp(word, "onediff") == 0;
+}
+
+/* "ulysses8" names its strategy, "pp8" does not. */
+static char *name_degrees(const char *strategy, const char *config, size_t size, char *out)
+{
+    char text[SPEC_TEXT];
+    char *rest = NULL;
+    size_t used = 0;
+    out[0] = '\0';
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(config, "(;"), config);
+    if (!strstr(text, strategy))
+        used = (size_t)snprintf(out, size, "%s", strategy);
+    for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+        if (names_run(word) && used < size)
+            used += (size_t)snprintf(out + used, size - used, "%s%s", used ? " " : "", word);
+    return out;
+}
+
 char *pack_name(const struct pack_point *point, size_t size, char *out)
 {
-    const char *config = point->line ? point->line->field[PUBLISHED_CONFIG] : "";
-    const char *strategy = point->line ? point->line->field[PUBLISHED_STRATEGY] : point->spec;
-    bool program = point->program[0] != '\0' && point->gpus == 1;
-    if (config[0] && point->gpus > 1)
-        snprintf(out, size, "%.*s", (int)strcspn(config, "(;"), config);
+    if (!point->line)
+        snprintf(out, size, "%s", point->spec);
+    else if (point->gpus > 1)
+        name_degrees(point->line->field[PUBLISHED_STRATEGY], point->line->field[PUBLISHED_CONFIG],
+                     size, out);
     else
-        snprintf(out, size, "%s%s%s", strategy, program ? " " : "", program ? point->program : "");
-    for (size_t n = strlen(out); n > 0 && out[n - 1] == ' '; n--)
-        out[n - 1] = '\0';
+        snprintf(out, size, "%s%s%s", point->line->field[PUBLISHED_STRATEGY],
+                 point->program[0] ? " " : "", point->program);
     return out;
 }
 

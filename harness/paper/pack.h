@@ -69,7 +69,9 @@ enum status pack_spec(const struct pack_point *point, int gpus, char *out);
 enum status pack_cell(const struct pack *pack, const struct pack_point *point, struct cell *cell,
                       bool *bounded);
 
-/* Of a point, for people: "ulysses8"; "PixArt ulysses8, 8 GPUs, 2048 px". Both return out. */
+/* Of a point, for people, from its strategy and degrees: "ulysses8", "pipefusion pp8", "hybrid";
+ * "PixArt ulysses8, 8 GPUs, 2048 px". Remarks in the column config are no part of a name. Both
+ * return out. */
 char *pack_name(const struct pack_point *point, size_t size, char *out);
 char *pack_label(const struct pack_point *point, size_t size, char *out);
 

@@ -126,13 +126,57 @@ Test(paper_pack, a_row_is_mapped_and_knows_its_single_gpu)
     cr_assert_eq(pack_spec(&pack->v[1], 4, spec), ST_OK);
     cr_expect_str_eq(spec, "ring=4");
     cr_expect_eq(pack->v[1].one, 0);
-    cr_expect_str_eq(pack_label(&pack->v[1], sizeof label, label), "Px r4, 4 GPUs, 64 px");
+    cr_expect_str_eq(pack_label(&pack->v[1], sizeof label, label), "Px ring r4, 4 GPUs, 64 px");
     cr_expect_str_eq(pack_name(&pack->v[0], sizeof label, label), "serial");
     cr_expect_null(pack->v[2].line, "nobody published it");
     cr_expect_str_eq(pack_name(&pack->v[2], sizeof label, label), "pipefusion=2");
     cr_expect_eq(pack->v[2].gpus, 2);
     cr_expect_eq(pack->v[2].height, 128);
     pack_close(pack);
+}
+
+Test(paper_pack, a_name_is_of_strategy_and_degrees)
+{
+    static const struct {
+        const char *strategy, *config, *name;
+        int gpus;
+    } cases[] = {
+        {"ulysses", "ulysses8", "ulysses8", 8},
+        {"ring", "ulysses1 ring8", "ulysses1 ring8", 8},
+        {"pipefusion", "pp8 warmup2 (legend) patches16", "pipefusion pp8 warmup2", 8},
+        {"hybrid", "", "hybrid", 2},
+        {"hybrid", "printed label is a stale copy and was not used", "hybrid", 2},
+        {"hybrid", "cfg2 pp4 torch.compile", "hybrid cfg2 pp4 torch.compile", 8},
+        {"hybrid", "cfg+pp", "hybrid cfg+pp", 8},
+        {"cfg", "cfg2 pytorch", "cfg2 pytorch", 2},
+        {"serial", "1 GPU; a remark", "serial", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct published_line line = {.number = 2};
+        char name[200];
+        line.field[PUBLISHED_STRATEGY] = (char *)cases[i].strategy;
+        line.field[PUBLISHED_CONFIG] = (char *)cases[i].config;
+        struct pack_point point = {.line = &line, .program = "", .gpus = cases[i].gpus};
+        cr_expect_str_eq(pack_name(&point, sizeof name, name), cases[i].name);
+    }
+}
+
+/* What is to be known of a value is its flag, not a part of what was run. */
+Test(paper_pack, configurations_hold_no_remarks)
+{
+    static const char *const words[] = {"label", "script", "figure", "hidden", "axis", ";"};
+    glob_t found;
+    cr_assert_eq(glob(DITBENCH_SOURCE_DIR "/results/published/*.csv", 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct published_file file = {.n = 0};
+        cr_assert_eq(published_file_read(found.gl_pathv[i], &file), ST_OK, "%s", status_text());
+        for (int k = 0; k < file.n; k++)
+            for (size_t w = 0; w < sizeof words / sizeof words[0]; w++)
+                cr_expect_null(strstr(file.v[k].field[PUBLISHED_CONFIG], words[w]), "%s line %d",
+                               found.gl_pathv[i], file.v[k].number);
+        published_file_release(&file);
+    }
+    globfree(&found);
 }
 
 /* pack_open refuses a row without a place and a rule without a row: opening is the test. */
