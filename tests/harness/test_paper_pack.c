@@ -200,6 +200,60 @@ Test(paper_pack, every_pack_places_every_value_of_its_figures)
     globfree(&found);
 }
 
+/* By file, strategy, height and value as they are printed. */
+Test(paper_pack, known_traps_are_flagged)
+{
+    static const struct {
+        const char *file, *strategy, *height, *value, *flag;
+    } cases[] = {
+        {"xdit_table_hunyuanvideo", "ulysses", "720", "3400.55", "suspect: "},
+        {"xdit_table_hunyuanvideo", "ulysses", "960", "3400.55", "suspect: "},
+        {"xdit_table_stepvideo_h20", "tensor", "", "57.61", "suspect unit: "},
+        {"xdit_hunyuandit_a100_1k", "serial", "1024", "18.01", "disagrees: "},
+        {"xdit_sd3_a100_scalability", "serial", "1024", "2.71", "disagrees: "},
+        {"xdit_sd3_a100_1k", "serial", "1024", "3.09", "disagrees: "},
+        {"xdit_flux_a100_scalability", "serial", "1024", "12.77", "printed twice: "},
+        {"xdit_pixart_legacy_l20", "ulysses", "2048", "19.03",
+         "revised: the plotting script of 2024-05 has 10.03 s"},
+        {"xdit_pixart_legacy_l20", "ulysses", "4096", "116.88",
+         "revised: the plotting script of 2024-05 has 93.43 s"},
+        {"xdit_pixart_legacy_l20", "ring", "1024", "1.74",
+         "revised: the plotting script of 2024-05 has 2.000 s"},
+        {"xdit_pixart_legacy_l20", "ring", "2048", "6.62",
+         "revised: the plotting script of 2024-05 has 6.941 s"},
+        {"xdit_pixart_legacy_l20", "ring", "4096", "49.87",
+         "revised: the plotting script of 2024-05 has 313.3 s"},
+        {"xdit_pixart_legacy_a100_nvlink", "ring", "2048", "4.47",
+         "revised: the plotting script of 2024-05 has 3.54 s"},
+        {"xdit_pixart_legacy_a100_nvlink", "ulysses", "8192", "346.31",
+         "revised: the plotting script of 2024-05 has out of memory"},
+        {"xdit_pixart_legacy_a100_pcie", "ring", "8192", "797.66",
+         "revised: the plotting script of 2024-05 has out of memory"},
+        {"pipefusion_v1_l20", "ring", "4096", "313.3", "suspect: "},
+        {"pipefusion_v1_l20_patches", "pipefusion", "2048", "6.34505", "W against W+1: "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct published_file file = {.n = 0};
+        char path[4096];
+        int found = 0;
+        snprintf(path, sizeof path, "%s/results/published/%s.csv", DITBENCH_SOURCE_DIR,
+                 cases[i].file);
+        cr_assert_eq(published_file_read(path, &file), ST_OK, "%s", status_text());
+        for (int k = 0; k < file.n; k++) {
+            const char *const *field = file.v[k].field;
+            if (strcmp(field[PUBLISHED_STRATEGY], cases[i].strategy) != 0 ||
+                strcmp(field[PUBLISHED_HEIGHT], cases[i].height) != 0 ||
+                strcmp(field[PUBLISHED_VALUE], cases[i].value) != 0)
+                continue;
+            found++;
+            cr_expect_eq(strncmp(field[PUBLISHED_FLAG], cases[i].flag, strlen(cases[i].flag)), 0,
+                         "%s line %d: %s", path, file.v[k].number, field[PUBLISHED_FLAG]);
+        }
+        cr_expect_geq(found, 1, "%s: no %s %s", path, cases[i].strategy, cases[i].value);
+        published_file_release(&file);
+    }
+}
+
 /* Data that is to be handled with care says so beside the value. */
 Test(paper_pack, flags_stand_beside_the_values)
 {
