@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <glob.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,6 +199,38 @@ Test(paper_pack, every_pack_places_every_value_of_its_figures)
         pack_close(pack);
     }
     globfree(&found);
+}
+
+/* Word of a text that ends where no name goes on. */
+static bool names_file(const char *text, const char *name)
+{
+    char quoted[2][300];
+    snprintf(quoted[0], sizeof quoted[0], "`%s`", name);
+    snprintf(quoted[1], sizeof quoted[1], "\"%s\"", name);
+    return strstr(text, quoted[0]) || strstr(text, quoted[1]);
+}
+
+Test(paper_pack, every_published_file_is_in_a_pack_or_said_to_be_in_none)
+{
+    glob_t csv, yaml;
+    char *readme = program_read(DITBENCH_SOURCE_DIR "/experiments/paper/README.md");
+    cr_assert_not_null(readme);
+    cr_assert_eq(glob(DITBENCH_SOURCE_DIR "/results/published/*.csv", 0, NULL, &csv), 0);
+    cr_assert_eq(glob(DITBENCH_SOURCE_DIR "/experiments/paper/*.yaml", 0, NULL, &yaml), 0);
+    for (size_t i = 0; i < csv.gl_pathc; i++) {
+        const char *name = strrchr(csv.gl_pathv[i], '/') + 1;
+        bool in_pack = false;
+        for (size_t k = 0; k < yaml.gl_pathc && !in_pack; k++) {
+            char *text = program_read(yaml.gl_pathv[k]);
+            in_pack = names_file(text, name);
+            free(text);
+        }
+        cr_expect_neq(in_pack, names_file(readme, name), "%s: %s", name,
+                      in_pack ? "in a pack, and listed as in none" : "in no pack, and not listed");
+    }
+    globfree(&csv);
+    globfree(&yaml);
+    free(readme);
 }
 
 /* By file, strategy, height and value as they are printed. */
