@@ -201,7 +201,7 @@ Test(paper_pack, every_pack_places_every_value_of_its_figures)
     globfree(&found);
 }
 
-/* Word of a text that ends where no name goes on. */
+/* As the page writes it, in backquotes, or a pack, in quotes. */
 static bool names_file(const char *text, const char *name)
 {
     char quoted[2][300];
