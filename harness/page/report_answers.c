@@ -59,7 +59,7 @@ static void say_fastest(char text[LONG], const struct report_rank *rank)
 
 static void put_setting(struct report *report, const struct plot_setting *setting)
 {
-    char text[LONG] = "", model[REPORT_TEXT];
+    char text[LONG] = "", model[REPORT_TEXT], threads[REPORT_TEXT];
     const struct record_cell *c = &setting->of->record->cell;
     for (int g = 0; g < setting->n; g++) {
         const struct report_rank *rank = widest(report, &setting->group[g]);
@@ -68,8 +68,8 @@ static void put_setting(struct report *report, const struct plot_setting *settin
         if (rank)
             say_fastest(text, rank);
     }
-    doc_item(report->doc, "Fastest, %s, %d step%s: %s.", report_model(c, model), c->steps,
-             report_plural(c->steps), text);
+    doc_item(report->doc, "Fastest, %s, %d step%s%s: %s.", report_model(c, model), c->steps,
+             report_plural(c->steps), report_threads(report, setting->of, threads), text);
 }
 
 static void put_fastest(struct report *report)
@@ -123,11 +123,13 @@ static void put_programs(struct report *report)
                         rank->v[k]->record->latency_ms.median /
                             report_rank_beside(rank, k)->record->latency_ms.median);
     }
+    char name[REPORT_TEXT];
     for (int i = 0; i < PROGRAMS && v[i].name; i++)
         doc_item(report->doc,
                  "Another program, `%.200s`, took %.2f to %.2f times as long as ditbench for the "
                  "same work in the same run (%d cell%s, below).",
-                 v[i].name, v[i].least, v[i].most, v[i].cells, report_plural(v[i].cells));
+                 report_plain(v[i].name, name), v[i].least, v[i].most, v[i].cells,
+                 report_plural(v[i].cells));
 }
 
 /* ---- the rest ---- */

@@ -79,11 +79,12 @@ static enum status draw(struct curves *c, double width_cm, const char *folder)
 
 static void put_chart(struct curves *c, const struct sheet_row *of, int kind)
 {
-    char wide[PATH_MAX], narrow[PATH_MAX], alt[2 * REPORT_TEXT], size[REPORT_TEXT];
+    char wide[PATH_MAX], narrow[PATH_MAX], alt[2 * REPORT_TEXT], size[REPORT_TEXT],
+        model[REPORT_TEXT];
     if (access(place(c, "", of, kind, wide), R_OK) != 0)
         return;
-    snprintf(alt, sizeof alt, "%s; %.500s%s%s", kinds[kind].alt, of->record->cell.model,
-             kind < KINDS - 1 ? ", " : "",
+    snprintf(alt, sizeof alt, "%s; %.500s%s%s", kinds[kind].alt,
+             report_plain(of->record->cell.model, model), kind < KINDS - 1 ? ", " : "",
              kind < KINDS - 1 ? report_size(&of->record->cell, size) : "");
     doc_figure(c->report->doc, wide, alt, kinds[kind].caption);
     if (access(place(c, "/narrow", of, kind, narrow), R_OK) == 0)
@@ -92,13 +93,13 @@ static void put_chart(struct curves *c, const struct sheet_row *of, int kind)
 
 static void put_setting(struct curves *c, const struct plot_setting *setting)
 {
-    char size[REPORT_TEXT], model[REPORT_TEXT];
+    char size[REPORT_TEXT], model[REPORT_TEXT], run[REPORT_TEXT], threads[REPORT_TEXT];
     struct doc *doc = c->report->doc;
     for (int g = 0; g < setting->n; g++) {
         const struct sheet_row *of = setting->group[g].first;
         doc_heading(doc, 3, "%s, %s%s%s", report_model(&of->record->cell, model),
-                    report_size(&of->record->cell, size), of->run ? ", run " : "",
-                    of->run ? of->run : "");
+                    report_size(&of->record->cell, size), report_threads(c->report, of, threads),
+                    report_run(of, run));
         put_chart(c, of, 0);
         put_chart(c, of, 1);
         doc_fold(doc, "Bytes and memory, %s", size);

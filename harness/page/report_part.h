@@ -73,6 +73,14 @@ char *report_size(const struct record_cell *cell, char *text);
 char *report_model(const struct record_cell *cell, char *text);
 /* "12.3 ms", "4.56 s" from milliseconds. */
 char *report_time(double ms, char *text);
+/* Behind the name of a row's setting, where another differs from it by its threads and by nothing
+ * else that a heading tells: ", 4 threads"; else "". */
+char *report_threads(const struct report *report, const struct sheet_row *of, char *text);
+/* ", run NAME" where rows are of several files; else "". */
+char *report_run(const struct sheet_row *of, char *text);
+/* A text of anybody for the middle of a sentence: a backtick of it, which would begin a code span,
+ * is a quote. */
+char *report_plain(const char *from, char *text);
 /* "512 kB", "3.21 GB"; "-" for NAN. */
 char *report_bytes(double bytes, char *text);
 /* Its flags with commas; "" for none. */

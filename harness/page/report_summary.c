@@ -181,12 +181,14 @@ static bool is_told(const struct report *report, const struct plot_setting *sett
 
 static void put_setting(struct report *report, const struct plot_setting *setting)
 {
-    char text[PLOT_TEXT], name[REPORT_TEXT], machine[PLOT_TEXT];
+    char text[PLOT_TEXT], name[REPORT_TEXT], machine[PLOT_TEXT], run[REPORT_TEXT],
+        threads[REPORT_TEXT], plain[2][REPORT_TEXT];
     const struct sheet_row *of = setting->group[0].first;
     doc_heading(report->doc, 3, "%s, %d step%s%s%s", report_model(&of->record->cell, name),
                 of->record->cell.steps, report_plural(of->record->cell.steps),
-                of->run ? ", run " : "", of->run ? of->run : "");
-    doc_text(report->doc, "%s; %s.", plot_text_setting(of, text), plot_text_machine(of, machine));
+                report_threads(report, of, threads), report_run(of, run));
+    doc_text(report->doc, "%s; %s.", report_plain(plot_text_setting(of, text), plain[0]),
+             report_plain(plot_text_machine(of, machine), plain[1]));
     for (int i = 0; i < report->ranks.n; i++)
         for (int k = 0; k < setting->n; k++)
             if (report->ranks.v[i].group == &setting->group[k])

@@ -53,12 +53,12 @@ static enum status put_group(struct report *report, const struct plot_group *gro
         "flags"};
     enum status st = ST_OK;
     const struct sheet_row *of = group->first;
-    char model[REPORT_TEXT], size[REPORT_TEXT];
+    char model[REPORT_TEXT], size[REPORT_TEXT], run[REPORT_TEXT], threads[REPORT_TEXT];
     struct doc *doc = report->doc;
     doc_table(doc, 11, align);
     doc_caption(doc, "%s, %s%s%s. In brackets: fastest and slowest loop, of fewer than 6.",
                 report_model(&of->record->cell, model), report_size(&of->record->cell, size),
-                of->run ? ", run " : "", of->run ? of->run : "");
+                report_threads(report, of, threads), report_run(of, run));
     for (int i = 0; i < 11; i++)
         doc_cell(doc, "%s", title[i]);
     for (int ranks = report_rank_next(group, 0); ranks > 0 && st == ST_OK;

@@ -124,6 +124,74 @@ Test(page_report, ranks_that_share_a_gpu_say_nothing_of_speed)
     free(page);
 }
 
+/* Whatever the machine of the row looks like. */
+Test(page_report, a_flag_of_the_file_counts)
+{
+    struct record *shared = rows_ok("ring=2", 2, 50);
+    record_add_text(shared, &shared->flags, RECORD_SHARED_GPU);
+    char *page = PAGE(rows_ok("serial", 1, 200), shared, rows_ok("ulysses=2", 2, 150));
+    says(page, "`ulysses=2`, the only one measured, takes 150.0\u00a0ms a loop");
+    says(page, "1 with ranks that share a GPU");
+    free(page);
+}
+
+/* Lines that are records, with numbers that are nobody's. */
+Test(page_report, numbers_that_cannot_be_are_left_out)
+{
+    const double loops[] = {10, -1.42, 12};
+    struct record *negative = rows_ok("ring=2", 2, 50), *many = rows_ok("cfg=2", 2, 50),
+                  *lie = rows_ok("ulysses=2", 2, 150);
+    record_set_numbers(negative, &negative->latency_ms.samples, 3, loops);
+    many->cell.ranks = 2000000000;
+    lie->latency_ms.median = 1e300;
+    char *page = PAGE(rows_ok("serial", 1, 200), negative, many, lie);
+    says(page, "`ulysses=2`, the only one measured, takes 150.0\u00a0ms a loop");
+    says(page,
+         "Of 4 rows not in these tables, nor in a curve: 1 with samples that are not positive "
+         "numbers, 1 with more ranks than 65536.");
+    free(page);
+}
+
+/* Rows of more ranks than cores have a thread a rank, and are of another setting for that. */
+Test(page_report, settings_that_differ_by_threads_name_them)
+{
+    struct record *four = rows_ok("ring=4", 4, 120), *two = rows_ok("ring=2", 2, 110);
+    four->cell.threads = 4;
+    two->cell.threads = 2;
+    char *page = PAGE(two, four);
+    says(page, "20 steps, 2\u00a0threads\n");
+    says(page, "20 steps, 4\u00a0threads\n");
+    free(page);
+    page = PAGE(rows_ok("serial", 1, 200), rows_ok("ring=2", 2, 110));
+    cr_assert_null(strstr(page, "\u00a0thread"), "one setting needs no more words");
+    free(page);
+}
+
+Test(page_report, two_runs_of_one_experiment_are_both_in_the_title)
+{
+    struct record *a = rows_ok("serial", 1, 200), *b = rows_ok("serial", 1, 210);
+    a->experiment = b->experiment = "twice";
+    const char *one = rows_file("one.jsonl", 1, &a), *two = rows_file("two.jsonl", 1, &b);
+    struct program p =
+        program_run("report", one, two, "--out", program_file("out/report.html"), NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    program_release(&p);
+    char *page = program_read(program_file("out/report.md"));
+    says(page, "# Results: one, two\n");
+    free(page);
+}
+
+Test(page_report, a_backtick_of_a_row_opens_no_code)
+{
+    struct record *r = rows_ok("serial", 1, 200);
+    r->experiment = "od`d";
+    r->env.host = "ho`st";
+    char *page = PAGE(r);
+    says(page, "# Results: od'd\n");
+    cr_assert_null(strstr(page, "`st"), "%s", page);
+    free(page);
+}
+
 Test(page_report, failures_have_their_reasons)
 {
     char *page = PAGE(rows_ok("serial", 1, 200),
@@ -352,5 +420,12 @@ Test(page_report, bad_input_is_refused)
     p = program_run("report", program_file("no.jsonl"), NULL);
     cr_assert_eq(p.status, 2, "%s", p.err);
     cr_assert_not_null(strstr(p.err, "no.jsonl: line 1"), "%s", p.err);
+    program_release(&p);
+    struct record *r = rows_ok("serial", 1, 200);
+    const char *rows = rows_file("rows.jsonl", 1, &r);
+    p = program_run("report", rows, "--out", program_file("foo.txt"), NULL);
+    cr_assert_eq(p.status, 2, "%s", p.err);
+    cr_assert_not_null(strstr(p.err, "foo.txt, wanted a name that ends in .html"), "%s", p.err);
+    cr_assert_null(program_read(program_file("foo.txt")));
     program_release(&p);
 }
