@@ -6,6 +6,7 @@
 #include "harness/measure/headroom.h"
 #include "harness/measure/outcome.h"
 #include "harness/paper/stand_in.h"
+#include "kernels/backend.h"
 #include "strategies/volume.h"
 
 #include <stdio.h>
@@ -89,7 +90,7 @@ static bool too_many(const struct paper_machine *machine, const struct cell *cel
 {
     if (machine->stand_in)
         return cell->ranks > PAPER_STAND_IN_RANKS;
-    return strcmp(cell->backend, "cpu") != 0 && cell->ranks > machine->gpus;
+    return backend_wants_gpus(cell->backend) && cell->ranks > machine->gpus;
 }
 
 static void judge_machine(const struct paper_machine *machine, const struct forecast *f,
@@ -97,7 +98,7 @@ static void judge_machine(const struct paper_machine *machine, const struct fore
 {
     int ranks = c->cell.ranks;
     uint64_t need = f->bytes + HEADROOM_MARGIN;
-    bool on_gpu = !machine->stand_in && strcmp(c->cell.backend, "cpu") != 0;
+    bool on_gpu = !machine->stand_in && backend_wants_gpus(c->cell.backend);
     bool fits = !on_gpu || machine->memory == 0 || need <= machine->memory;
     c->fate = PAPER_RUNS;
     snprintf(c->text, sizeof c->text, "runs");
