@@ -191,7 +191,7 @@ LOGS = $(abspath $(BUILD))/$(1)/log
 # A leak does not fail a Criterion test by itself: any report does. Leaks under mpirun are not looked for: MPI's own, of modules
 # that it has unloaded, look like ours. gcc 13.2 misaligns AVX-512 variables where it watches frames after their return.
 judge = || failed=1; if ls $(LOGS).* >/dev/null 2>&1; then cat $(LOGS).*; echo "FAILED: $(LOGS).*"; failed=1; fi; exit $$failed
-.PHONY: deps bench test test-all test-asan test-tsan test-mpi test-cuda bundle cuda-programs fuzz fuzz-all golden coverage bench-cpu sweep plots \
+.PHONY: deps bench test test-all test-asan test-tsan test-mpi test-cuda bundle cuda-programs fuzz fuzz-all golden coverage bench-cpu sweep plots plots-again \
         install uninstall
 
 deps: ## installs the Debian or Ubuntu packages that are missing, or prints how
@@ -238,13 +238,16 @@ golden: ## makes the reference files in tests/golden again, stale ones too (pyth
 	    sed 's/:/==/g;s/,/ /g')
 	$(BUILD)/golden/bin/python tests/golden/generate.py
 	$(BUILD)/golden/bin/python tests/golden/stale.py
+	$(BUILD)/golden/bin/python tests/golden/vae.py
 bench-cpu: ## one denoising step on the CPU against diffusers
 	+@$(AGAIN) all
 	tests/bench/cpu_step.sh
 sweep: $(OUT)/ditbench ## one experiment: EXP=experiments/NAME.yaml
 	$(OUT)/ditbench sweep $(EXP)
-plots: $(OUT)/ditbench ## charts and tables of every results/*.jsonl
-	for r in results/*.jsonl; do $(OUT)/ditbench plot $$r || exit 1; done
+plots: $(OUT)/ditbench ## from results/ all charts, tables and pages that the READMEs show; needs no GPU
+	plots/make.sh $<
+plots-again: $(OUT)/ditbench ## makes them twice elsewhere, and compares every byte
+	tests/tools/plots-again $<
 SHARE = $(DESTDIR)$(PREFIX)/share/ditbench
 install: $(OUT)/ditbench ## into PREFIX (/usr/local), DESTDIR honoured
 	install -Dt "$(DESTDIR)$(PREFIX)/bin" $(OUT)/ditbench

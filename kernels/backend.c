@@ -37,11 +37,24 @@ const struct backend_ops *backend_find(const char *name)
     return NULL;
 }
 
+/* Those that there are, built in or not. */
+static const struct {
+    const char *name;
+    bool on_host;
+} known[] = {{"cpu", true}, {"cuda", false}};
+
 bool backend_known(const char *name)
 {
-    static const char *const names[] = {"cpu", "cuda"};
-    bool known = false;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        known |= strcmp(names[i], name) == 0;
-    return known;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(known[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+bool backend_wants_gpus(const char *name)
+{
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(known[i].name, name) == 0)
+            return !known[i].on_host;
+    return false;
 }

@@ -96,6 +96,7 @@ struct backend_ops {
 
 const struct backend_ops *backend_find(const char *name); /* NULL: not built in or unknown */
 bool backend_known(const char *name);                     /* built in or not */
+bool backend_wants_gpus(const char *name);                /* a GPU for each rank; built in or not */
 const struct backend_ops *backend_at(int index);          /* NULL past the end */
 bool backend_on_host(const struct backend_ops *ops);      /* NULL, as for plain memory: true */
 

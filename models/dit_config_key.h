@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the readers of a transformer's config.json share, for models/dit_config_*.c only. A function
+ * What the readers of a model's config.json share, for models/dit_config_*.c and
+ * models/vae_config_read.c only. A function
  * takes its key out of the object, so that what is left in the end is what nobody understood: a key
  * that would change a number is refused, never ignored. An absent key leaves *out, the class'
  * default, alone; where that is DIT_CONFIG_NONE and null is no value, the key is asked for. Every

@@ -38,14 +38,9 @@ static enum status parse_object(json_t *object, struct dit_config *out)
 enum status dit_config_parse(const char *label, const char *text, unsigned long size,
                              struct dit_config *out)
 {
-    json_error_t error;
-    json_t *object = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (!object)
-        return fail(ST_INVALID, "%s:%d:%d: not valid JSON: %s", label, error.line, error.column,
-                    error.text);
-    enum status st = json_is_object(object)
-                         ? parse_object(object, out)
-                         : fail(ST_INVALID, "found a list, wanted an object of keys");
+    json_t *object;
+    TRY(json_key_object(label, text, size, &object));
+    enum status st = parse_object(object, out);
     json_decref(object);
     if (st != ST_OK)
         return fail_prefix(st, "%s", label);

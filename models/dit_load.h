@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parameters of a checkpoint into tensors of an arena: whole, or the rows or columns of a shard.
  * Over a measuring arena nothing is read, and with `names` only the names are collected. For
- * models/dit*.c only. */
+ * models/dit*.c and models/vae_load.c only. */
 #ifndef MODELS_DIT_LOAD_H
 #define MODELS_DIT_LOAD_H
 

@@ -80,6 +80,10 @@ of_lane = "using ($2 == l ? $3 : NaN):(lane_y($1, l)):($4 - $3):(0) with vectors
 
 axis_colour(a) = a < axes ? colour(axis[a + 1]) : ink
 
+# Numbers stand on a ground of their own, above the arrows that come from the band over them.
+number_mid(from, to) = 0.5 * (from + to)
+number_half(n) = (1.5 + 3.5 * strlen(sprintf('%d', n))) * x_high / real(plot_px)
+
 plot $exposed using 2:(main_y($1)):($3 - $2):(0) with vectors nohead lw thick * main_px lc rgb word(share_colours, 2), \
      $wait using 2:(main_y($1)):($3 - $2):(0) with vectors nohead lw thick * main_px lc rgb word(share_colours, 4), \
      $bubble using 2:(main_y($1)):2:3:(main_y($1) - 0.5 * main_px):(main_y($1) + 0.5 * main_px) with boxxyerror fill pattern hatch noborder lc rgb word(share_colours, 3), \
@@ -94,4 +98,5 @@ plot $exposed using 2:(main_y($1)):($3 - $2):(0) with vectors nohead lw thick * 
      $arrows using 4:(axis_y($1, $3)):($5 - $4):(axis_y($2, $3) - axis_y($1, $3)) with vectors head filled size screen 5.0 / width, 18 lw thick * 0.8 lc rgb ink, \
      $steps using (steps_differ && $2 > 0 ? $2 : NaN):(band_y($1)):(0):(band_end($1) - band_y($1)) with vectors nohead lw thick * 1 dt 2 lc rgb ink, \
      $steps using (steps_differ && $3 < x_high ? $3 : NaN):(band_y($1)):(0):(band_end($1) - band_y($1)) with vectors nohead lw thick * 1 dt 2 lc rgb ink, \
-     $patches using (0.5 * ($2 + $3)):(number_y($1)):4 with labels center font small_font textcolor rgb ink
+     $patches using (number_mid($2, $3)):(number_y($1)):(number_mid($2, $3) - number_half($4)):(number_mid($2, $3) + number_half($4)):(number_y($1) - 6):(number_y($1) + 5) with boxxyerror fill solid 1.0 noborder lc rgb '#ffffff', \
+     $patches using (number_mid($2, $3)):(number_y($1)):4 with labels center font small_font textcolor rgb ink

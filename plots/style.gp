@@ -143,7 +143,12 @@ bar_layout = "legend_px = 70 + 7.4 * entry_letters; label_px = 24 + 7.2 * most(c
     legend_top = is_beside ? head_px : height - notes_px - below_px + 58"
 bar_frame = "set lmargin at screen label_px / width; set rmargin at screen (label_px + plot_px) / width; \
     set tmargin at screen 1 - real(head_px) / height; set bmargin at screen (notes_px + below_px) / real(height); \
-    set yrange [rows : 0.4]; set grid xtics noytics lt 1 lw 0.8 lc rgb grid; set border 1; unset ytics"
+    set yrange [rows : 0.4]; set grid xtics noytics lt 1 lw 0.8 lc rgb grid; set border 1; unset ytics; eval bar_tics"
+# On a chart of a wanted width: so many numbers below the axis as stand beside each other, 1, 2 or 5 times a power of ten apart.
+bar_tics = "if (wanted_px > 0 && x_high > 0) { \
+    tic_least = 1.0 * x_high / most(2, int(plot_px / (7.0 * strlen(sprintf('%.0f', x_high)) + 14))); \
+    tic_unit = 10.0 ** floor(log10(tic_least)); \
+    set xtics tic_unit * (tic_least <= tic_unit ? 1 : tic_least <= 2 * tic_unit ? 2 : tic_least <= 5 * tic_unit ? 5 : 10) }"
 bar_label_above = "bar[i] at graph 0, first bar_y[i] - 0.36 left offset character 0.2, 0 font small_font textcolor rgb ink"
 bar_label_left = "bar[i] at graph 0, first bar_y[i] right offset character -0.8, 0 textcolor rgb ink"
 bar_heading = "heading[i] at screen 16.0 / width, first heading_y[i] left font title_font textcolor rgb ink"

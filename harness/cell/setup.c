@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A process that only starts others must not wake CUDA's driver, which costs time and memory: GPUs
  * are counted without it. */
@@ -51,21 +50,13 @@ static void fill_words(struct cell *cell, int world)
         setenv("NCCL_NVLS_ENABLE", "0", 1);
 }
 
-/* Under mpirun a rank may be bound to one core, so that its affinity does not tell what the machine
- * has. */
-static int default_threads(int world)
-{
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return world > 0 && online > 0 ? (int)online : env_cores();
-}
-
 /* A rank has one thread at least: fewer threads than ranks are not what would run, nor what the
  * record and its id may say. */
 static void fill_threads(struct setup *s, int world)
 {
     s->threads_asked = s->cell.threads;
     if (s->cell.threads == 0)
-        s->cell.threads = default_threads(world);
+        s->cell.threads = env_cores_of_ranks(world > 0);
     if (s->cell.threads < s->cell.ranks)
         s->cell.threads = s->cell.ranks;
 }

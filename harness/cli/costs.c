@@ -5,8 +5,7 @@
 #include "harness/page/cost.h"
 #include "harness/page/html.h"
 #include "harness/page/markdown.h"
-#include "harness/record/file.h"
-#include "harness/record/rounds.h"
+#include "harness/report/files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,45 +47,6 @@ static enum status take(void *self, int key, const char *value)
     return ST_OK;
 }
 
-/* ---- rows ---- */
-
-/* Of all files one after the other: a serial run may be in another than its strategies. */
-struct rows {
-    int files, n, again;
-    struct record_list list[MAX_FILES];
-    struct record_rounds rounds[MAX_FILES];
-    const struct record **v;
-};
-
-static void rows_close(struct rows *rows)
-{
-    for (int i = 0; i < rows->files; i++) {
-        record_rounds_release(&rows->rounds[i]);
-        record_list_release(&rows->list[i]);
-    }
-    free(rows->v);
-    free(rows);
-}
-
-static enum status rows_read(const struct request *r, struct rows *rows)
-{
-    for (int i = 0; i < r->n; i++) {
-        struct record_list *list = &rows->list[i];
-        rows->files++;
-        TRY(record_file_read(r->file[i], list, NULL));
-        TRY(record_rounds_join(list->n, (const struct record *const *)list->v, &rows->rounds[i]));
-        rows->n += rows->rounds[i].n;
-        rows->again += list->again;
-    }
-    rows->v = calloc((size_t)rows->n + 1, sizeof *rows->v);
-    if (!rows->v)
-        return fail(ST_OOM, "no memory for %d rows", rows->n);
-    for (int i = 0, k = 0; i < rows->files; i++)
-        for (int j = 0; j < rows->rounds[i].n; j++)
-            rows->v[k++] = rows->rounds[i].v[j];
-    return ST_OK;
-}
-
 /* ---- the page ---- */
 
 static enum status write_doc(const struct doc *doc, const char *path)
@@ -96,16 +56,17 @@ static enum status write_doc(const struct doc *doc, const char *path)
     return ST_OK;
 }
 
-static enum status write_page(const struct rows *rows, const char *path)
+/* Without the files' names: a serial run may be in another one than its strategies. */
+static enum status write_page(const struct files *files, const char *path)
 {
     struct sheet sheet;
     struct doc *doc = doc_open();
-    enum status st = doc ? sheet_open(rows->n, rows->v, NULL, &sheet) : ST_OOM;
+    enum status st = doc ? sheet_open(files->rows, files->record, NULL, &sheet) : ST_OOM;
     if (st != ST_OK) {
         doc_close(doc);
         return st;
     }
-    sheet.again = rows->again;
+    sheet.again = files->again;
     st = cost_page(doc, &sheet);
     if (st == ST_OK)
         st = write_doc(doc, path);
@@ -114,14 +75,13 @@ static enum status write_page(const struct rows *rows, const char *path)
     return st;
 }
 
-static enum status make(const struct request *r, struct rows *rows)
+static enum status make(const struct request *r, const struct files *files)
 {
     char *path = NULL;
-    TRY(rows_read(r, rows));
     size_t stem = strlen(r->file[0]) - (ends_in(r->file[0], ".jsonl") ? strlen(".jsonl") : 0);
     if (!r->out && asprintf(&path, "%.*s.costs.md", (int)stem, r->file[0]) < 0)
         return fail(ST_OOM, "no memory for the page's name");
-    enum status st = write_page(rows, r->out ? r->out : path);
+    enum status st = write_page(files, r->out ? r->out : path);
     free(path);
     return st;
 }
@@ -140,11 +100,11 @@ static enum status costs_run(int argc, char **argv)
     TRY(args_parse(&args, argc, argv, NULL, &r));
     if (r.n == 0)
         return fail(ST_INVALID, "no file is given; `ditbench costs results/cost-table.jsonl`");
-    struct rows *rows = calloc(1, sizeof *rows);
-    if (!rows)
-        return fail(ST_OOM, "no memory for the rows");
-    enum status st = make(&r, rows);
-    rows_close(rows);
+    struct files files;
+    enum status st = files_open(r.n, r.file, &files);
+    if (st == ST_OK)
+        st = make(&r, &files);
+    files_close(&files);
     return st;
 }
 

@@ -4,6 +4,7 @@
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/host/gpus.h"
+#include "harness/paper/pack.h"
 #include "harness/sweep/experiment.h"
 #include "harness/sweep/experiment_find.h"
 #include "kernels/backend.h"
@@ -13,6 +14,7 @@
 #include "models/sampler.h"
 #include "strategies/strategy.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,21 +103,43 @@ static void put_experiment(json_t *list, const struct experiment_file *file)
 {
     struct experiment *e;
     enum status st = experiment_open(file->path, &e);
-    json_t *item = json_pack("{s:s, s:s, s:s}", "name", file->name, "summary",
-                             st ? status_message() : experiment_description(e), "path", file->path);
+    json_t *item = json_pack("{s:s, s:s, s:s, s:s}", "name", file->name, "summary",
+                             st ? status_message() : experiment_description(e), "path", file->path,
+                             "command", "sweep");
     json_array_append_new(list, item);
     if (st == ST_OK)
         experiment_close(e);
     status_clear();
 }
 
+/* A published figure. */
+static void put_pack(json_t *list, const char *name)
+{
+    char path[PATH_MAX] = "";
+    struct pack *pack = NULL;
+    enum status st = pack_find(name, path);
+    if (st == ST_OK)
+        st = pack_open(path, &pack);
+    json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "name", name, "summary",
+                                          st ? status_message() : pack->values->description, "path",
+                                          path, "command", "reproduce"));
+    if (st == ST_OK)
+        pack_close(pack);
+    status_clear();
+}
+
 static enum status put_experiments(json_t *list)
 {
     struct experiment_files files;
+    struct pack_names packs;
     enum status st = experiment_find_all(&files);
     for (int i = 0; i < files.n && st == ST_OK; i++)
         put_experiment(list, &files.v[i]);
     experiment_files_release(&files);
+    pack_find_names(&packs);
+    for (int i = 0; i < packs.n && st == ST_OK; i++)
+        put_pack(list, packs.v[i]);
+    pack_find_names_release(&packs);
     return st;
 }
 
@@ -133,7 +157,9 @@ static const struct kind kinds[] = {
      "where the whole model does not fit."},
     {"strategies", put_strategies, NULL},
     {"samplers", put_samplers, NULL},
-    {"experiments", put_experiments, NULL},
+    {"experiments", put_experiments,
+     "[reproduce] marks published figures, which `ditbench reproduce NAME` runs, draws beside ours "
+     "and judges; all others are for `ditbench sweep NAME`."},
     {"backends", put_backends, NULL},
     {"transports", put_transports, NULL},
 };
@@ -234,6 +260,8 @@ static void print_item(const json_t *item, int width)
     if (devices && json_integer_value(devices) != 1)
         snprintf(text, sizeof text, "%s [%d devices here]", text_of(item, "summary"),
                  (int)json_integer_value(devices));
+    if (strcmp(text_of(item, "command"), "reproduce") == 0)
+        snprintf(text, sizeof text, "[reproduce] %s", text_of(item, "summary"));
     fold_print(column, column, text);
     if (json_object_get(item, "seam"))
         print_strategy(item, column);

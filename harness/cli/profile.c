@@ -107,12 +107,46 @@ static enum status take(void *self, int key, const char *value)
 
 /* ---- two profiles ---- */
 
+/* The own option that "--name", or a beginning of it, means; NULL: one of a cell. Cells have none
+ * that begins alike. */
+static const struct args_option *own_option(const char *name, size_t n)
+{
+    for (const struct args_option *o = own; o->name; o++)
+        if (strncmp(o->name, name, n) == 0)
+            return o;
+    return NULL;
+}
+
+/* Nothing is run where profiles are compared or drawn: an option of a cell would do nothing. The
+ * command line was parsed; keys: the own ones that go with `mode`. */
+static enum status refuse_others(const struct profile_request *r, const char *mode, unsigned keys)
+{
+    const struct outcome_options *line = &r->options.outcome;
+    for (int i = 1; i < line->argc; i++) {
+        const char *name = line->argv[i] + 2;
+        if (strncmp(line->argv[i], "--", 2) != 0)
+            continue;
+        size_t n = strcspn(name, "=");
+        if (n == 0)
+            return ST_OK; /* the rest are folders */
+        const struct args_option *o = own_option(name, n);
+        if (!o || !(keys & 1U << o->key))
+            return fail(ST_INVALID,
+                        "--%.*s has no effect with %s, which reads profiles and runs nothing; "
+                        "leave it out",
+                        (int)n, name, mode);
+        i += o->argument && name[n] == '\0';
+    }
+    return ST_OK;
+}
+
 static enum status compare(const struct profile_request *r)
 {
     struct profile_diff diff;
     if (r->folders != 2)
         return fail(ST_INVALID, "--diff: %d folder%s given, and 2 wanted: --diff DIR DIR",
                     r->folders, r->folders == 1 ? " is" : "s are");
+    TRY(refuse_others(r, "--diff", 1U << KEY_DIFF | 1U << KEY_JSON | 1U << KEY_MD));
     TRY(profile_diff_open(r->folder[0], r->folder[1], &diff));
     enum status st;
     if (r->json)
@@ -130,6 +164,7 @@ static enum status draw_bars(const struct profile_request *r)
     if (r->folders == 0 || !r->out)
         return fail(ST_INVALID, "--bars: folders of profiles are wanted, and one for the picture: "
                                 "--bars DIR DIR... --out DIR");
+    TRY(refuse_others(r, "--bars", 1U << KEY_BARS | 1U << KEY_OUT));
     return profile_bars_draw(r->folders, r->folder, r->out);
 }
 
@@ -151,13 +186,18 @@ static enum status conclude(const struct profile_request *r, const struct setup 
     bool missing;
     if (!profile->recording)
         return fail(code, "%s: %s", ending_name(last->status), reason);
+    profile_pictures_remove(r->options.folder);
     TRY(profile_write(setup, &r->options, profile));
     TRY(tell(r, setup, profile));
     enum status drawn = profile_pictures_draw(setup, &r->options, profile, true, &missing);
-    if (code != ST_OK)
-        return fail(code, "%s while it was recorded: %s; what was recorded until then is in %s",
-                    ending_name(last->status), reason, r->options.folder);
-    return drawn;
+    if (code == ST_OK)
+        return drawn;
+    char why[2100] = "";
+    if (drawn != ST_OK)
+        snprintf(why, sizeof why, "; not every picture of it could be drawn: %.2000s",
+                 status_message());
+    return fail(code, "%s while it was recorded: %s; what was recorded until then is in %s%s",
+                ending_name(last->status), reason, r->options.folder, why);
 }
 
 static enum status profile_pinned(struct profile_request *r, const struct setup *setup,

@@ -3,6 +3,7 @@
  * libraries themselves. */
 #include "harness/host/env.h"
 
+#include "kernels/comm/rendezvous.h"
 #include "kernels/identity.h"
 
 #include <cblas.h>
@@ -46,6 +47,13 @@ int env_cores(void)
     return online > 0 ? (int)online : 1;
 }
 
+/* A launcher may bind each process to a core, and differently for each count of ranks. */
+int env_cores_of_ranks(bool mpirun)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return mpirun && online > 0 ? (int)online : env_cores();
+}
+
 /*
  * Value of the first line "key<separator>value" of a file, without blanks and quotes around it;
  * NULL: none. Allocated.
@@ -83,7 +91,7 @@ static void fill_host(struct record *r)
     r->env.host = record_text(r, name.nodename);
     r->env.os = record_text_format(r, "%s, %s %s", os ? os : "unknown", name.sysname, name.release);
     r->env.cpu = record_text(r, cpu && *cpu ? cpu : name.machine); // Arm's cpuinfo has no model
-    r->env.cores = env_cores();
+    r->env.cores = env_cores_of_ranks(rendezvous_mpi_rank() >= 0);
     free(os);
     free(cpu);
 }
@@ -117,12 +125,22 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static bool begins(const char *variable, size_t n, const char *const *prefix)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(variable, prefix[i], strlen(prefix[i])) == 0)
+            return true;
+    return false;
+}
+
+/* What mpirun itself tells a process, such as addresses and session folders, is no setting. */
 static bool steers(const char *variable)
 {
     static const char *const prefix[] = {"OMP_",
                                          "GOMP_",
                                          "OPENBLAS_",
-                                         "OMPI_",
+                                         "OMPI_MCA_",
+                                         "OMPI_ALLOW_",
                                          "UCX_",
                                          "NCCL_",
                                          "CUDA_",
@@ -132,10 +150,10 @@ static bool steers(const char *variable)
                                          "DITBENCH_ATTENTION",
                                          "DITBENCH_LINEAR",
                                          "DITBENCH_CONV"};
-    for (size_t i = 0; i < sizeof prefix / sizeof prefix[0]; i++)
-        if (strncmp(variable, prefix[i], strlen(prefix[i])) == 0)
-            return true;
-    return false;
+    static const char *const told[] = {"OMPI_MCA_orte_", "OMPI_MCA_ess", "OMPI_MCA_pmix",
+                                       "OMPI_MCA_initial_wdir"};
+    return begins(variable, sizeof prefix / sizeof prefix[0], prefix) &&
+           !begins(variable, sizeof told / sizeof told[0], told);
 }
 
 static void fill_variables(struct record *r)

@@ -6,6 +6,8 @@
 
 #include "harness/record/record.h"
 
+#include <stdbool.h>
+
 /* Fills record->env but for the load, the GPUs (gpus.h) and their libraries. */
 void env_fill(struct record *record);
 
@@ -24,6 +26,10 @@ void env_add_loaded(struct record *record, const char *backend);
 
 /* CPUs that this process may run on: its affinity mask, at least 1. */
 int env_cores(void);
+
+/* CPUs that all ranks of a host may use together: those that are online where mpirun started this
+ * process, for its mask is that of one rank; else env_cores. */
+int env_cores_of_ranks(bool mpirun);
 
 /* "2 x NVIDIA H200", or the CPU's model and its cores; into buffer, which is returned. For titles.
  */

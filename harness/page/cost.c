@@ -102,7 +102,8 @@ static void put_heading(struct doc *doc, const struct cost_row *row)
 {
     const struct record_cell *c = &row->row->record->cell;
     const struct dit_config *config = &row->config;
-    doc_heading(doc, 3, "%s, %d x %d px", c->model, c->width, c->height);
+    doc_heading(doc, 3, "%s, %d x %d px%s%s", c->model, c->width, c->height,
+                row->row->run ? ", run " : "", row->row->run ? row->row->run : "");
     if (dit_config_is_quarter(c->model))
         doc_text(doc, "The model with a quarter of its layers: what grows with L is about a "
                       "quarter of the whole one's, and the ratios stand for it.");

@@ -107,7 +107,7 @@ static double serial_peak(const struct sheet *sheet, const struct sheet_row *row
     for (int i = 0; i < sheet->n; i++) {
         const struct record *r = sheet->v[i].record;
         if (r->status == ENDING_OK && r->cell.ranks == 1 &&
-            strcmp(r->cell.strategy, "serial") == 0 && sheet_by_setting(&sheet->v[i], row) == 0 &&
+            strcmp(r->cell.strategy, "serial") == 0 && sheet_by_work(&sheet->v[i], row) == 0 &&
             sheet_by_size(&sheet->v[i], row) == 0)
             peak = memory_fullest(&r->memory_bytes).own;
     }
@@ -119,7 +119,7 @@ static double serial_peak(const struct sheet *sheet, const struct sheet_row *row
 /* Whether the table says something about it; then `spec` is what ran. */
 static bool is_published(const struct record *r, struct spec *spec)
 {
-    bool single = r->status == ENDING_OK && r->cell.ranks > 1 &&
+    bool single = r->status == ENDING_OK && !sheet_distrusts(r) && r->cell.ranks > 1 &&
                   spec_parse(r->cell.strategy, spec) == ST_OK && spec->n == 1 &&
                   published_cost_find(spec->item[0].ops);
     status_clear();
@@ -168,7 +168,7 @@ static enum status fill(const struct sheet *sheet, const struct sheet_row *row,
 
 static int by_size(const struct cost_row *a, const struct cost_row *b)
 {
-    RETURN_UNLESS_EQUAL(sheet_by_setting(a->row, b->row));
+    RETURN_UNLESS_EQUAL(sheet_by_work(a->row, b->row)); // threads change no bytes
     return sheet_by_size(a->row, b->row);
 }
 

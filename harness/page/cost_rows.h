@@ -34,13 +34,14 @@ struct cost_row {
     struct published_case asked;
     struct cost_term term[PUBLISHED_TERMS];
     double peak, serial_peak; /* bytes of the fullest rank without libraries, and of the serial run
-                                 of the same setting and size */
+                                 of the same work and size */
 };
 
 struct cost_rows {
     int n;
-    struct cost_row **v;  /* by setting, size, strategy, variant, ranks */
-    int unread;           /* rows left out whose model or plan this build cannot make again */
+    struct cost_row *
+        *v;     /* by work (a setting but for its threads), size, strategy, variant, ranks */
+    int unread; /* rows left out whose model or plan this build cannot make again */
     struct cost_row *own; /* private */
 };
 
@@ -48,7 +49,7 @@ struct cost_rows {
 enum status cost_rows_open(const struct sheet *sheet, struct cost_rows *out);
 void cost_rows_close(struct cost_rows *rows);
 
-/* Place in v after the last row that shares with row `begin` setting and size; and variant. */
+/* Place in v after the last row that shares with row `begin` work and size; and variant. */
 int cost_rows_size_end(const struct cost_rows *rows, int begin);
 int cost_rows_variant_end(const struct cost_rows *rows, int begin);
 

@@ -6,6 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Characters that turn the direction of the text around them, so that it reads as another. */
+static bool turns(uint32_t code)
+{
+    return code == 0x61c || code == 0x200e || code == 0x200f ||
+           (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
 /* Length of the UTF-8 character at s; 0: there is none, or one that XML does not have. */
 static int character(const char *s)
 {
@@ -23,7 +30,8 @@ static int character(const char *s)
     }
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     bool known = code >= least[n] && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff) &&
-                 code != 0xfffe && code != 0xffff && !(code >= 0x80 && code <= 0x9f);
+                 code != 0xfffe && code != 0xffff && !(code >= 0x80 && code <= 0x9f) &&
+                 !turns(code);
     return known ? n : 0;
 }
 

@@ -8,8 +8,9 @@
 #include <stdio.h>
 
 /*
- * A copy in UTF-8 that XML can hold: bytes that are no character of it, and control characters, are
- * U+FFFD; line ends and tabs are blanks, or stay (`lines`). For free(); NULL: no memory.
+ * A copy in UTF-8 that XML can hold: bytes that are no character of it, and those of control
+ * characters and of marks of direction (U+202E and its kin), are U+FFFD; line ends and tabs are
+ * blanks, or stay (`lines`). For free(); NULL: no memory.
  */
 char *escape_clean(const char *text, bool lines);
 

@@ -14,22 +14,28 @@
 
 /* ---- the beginning ---- */
 
-/* Experiments of the files, each once: "pixart-strategies, quickstart". */
+/* The experiment of a file; NULL: its rows tell none. */
+static const char *experiment_of(const struct files *files, int f)
+{
+    const char *name = files->rounds[f].n > 0 ? files->rounds[f].v[0]->experiment : NULL;
+    return name && *name ? name : NULL;
+}
+
+/* Experiments of the files, "pixart-strategies, quickstart"; the file's name where two are of one
+ * experiment. */
 static void name_experiments(const struct files *files, char text[REPORT_TEXT])
 {
     size_t n = 0;
     text[0] = '\0';
     for (int f = 0; f < files->n && n < REPORT_TEXT; f++) {
-        const struct record_rounds *rows = &files->rounds[f];
-        const char *name = rows->n > 0 && rows->v[0]->experiment && *rows->v[0]->experiment
-                               ? rows->v[0]->experiment
-                               : files->run[f];
-        bool again = false;
-        for (int k = 0; k < f && !again; k++)
-            again = files->rounds[k].n > 0 && files->rounds[k].v[0]->experiment &&
-                    strcmp(files->rounds[k].v[0]->experiment, name) == 0;
-        if (!again)
-            n += (size_t)snprintf(text + n, REPORT_TEXT - n, "%s%s", n ? ", " : "", name);
+        const char *name = experiment_of(files, f);
+        char plain[REPORT_TEXT];
+        bool shared = !name;
+        for (int k = 0; k < files->n && !shared; k++)
+            shared =
+                k != f && experiment_of(files, k) && strcmp(experiment_of(files, k), name) == 0;
+        n += (size_t)snprintf(text + n, REPORT_TEXT - n, "%s%s", n ? ", " : "",
+                              report_plain(shared ? files->run[f] : name, plain));
     }
 }
 
@@ -59,25 +65,58 @@ static void find_times(const struct sheet *sheet, const char **first, const char
     }
 }
 
+/* "1 x NVIDIA H200, and 2 x NVIDIA H200": each hardware of the rows once. */
+static void name_hardware(const struct sheet *sheet, char text[REPORT_TEXT])
+{
+    size_t n = 0;
+    char own[256], other[256];
+    text[0] = '\0';
+    for (int i = 0; i < sheet->n && n < REPORT_TEXT; i++) {
+        bool again = false;
+        env_hardware(&sheet->v[i].record->env, own, sizeof own);
+        for (int k = 0; k < i && !again; k++)
+            again = strcmp(own, env_hardware(&sheet->v[k].record->env, other, sizeof other)) == 0;
+        if (!again)
+            n += (size_t)snprintf(text + n, REPORT_TEXT - n, "%s%s", n ? ", and on " : "", own);
+    }
+}
+
+/* "192 rows"; of rows in rounds "64 cells (of 192 rows, whose rounds are joined: a row is a cell
+ * below)". */
+static char *count_rows(const struct report *report, char text[REPORT_TEXT])
+{
+    int cells = report->sheet->n, rows = 0;
+    for (int f = 0; f < report->files->n; f++)
+        rows += report->files->list[f].n;
+    if (rows == cells)
+        snprintf(text, REPORT_TEXT, "%d row%s", cells, report_plural(cells));
+    else
+        snprintf(text, REPORT_TEXT,
+                 "%d cell%s (of %d rows, whose rounds are joined: a row is a cell below)", cells,
+                 report_plural(cells), rows);
+    return text;
+}
+
 static void put_begin(struct report *report)
 {
-    char text[REPORT_TEXT], hardware[256];
+    char text[REPORT_TEXT], hardware[REPORT_TEXT], plain[3][REPORT_TEXT], rows[REPORT_TEXT];
     const char *first, *last;
     const struct sheet *sheet = report->sheet;
     name_experiments(report->files, text);
     doc_heading(report->doc, 1, "Results: %s", text);
     count_statuses(sheet, text);
     find_times(sheet, &first, &last);
+    name_hardware(sheet, hardware);
     if (sheet->n == 0) {
         doc_text(report->doc, "No rows.");
         return;
     }
     doc_text(report->doc,
-             "Parallel inference of Diffusion Transformers, measured by ditbench on %s. %d row%s: "
-             "%s. Measured from %s to %s.",
-             env_hardware(&sheet->v[0].record->env, hardware, sizeof hardware), sheet->n,
-             report_plural(sheet->n), text, first ? first : "an unknown time",
-             last ? last : "an unknown time");
+             "Parallel inference of Diffusion Transformers, measured by ditbench on %s. %s: %s. "
+             "Measured from %s to %s.",
+             report_plain(hardware, plain[0]), count_rows(report, rows), text,
+             report_plain(first ? first : "an unknown time", plain[1]),
+             report_plain(last ? last : "an unknown time", plain[2]));
 }
 
 static bool several_models(const struct sheet *sheet)
@@ -116,8 +155,8 @@ struct places {
 static enum status find_places(const char *out, const char *first, struct places *p)
 {
     static const char ending[] = ".html";
+    const size_t drop = sizeof ending - 1;
     char *name = NULL;
-    size_t drop = sizeof ending - 1;
     int n;
     if (out) {
         n = snprintf(p->html, PATH_MAX - 16, "%s", out);
@@ -130,14 +169,15 @@ static enum status find_places(const char *out, const char *first, struct places
     }
     if (n >= PATH_MAX - 16)
         return fail(ST_INVALID, "--out: a path of %d bytes, at most %d", n, PATH_MAX - 17);
-    size_t stem = (size_t)n;
-    if (stem > drop && strcmp(p->html + stem - drop, ending) == 0)
-        stem -= drop;
+    if ((size_t)n <= drop || strcmp(p->html + n - drop, ending) != 0)
+        return fail(ST_INVALID,
+                    "--out: found %s, wanted a name that ends in %s: FILE.md and "
+                    "FILE.charts go beside FILE.html",
+                    p->html, ending);
+    size_t stem = (size_t)n - drop;
     snprintf(p->markdown, PATH_MAX, "%.*s.md", (int)stem, p->html);
     snprintf(p->charts, PATH_MAX, "%.*s.charts", (int)stem, p->html);
-    return strcmp(p->html, p->markdown) == 0
-               ? fail(ST_INVALID, "--out: %s is where the Markdown goes; name FILE.html", out)
-               : ST_OK;
+    return ST_OK;
 }
 
 static enum status write(struct report *report, const struct places *p)
@@ -158,7 +198,10 @@ static enum status write_sheet(struct report *report, const struct places *p)
     enum status st =
         report->doc ? plot_selection_open(report->sheet, &all, &report->selection) : ST_OOM;
     if (st == ST_OK)
+        st = report_ranks_open(&report->selection, &report->ranks);
+    if (st == ST_OK)
         st = write(report, p);
+    report_ranks_close(&report->ranks);
     plot_selection_close(&report->selection);
     doc_close(report->doc);
     return st;

@@ -114,14 +114,17 @@ void report_asked(struct report *report)
 {
     static const enum doc_align align[] = {DOC_LEFT, DOC_LEFT};
     const struct files *files = report->files;
+    char path[REPORT_TEXT], name[REPORT_TEXT];
     doc_heading(report->doc, 2, "What was asked");
     for (int f = 0; f < files->n; f++) {
         const struct record_rounds *rows = &files->rounds[f];
         if (rows->n == 0)
             continue;
         doc_table(report->doc, 2, align);
-        doc_caption(report->doc, "`%s`: experiment %s, %d row%s", report->paths[f],
-                    rows->v[0]->experiment ? rows->v[0]->experiment : "unknown", rows->n,
+        const char *experiment = rows->v[0]->experiment;
+        doc_caption(report->doc, "`%s`: experiment %s, %d row%s",
+                    report_plain(report->paths[f], path),
+                    report_plain(experiment ? experiment : "unknown", name), rows->n,
                     report_plural(rows->n));
         doc_cell(report->doc, "what");
         doc_cell(report->doc, "values in these rows");

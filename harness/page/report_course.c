@@ -8,6 +8,8 @@
 #include <math.h>
 #include <stdio.h>
 
+static const char older[] = "Builds before commit 5b8247fe9323 did not watch the machine.";
+
 /* The lowest and the highest of something over many rows. */
 struct span {
     double low, high;
@@ -87,8 +89,7 @@ static void put_summary(struct report *report, const struct courses *c)
             doc,
             "%d row%s flagged as throttled; worst is %s (%s). Such a time is that of the limit, "
             "not of the chip.",
-            c->throttled, c->throttled == 1 ? " is" : "s are",
-            report_strategy(&c->most->cell, name),
+            c->throttled, c->throttled == 1 ? " is" : "s are", report_strategy(c->most, name),
             machine_throttle_text(c->most, sizeof text, text));
     else if (c->judged)
         doc_text(doc, "No GPU was held back by power or heat in any sample.");
@@ -158,11 +159,27 @@ void report_course(struct report *report)
     struct courses c = courses_of(report->sheet);
     doc_heading(report->doc, 3, "Clocks, temperature and power while it was measured");
     if (c.told == 0) {
-        doc_text(report->doc, "Not recorded in these rows: nothing can be said of the clock that "
-                              "the devices ran at, nor of temperature, power and limits that held "
-                              "them back.");
+        doc_text(report->doc,
+                 "Not recorded in these rows: nothing can be said of the clock that the devices "
+                 "ran at, nor of temperature, power and limits that held them back. %s",
+                 older);
         return;
     }
     put_summary(report, &c);
     put_rows(report, c.told);
+}
+
+/* "GPU clock 1695 to 1965 MHz at 50 to 71 degrees; 1 row was throttled." */
+char *report_course_words(const struct report *report, char *text)
+{
+    struct courses c = courses_of(report->sheet);
+    const struct span *clock = c.sm.low <= c.sm.high ? &c.sm : &c.cpu;
+    if (c.told == 0 || clock->low > clock->high)
+        snprintf(text, REPORT_TEXT, "not recorded. %s", older);
+    else
+        snprintf(text, REPORT_TEXT,
+                 "%s %.0f to %.0f\u00a0MHz in the %d row%s that tell; %d %s throttled.",
+                 clock == &c.sm ? "GPUs ran at" : "the CPU ran at", clock->low, clock->high, c.told,
+                 c.told == 1 ? "" : "s", c.throttled, c.throttled == 1 ? "was" : "were");
+    return text;
 }

@@ -116,11 +116,12 @@ static void put_machine(struct report *report, const struct record *r, int rows)
 {
     static const enum doc_align align[] = {DOC_LEFT, DOC_LEFT};
     const struct record_env *env = &r->env;
-    char hardware[256];
+    char hardware[256], plain[REPORT_TEXT], host[REPORT_TEXT];
     struct doc *doc = report->doc;
     doc_table(doc, 2, align);
-    doc_caption(doc, "%s, host %s: %d row%s", env_hardware(env, hardware, sizeof hardware),
-                known(env->host), rows, report_plural(rows));
+    doc_caption(doc, "%s, host %s: %d row%s",
+                report_plain(env_hardware(env, hardware, sizeof hardware), plain),
+                report_plain(known(env->host), host), rows, report_plural(rows));
     put(doc, "what", "value");
     put_gpus(doc, &env->gpus);
     doc_cell(doc, "CPU");

@@ -70,7 +70,7 @@ static struct widths widths_of(const struct sheet *sheet, bool ranges)
 
 static void put_widths(struct report *report, bool ranges)
 {
-    char name[REPORT_TEXT], size[REPORT_TEXT], number[TEXT_NUMBER];
+    char name[REPORT_TEXT], model[REPORT_TEXT], size[REPORT_TEXT], number[TEXT_NUMBER];
     struct widths w = widths_of(report->sheet, ranges);
     if (w.n == 0)
         return;
@@ -80,16 +80,19 @@ static void put_widths(struct report *report, bool ranges)
         doc_text(
             report->doc,
             "%d row%s fewer than 6 loops, too few for an interval of the median. Widest apart "
-            "are the loops of %s at %s on %d rank%s: \u00b1%s\u00a0%% of the median. Smaller "
+            "are the loops of %s of %s at %s on %d rank%s: \u00b1%s\u00a0%% of the median. Smaller "
             "differences than the loops of a cell show among themselves are not to be trusted.",
-            w.n, w.n == 1 ? " has" : "s have", report_strategy(&r->cell, name),
-            report_size(&r->cell, size), r->cell.ranks, report_plural(r->cell.ranks), number);
+            w.n, w.n == 1 ? " has" : "s have", report_strategy(r, name),
+            report_model(&r->cell, model), report_size(&r->cell, size), r->cell.ranks,
+            report_plural(r->cell.ranks), number);
     else
-        doc_text(report->doc,
-                 "%d row%s a 95 %% interval of the median. The widest is that of %s at %s on %d "
-                 "rank%s: \u00b1%s\u00a0%% of the median; all others are known better.",
-                 w.n, w.n == 1 ? " has" : "s have", report_strategy(&r->cell, name),
-                 report_size(&r->cell, size), r->cell.ranks, report_plural(r->cell.ranks), number);
+        doc_text(
+            report->doc,
+            "%d row%s a 95 %% interval of the median. The widest is that of %s of %s at %s on %d "
+            "rank%s: \u00b1%s\u00a0%% of the median; all others are known better.",
+            w.n, w.n == 1 ? " has" : "s have", report_strategy(r, name),
+            report_model(&r->cell, model), report_size(&r->cell, size), r->cell.ranks,
+            report_plural(r->cell.ranks), number);
 }
 
 static void put_rounds(struct report *report)
@@ -111,7 +114,7 @@ static void put_rounds(struct report *report)
         doc_text(report->doc,
                  "%d cell%s measured in several rounds, which are joined here. Medians of rounds "
                  "lie %.2g\u00a0%% apart at most (%s).",
-                 n, n == 1 ? " was" : "s were", most, report_strategy(&widest->cell, name));
+                 n, n == 1 ? " was" : "s were", most, report_strategy(widest, name));
 }
 
 /* ---- flagged rows ---- */
@@ -171,4 +174,29 @@ void report_noise(struct report *report)
              "What all loops of a run share, such as a warm machine or a slow minute, "
              "no statistics can see: that takes rounds (`sweep --rounds`), or a second "
              "run and `ditbench compare`.");
+}
+
+char *report_noise_words(const struct report *report, char *text)
+{
+    struct widths known = widths_of(report->sheet, false), few = widths_of(report->sheet, true);
+    int flagged = 0, n = 0;
+    text[0] = '\0';
+    for (int i = 0; i < report->sheet->n; i++)
+        flagged += is_listed(&report->sheet->v[i]);
+    if (known.n > 0)
+        n += snprintf(text + n, REPORT_TEXT - (size_t)n,
+                      "medians of %d row%s are known to \u00b1%.2g\u00a0%% or better (95 %% "
+                      "interval). ",
+                      known.n, report_plural(known.n), known.most);
+    if (few.n > 0)
+        n += snprintf(text + n, REPORT_TEXT - (size_t)n,
+                      "%d row%s fewer than 6 loops, which lie within \u00b1%.2g\u00a0%%. ", few.n,
+                      few.n == 1 ? " has" : "s have", few.most);
+    if (flagged > 0)
+        snprintf(text + n, REPORT_TEXT - (size_t)n,
+                 "%d row%s flagged (noisy, drifting, throttled): \u201cIs it noise?\u201d.",
+                 flagged, flagged == 1 ? " is" : "s are");
+    else
+        snprintf(text + n, REPORT_TEXT - (size_t)n, "No row is flagged.");
+    return text;
 }

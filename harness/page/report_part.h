@@ -13,12 +13,33 @@ enum {
     REPORT_FOLD = 12,   /* rows of a table above which it is folded */
 };
 
+/* ---- the cells of a size and rank count, the fastest first ---- */
+
+struct report_rank {
+    const struct plot_group *group; /* borrowed */
+    int ranks, n;
+    const struct sheet_row **v; /* [n] borrowed rows; the fastest first. Peers' only where no other
+                                   is */
+    int tied;  /* of these so many that cannot be told from the fastest, without it: v[1] to v[tied]
+                */
+    int peers; /* rows of peers: v[n] to v[n + peers - 1], the fastest first */
+};
+
+/* All of a selection, by model, size, steps, ranks, run. */
+struct report_ranks {
+    int n;
+    struct report_rank *v;
+};
+
+/* ---- the report ---- */
+
 struct report {
     struct doc *doc;
     const char *const *paths; /* [files->n] as they were given */
     const struct files *files;
     struct sheet *sheet;
     struct plot_selection selection; /* of all settings */
+    struct report_ranks ranks;       /* of the selection */
     const char *charts;              /* folder of the charts */
     bool gnuplot_missing;
     bool several_models; /* else tables do not name it */
@@ -27,6 +48,8 @@ struct report {
 /* ---- sections, in their order: each adds to the document ---- */
 
 enum status report_summary(struct report *report);
+enum status report_answers(struct report *report); /* its first part: what a newcomer asks */
+enum status report_fastest(struct report *report); /* its tables */
 void report_words(struct report *report);
 void report_asked(struct report *report);
 enum status report_machine(struct report *report);
@@ -41,14 +64,23 @@ enum status report_repeat(struct report *report);
 
 /* ---- words: each into a buffer of REPORT_TEXT bytes, which is returned ---- */
 
-/* "`cfg=2`, graph off", for a code span: backticks of a name are quotes. */
-char *report_strategy(const struct record_cell *cell, char *text);
+/* "`cfg=2`, graph off"; of another program "`diffusers-compile` `serial`". Backticks of a name are
+ * quotes. */
+char *report_strategy(const struct record *record, char *text);
 /* "1024 × 1024 px, 16 frames" */
 char *report_size(const struct record_cell *cell, char *text);
 /* "`pixart-alpha-1024`" */
 char *report_model(const struct record_cell *cell, char *text);
 /* "12.3 ms", "4.56 s" from milliseconds. */
 char *report_time(double ms, char *text);
+/* Behind the name of a row's setting, where another differs from it by its threads and by nothing
+ * else that a heading tells: ", 4 threads"; else "". */
+char *report_threads(const struct report *report, const struct sheet_row *of, char *text);
+/* ", run NAME" where rows are of several files; else "". */
+char *report_run(const struct sheet_row *of, char *text);
+/* A text of anybody for the middle of a sentence: a backtick of it, which would begin a code span,
+ * is a quote. */
+char *report_plain(const char *from, char *text);
 /* "512 kB", "3.21 GB"; "-" for NAN. */
 char *report_bytes(double bytes, char *text);
 /* Its flags with commas; "" for none. */
@@ -91,18 +123,27 @@ struct report_interval {
 };
 struct report_interval report_interval_of(const struct record *record);
 
-/* ---- the cells of a size and rank count, the fastest first ---- */
+/* ---- a section in one sentence, into a buffer of REPORT_TEXT bytes, which is returned ---- */
 
-struct report_rank {
-    int ranks, n;
-    const struct sheet_row **v; /* [n] borrowed rows; the fastest first */
-    int tied; /* of these so many that cannot be told from the fastest, without it: v[1] to v[tied]
-               */
-};
+char *report_right_words(const struct report *report, char *text);
+char *report_noise_words(const struct report *report, char *text);
+char *report_course_words(const struct report *report, char *text);
+
+/* ---- cells of a rank count ---- */
 
 /* The cells of `group` with that many ranks. ST_OOM. Close it whatever the status. */
 enum status report_rank_open(const struct plot_group *group, int ranks, struct report_rank *out);
 void report_rank_close(struct report_rank *rank);
+
+enum status report_ranks_open(const struct plot_selection *selection, struct report_ranks *out);
+void report_ranks_close(struct report_ranks *ranks);
+
+/* Whether it is the serial run and nothing else, but for peers. */
+bool report_rank_alone(const struct report_rank *rank);
+
+/* The row of ours that a peer's (v[n] or behind) is set beside: of its strategy, else the fastest.
+ */
+const struct sheet_row *report_rank_beside(const struct report_rank *rank, int peer);
 
 /* The next rank count of a group above `ranks`; 0: there is none. */
 int report_rank_next(const struct plot_group *group, int ranks);

@@ -2,11 +2,13 @@
 /* The section "Where the time goes": breakdowns of the rows that were profiled, and pictures of the
  * fastest of each size and rank count. Not there where no row was profiled. */
 #include "harness/base/text.h"
+#include "harness/page/part.h"
 #include "harness/page/report_part.h"
 #include "harness/page/svg.h"
 #include "harness/profile/profile_find.h"
 #include "harness/profile/profile_read.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,18 +115,37 @@ static enum status put_breakdown(struct report *report, const struct profiles *p
 
 /* ---- pictures ---- */
 
+/* A picture beside the page, where its other charts are: a page that is sent on must not look for
+ * the folder of the profile. */
+static enum status copy_picture(const char *from, const char *to)
+{
+    FILE *in = fopen(from, "re");
+    char *text = NULL;
+    size_t size = 0;
+    if (!in)
+        return fail(ST_IO, "%s cannot be read: %s", from, strerror(errno));
+    if (getdelim(&text, &size, '\0', in) < 0)
+        size = 0;
+    enum status st = ferror(in) ? fail(ST_IO, "%s cannot be read to its end", from) : ST_OK;
+    fclose(in);
+    if (st == ST_OK)
+        st = doc_write_file(to, text ? text : "", text ? strlen(text) : 0);
+    free(text);
+    return st;
+}
+
 static void put_picture(struct report *report, const struct profiled *p, const char *name,
                         const char *alt, const char *caption)
 {
-    char path[PATH_MAX], strategy[REPORT_TEXT], whole[2 * REPORT_TEXT];
-    snprintf(path, sizeof path, "%.4000s/%s.svg", p->folder, name);
-    if (svg_check(path) != ST_OK) {
+    char from[PATH_MAX], path[PATH_MAX], strategy[REPORT_TEXT], whole[2 * REPORT_TEXT];
+    snprintf(from, sizeof from, "%.4000s/%s.svg", p->folder, name);
+    snprintf(path, sizeof path, "%.4000s/%s.%.16s.svg", report->charts, name, p->row->record->id);
+    if (svg_check(from) != ST_OK || copy_picture(from, path) != ST_OK) {
         doc_text(report->doc, "There is no picture `%s`: %s", name, status_message());
         status_clear();
         return;
     }
-    snprintf(whole, sizeof whole, "%s, %.500s", alt,
-             report_strategy(&p->row->record->cell, strategy));
+    snprintf(whole, sizeof whole, "%s, %.500s", alt, report_strategy(p->row->record, strategy));
     doc_figure(report->doc, path, whole, caption);
 }
 
@@ -132,8 +153,9 @@ static void put_pictures(struct report *report, const struct profiled *p)
 {
     char strategy[REPORT_TEXT], size[REPORT_TEXT];
     const struct record_cell *c = &p->row->record->cell;
-    doc_fold(report->doc, "Pictures of %s, %s, %d rank%s", report_strategy(c, strategy),
-             report_size(c, size), c->ranks, report_plural(c->ranks));
+    doc_fold(report->doc, "Pictures of %s, %s, %d rank%s",
+             report_strategy(p->row->record, strategy), report_size(c, size), c->ranks,
+             report_plural(c->ranks));
     put_picture(report, p, "step", "Where the mean step of each rank goes", NULL);
     put_picture(report, p, "gantt", "Timeline of one step of all ranks", NULL);
     doc_unfold(report->doc);

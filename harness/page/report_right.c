@@ -10,6 +10,7 @@
 
 struct counts {
     int checked, passed, compared, agree, stale;
+    double nearest, widest;        /* of stale strategies from serial, relative L2 */
     const struct record *farthest; /* of those that passed, by the share of the tolerance */
 };
 
@@ -30,7 +31,7 @@ static bool has_deviation(const struct record *r)
 
 static struct counts count(const struct sheet *sheet)
 {
-    struct counts c = {0};
+    struct counts c = {.nearest = INFINITY, .widest = -INFINITY};
     for (int i = 0; i < sheet->n; i++) {
         const struct record *r = sheet->v[i].record;
         c.checked += is_checked(r);
@@ -38,11 +39,33 @@ static struct counts count(const struct sheet *sheet)
         c.compared += r->comm_match != RECORD_UNKNOWN && r->comm.n > 0;
         c.agree += r->comm_match == RECORD_YES && r->comm.n > 0;
         c.stale += has_deviation(r);
+        if (has_deviation(r)) {
+            c.nearest = fmin(c.nearest, r->deviation.rel_l2);
+            c.widest = fmax(c.widest, r->deviation.rel_l2);
+        }
         if (is_checked(r) && r->check.pass == RECORD_YES && isfinite(share(r)) &&
             (!c.farthest || share(r) > share(c.farthest)))
             c.farthest = r;
     }
     return c;
+}
+
+/* Why the others were not. */
+static void put_unchecked(struct report *report)
+{
+    int failed = 0, peers = 0, off = 0;
+    for (int i = 0; i < report->sheet->n; i++) {
+        const struct record *r = report->sheet->v[i].record;
+        bool ok = r->status == ENDING_OK;
+        failed += !is_checked(r) && !ok;
+        peers += !is_checked(r) && ok && sheet_peer(r);
+        off += !is_checked(r) && ok && !sheet_peer(r);
+    }
+    if (failed + peers + off > 0)
+        doc_text(report->doc,
+                 "Not checked: %d without a latent, for they failed; %d of other programs; %d that "
+                 "were measured without a check (`--check off`).",
+                 failed, peers, off);
 }
 
 static void put_sentences(struct report *report, const struct counts *c)
@@ -57,11 +80,12 @@ static void put_sentences(struct report *report, const struct counts *c)
                  "within tolerance, %d not.",
                  c->checked, report->sheet->n, report->sheet->n == 1 ? " was" : "s were", c->passed,
                  c->checked - c->passed);
+    put_unchecked(report);
     if (c->farthest && c->farthest->check.rel_l2 > 0)
         doc_text(doc,
                  "Nearest to its tolerance is %s of %s at %s on %d rank%s: %.2g of %.2g (relative "
                  "L2 of the final latent).",
-                 report_strategy(&c->farthest->cell, name), report_model(&c->farthest->cell, model),
+                 report_strategy(c->farthest, name), report_model(&c->farthest->cell, model),
                  report_size(&c->farthest->cell, size), c->farthest->cell.ranks,
                  report_plural(c->farthest->cell.ranks), c->farthest->check.rel_l2,
                  c->farthest->check.tolerance);
@@ -81,7 +105,7 @@ static void put_number(struct doc *doc, const char *format, double value)
     doc_cell(doc, "%s", isfinite(value) ? text : "-");
 }
 
-static void put_stale(struct report *report)
+static void put_stale(struct report *report, int n)
 {
     static const struct report_column columns[] = {{"relative L2", DOC_RIGHT},
                                                    {"PSNR, dB", DOC_RIGHT}};
@@ -90,6 +114,8 @@ static void put_stale(struct report *report)
              "Against the serial run of the same noise, over the whole latent. This is "
              "what the strategy does, not a fault: each of them equals its own "
              "one-rank run.");
+    if (n > REPORT_FOLD)
+        doc_fold(report->doc, "All %d rows of stale strategies", n);
     report_table(report, "Final latent of stale strategies against serial", 2, columns);
     for (int i = 0; i < report->sheet->n; i++) {
         const struct sheet_row *row = report->sheet->sorted[i];
@@ -99,6 +125,8 @@ static void put_stale(struct report *report)
         put_number(report->doc, "e", row->record->deviation.rel_l2);
         put_number(report->doc, "f", row->record->deviation.psnr_db);
     }
+    if (n > REPORT_FOLD)
+        doc_unfold(report->doc);
 }
 
 static const char *yes_no(int answer, const char *yes, const char *no)
@@ -140,7 +168,34 @@ void report_right(struct report *report)
     doc_heading(report->doc, 2, "Is it right?");
     put_sentences(report, &c);
     if (c.stale > 0)
-        put_stale(report);
+        put_stale(report, c.stale);
     if (c.checked > 0)
         put_checks(report, c.checked);
+}
+
+/* "175 of 192 rows were checked against the one-rank run that they must equal, and none is wrong."
+ */
+char *report_right_words(const struct report *report, char *text)
+{
+    struct counts c = count(report->sheet);
+    int n;
+    if (c.checked == 0)
+        n = snprintf(text, REPORT_TEXT, "no row was checked against another run.");
+    else
+        n = snprintf(text, REPORT_TEXT,
+                     "%d of %d row%s checked against the one-rank run that %s must equal; %d %s "
+                     "wrong.",
+                     c.checked, report->sheet->n, report->sheet->n == 1 ? " was" : "s were",
+                     c.checked == 1 ? "it" : "they", c.checked - c.passed,
+                     c.checked - c.passed == 1 ? "is" : "are");
+    if (c.compared > 0)
+        n += snprintf(text + n, REPORT_TEXT - (size_t)n,
+                      " Counted bytes equal their closed form in %d of %d that sent any.", c.agree,
+                      c.compared);
+    if (c.stale > 0)
+        snprintf(text + n, REPORT_TEXT - (size_t)n,
+                 " Latents of the %d row%s of stale strategies lie %.2g to %.2g (relative L2) from "
+                 "serial's.",
+                 c.stale, report_plural(c.stale), c.nearest, c.widest);
+    return text;
 }

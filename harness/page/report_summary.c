@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The section "In short": the fastest strategy of each size and rank count, and what it costs. */
+/* The section "In short": the fastest strategy of each size and rank count, and what it costs, in
+ * sentences. Its first ones are report_answers.c, its tables report_fastest.c. */
 #include "harness/base/text.h"
 #include "harness/page/report_part.h"
 #include "harness/plot/text.h"
@@ -87,7 +88,7 @@ static void say_ties(char *text, const struct report_rank *rank)
     char name[REPORT_TEXT], number[TEXT_NUMBER];
     for (int i = 1; i <= rank->tied; i++)
         say(text, "%s%s (%s times as long)", i == 1 ? " Within noise of it: " : ", ",
-            report_strategy(&rank->v[i]->record->cell, name),
+            report_strategy(rank->v[i]->record, name),
             times(median(rank->v[i]) / median(rank->v[0]), number));
     if (rank->tied > 0)
         say(text, ".");
@@ -98,7 +99,7 @@ static void say_other(char *text, const char *what, const struct sheet_row *row,
                       const struct sheet_row *fastest)
 {
     char name[REPORT_TEXT], number[TEXT_NUMBER];
-    say(text, " %s %s, %s times as long.", what, report_strategy(&row->record->cell, name),
+    say(text, " %s %s, %s times as long.", what, report_strategy(row->record, name),
         times(median(row) / median(fastest), number));
 }
 
@@ -133,13 +134,22 @@ static void say_others(char *text, const struct report_rank *rank)
         say_other(text, "Slowest is", rank->v[rank->n - 1], first);
 }
 
+static void say_peers(char *text, const struct report_rank *rank)
+{
+    char name[REPORT_TEXT], number[TEXT_NUMBER];
+    for (int i = rank->n; i < rank->n + rank->peers; i++)
+        say(text, " Another program, %s: %s times as long.",
+            report_strategy(rank->v[i]->record, name),
+            times(median(rank->v[i]) / median(rank->v[0]), number));
+}
+
 static void put_rank(struct report *report, const struct report_rank *rank)
 {
     char text[SENTENCES] = "", name[REPORT_TEXT], size[REPORT_TEXT], ranks[REPORT_TEXT];
     const struct sheet_row *first = rank->v[0];
     const struct record_cell *c = &first->record->cell;
     say(text, "%s on %s: ", report_size(c, size), report_ranks(rank->ranks, ranks));
-    report_strategy(c, name);
+    report_strategy(first->record, name);
     if (rank->n > 1)
         say(text, "the fastest of %d cells is %s, ", rank->n, name);
     else
@@ -152,109 +162,37 @@ static void put_rank(struct report *report, const struct report_rank *rank)
     say_costs(text, first);
     say_deviation(text, first->record);
     say_others(text, rank);
+    say_peers(text, rank);
     doc_item(report->doc, "%s", text);
-}
-
-/* ---- the table ---- */
-
-static const struct column {
-    const char *title;
-    enum doc_align align;
-} columns[] = {
-    {"model", DOC_LEFT},
-    {"run", DOC_LEFT},
-    {"size", DOC_LEFT},
-    {"steps", DOC_RIGHT},
-    {"ranks", DOC_RIGHT},
-    {"fastest", DOC_LEFT},
-    {"a loop", DOC_RIGHT},
-    {"a step", DOC_RIGHT},
-    {"speed-up", DOC_RIGHT},
-    {"memory", DOC_RIGHT},
-    {"sent by a rank a step", DOC_RIGHT},
-    {"within noise of it", DOC_LEFT},
-};
-
-enum { COLUMNS = sizeof columns / sizeof columns[0], MODEL = 0, RUN = 1 };
-
-/* Model and run stand there only where there are several. */
-static bool is_shown(const struct report *report, int column)
-{
-    return column == MODEL ? report->several_models : column == RUN ? report->files->n > 1 : true;
-}
-
-static void put_head(struct report *report)
-{
-    enum doc_align align[COLUMNS];
-    int n = 0;
-    for (int i = 0; i < COLUMNS; i++)
-        if (is_shown(report, i))
-            align[n++] = columns[i].align;
-    doc_table(report->doc, n, align);
-    doc_caption(report->doc,
-                "The fastest cell of each size and rank count. Speed-up: over `serial` "
-                "on one rank. Memory: of the fullest rank.");
-    for (int i = 0; i < COLUMNS; i++)
-        if (is_shown(report, i))
-            doc_cell(report->doc, "%s", columns[i].title);
-}
-
-static void put_line(struct report *report, const struct report_rank *rank)
-{
-    struct doc *doc = report->doc;
-    const struct sheet_row *row = rank->v[0];
-    const struct record *r = row->record;
-    char text[REPORT_TEXT], ties[SENTENCES] = "";
-    if (is_shown(report, MODEL))
-        doc_cell(doc, "%s", report_model(&r->cell, text));
-    if (is_shown(report, RUN))
-        doc_cell(doc, "%s", row->run ? row->run : "");
-    doc_cell(doc, "%s", report_size(&r->cell, text));
-    doc_cell(doc, "%d", r->cell.steps);
-    doc_cell(doc, "%d", rank->ranks);
-    doc_cell(doc, "%s", report_strategy(&r->cell, text));
-    doc_cell(doc, "%s", report_time(median(row), text));
-    doc_cell(doc, "%s", report_time(median(row) / r->cell.steps, text));
-    if (row->serial)
-        doc_cell(doc, "%.2f", row->serial->latency_ms.median / median(row));
-    else
-        doc_cell(doc, "-");
-    doc_cell(doc, "%s", report_bytes(memory_fullest(&r->memory_bytes).total, text));
-    doc_cell(doc, "%s", rank->ranks > 1 ? report_bytes(report_sent(r), text) : "-");
-    for (int i = 1; i <= rank->tied; i++)
-        say(ties, "%s%s", i > 1 ? ", " : "", report_strategy(&rank->v[i]->record->cell, text));
-    doc_cell(doc, "%s", rank->n == 1 ? "(the only one)" : *ties ? ties : "nothing");
 }
 
 /* ---- the section ---- */
 
-/* Calls `put` for each rank count of a group. */
-static enum status each_rank(struct report *report, const struct plot_group *group,
-                             void (*put)(struct report *, const struct report_rank *))
+/* Settings whose cells all stand alone are told by a table. */
+static bool is_told(const struct report *report, const struct plot_setting *setting)
 {
-    enum status st = ST_OK;
-    for (int ranks = report_rank_next(group, 0); ranks > 0 && st == ST_OK;
-         ranks = report_rank_next(group, ranks)) {
-        struct report_rank rank;
-        st = report_rank_open(group, ranks, &rank);
-        if (st == ST_OK)
-            put(report, &rank);
-        report_rank_close(&rank);
-    }
-    return st;
+    for (int i = 0; i < report->ranks.n; i++)
+        for (int k = 0; k < setting->n; k++)
+            if (report->ranks.v[i].group == &setting->group[k] &&
+                !report_rank_alone(&report->ranks.v[i]))
+                return true;
+    return false;
 }
 
-static enum status put_setting(struct report *report, const struct plot_setting *setting)
+static void put_setting(struct report *report, const struct plot_setting *setting)
 {
-    char text[PLOT_TEXT], name[REPORT_TEXT], machine[PLOT_TEXT];
+    char text[PLOT_TEXT], name[REPORT_TEXT], machine[PLOT_TEXT], run[REPORT_TEXT],
+        threads[REPORT_TEXT], plain[2][REPORT_TEXT];
     const struct sheet_row *of = setting->group[0].first;
     doc_heading(report->doc, 3, "%s, %d step%s%s%s", report_model(&of->record->cell, name),
                 of->record->cell.steps, report_plural(of->record->cell.steps),
-                of->run ? ", run " : "", of->run ? of->run : "");
-    doc_text(report->doc, "%s; %s.", plot_text_setting(of, text), plot_text_machine(of, machine));
-    for (int i = 0; i < setting->n; i++)
-        TRY(each_rank(report, &setting->group[i], put_rank));
-    return ST_OK;
+                report_threads(report, of, threads), report_run(of, run));
+    doc_text(report->doc, "%s; %s.", report_plain(plot_text_setting(of, text), plain[0]),
+             report_plain(plot_text_machine(of, machine), plain[1]));
+    for (int i = 0; i < report->ranks.n; i++)
+        for (int k = 0; k < setting->n; k++)
+            if (report->ranks.v[i].group == &setting->group[k])
+                put_rank(report, &report->ranks.v[i]);
 }
 
 static void put_shared(struct report *report)
@@ -275,17 +213,16 @@ enum status report_summary(struct report *report)
 {
     const struct plot_selection *s = &report->selection;
     doc_heading(report->doc, 2, "In short");
+    TRY(report_answers(report));
     put_shared(report);
     if (s->n == 0) {
         doc_text(report->doc, "No row has a latency that may be compared, so nothing is said of "
                               "speed.");
         return ST_OK;
     }
-    put_head(report);
+    TRY(report_fastest(report));
     for (int i = 0; i < s->n; i++)
-        for (int k = 0; k < s->setting[i].n; k++)
-            TRY(each_rank(report, &s->setting[i].group[k], put_line));
-    for (int i = 0; i < s->n; i++)
-        TRY(put_setting(report, &s->setting[i]));
+        if (is_told(report, &s->setting[i]))
+            put_setting(report, &s->setting[i]);
     return ST_OK;
 }

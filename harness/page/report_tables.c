@@ -29,7 +29,7 @@ static void put_row(struct doc *doc, const struct sheet_row *row)
     const struct record *r = row->record;
     char text[REPORT_TEXT];
     double speedup = row->serial ? row->serial->latency_ms.median / r->latency_ms.median : NAN;
-    doc_cell(doc, "%s", report_strategy(&r->cell, text));
+    doc_cell(doc, "%s", report_strategy(r, text));
     doc_cell(doc, "%d", r->cell.ranks);
     put_number(doc, r->latency_ms.median);
     put_interval(doc, r);
@@ -53,23 +53,70 @@ static enum status put_group(struct report *report, const struct plot_group *gro
         "flags"};
     enum status st = ST_OK;
     const struct sheet_row *of = group->first;
-    char model[REPORT_TEXT], size[REPORT_TEXT];
+    char model[REPORT_TEXT], size[REPORT_TEXT], run[REPORT_TEXT], threads[REPORT_TEXT];
     struct doc *doc = report->doc;
     doc_table(doc, 11, align);
     doc_caption(doc, "%s, %s%s%s. In brackets: fastest and slowest loop, of fewer than 6.",
                 report_model(&of->record->cell, model), report_size(&of->record->cell, size),
-                of->run ? ", run " : "", of->run ? of->run : "");
+                report_threads(report, of, threads), report_run(of, run));
     for (int i = 0; i < 11; i++)
         doc_cell(doc, "%s", title[i]);
     for (int ranks = report_rank_next(group, 0); ranks > 0 && st == ST_OK;
          ranks = report_rank_next(group, ranks)) {
         struct report_rank rank;
         st = report_rank_open(group, ranks, &rank);
-        for (int i = 0; i < rank.n; i++)
+        for (int i = 0; i < rank.n + rank.peers; i++)
             put_row(doc, rank.v[i]);
         report_rank_close(&rank);
     }
     return st;
+}
+
+/* ---- cells that stand alone: one table for all ---- */
+
+static bool is_alone(const struct report *report, const struct plot_group *group)
+{
+    for (int i = 0; i < report->ranks.n; i++)
+        if (report->ranks.v[i].group == group && !report_rank_alone(&report->ranks.v[i]))
+            return false;
+    return true;
+}
+
+static void put_alone_row(struct report *report, const struct sheet_row *row)
+{
+    struct doc *doc = report->doc;
+    const struct record *r = row->record;
+    char text[REPORT_TEXT];
+    report_cell(report, row);
+    put_number(doc, r->latency_ms.median);
+    put_interval(doc, r);
+    doc_cell(doc, "%d", r->latency_ms.samples.n);
+    doc_cell(doc, "%d", r->cell.steps);
+    put_number(doc, r->latency_ms.median / r->cell.steps);
+    put_number(doc, memory_fullest(&r->memory_bytes).total / 1e6);
+    doc_cell(doc, "%s", *report_flags(r, text) ? text : "-");
+}
+
+static void put_alone(struct report *report)
+{
+    static const struct report_column columns[] = {
+        {"ms a loop", DOC_RIGHT}, {"95 % interval", DOC_RIGHT}, {"loops", DOC_RIGHT},
+        {"steps", DOC_RIGHT},     {"ms a step", DOC_RIGHT},     {"memory, MB", DOC_RIGHT},
+        {"flags", DOC_LEFT}};
+    bool any = false;
+    for (int i = 0; i < report->ranks.n; i++) {
+        const struct report_rank *rank = &report->ranks.v[i];
+        if (!is_alone(report, rank->group))
+            continue;
+        if (!any)
+            report_table(report,
+                         "One rank, where nothing else of ours was measured. In brackets: fastest "
+                         "and slowest loop, of fewer than 6",
+                         7, columns);
+        any = true;
+        for (int k = 0; k < rank->n + rank->peers; k++)
+            put_alone_row(report, rank->v[k]);
+    }
 }
 
 enum status report_tables(struct report *report)
@@ -79,7 +126,9 @@ enum status report_tables(struct report *report)
     doc_heading(report->doc, 2, "Tables");
     for (int i = 0; i < s->n; i++)
         for (int g = 0; g < s->setting[i].n; g++)
-            TRY(put_group(report, &s->setting[i].group[g]));
+            if (!is_alone(report, &s->setting[i].group[g]))
+                TRY(put_group(report, &s->setting[i].group[g]));
+    put_alone(report);
     if (*sheet_left_out(report->sheet->n, report->sheet->sorted, sizeof text, text))
         doc_text(report->doc, "Of %d row%s not in these tables, nor in a curve: %s.",
                  report->sheet->n, report_plural(report->sheet->n), text);

@@ -9,19 +9,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A code span; a backtick in it would end it. */
-static char *span(const char *name, const char *more, char *text)
+/* Backticks become quotes. */
+static char *without_ticks(char *text)
 {
-    snprintf(text, REPORT_TEXT, "`%.900s`%.100s", name && *name ? name : "?", more);
-    for (char *at = strchr(text + 1, '`'); at && strchr(at + 1, '`'); at = strchr(at, '`'))
+    for (char *at = strchr(text, '`'); at; at = strchr(at, '`'))
         *at = '\'';
     return text;
 }
 
-char *report_strategy(const struct record_cell *cell, char *text)
+/* A code span; a backtick in it would end it. */
+static char *span(const char *name, const char *more, char *text)
 {
-    char way[PLOT_WAY];
-    return span(cell->strategy, plot_group_way(cell, way), text);
+    char plain[REPORT_TEXT];
+    report_plain(name && *name ? name : "?", plain);
+    snprintf(text, REPORT_TEXT, "`%.400s`%.100s", plain, more);
+    return text;
+}
+
+char *report_strategy(const struct record *record, char *text)
+{
+    char way[PLOT_WAY], strategy[REPORT_TEXT], program[REPORT_TEXT];
+    const struct record_cell *cell = &record->cell;
+    if (!sheet_peer(record))
+        return span(cell->strategy, plot_group_way(cell, way), text);
+    snprintf(text, REPORT_TEXT, "%.402s %.600s", span(cell->backend, "", program),
+             span(cell->strategy, plot_group_way(cell, way), strategy));
+    return text;
 }
 
 char *report_model(const struct record_cell *cell, char *text)
@@ -35,6 +48,40 @@ char *report_size(const struct record_cell *cell, char *text)
         snprintf(text, REPORT_TEXT, "%d\u00a0\u00d7\u00a0%d\u00a0px", cell->width, cell->height);
     if (cell->frames > 1)
         snprintf(text + n, REPORT_TEXT - (size_t)n, ", %d frames", cell->frames);
+    return text;
+}
+
+static bool same_heading(const struct sheet_row *a, const struct sheet_row *b)
+{
+    return strcmp(a->record->cell.model, b->record->cell.model) == 0 &&
+           a->record->cell.steps == b->record->cell.steps &&
+           strcmp(a->run ? a->run : "", b->run ? b->run : "") == 0;
+}
+
+char *report_threads(const struct report *report, const struct sheet_row *of, char *text)
+{
+    int threads = of->record->cell.threads;
+    text[0] = '\0';
+    for (int i = 0; i < report->selection.n && !*text; i++) {
+        const struct sheet_row *other = report->selection.setting[i].of;
+        if (same_heading(of, other) && other->record->cell.threads != threads)
+            snprintf(text, REPORT_TEXT, ", %d\u00a0thread%s", threads, report_plural(threads));
+    }
+    return text;
+}
+
+char *report_plain(const char *from, char *text)
+{
+    snprintf(text, REPORT_TEXT, "%s", from ? from : "");
+    return without_ticks(text);
+}
+
+char *report_run(const struct sheet_row *of, char *text)
+{
+    char name[REPORT_TEXT];
+    text[0] = '\0';
+    if (of->run)
+        snprintf(text, REPORT_TEXT, ", run %.1000s", report_plain(of->run, name));
     return text;
 }
 
@@ -74,7 +121,7 @@ char *report_flags(const struct record *record, char *text)
     text[0] = '\0';
     for (int i = 0; i < record->flags.n && n < REPORT_TEXT; i++)
         n += (size_t)snprintf(text + n, REPORT_TEXT - n, "%s%s", i ? ", " : "", record->flags.v[i]);
-    return text;
+    return without_ticks(text);
 }
 
 char *report_ranks(int ranks, char *text)
@@ -124,10 +171,10 @@ void report_cell(struct report *report, const struct sheet_row *row)
     if (report->several_models)
         doc_cell(report->doc, "%s", report_model(c, text));
     if (report->files->n > 1)
-        doc_cell(report->doc, "%s", row->run ? row->run : "");
+        doc_cell(report->doc, "%s", report_plain(row->run, text));
     doc_cell(report->doc, "%s", report_size(c, text));
     doc_cell(report->doc, "%d", c->ranks);
-    doc_cell(report->doc, "%s", report_strategy(c, text));
+    doc_cell(report->doc, "%s", report_strategy(row->record, text));
 }
 
 /* ---- numbers ---- */

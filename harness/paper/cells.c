@@ -6,6 +6,7 @@
 #include "harness/measure/headroom.h"
 #include "harness/measure/outcome.h"
 #include "harness/paper/stand_in.h"
+#include "kernels/backend.h"
 #include "strategies/volume.h"
 
 #include <stdio.h>
@@ -84,21 +85,30 @@ static uint64_t most_of_a_gpu(int ranks, const uint64_t *bytes, int gpus)
     return most;
 }
 
+/* Ranks of the CPU are threads, as many as are asked for; a stand-in's are kept few. */
+static bool too_many(const struct paper_machine *machine, const struct cell *cell)
+{
+    if (machine->stand_in)
+        return cell->ranks > PAPER_STAND_IN_RANKS;
+    return backend_wants_gpus(cell->backend) && cell->ranks > machine->gpus;
+}
+
 static void judge_machine(const struct paper_machine *machine, const struct forecast *f,
                           struct paper_cell *c)
 {
     int ranks = c->cell.ranks;
     uint64_t need = f->bytes + HEADROOM_MARGIN;
-    bool fits = machine->memory == 0 || need <= machine->memory;
+    bool on_gpu = !machine->stand_in && backend_wants_gpus(c->cell.backend);
+    bool fits = !on_gpu || machine->memory == 0 || need <= machine->memory;
     c->fate = PAPER_RUNS;
     snprintf(c->text, sizeof c->text, "runs");
-    if (machine->stand_in ? ranks > PAPER_STAND_IN_RANKS : ranks > machine->gpus) {
+    if (too_many(machine, &c->cell)) {
         c->fate = PAPER_NEEDS_GPUS;
         snprintf(c->text, sizeof c->text, "needs %d GPU%s", ranks, ranks == 1 ? "" : "s");
         c->count = machine->gpus > 0 && !machine->stand_in && !c->bounded &&
                    (machine->memory == 0 ||
                     most_of_a_gpu(ranks, f->rank, machine->gpus) <= machine->memory);
-    } else if (!machine->stand_in && !fits) {
+    } else if (!fits) {
         c->fate = PAPER_NEEDS_MEMORY;
         snprintf(c->text, sizeof c->text, "needs %.1f GiB of memory", (double)need * GIB);
     }
@@ -184,7 +194,9 @@ static enum status add_point(const struct pack *pack, int i, const struct paper_
     }
     if (st == ST_OK)
         st = add_cell(&cell, bounded, steps, machine, out, &out->of[i]);
-    return st ? fail_prefix(st, "%s: %s", pack->path, pack_label(point, sizeof label, label)) : st;
+    return st ? fail_prefix(st, "%s:%d: %s", pack->path, point->rule_line,
+                            pack_label(point, sizeof label, label))
+              : st;
 }
 
 enum status paper_cells_make(const struct pack *pack, const struct paper_machine *machine,

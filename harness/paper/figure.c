@@ -84,18 +84,27 @@ static void put_values(FILE *out, int n, const struct paper_row *const *row, boo
     plot_gnuplot_number(out, "x_high", high * 1.25);
 }
 
-static void put_notes(struct picture *picture, const struct pack *pack, int n,
-                      const struct paper_row *const *row, int more)
+/* Of what ran, not of what the pack asks for: a stand-in's steps are fewer. */
+static void put_protocols(struct picture *picture, const struct pack *pack,
+                          const struct paper_rows *rows)
 {
     const struct pack_values *v = pack->values;
+    const struct paper_cell *c = paper_rows_cell(rows);
+    if (c)
+        picture_note(picture, "published: %s, %s steps, %s; ours: %s%.0f steps, %s", v->hardware,
+                     v->published_steps, v->published_dtype,
+                     rows->stand_in ? "a stand-in for tests, tiny models on the CPU, " : "",
+                     c->steps, c->cell.dtype);
+}
+
+static void put_notes(struct picture *picture, int n, const struct paper_row *const *row, int more)
+{
     int flagged = 0;
     int assumed = 0;
     for (int i = 0; i < n; i++) {
         flagged += row[i]->point->line && row[i]->point->line->field[PUBLISHED_FLAG][0];
         assumed += row[i]->point->assumed;
     }
-    picture_note(picture, "published: %s, %s steps, %s; ours: %s steps, %s", v->hardware,
-                 v->published_steps, v->published_dtype, v->steps, v->dtype ? v->dtype : "bf16");
     if (flagged)
         picture_note(picture, "*: %d published value%s flagged; verdicts.csv says why", flagged,
                      flagged == 1 ? " is" : "s are");
@@ -130,7 +139,8 @@ enum status figure_draw(const struct pack *pack, const struct paper_rows *rows, 
                       normalised     ? (pack->memory ? "over one GPU" : "times faster")
                       : pack->memory ? "GB"
                                      : "seconds");
-    put_notes(&picture, pack, n, row, more);
+    put_protocols(&picture, pack, rows);
+    put_notes(&picture, n, row, more);
     enum status st = picture_close(&picture, ST_OK, &missing);
     if (missing) {
         fprintf(stderr, "ditbench reproduce: %s\n", status_message());

@@ -7,6 +7,7 @@
 #include "harness/paper/pack_rules.h"
 #include "harness/sweep/experiment_text.h"
 #include "kernels/base/file.h"
+#include "models/dit_config.h"
 
 #include <fnmatch.h>
 #include <limits.h>
@@ -115,6 +116,16 @@ static enum status add_point(struct pack *p, const struct pack_point *point)
     return ST_OK;
 }
 
+/* Where the rule stands, not where its cell would be set up. */
+static enum status check_model(const struct pack *p, const char *key, const struct pack_rule *rule,
+                               const char *model)
+{
+    struct dit_config config;
+    char folder[PATH_MAX];
+    enum status st = dit_config_load(model, &config, folder, sizeof folder);
+    return st ? fail_prefix(st, "%s:%d: %s", p->path, rule->line, key) : st;
+}
+
 static enum status map_model(struct pack *p, struct pack_point *point)
 {
     struct pack_rule *rule = pack_rules_exact(&p->models, point->line->field[PUBLISHED_MODEL]);
@@ -134,13 +145,14 @@ static enum status count_gpus(const struct pack *p, struct pack_point *point)
     TRY(pack_spec(point, point->gpus, text));
     enum status st = spec_parse(text, &spec);
     if (st)
-        return fail_prefix(st, "%s: '%s'", p->path, text);
+        return fail_prefix(st, "%s:%d: '%s'", p->path, point->rule_line, text);
     int ranks = spec_ranks(&spec);
     if (point->gpus == 0)
         point->gpus = ranks;
     if (point->gpus != ranks)
-        return fail(ST_INVALID, "%s: %s line %d is of %d GPUs, and '%s' of %d ranks", p->path,
-                    point->source, point->line ? point->line->number : 0, point->gpus, text, ranks);
+        return fail(ST_INVALID, "%s:%d: %s line %d is of %d GPUs, and '%s' of %d ranks", p->path,
+                    point->rule_line, point->source, point->line ? point->line->number : 0,
+                    point->gpus, text, ranks);
     return ST_OK;
 }
 
@@ -176,10 +188,13 @@ static enum status map_row(struct pack *p, const char *source, const struct publ
     }
     if (!rule)
         return fail(ST_INVALID,
-                    "%s: %s line %d, '%s %s' on %d GPUs at %d px, is neither mapped nor left out",
-                    p->path, source, line->number, line->field[PUBLISHED_STRATEGY],
-                    line->field[PUBLISHED_CONFIG], line->gpus, point.height);
+                    "%s:%d: points: %s line %d, '%s %s' on %d GPUs at %d px, is neither mapped nor "
+                    "left out",
+                    p->path, experiment_text_line(p->text, 0, "points"), source, line->number,
+                    line->field[PUBLISHED_STRATEGY], line->field[PUBLISHED_CONFIG], line->gpus,
+                    point.height);
     point.spec = rule->text;
+    point.rule_line = rule->line;
     TRY(map_model(p, &point));
     TRY(count_gpus(p, &point));
     return add_point(p, &point);
@@ -190,7 +205,8 @@ static enum status add_also(struct pack *p)
 {
     for (int i = 0; i < p->also.n; i++) {
         struct pack_rule *rule = &p->also.v[i];
-        struct pack_point point = {.source = "", .program = "", .spec = rule->text, .one = -1};
+        struct pack_point point = {
+            .source = "", .program = "", .spec = rule->text, .rule_line = rule->line, .one = -1};
         char *at = strstr(rule->pattern, " at ");
         int size = at ? atoi(at + 4) : 0;
         if (size < 1)
@@ -198,6 +214,7 @@ static enum status add_also(struct pack *p)
                         p->path, rule->line, rule->pattern);
         *at = '\0';
         rule->used++;
+        TRY(check_model(p, "also", rule, rule->pattern));
         point.model = rule->pattern;
         point.width = point.height = size;
         TRY(count_gpus(p, &point));
@@ -230,6 +247,14 @@ static enum status read_points(struct pack *p)
                 st = map_row(p, sources->v[i], &p->published.v[k]);
     free(begin);
     return st;
+}
+
+/* An override that changes nothing is a misspelt one. */
+static void use_overrides(struct pack *p)
+{
+    for (int i = 0; i < p->overrides.n; i++)
+        for (int k = 0; k < p->n; k++)
+            p->overrides.v[i].used += p->v[k].spec && pack_rules_fit(&p->overrides.v[i], &p->v[k]);
 }
 
 /* ---- the single GPU of a point ---- */
@@ -277,7 +302,11 @@ static enum status read_pack(struct pack *p, const char *path)
     TRY(read_points(p));
     TRY(add_also(p));
     find_single(p);
-    const struct pack_rules *const mapping[] = {&p->models, &p->points, &p->assumed, &p->left_out};
+    use_overrides(p);
+    for (int i = 0; i < p->models.n; i++)
+        TRY(check_model(p, "models", &p->models.v[i], p->models.v[i].text));
+    const struct pack_rules *const mapping[] = {&p->models, &p->points, &p->assumed, &p->left_out,
+                                                &p->overrides};
     for (size_t i = 0; i < sizeof mapping / sizeof mapping[0]; i++)
         TRY(pack_rules_used(p, mapping[i]));
     return ST_OK;
@@ -315,17 +344,40 @@ void pack_close(struct pack *p)
     free(p);
 }
 
+/* A word of a configuration that says how it ran: a degree ("pp8", "cfg+pp") or a program. What
+ * else stands there is a remark, and the column flag has it. */
+static bool names_run(const char *word)
+{
+    return strpbrk(word, "0123456789+") || strcmp(word, "pytorch") == 0 ||
+           strcmp(word, "torch.compile") == 0 || strcmp(word, "onediff") == 0;
+}
+
+/* "ulysses8" names its strategy, "pp8" does not. */
+static char *name_degrees(const char *strategy, const char *config, size_t size, char *out)
+{
+    char text[SPEC_TEXT];
+    char *rest = NULL;
+    size_t used = 0;
+    out[0] = '\0';
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(config, "(;"), config);
+    if (!strstr(text, strategy))
+        used = (size_t)snprintf(out, size, "%s", strategy);
+    for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+        if (names_run(word) && used < size)
+            used += (size_t)snprintf(out + used, size - used, "%s%s", used ? " " : "", word);
+    return out;
+}
+
 char *pack_name(const struct pack_point *point, size_t size, char *out)
 {
-    const char *config = point->line ? point->line->field[PUBLISHED_CONFIG] : "";
-    const char *strategy = point->line ? point->line->field[PUBLISHED_STRATEGY] : point->spec;
-    bool program = point->program[0] != '\0' && point->gpus == 1;
-    if (config[0] && point->gpus > 1)
-        snprintf(out, size, "%.*s", (int)strcspn(config, "(;"), config);
+    if (!point->line)
+        snprintf(out, size, "%s", point->spec);
+    else if (point->gpus > 1)
+        name_degrees(point->line->field[PUBLISHED_STRATEGY], point->line->field[PUBLISHED_CONFIG],
+                     size, out);
     else
-        snprintf(out, size, "%s%s%s", strategy, program ? " " : "", program ? point->program : "");
-    for (size_t n = strlen(out); n > 0 && out[n - 1] == ' '; n--)
-        out[n - 1] = '\0';
+        snprintf(out, size, "%s%s%s", point->line->field[PUBLISHED_STRATEGY],
+                 point->program[0] ? " " : "", point->program);
     return out;
 }
 

@@ -4,10 +4,11 @@
  *
  * Every row of the pack's CSV files that has its metric (and is of its figures) is a point, and is
  * either mapped to a specification or left out with a reason: a row that no rule takes is an error,
- * and so is a rule that takes no row. A rule is "PATTERN => TEXT". The pattern (fnmatch) is
- * compared with "STRATEGY CONFIG on GPUS at HEIGHT", as the CSV has them; one without " on " or "
- * at " takes all GPUs and sizes. {gpus} is the row's number of GPUs, on both sides. Of several
- * rules the first counts; left_out is asked first, then points, then assumed.
+ * and so is a rule that takes no row (an override: no row that is run). A rule is "PATTERN =>
+ * TEXT". The pattern (fnmatch) is compared with "STRATEGY CONFIG on GPUS at HEIGHT", as the CSV has
+ * them; one without " on " or " at " takes all GPUs and sizes. {gpus} is the row's number of GPUs,
+ * on both sides. Of several rules the first counts; left_out is asked first, then points, then
+ * assumed.
  */
 #ifndef HARNESS_PAPER_PACK_H
 #define HARNESS_PAPER_PACK_H
@@ -34,6 +35,7 @@ struct pack_point {
     const char *model;                 /* ours, borrowed; NULL: left out */
     const char *spec;                  /* ours, {gpus} not yet replaced; NULL: left out */
     const char *left_out;              /* the reason, or NULL */
+    int rule_line;                     /* of the rule that took it, in the pack's file */
     const char *program;               /* "torch.compile", "onediff"; "": as it is */
     bool assumed;                      /* the figure does not say all of it */
     int gpus;
@@ -67,12 +69,25 @@ enum status pack_spec(const struct pack_point *point, int gpus, char *out);
 enum status pack_cell(const struct pack *pack, const struct pack_point *point, struct cell *cell,
                       bool *bounded);
 
-/* Of a point, for people: "ulysses8"; "PixArt ulysses8, 8 GPUs, 2048 px". Both return out. */
+/* Of a point, for people, from its strategy and degrees: "ulysses8", "pipefusion pp8", "hybrid";
+ * "PixArt ulysses8, 8 GPUs, 2048 px". Remarks in the column config are no part of a name. Both
+ * return out. */
 char *pack_name(const struct pack_point *point, size_t size, char *out);
 char *pack_label(const struct pack_point *point, size_t size, char *out);
 
 /* A pack's file by name, or as a path: experiments/paper/NAME.yaml here, then the program's own.
  * path of PATH_MAX bytes. ST_INVALID: there is none, and those that there are. */
 enum status pack_find(const char *word, char *path);
+
+/* Names of packs, sorted, each once: those here and the program's own. Release it. */
+enum { PACK_NAMES = 200 };
+
+struct pack_names {
+    int n;
+    char *v[PACK_NAMES + 1]; /* the last is NULL */
+};
+
+void pack_find_names(struct pack_names *out);
+void pack_find_names_release(struct pack_names *names);
 
 #endif

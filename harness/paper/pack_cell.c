@@ -7,10 +7,11 @@
 #include "kernels/base/suggest.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { OVERRIDE_TEXT = 1024, MOST_OPTIONS = 60 };
+enum { OVERRIDE_TEXT = 1024 };
 
 /* Keys of experiment files are the command line's options, but for these. */
 static const char *option_of(const char *key, char out[60])
@@ -22,66 +23,54 @@ static const char *option_of(const char *key, char out[60])
     return out;
 }
 
-/* Of the measurement, and of how a cell is run; what it is comes from its row. */
-static enum status check_option(const char *option, const char *key)
-{
-    static const char *const rows[] = {"model", "size", "strategy", "ranks", "requests"};
-    const char *words[MOST_OPTIONS + 1] = {NULL};
-    int n = 0;
-    bool known = false;
-    for (int i = 0; cell_option_at(i) && n < MOST_OPTIONS; i++) {
-        const char *name = cell_option_at(i)->name;
-        bool of_row = false;
-        for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++)
-            of_row |= strcmp(name, rows[k]) == 0;
-        if (!of_row)
-            words[n++] = name;
-        known |= !of_row && strcmp(name, option) == 0;
+/* The keys of a pack that say how a cell is run; what it is comes from its row. */
+static const struct {
+    const char *key;
+    size_t at; /* of its text in struct pack_values */
+} keys[] = {
+#define KEY(name)                                                                                  \
+    {                                                                                              \
+#name, offsetof(struct pack_values, name)                                                  \
     }
-    return known ? ST_OK : suggest_refuse("key", key, words);
+    KEY(steps),    KEY(frames),    KEY(dtype),       KEY(backend),     KEY(transport),
+    KEY(exchange), KEY(graph),     KEY(guidance),    KEY(seed),        KEY(warmup_loops),
+    KEY(repeats),  KEY(min_loops), KEY(min_seconds), KEY(max_seconds), KEY(max_noise),
+    KEY(threads),  KEY(timeout_s), KEY(check),
+#undef KEY
+};
+
+enum { KEYS = sizeof keys / sizeof keys[0] };
+
+static enum status check_key(const char *key)
+{
+    const char *words[KEYS + 1] = {NULL};
+    for (int i = 0; i < KEYS; i++) {
+        if (strcmp(keys[i].key, key) == 0)
+            return ST_OK;
+        words[i] = keys[i].key;
+    }
+    return suggest_refuse("key", key, words);
 }
 
 static enum status set(const struct pack *p, int line, struct cell *cell, const char *key,
                        const char *value)
 {
     char option[60];
-    enum status st = check_option(option_of(key, option), key);
+    enum status st = check_key(key);
     if (st == ST_OK)
-        st = cell_set(cell, option, key, value);
+        st = cell_set(cell, option_of(key, option), key, value);
     return st ? fail_prefix(st, "%s:%d", p->path, line) : st;
 }
 
 static enum status set_values(const struct pack *p, struct cell *cell)
 {
-    const struct pack_values *v = p->values;
-    const struct {
-        const char *key, *value;
-    } single[] = {
-        {"steps", v->steps},
-        {"frames", v->frames},
-        {"dtype", v->dtype},
-        {"backend", v->backend},
-        {"transport", v->transport},
-        {"exchange", v->exchange},
-        {"graph", v->graph},
-        {"guidance", v->guidance},
-        {"seed", v->seed},
-        {"warmup_loops", v->warmup_loops},
-        {"repeats", v->repeats},
-        {"min_loops", v->min_loops},
-        {"min_seconds", v->min_seconds},
-        {"max_seconds", v->max_seconds},
-        {"max_noise", v->max_noise},
-        {"threads", v->threads},
-        {"timeout_s", v->timeout_s},
-        {"check", v->check},
-    };
     cell_init(cell);
     cell->timeout_s = EXPERIMENT_TIMEOUT_S;
-    for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
-        if (single[i].value)
-            TRY(set(p, experiment_text_line(p->text, 0, single[i].key), cell, single[i].key,
-                    single[i].value));
+    for (int i = 0; i < KEYS; i++) {
+        const char *value = *(char *const *)((const char *)p->values + keys[i].at);
+        if (value)
+            TRY(set(p, experiment_text_line(p->text, 0, keys[i].key), cell, keys[i].key, value));
+    }
     return ST_OK;
 }
 

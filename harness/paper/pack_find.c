@@ -14,8 +14,6 @@
 static const char here[] = "experiments/paper";
 static const char ending[] = ".yaml";
 
-enum { MOST_NAMES = 200 };
-
 static bool is_file(const char *path)
 {
     struct stat info;
@@ -36,7 +34,7 @@ static bool own_folder(char *folder)
 static int add_names(const char *folder, int n, char **names)
 {
     DIR *dir = opendir(folder);
-    for (struct dirent *e; dir && n < MOST_NAMES && (e = readdir(dir));) {
+    for (struct dirent *e; dir && n < PACK_NAMES && (e = readdir(dir));) {
         size_t length = strlen(e->d_name);
         bool known =
             length <= strlen(ending) || strcmp(e->d_name + length - strlen(ending), ending) != 0;
@@ -56,19 +54,31 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+void pack_find_names(struct pack_names *out)
+{
+    char own[PATH_MAX];
+    *out = (struct pack_names){0};
+    out->n = add_names(here, 0, out->v);
+    if (own_folder(own))
+        out->n = add_names(own, out->n, out->v);
+    qsort(out->v, (size_t)out->n, sizeof *out->v, compare_names);
+}
+
+void pack_find_names_release(struct pack_names *names)
+{
+    for (int i = 0; i < names->n; i++)
+        free(names->v[i]);
+    *names = (struct pack_names){0};
+}
+
 static enum status refuse(const char *word)
 {
-    char *names[MOST_NAMES + 1] = {NULL};
-    char own[PATH_MAX];
-    int n = add_names(here, 0, names);
-    if (own_folder(own))
-        n = add_names(own, n, names);
-    qsort(names, (size_t)n, sizeof *names, compare_names);
+    struct pack_names names;
+    pack_find_names(&names);
     enum status st =
-        n == 0 ? fail(ST_INVALID, "'%.200s' is no file, and %s holds no packs", word, here)
-               : suggest_refuse("pack", word, (const char *const *)names);
-    for (int i = 0; i < n; i++)
-        free(names[i]);
+        names.n == 0 ? fail(ST_INVALID, "'%.200s' is no file, and %s holds no packs", word, here)
+                     : suggest_refuse("pack", word, (const char *const *)names.v);
+    pack_find_names_release(&names);
     return st;
 }
 

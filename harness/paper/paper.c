@@ -57,12 +57,13 @@ static void print_rows(const struct paper *p, const struct paper_rows *rows)
     for (int i = 0; i < rows->n; i++) {
         const struct paper_row *row = &rows->v[i];
         const char *flag = row->point->line ? row->point->line->field[PUBLISHED_FLAG] : "";
+        bool flagged = flag[0] && !strstr(row->why, flag);
         if (row->point->left_out)
             continue;
         printf("%-15s  %s: ", paper_verdict_name(row->verdict), row->label);
         print_value("published", &row->published, unit);
         print_value(", ours", &row->ours, unit);
-        printf("; %s%s%s\n", row->why, flag[0] ? "; flag: " : "", flag);
+        printf("; %s%s%s\n", row->why, flagged ? "; flag: " : "", flagged ? flag : "");
     }
     printf("%d points: %d reproduced, %d not reproduced, %d not comparable; %s\n", rows->n,
            rows->count[PAPER_REPRODUCED], rows->count[PAPER_NOT_REPRODUCED],
@@ -97,7 +98,6 @@ static enum status write_files(const struct paper *p, const struct paper_rows *r
 {
     char path[PATH_MAX];
     struct paper_report report = {.pack = p->pack,
-                                  .machine = &p->options->machine,
                                   .rows = rows,
                                   .folder = p->folder,
                                   .results = p->results,

@@ -48,7 +48,7 @@ static void put_summary(const struct paper_report *r, struct doc *doc)
              r->rows->n, count[PAPER_REPRODUCED], count[PAPER_NOT_REPRODUCED],
              count[PAPER_NOT_COMPARABLE],
              count[PAPER_NOT_COMPARABLE] ? " (each with its reason)" : "");
-    if (r->machine->stand_in)
+    if (r->rows->stand_in)
         doc_text(doc, "This is a stand-in for tests: tiny models on the CPU took the place of all "
                       "cells. Nothing here may be compared with what was published.");
     else
@@ -78,32 +78,73 @@ static void put_line(struct doc *doc, const char *what, const char *theirs, cons
     doc_cell(doc, "%s", ours);
 }
 
+/* What every cell of ours has in common, in the words of the table. */
+struct ours {
+    char steps[60], dtype[60], guidance[60], warmup[60], loops[200];
+};
+
+static void say_ours(const struct paper_report *r, struct ours *out)
+{
+    const struct pack_values *v = r->pack->values;
+    const struct paper_cell *c = paper_rows_cell(r->rows);
+    const char *repeats = v->repeats ? v->repeats : "5";
+    const char *warmup = v->warmup_loops ? v->warmup_loops : "1";
+    snprintf(out->dtype, sizeof out->dtype, "%s", c ? c->cell.dtype : "-");
+    snprintf(out->guidance, sizeof out->guidance, "%s",
+             v->guidance && !r->rows->stand_in ? v->guidance : "the model's own");
+    if (r->rows->stand_in && c) {
+        snprintf(out->steps, sizeof out->steps, "%d", c->cell.steps);
+        snprintf(out->warmup, sizeof out->warmup, "%d loops", c->cell.warmup_loops);
+        snprintf(out->loops, sizeof out->loops, "%d, not judged", c->cell.repeats);
+    } else {
+        snprintf(out->steps, sizeof out->steps, "%s", v->steps);
+        snprintf(out->warmup, sizeof out->warmup, "%s loop%s", warmup,
+                 strcmp(warmup, "1") == 0 ? "" : "s");
+        snprintf(out->loops, sizeof out->loops, "%s loops behind %s to warm up%s", repeats, warmup,
+                 v->overrides.n ? "; overrides below" : "");
+    }
+}
+
+/* Of a stand-in, what the pack says of its real cells would be untrue. */
+static void put_differs(const struct paper_report *r, struct doc *doc)
+{
+    const struct pack_values *v = r->pack->values;
+    doc_heading(doc, 3, "Where ours differs");
+    if (r->rows->stand_in) {
+        doc_item(doc,
+                 "In everything: a tiny model of its family stands for each model, at few pixels "
+                 "and on at most %d threads of the CPU. What the pack says of its own cells "
+                 "(steps, type, loops, overrides) was not run.",
+                 PAPER_STAND_IN_RANKS);
+        return;
+    }
+    for (unsigned i = 0; i < v->differs.n; i++)
+        doc_item(doc, "%s", v->differs.v[i]);
+    for (unsigned i = 0; i < v->overrides.n; i++)
+        doc_item(doc, "`%s`", v->overrides.v[i]);
+}
+
 static void put_protocol(const struct paper_report *r, struct doc *doc)
 {
     static const enum doc_align align[3] = {DOC_LEFT, DOC_LEFT, DOC_LEFT};
     const struct pack_values *v = r->pack->values;
     char machine[HARDWARE];
-    char loops[200];
+    struct ours ours;
     hardware_of(r, sizeof machine, machine);
-    snprintf(loops, sizeof loops, "%s loops behind %s to warm up; overrides below",
-             v->repeats ? v->repeats : "5", v->warmup_loops ? v->warmup_loops : "1");
+    say_ours(r, &ours);
     doc_heading(doc, 2, "Protocol");
     doc_table(doc, 3, align);
     put_line(doc, "", "published", "ours");
-    put_line(doc, "hardware", v->hardware, r->machine->stand_in ? "CPU, a stand-in" : machine);
-    put_line(doc, "steps", v->published_steps, v->steps);
+    put_line(doc, "hardware", v->hardware, r->rows->stand_in ? "CPU, a stand-in" : machine);
+    put_line(doc, "steps", v->published_steps, ours.steps);
     put_line(doc, "sampler", v->published_sampler, "the model's own (`ditbench list models`)");
-    put_line(doc, "type", v->published_dtype, v->dtype ? v->dtype : "bf16");
-    put_line(doc, "guidance", v->published_guidance, v->guidance ? v->guidance : "the model's own");
-    put_line(doc, "warm-up", v->published_warmup, v->warmup_loops ? v->warmup_loops : "1 loop");
+    put_line(doc, "type", v->published_dtype, ours.dtype);
+    put_line(doc, "guidance", v->published_guidance, ours.guidance);
+    put_line(doc, "warm-up", v->published_warmup, ours.warmup);
     put_line(doc, "timed", v->published_timed,
              "the denoising loop alone, barrier to final latent, slowest rank");
-    put_line(doc, "loops", v->published_loops, loops);
-    doc_heading(doc, 3, "Where ours differs");
-    for (unsigned i = 0; i < v->differs.n; i++)
-        doc_item(doc, "%s", v->differs.v[i]);
-    for (unsigned i = 0; i < v->overrides.n; i++)
-        doc_item(doc, "`%s`", v->overrides.v[i]);
+    put_line(doc, "loops", v->published_loops, ours.loops);
+    put_differs(r, doc);
 }
 
 /* ---- pictures ---- */
@@ -143,6 +184,8 @@ static void put_head(struct doc *doc, int n, const char *const *title)
 static void put_point(const struct paper_row *row, struct doc *doc)
 {
     const struct published_line *line = row->point->line;
+    const char *flag = line ? line->field[PUBLISHED_FLAG] : "";
+    bool flagged = flag[0] && !strstr(row->why, flag);
     char text[4][NUMBER];
     doc_cell(doc, "%s%s", row->name, row->point->assumed ? " (assumed)" : "");
     doc_cell(doc, "%d", row->point->gpus);
@@ -156,8 +199,7 @@ static void put_point(const struct paper_row *row, struct doc *doc)
     doc_cell(doc, "%s", number(row->ours.ratio, text[3]));
     doc_cell(doc, "%s", paper_verdict_name(row->verdict));
     doc_cell(doc, "%s%s%s%s%s", row->why, row->source[0] ? "; ours: " : "", row->source,
-             line && line->field[PUBLISHED_FLAG][0] ? "; flag: " : "",
-             line ? line->field[PUBLISHED_FLAG] : "");
+             flagged ? "; flag: " : "", flagged ? flag : "");
 }
 
 /* Of one model and size: what is compared with each other. */
@@ -243,8 +285,8 @@ static void put_memory(const struct paper_report *r, struct doc *doc)
     doc_heading(doc, 2, "Memory and bytes");
     doc_text(doc,
              "Of the denoising model alone: no text encoder, no decoder. MB sent: of the rank "
-             "that sends most, in a loop of all %s steps.",
-             r->pack->values->steps);
+             "that sends most, in a loop of all %.0f steps.",
+             paper_rows_cell(r->rows) ? paper_rows_cell(r->rows)->steps : r->pack->steps);
     doc_table(doc, 5, align);
     put_head(doc, 5, head);
     for (int i = 0; i < r->rows->n; i++) {
@@ -272,7 +314,7 @@ void paper_report_fill(const struct paper_report *r, struct doc *doc)
     put_protocol(r, doc);
     doc_heading(doc, 2, "Again");
     snprintf(command, sizeof command, "build/ditbench reproduce %s --out %s%s",
-             r->pack->values->name, r->folder, r->machine->stand_in ? " --tiny" : "");
+             r->pack->values->name, r->folder, r->rows->stand_in ? " --tiny" : "");
     doc_code(doc, command);
     doc_text(doc, "Rows: `%s`. Published values:", r->results);
     for (unsigned i = 0; i < sources->n; i++)

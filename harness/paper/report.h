@@ -8,7 +8,6 @@
 
 struct paper_report {
     const struct pack *pack;
-    const struct paper_machine *machine;
     const struct paper_rows *rows;
     const char *folder;      /* of the pictures */
     const char *results;     /* the file of the rows */

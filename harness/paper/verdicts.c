@@ -6,6 +6,8 @@
 #include "harness/base/stats.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,45 +174,73 @@ static void take_ratios(const struct pack *pack, struct paper_rows *rows)
 
 /* ---- verdicts ---- */
 
+/* One reason more. */
+__attribute__((format(printf, 2, 3))) static void say(struct paper_row *row, const char *format,
+                                                      ...)
+{
+    size_t used = strlen(row->why);
+    va_list args;
+    va_start(args, format);
+    if (used > 0 && used + 3 < sizeof row->why)
+        used += (size_t)snprintf(row->why + used, sizeof row->why - used, "; ");
+    vsnprintf(row->why + used, sizeof row->why - used, format, args);
+    va_end(args);
+}
+
+/* The record of a cell that ran here and failed; NULL: it did not. */
+static const struct record *failed(const struct record_list *records, const struct paper_row *row)
+{
+    const struct paper_cell *c = row->cell;
+    const struct record *r = c && c->fate == PAPER_RUNS ? record_list_find(records, c->id) : NULL;
+    return r && r->status != ENDING_OK ? r : NULL;
+}
+
+static void say_ending(const struct record *r, struct paper_row *row)
+{
+    say(row, "our cell ended as %s: %.200s", ending_name(r->status), r->reason ? r->reason : "");
+}
+
 /* Why a row has no verdict of its own; false: it may have one. */
-static bool excused(const struct paper_machine *machine, struct paper_row *row)
+static bool excused(const struct paper_machine *machine, const struct record_list *records,
+                    struct paper_row *row)
 {
     const struct published_line *line = row->point->line;
     const char *flag = line ? line->field[PUBLISHED_FLAG] : "";
-    const char *why = NULL;
-    char text[PAPER_WHY] = "";
     if (row->point->left_out)
-        why = row->point->left_out;
+        say(row, "%s", row->point->left_out);
     else if (!line)
-        why = "nothing was published; ours alone";
+        say(row, "nothing was published; ours alone");
     else if (strncmp(flag, "suspect", 7) == 0)
-        why = flag;
-    else if (machine->stand_in)
-        why = "a stand-in for tests: a tiny model on the CPU";
-    else if (!isfinite(row->published.value)) {
-        snprintf(text, sizeof text, "published: out of memory; ours needs %.1f GB a rank",
-                 row->memory_gb);
-        why = isfinite(row->memory_gb) ? text : "published: out of memory";
-    }
-    if (why)
-        snprintf(row->why, sizeof row->why, "%.*s", PAPER_WHY - 1, why);
-    return why != NULL;
+        say(row, "%s", flag);
+    else if (!isfinite(row->published.value) && machine->stand_in)
+        say(row, "published: out of memory");
+    else if (!isfinite(row->published.value) && isfinite(row->memory_gb))
+        say(row, "published: out of memory; ours needs %.1f GB a rank", row->memory_gb);
+    else if (!isfinite(row->published.value))
+        say(row, "published: out of memory");
+    else if (!machine->stand_in)
+        return false;
+    const struct record *bad = failed(records, row);
+    if (bad)
+        say_ending(bad, row);
+    if (machine->stand_in && !row->point->left_out)
+        say(row, "a stand-in for tests: a tiny model on the CPU");
+    return true;
 }
 
 /* No value of ours: its cell did not run, or failed. */
 static void explain_missing(const struct record_list *records, struct paper_row *row)
 {
     const struct paper_cell *c = row->cell;
-    const struct record *r = record_list_find(records, c->id);
+    const struct record *bad = failed(records, row);
     if (row->why[0])
         return;
     if (c->fate != PAPER_RUNS)
-        snprintf(row->why, sizeof row->why, "%.*s", PAPER_WHY - 1, c->text);
-    else if (r)
-        snprintf(row->why, sizeof row->why, "our cell ended as %s: %.200s", ending_name(r->status),
-                 r->reason ? r->reason : "");
+        say(row, "%s", c->text);
+    else if (bad)
+        say_ending(bad, row);
     else
-        snprintf(row->why, sizeof row->why, "our cell was not run");
+        say(row, "our cell was not run");
 }
 
 static void judge_ratio(const struct pack *pack, const struct paper_rows *rows, int at)
@@ -272,7 +302,7 @@ static enum status judge(const struct pack *pack, const struct paper_machine *ma
     for (int i = 0; i < rows->n; i++) {
         struct paper_row *row = &rows->v[i];
         row->verdict = PAPER_NOT_COMPARABLE;
-        if (excused(machine, row))
+        if (excused(machine, records, row))
             continue;
         if (!isfinite(row->ours.value))
             explain_missing(records, row);
@@ -295,6 +325,7 @@ enum status paper_rows_make(const struct pack *pack, const struct paper_machine 
     if (!out->v)
         return fail(ST_OOM, "%s: no host memory", pack->path);
     out->n = pack->n;
+    out->stand_in = machine->stand_in;
     for (int i = 0; i < out->n; i++) {
         struct paper_row *row = &out->v[i];
         row->point = &pack->v[i];
@@ -311,6 +342,14 @@ enum status paper_rows_make(const struct pack *pack, const struct paper_machine 
     for (int i = 0; i < out->n; i++)
         out->count[out->v[i].verdict]++;
     return ST_OK;
+}
+
+const struct paper_cell *paper_rows_cell(const struct paper_rows *rows)
+{
+    for (int i = 0; i < rows->n; i++)
+        if (rows->v[i].cell)
+            return rows->v[i].cell;
+    return NULL;
 }
 
 void paper_rows_release(struct paper_rows *rows)

@@ -33,6 +33,7 @@ struct paper_rows {
     int n;
     struct paper_row *v;
     int count[PAPER_VERDICTS];
+    bool stand_in; /* ours are of tiny models on the CPU */
 };
 
 /* rows: of the results file. Borrows everything. Release *out whatever the status. ST_OOM. */
@@ -40,6 +41,9 @@ enum status paper_rows_make(const struct pack *pack, const struct paper_machine 
                             const struct paper_cells *cells, const struct record_list *records,
                             struct paper_rows *out);
 void paper_rows_release(struct paper_rows *rows);
+
+/* The first one's cell, for what all of them have in common; NULL: all are left out. */
+const struct paper_cell *paper_rows_cell(const struct paper_rows *rows);
 
 /* FOLDER/verdicts.csv. ST_IO. */
 enum status paper_rows_write(const struct paper_rows *rows, const char *path);

@@ -375,13 +375,14 @@ static void put_all(const struct gantt *g, struct picture *picture)
     put_messages(g, out);
     int arrows = put_arrows(g, out), patches = put_patches(g, out);
     bool differ = put_steps(g, out);
-    picture_note(picture, "%s%s%s%s%s",
+    picture_note(picture, "%s%s%s%s%s%s",
                  g->rows > 0 ? "thin lines below: messages of the rank under way, since both sides "
                                "had posted them; "
                              : "",
                  arrows > 0 ? "arrows: from the sender to the receiver; " : "",
                  second ? "thin boxes above them: a stream that computes at the same time; " : "",
                  patches > 0 ? "numbers: the patch that the rank works on; " : "",
+                 "white: gaps between operations, and what is none of these; ",
                  differ ? "pale: the rank's steps before and after this one; " : "");
     if (g->cell > 0)
         picture_note(picture,
@@ -398,9 +399,10 @@ static void title_of(const struct gantt *g, const char *what, char text[PICTURE_
             longest = g->band[i].end - g->band[i].begin;
     double ms = (double)longest * 1e-6;
     int decimals = ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3;
-    snprintf(text, PICTURE_TEXT, "%s%s%d rank%s, step %d of %d: %.*f ms", what ? what : "",
+    snprintf(text, PICTURE_TEXT, "%s%s%d rank%s, step %d of %d: %.*f ms%s", what ? what : "",
              what && *what ? ", " : "", g->recording->ranks, g->recording->ranks == 1 ? "" : "s",
-             g->step + 1, g->recording->steps, decimals, ms);
+             g->step + 1, g->recording->steps, decimals, ms,
+             g->recording->ranks == 1 ? "" : " on the slowest rank");
 }
 
 /* ---- all of it ---- */

@@ -10,9 +10,11 @@ const char *plot_group_refuses(const struct record *row)
 {
     if (row->status != ENDING_OK)
         return ending_name(row->status);
+    if (sheet_distrusts(row))
+        return sheet_distrusts(row);
     if (record_shares_gpu(row))
         return "with ranks that share a GPU";
-    return row->latency_ms.median > 0 && row->cell.ranks > 0 ? NULL : "without a latency";
+    return row->latency_ms.median > 0 ? NULL : "without a latency";
 }
 
 /* ---- one cell ---- */

@@ -5,7 +5,7 @@
 #include "harness/base/folder.h"
 #include "harness/plot/chart.h"
 #include "harness/report/files.h"
-#include "harness/report/page.h"
+#include "harness/report/table_files.h"
 
 #include <stdlib.h>
 
@@ -56,7 +56,7 @@ static enum status plot_sheet(struct plot_job *job, struct sheet *sheet)
     TRY(plot_published_open(job->options->with_n, job->options->with, &job->published));
     TRY(plot_selection_open(sheet, job->options, &job->selection));
     TRY(folder_make(job->folder));
-    TRY(page_write(job->folder, sheet));
+    TRY(table_files_write(job->folder, sheet));
     say_left_out(job);
     if (job->selection.n > 0)
         TRY(draw_charts(job));

@@ -7,6 +7,7 @@
 #include "harness/plot/step.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 /* "pixart-tiny, 256 x 256 px, ulysses=2" */
 static void say_title(const struct setup *setup, char *text, size_t size)
@@ -44,17 +45,25 @@ int profile_pictures_warmup(const struct setup *setup)
     return warmup;
 }
 
-/* A step in the middle of the work: the last but one of those that were looked at. */
+/* The last step that is whole. */
+static int last_step(const struct profile *profile)
+{
+    return profile->first + profile->whole - 1;
+}
+
+/* A step in the middle of the work: the last but one of those that were looked at. Of a record that
+ * breaks off the last whole one: it is the nearest to the end. */
 static int steady_step(const struct profile *profile)
 {
-    return profile->last > profile->first ? profile->last - 1 : profile->last;
+    int last = last_step(profile);
+    return last == profile->last && last > profile->first ? last - 1 : last;
 }
 
 /* Steps of a warm-up are left out where there are others. */
 static int first_step(const struct setup *setup, const struct profile *profile)
 {
     int warmup = profile_pictures_warmup(setup);
-    return warmup <= profile->last ? warmup : 0;
+    return warmup <= last_step(profile) ? warmup : 0;
 }
 
 /* What became of the pictures so far. */
@@ -81,14 +90,34 @@ static void draw(const struct setup *setup, const struct profile *profile,
     const struct step_options step = {.picture = *picture, .first = first_step(setup, profile)};
     const struct roofline_options roofline = {.picture = *picture};
     const struct hot_device device = profile_device(setup, profile);
-    bool missing;
-    enum status st =
-        gantt_draw(profile->recording, &profile->messages, &profile->breakdown, &gantt, &missing);
+    bool missing = false;
+    enum status st = ST_OK;
+    if (profile->whole == 0)
+        keep(drawn, fail(ST_INVALID, "gantt and step: no step was recorded to its end"), false);
+    else
+        st = gantt_draw(profile->recording, &profile->messages, &profile->breakdown, &gantt,
+                        &missing);
     keep(drawn, st, missing);
-    st = step_draw(&profile->breakdown, &step, &missing);
+    if (profile->whole > 0)
+        st = step_draw(&profile->breakdown, &step, &missing);
     keep(drawn, st, missing);
     st = roofline_draw(&profile->hot, &device, &roofline, &missing);
     keep(drawn, st, missing);
+}
+
+void profile_pictures_remove(const char *folder)
+{
+    static const char *const name[] = {"gantt", "step", "roofline"};
+    static const char *const ending[] = {"svg", "png", "pdf"};
+    char path[PATH_MAX];
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < 3; k++) {
+            snprintf(path, sizeof path, "%.4000s/%s.%s", folder, name[i], ending[k]);
+            unlink(path);
+        }
+        snprintf(path, sizeof path, "%.4000s/data/%s.gp", folder, name[i]);
+        unlink(path);
+    }
 }
 
 enum status profile_pictures_draw(const struct setup *setup, const struct profile_options *options,
@@ -97,6 +126,7 @@ enum status profile_pictures_draw(const struct setup *setup, const struct profil
     char title[PICTURE_TEXT];
     char setting[PICTURE_TEXT];
     struct drawn drawn = {.st = ST_OK};
+    profile_pictures_remove(options->folder);
     say_title(setup, title, sizeof title);
     say_setting(setup, profile, setting, sizeof setting);
     const struct picture_options picture = {

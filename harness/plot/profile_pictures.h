@@ -5,7 +5,11 @@
 
 #include "harness/profile/profile.h"
 
-/* quiet: no names of files on standard output. Each is tried, whatever becomes of the others.
+/* Pictures in a folder that are of an earlier profile, and their data. */
+void profile_pictures_remove(const char *folder);
+
+/* Removes old ones first: none stays beside a profile that it does not show. quiet: no names of
+ * files on standard output. Each is tried, whatever becomes of the others.
  * ST_IO; *missing: for want of gnuplot, and the data of all three are in FOLDER/data all the same.
  */
 enum status profile_pictures_draw(const struct setup *setup, const struct profile_options *options,

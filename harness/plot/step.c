@@ -127,6 +127,8 @@ static enum status draw(int n, const struct bar *bar, const char *what,
     TRY(picture_open(&options->picture, "step", title, NATURAL_PX, &picture));
     put_bars(&picture, n, bar);
     picture_note(&picture, "%s", note);
+    if (options->note && *options->note)
+        picture_note(&picture, "%s", options->note);
     return picture_close(&picture, ST_OK, missing);
 }
 

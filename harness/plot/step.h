@@ -13,7 +13,8 @@ enum { STEP_BARS = 100 /* of a picture at most */ };
 
 struct step_options {
     struct picture_options picture;
-    int first; /* steps before this one are left out: warm-up */
+    int first;        /* steps before this one are left out: warm-up */
+    const char *note; /* (optional) a text more below the picture */
 };
 
 /* The mean of some steps of one rank. */
@@ -35,7 +36,7 @@ enum status step_draw(const struct breakdown *breakdown, const struct step_optio
 
 struct step_profile {
     const char *folder; /* of a profile: FOLDER/breakdown.csv */
-    const char *label;  /* its strategy */
+    const char *label;  /* what it is called */
     int first;          /* as of step_options */
 };
 

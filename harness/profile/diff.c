@@ -17,7 +17,7 @@ struct single {
 
 static double ms_of(const struct profile_side *side, const struct profile_kernel *kernel)
 {
-    return kernel->total * 1e-6 / side->steps / side->ranks;
+    return kernel->total * 1e-6 / side->whole / side->ranks;
 }
 
 static int compare_kernels(const struct profile_kernel *a, const struct profile_kernel *b)

@@ -2,7 +2,8 @@
 /*
  * Two profiles side by side: which operations of the model, and which of their kernels, take more
  * or less time. All times are milliseconds of a step and rank, so that profiles of other numbers of
- * steps or ranks compare; a change is what B takes more than A.
+ * steps or ranks compare, and of one that breaks off its whole steps count; a change is what B
+ * takes more than A.
  *
  * A kernel is known by its operation and its name. Of those of an operation that only one profile
  * has, one of A and one of B whose shares of the operation's time are nearest are taken for the

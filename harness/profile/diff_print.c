@@ -128,14 +128,33 @@ static void print_side(const struct profile_diff *diff, int i, bool markdown, FI
         table_markdown_text(out, diff->folder[i]);
     else
         fputs(diff->folder[i], out);
-    fprintf(out, ", %d step%s, %d rank%s\n", side->steps, side->steps == 1 ? "" : "s", side->ranks,
-            side->ranks == 1 ? "" : "s");
+    if (side->whole < side->steps)
+        fprintf(out, ", %d whole of", side->whole);
+    fprintf(out, "%s %d step%s, %d rank%s\n", side->whole < side->steps ? "" : ",", side->steps,
+            side->steps == 1 ? "" : "s", side->ranks, side->ranks == 1 ? "" : "s");
+}
+
+/* What is compared of a recording that breaks off. */
+static void warn_side(const struct profile_diff *diff, int i, bool markdown, FILE *out)
+{
+    const struct profile_side *side = &diff->side[i];
+    if (!side->incomplete[0])
+        return;
+    fprintf(out, "%s%c is not complete; its times are of %d of %d steps: ", markdown ? "- " : "",
+            'A' + i, side->whole, side->steps);
+    if (markdown)
+        table_markdown_text(out, side->incomplete);
+    else
+        fputs(side->incomplete, out);
+    fputc('\n', out);
 }
 
 enum status profile_diff_print(const struct profile_diff *diff, bool markdown, int most, FILE *out)
 {
     for (int i = 0; i < 2; i++)
         print_side(diff, i, markdown, out);
+    for (int i = 0; i < 2; i++)
+        warn_side(diff, i, markdown, out);
     fputc('\n', out);
     TRY(print_shares(diff, markdown, out));
     fputc('\n', out);
@@ -175,8 +194,10 @@ static json_t *side_json(const struct profile_diff *diff, int i)
     json_t *shares = json_object();
     for (int s = 0; s < SIDE_SHARES; s++)
         json_object_set_new(shares, profile_share(s), number(side->mean[s]));
-    return json_pack("{s:s, s:i, s:i, s:f, s:o}", "folder", diff->folder[i], "steps", side->steps,
-                     "ranks", side->ranks, "kernels_ms", diff->total[i], "breakdown", shares);
+    return json_pack("{s:s, s:i, s:i, s:o, s:i, s:f, s:o}", "folder", diff->folder[i], "steps",
+                     side->steps, "steps_whole", side->whole, "incomplete",
+                     side->incomplete[0] ? json_string(side->incomplete) : json_null(), "ranks",
+                     side->ranks, "kernels_ms", diff->total[i], "breakdown", shares);
 }
 
 enum status profile_diff_json(const struct profile_diff *diff, FILE *out)

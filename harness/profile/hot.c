@@ -18,7 +18,7 @@ struct key {
 /* An item: the row that it counts in, and whose work it carries out. */
 struct piece {
     int rank, row;
-    int carrier; /* OP or COMM range; or none */
+    int carrier; /* OP, COMM or GROUP range; or none */
     int launch;  /* of the graph that it is of; or none */
     double ns;
 };
@@ -39,6 +39,8 @@ struct builder {
     int slots, *slot;    /* open addressing over rows; -1: free. slots: a power of two */
     struct key *key;     /* [rows] */
     struct sum *sum;     /* [rows] */
+    bool **carried;      /* [ranks][ranges] a COMM range with a kernel of the transport's own: no
+                            group's kernel carries it */
 };
 
 /* ---- rows ---- */
@@ -109,8 +111,11 @@ static enum status row_of(struct builder *b, const struct key *key, int *out)
 
 static int carrier_of(const struct recorded_rank *rank, const struct recorded_item *item)
 {
-    int op = recording_around(rank, item->range, TRACE_OP);
-    return op >= 0 ? op : recording_around(rank, item->range, TRACE_COMM);
+    static const enum trace_kind kind[] = {TRACE_OP, TRACE_COMM, TRACE_GROUP};
+    int found = RECORDED_NONE;
+    for (int i = 0; i < 3 && found < 0; i++)
+        found = recording_around(rank, item->range, kind[i]);
+    return found;
 }
 
 static enum status add_items(struct builder *b)
@@ -125,6 +130,8 @@ static enum status add_items(struct builder *b)
                                     .carrier = carrier_of(rank, item),
                                     .launch = item->launch,
                                     .ns = (double)(item->end - item->begin)};
+            if (recording_transports(rank, item) && piece->carrier >= 0)
+                b->carried[r][piece->carrier] = true;
             TRY(row_of(b, &key, &piece->row));
             struct hot_row *row = &b->hot->row[piece->row];
             row->instances++;
@@ -189,19 +196,57 @@ static bool same_work(const struct piece *a, const struct piece *b)
     return a->rank == b->rank && a->carrier == b->carrier && a->launch == b->launch;
 }
 
-/* The work of one pass through a range, and the least time that it takes; false: not known. */
-static bool work_of(const struct builder *b, const struct recorded_range *range,
-                    struct trace_work *work, double *least_us)
+static bool is_own(const struct builder *b, int rank, const struct recorded_range *range)
 {
+    int axis = recording_axis(b->recording, range->axis);
+    int peer = axis >= 0 && range->peer >= 0 ? recording_peer(b->recording, rank, axis, range->peer)
+                                             : range->peer;
+    return peer == rank;
+}
+
+/* The posts of a group are its siblings before it that no group had before. */
+static double group_bytes(const struct builder *b, int rank, int group)
+{
+    const struct recorded_rank *of = &b->recording->rank[rank];
+    uint64_t out = 0, in = 0;
+    for (int i = group - 1; i > of->range[group].parent; i--) {
+        const struct recorded_range *range = &of->range[i];
+        if (range->parent != of->range[group].parent)
+            continue;
+        if (range->kind == TRACE_GROUP)
+            break;
+        if (range->kind != TRACE_COMM || b->carried[rank][i] || is_own(b, rank, range))
+            continue;
+        if (strcmp(range->name, "recv") == 0)
+            in += range->payload;
+        else
+            out += range->peer >= 0 ? range->payload : range->wire;
+    }
+    return (double)(out > in ? out : in);
+}
+
+/* Bytes that a range of communication carries; 0: not known. */
+static double carried_bytes(const struct builder *b, int rank, int index)
+{
+    const struct recorded_range *range = &b->recording->rank[rank].range[index];
+    if (range->kind == TRACE_GROUP)
+        return group_bytes(b, rank, index);
+    return (double)(range->peer >= 0 ? range->payload : range->wire);
+}
+
+/* The work of one pass through a range, and the least time that it takes; false: not known. */
+static bool work_of(const struct builder *b, int rank, int index, struct trace_work *work,
+                    double *least_us)
+{
+    const struct recorded_range *range = &b->recording->rank[rank].range[index];
     const struct hot_device *device = b->device;
     struct ceilings_op op = {.dtype = device->dtype, .head = device->head};
     struct ceilings_limit limit;
     *work = range->work;
     *least_us = 0;
-    if (range->kind == TRACE_COMM) {
+    if (range->kind != TRACE_OP) {
         op.kind = CEILINGS_EXCHANGE;
-        *work =
-            (struct trace_work){.bytes = (double)(range->peer >= 0 ? range->payload : range->wire)};
+        *work = (struct trace_work){.bytes = carried_bytes(b, rank, index)};
         if (work->bytes == 0)
             return false;
     } else {
@@ -225,9 +270,7 @@ static void give_work(struct builder *b, int n, const struct piece *piece)
     int longest = piece[0].row;
     struct trace_work work = {0, 0};
     double least_us = 0;
-    bool known =
-        piece->carrier >= 0 &&
-        work_of(b, &b->recording->rank[piece->rank].range[piece->carrier], &work, &least_us);
+    bool known = piece->carrier >= 0 && work_of(b, piece->rank, piece->carrier, &work, &least_us);
     for (int i = 0; i < n; i++) {
         b->sum[piece[i].row].unknown |= !known;
         if (b->hot->row[piece[i].row].total > b->hot->row[longest].total)
@@ -364,9 +407,21 @@ static int ranges_by_winning(const void *a, const void *b)
 
 /* ---- life ---- */
 
+static enum status open_carried(struct builder *b)
+{
+    b->carried = calloc((size_t)b->recording->ranks + 1, sizeof *b->carried);
+    for (int r = 0; b->carried && r < b->recording->ranks; r++) {
+        b->carried[r] = calloc((size_t)b->recording->rank[r].ranges + 1, sizeof **b->carried);
+        if (!b->carried[r])
+            return fail(ST_OOM, "hot kernels: no host memory");
+    }
+    return b->carried ? ST_OK : fail(ST_OOM, "hot kernels: no host memory");
+}
+
 static enum status build(struct builder *b)
 {
     size_t items = 0;
+    TRY(open_carried(b));
     for (int r = 0; r < b->recording->ranks; r++)
         items += (size_t)b->recording->rank[r].items;
     b->piece = calloc(items + 1, sizeof *b->piece);
@@ -391,13 +446,18 @@ enum status hot_open(const struct recording *recording, const struct hot_device 
                      struct hot *out)
 {
     struct builder b = {.recording = recording, .device = device, .hot = out};
-    *out = (struct hot){.ranks = recording->ranks, .steps = recording->steps};
+    *out = (struct hot){.steps = recording->steps};
+    for (int r = 0; r < recording->ranks; r++)
+        out->ranks += recording->rank[r].items > 0 || recording->rank[r].ranges > 0;
     enum status st = build(&b);
     free(b.piece);
     free(b.ns);
     free(b.slot);
     free(b.key);
     free(b.sum);
+    for (int r = 0; b.carried && r < recording->ranks; r++)
+        free(b.carried[r]);
+    free(b.carried);
     if (st)
         hot_release(out);
     return st;

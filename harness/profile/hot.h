@@ -5,7 +5,9 @@
  *
  * Work is that of ranges: of the innermost operation of the backend (FLOPs and bytes of op_work.h),
  * else of the communication (bytes: of a message its payload, of a collective what leaves the rank;
- * its ceiling is that of exchanges, and its time holds the wait for a late peer). A range has its
+ * its ceiling is that of exchanges, and its time holds the wait for a late peer). What was handed
+ * over at the end of a group carries the group's posts: of what leaves the rank and of what comes,
+ * which go at once, the larger. A range has its
  * work once, one that was captured once for each launch. Where it is carried out by several
  * kernels, all of its work belongs to the one with the largest total; the others have none, and all
  * of their time could be won. What ran in neither has no work that is known, nor a ceiling.
@@ -53,7 +55,7 @@ struct hot {
                     rows, not here) */
     int ranges;
     struct hot_range *range; /* [ranges] in the same order */
-    int ranks, steps;        /* of the recording */
+    int ranks, steps;        /* of the recording; ranks: those that left a record */
     char **text;             /* [ranges] "axis.op" of some */
     int texts;
 };

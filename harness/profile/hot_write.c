@@ -86,7 +86,7 @@ enum status hot_print(const struct hot *hot, bool markdown, FILE *out)
     static const char *const titles[] = {"operation", "ms/step",   "share %",       "TFLOP/s",
                                          "GB/s",      "ceiling %", "to win ms/step"};
     /* Steps of all ranks: a step of one takes what all take over this. */
-    double loops = (double)hot->ranks * (hot->steps > 0 ? hot->steps : 1);
+    double loops = (double)(hot->ranks > 0 ? hot->ranks : 1) * (hot->steps > 0 ? hot->steps : 1);
     struct grid grid;
     grid_init(&grid, sizeof titles / sizeof titles[0], 1, titles);
     for (int i = 0; i < hot->ranges; i++) {

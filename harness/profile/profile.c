@@ -9,34 +9,12 @@
 #include "harness/profile/ceilings_measure.h"
 #include "harness/profile/profile_count.h"
 #include "harness/profile/recording_cut.h"
+#include "harness/profile/spool_folder.h"
 #include "harness/profile/spool_read.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* ---- spools ---- */
-
-/* Of this process: two profiles may go into one folder. */
-static void spool_folder(const struct profile_options *o, char path[PATH_MAX])
-{
-    snprintf(path, PATH_MAX, "%.4000s/spool-%ld", o->folder, (long)getpid());
-}
-
-/* Files of spools in it, and itself. */
-static void remove_spools(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    if (!dir)
-        return;
-    for (struct dirent *e = readdir(dir); e; e = readdir(dir))
-        if (strstr(e->d_name, ".spool"))
-            unlinkat(dirfd(dir), e->d_name, 0);
-    closedir(dir);
-    rmdir(folder);
-}
 
 /* ---- the two runs ---- */
 
@@ -49,14 +27,10 @@ static enum status run_plain(const struct setup *setup, const struct profile_opt
 /* One loop after one of warm-up at the least, in which graphs are captured; no check, for the plain
  * run had it. */
 static enum status run_watched(const struct setup *setup, const struct profile_options *o,
-                               struct profile *p, enum status *code)
+                               const char *folder, struct profile *p, enum status *code)
 {
-    char folder[PATH_MAX];
     struct setup watched = *setup;
     struct outcome_options outcome = o->outcome;
-    spool_folder(o, folder);
-    remove_spools(folder);
-    TRY(folder_make(folder));
     watched.cell.check = false;
     watched.cell.repeats = 1;
     if (watched.cell.warmup_loops < 1)
@@ -64,6 +38,32 @@ static enum status run_watched(const struct setup *setup, const struct profile_o
     outcome.output = NULL;
     outcome.profile = folder;
     return outcome_run(&watched, &outcome, &p->watched, code);
+}
+
+static enum status read_spools(const char *folder, struct profile *p)
+{
+    struct spool_told told;
+    TRY(spool_read(folder, &p->recording, &told));
+    snprintf(p->no_activity, sizeof p->no_activity, "%s", told.no_activity);
+    snprintf(p->incomplete, sizeof p->incomplete, "%s", told.incomplete);
+    p->loop_ms = told.loop_ms;
+    return ST_OK;
+}
+
+/* Where the ranks failed and left nothing there is no recording: why they failed is what counts. */
+static enum status record(const struct setup *setup, const struct profile_options *o,
+                          struct profile *p, enum status *code)
+{
+    struct spool_folder spools;
+    TRY(spool_folder_open(o->folder, &spools));
+    enum status st = run_watched(setup, o, spools.path, p, code);
+    if (st == ST_OK)
+        st = read_spools(spools.path, p);
+    spool_folder_close(&spools);
+    if (st == ST_OK || *code == ST_OK)
+        return st;
+    status_clear();
+    return ST_OK;
 }
 
 /* ---- ceilings ---- */
@@ -123,20 +123,6 @@ static enum status find_ceilings(const struct setup *setup, const struct profile
 
 /* ---- reckoning ---- */
 
-static enum status read_spools(const struct profile_options *o, struct profile *p)
-{
-    char folder[PATH_MAX];
-    struct spool_told told;
-    spool_folder(o, folder);
-    enum status st = spool_read(folder, &p->recording, &told);
-    remove_spools(folder);
-    TRY(st);
-    snprintf(p->no_activity, sizeof p->no_activity, "%s", told.no_activity);
-    snprintf(p->incomplete, sizeof p->incomplete, "%s", told.incomplete);
-    p->loop_ms = told.loop_ms;
-    return ST_OK;
-}
-
 /* How long messages take alone: asked only where there are any. */
 static enum status set_alone(const struct setup *setup, const struct record *plain,
                              struct profile *p)
@@ -156,12 +142,18 @@ static enum status set_alone(const struct setup *setup, const struct record *pla
 static enum status cut(const struct profile_options *o, struct profile *p)
 {
     int steps = p->recording->steps;
-    p->part = p->recording;
+    p->part = p->table = p->recording;
     p->first = o->first;
     p->last = o->last < 0 || o->last >= steps ? steps - 1 : o->last;
-    return p->first == 0 && p->last == steps - 1
+    int end = recording_cut_whole(p->recording);
+    end = end > p->last ? p->last + 1 : end;
+    p->whole = end > p->first ? end - p->first : 0;
+    if (p->first > 0 || p->last < steps - 1)
+        TRY(recording_cut(p->recording, p->first, p->last, &p->part));
+    p->table = p->part;
+    return p->whole == 0 || end > p->last
                ? ST_OK
-               : recording_cut(p->recording, p->first, p->last, &p->part);
+               : recording_cut(p->recording, p->first, end - 1, &p->table);
 }
 
 static enum status reckon(const struct setup *setup, const struct profile_options *o,
@@ -171,9 +163,11 @@ static enum status reckon(const struct setup *setup, const struct profile_option
     TRY(breakdown_open(p->recording, &p->messages, &p->breakdown));
     TRY(set_alone(setup, o->plain ? o->plain : p->plain, p));
     TRY(cut(o, p));
-    breakdown_keep(&p->breakdown, p->first, p->last);
+    breakdown_keep(&p->breakdown, p->first, p->first + p->whole - 1);
     const struct hot_device device = profile_device(setup, p);
-    return hot_open(p->part, &device, &p->hot);
+    TRY(hot_open(p->table, &device, &p->hot));
+    p->hot.steps = p->whole;
+    return ST_OK;
 }
 
 struct hot_device profile_device(const struct setup *setup, const struct profile *profile)
@@ -195,14 +189,9 @@ enum status profile_open(const struct setup *setup, const struct profile_options
         TRY(run_plain(setup, options, out, code));
     if (*code != ST_OK)
         return ST_OK;
-    TRY(run_watched(setup, options, out, code));
-    enum status st = read_spools(options, out);
-    if (st != ST_OK &&
-        *code != ST_OK) { /* the ranks left nothing: why they failed is what counts */
-        status_clear();
+    TRY(record(setup, options, out, code));
+    if (!out->recording)
         return ST_OK;
-    }
-    TRY(st);
     if (*code != ST_INTERRUPTED)
         TRY(find_ceilings(setup, options, out));
     tell_phase(options, "write");
@@ -222,6 +211,8 @@ void profile_release(struct profile *profile)
     breakdown_release(&profile->breakdown);
     messages_release(&profile->messages);
     counters_table_release(&profile->counters);
+    if (profile->table != profile->part)
+        recording_close(profile->table);
     if (profile->part != profile->recording)
         recording_close(profile->part);
     recording_close(profile->recording);

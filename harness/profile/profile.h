@@ -25,13 +25,17 @@ struct profile {
     struct record *plain;   /* the run as it is, named; NULL where options->plain is */
     struct record *watched; /* the one that was recorded */
     int first, last;        /* the steps that were looked at */
+    int whole; /* of them: so many, from the first on, that all ranks came to the end of.
+                  All, unless the recording is not complete */
     struct recording *recording;
-    struct recording *part; /* of it: these steps; the same one where they are all */
-    double loop_ms;         /* of the slowest rank by the run's own marks; NAN: not told */
+    struct recording *part;  /* of it: these steps; the same one where they are all */
+    struct recording *table; /* of the part: the whole steps, which tables are made of; the same one
+                                where they are all, or none is */
+    double loop_ms;          /* of the slowest rank by the run's own marks; NAN: not told */
     struct messages messages;
-    struct breakdown breakdown;
-    struct hot hot;            /* of the part */
-    struct ceilings *ceilings; /* NULL: none are known, and no_ceilings says why */
+    struct breakdown breakdown; /* rows: of the whole steps */
+    struct hot hot;             /* of the table */
+    struct ceilings *ceilings;  /* NULL: none are known, and no_ceilings says why */
     char no_ceilings[400];
     char no_activity[400]; /* why there are no records of the device; "": there are, or it has none
                               that ranges do not tell */

@@ -61,7 +61,8 @@ static json_t *counts_json(const struct recording *r)
         const struct recorded_rank *rank = &r->rank[k];
         for (int i = 0; i < rank->items; i++)
             what[rank->item[i].what]++;
-        ranges += rank->ranges;
+        for (int i = 0; i < rank->ranges; i++)
+            ranges += rank->range[i].track != RECORDED_NONE; /* others are of other steps */
         calls += rank->calls;
         samples += rank->samples;
         dropped += (json_int_t)rank->dropped;
@@ -69,6 +70,16 @@ static json_t *counts_json(const struct recording *r)
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "kernels", what[RECORDED_KERNEL],
                      "copies", what[RECORDED_COPY], "fills", what[RECORDED_FILL], "ranges", ranges,
                      "calls", calls, "samples", samples, "dropped", dropped);
+}
+
+/* Lines of the tables and what kernels.csv counts, by which a file that was cut off is known. */
+static json_t *tables_json(const struct profile *p)
+{
+    json_int_t instances = 0;
+    for (int i = 0; i < p->hot.rows; i++)
+        instances += p->hot.row[i].instances;
+    return json_pack("{s:i, s:I, s:i}", "kernels_rows", p->hot.rows, "kernels_instances", instances,
+                     "breakdown_rows", p->breakdown.rows);
 }
 
 static json_t *ranks_json(const struct recording *r)
@@ -127,14 +138,16 @@ json_t *profile_json(const struct profile_options *options, const struct profile
     json_t *record = record_json(plain);
     json_t *cell = json_object_get(record, "cell");
     return json_pack(
-        "{s:s, s:O, s:i, s:i, s:[i, i], s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:s, s:O, s:i, s:i, s:i, s:[i, i], s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "s:o}",
         "schema", PROFILE_SCHEMA, "cell", cell ? cell : json_null(), "ranks", r->ranks, "steps",
-        r->steps, "window", p->first, p->last, "mode",
+        r->steps, "steps_whole", p->whole, "window", p->first, p->last, "mode",
         r->on_host          ? "ranges"
         : p->no_activity[0] ? "ranges without activity"
                             : "ranges and activity",
-        "latency", latency_json(plain, p), "counts", counts_json(r), "rank", ranks_json(r),
-        "step_clock_error_pct", number(profile_clock_error(p)), "no_activity",
-        text_or_null(p->no_activity), "incomplete", text_or_null(p->incomplete), "no_ceilings",
-        text_or_null(p->no_ceilings), "counters", counters_json(p), "record", record);
+        "latency", latency_json(plain, p), "counts", counts_json(r), "tables", tables_json(p),
+        "rank", ranks_json(r), "step_clock_error_pct", number(profile_clock_error(p)),
+        "no_activity", text_or_null(p->no_activity), "incomplete", text_or_null(p->incomplete),
+        "no_ceilings", text_or_null(p->no_ceilings), "counters", counters_json(p), "record",
+        record);
 }

@@ -50,8 +50,21 @@ static void say_counters(const struct profile *p)
         say("counters of %s are in counters.csv", t->mode);
 }
 
+/* Which steps were looked at; of a record that breaks off, how far it goes. */
+static void name_steps(const struct profile *p, char *text, size_t size)
+{
+    int end = p->first + p->whole;
+    if (end > p->last)
+        snprintf(text, size, "steps %d to %d", p->first, p->last);
+    else
+        snprintf(text, size, "broken off in step %d of %d: %d whole step%s%s", end,
+                 p->recording->steps, p->whole, p->whole == 1 ? "" : "s",
+                 p->whole == 0 ? ", so no time of a step is told" : ", which all tables are of");
+}
+
 static void say_counts(const struct profile *p)
 {
+    char steps[120];
     unsigned long long kernels = 0;
     unsigned long long dropped = 0;
     int64_t error = 0;
@@ -65,9 +78,10 @@ static void say_counts(const struct profile *p)
     double off = profile_clock_error(p);
     if (isfinite(off))
         snprintf(ends, sizeof ends, ", ends of steps within %.2f%% of the run's own marks", off);
-    say("steps %d to %d: %llu %s on %d rank%s, %llu records lost, clocks agree within %.1f us%s",
-        p->first, p->last, kernels, p->part->on_host ? "operations" : "kernels, copies and fills",
-        p->part->ranks, p->part->ranks == 1 ? "" : "s", dropped, 1e-3 * (double)error, ends);
+    name_steps(p, steps, sizeof steps);
+    say("%s; %llu %s on %d rank%s, %llu records lost, clocks agree within %.1f us%s", steps,
+        kernels, p->part->on_host ? "operations" : "kernels, copies and fills", p->part->ranks,
+        p->part->ranks == 1 ? "" : "s", dropped, 1e-3 * (double)error, ends);
 }
 
 /* ---- where the time of a step went, on each rank ---- */
@@ -120,9 +134,11 @@ enum status profile_print(const struct setup *setup, const struct profile_option
     if (options->counters)
         say_counters(profile);
     fputc('\n', out);
-    TRY(print_shares(profile, out));
-    fputc('\n', out);
-    TRY(hot_print(&profile->hot, false, out));
+    if (profile->whole > 0) {
+        TRY(print_shares(profile, out));
+        fputc('\n', out);
+        TRY(hot_print(&profile->hot, false, out));
+    }
     fprintf(out, "\n%s\n", options->folder);
     return ST_OK;
 }

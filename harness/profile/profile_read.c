@@ -54,7 +54,9 @@ static enum status check_text(const struct csv *csv, int row, int column)
                               csv->name[column]));
 }
 
-static enum status read_kernel(const struct csv *csv, int row, struct profile_kernel *out)
+/* *all grows by its instances. */
+static enum status read_kernel(const struct csv *csv, int row, struct profile_kernel *out,
+                               int64_t *all)
 {
     double number;
     int64_t instances;
@@ -63,6 +65,7 @@ static enum status read_kernel(const struct csv *csv, int row, struct profile_ke
     TRY(csv_number(csv, row, PERCENT, 0, 100, &number));
     TRY(csv_number(csv, row, TOTAL, 0, MOST_NS, &out->total));
     TRY(csv_whole(csv, row, INSTANCES, 1, INT32_MAX, &instances));
+    *all += instances;
     for (int c = MEAN; c <= DEVIATION; c++)
         TRY(csv_number(csv, row, c, 0, MOST_NS, &number));
     if (!*out->name)
@@ -105,7 +108,7 @@ enum status profile_side_kernels(const char *path, struct profile_side *out)
     if (!out->kernel)
         return fail(ST_OOM, "%s: no host memory for %d kernels", path, out->kernels);
     for (int i = 0; i < out->kernels; i++)
-        TRY(read_kernel(&out->csv, i, &out->kernel[i]));
+        TRY(read_kernel(&out->csv, i, &out->kernel[i], &out->instances));
     qsort(out->kernel, (size_t)out->kernels, sizeof *out->kernel, by_range);
     return check_twice(out);
 }
@@ -153,6 +156,7 @@ static enum status read_breakdown(const struct csv *csv, struct profile_side *ou
     double sum[SIDE_SHARES] = {0};
     int n[SIDE_SHARES] = {0};
     int64_t rank = 0, step = 0, last_rank = -1, last_step = -1;
+    out->rows = csv->rows;
     if (csv->rows == 0)
         return fail(ST_INVALID, "%s:2:1: no rows, wanted one for each rank and step", csv->path);
     for (int row = 0; row < csv->rows; row++) {
@@ -186,6 +190,63 @@ enum status profile_side_breakdown(const char *path, struct profile_side *out)
 
 /* ---- profile.json ---- */
 
+static enum status read_count(const char *path, const json_t *about, const char *key, int least,
+                              int *out)
+{
+    const json_t *value = json_object_get(about, key);
+    json_int_t n = json_integer_value(value);
+    if (json_is_integer(value) && n >= least && n <= MOST_STEPS) {
+        *out = (int)n;
+        return ST_OK;
+    }
+    char *found = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+    enum status st =
+        fail(ST_INVALID, "%s: \"%s\": found %.60s, wanted a whole number from %d to %d", path, key,
+             found ? found : "nothing", least, MOST_STEPS);
+    free(found);
+    return st;
+}
+
+static int64_t told(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_integer(value) ? json_integer_value(value) : -1;
+}
+
+/* Profiles that were made before there were "tables" tell what follows from the rest. */
+static struct side_counts read_told(const json_t *about, const struct profile_side *side)
+{
+    const json_t *tables = json_object_get(about, "tables");
+    const json_t *counts = json_object_get(about, "counts");
+    struct side_counts out = {told(tables, "kernels_rows"), told(tables, "kernels_instances"),
+                              told(tables, "breakdown_rows")};
+    int64_t ranks = told(about, "ranks");
+    int64_t kernels = told(counts, "kernels"), copies = told(counts, "copies");
+    int64_t fills = told(counts, "fills");
+    if (tables)
+        return out;
+    if (kernels >= 0 && copies >= 0 && fills >= 0)
+        out.instances = kernels + copies + fills;
+    if (ranks > 0 && ranks <= MOST_RANKS && !side->incomplete[0])
+        out.rows = ranks * side->steps;
+    return out;
+}
+
+static enum status read_about(const char *path, const json_t *about, struct profile_side *out)
+{
+    const char *incomplete = json_string_value(json_object_get(about, "incomplete"));
+    snprintf(out->incomplete, sizeof out->incomplete, "%s", incomplete ? incomplete : "");
+    TRY(read_count(path, about, "steps", 1, &out->steps));
+    out->whole = out->steps;
+    if (json_object_get(about, "steps_whole"))
+        TRY(read_count(path, about, "steps_whole", 0, &out->whole));
+    if (out->whole > out->steps)
+        return fail(ST_INVALID, "%s: \"steps_whole\": found %d, wanted at most the %d \"steps\"",
+                    path, out->whole, out->steps);
+    out->told = read_told(about, out);
+    return ST_OK;
+}
+
 enum status profile_side_about(const char *path, struct profile_side *out)
 {
     char *text;
@@ -197,17 +258,8 @@ enum status profile_side_about(const char *path, struct profile_side *out)
     if (!about)
         return fail(ST_INVALID, "%s:%d:%d: found no JSON: %s", path, error.line, error.column,
                     error.text);
-    const json_t *steps = json_object_get(about, "steps");
-    json_int_t n = json_integer_value(steps);
-    char *found = steps ? json_dumps(steps, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+    enum status st = read_about(path, about, out);
     json_decref(about);
-    enum status st =
-        n >= 1 && n <= MOST_STEPS
-            ? ST_OK
-            : fail(ST_INVALID, "%s: \"steps\": found %.60s, wanted a whole number from 1 to %d",
-                   path, found ? found : "nothing", MOST_STEPS);
-    free(found);
-    out->steps = st ? 0 : (int)n;
     return st;
 }
 
@@ -225,14 +277,40 @@ static enum status read_file(const char *folder, const char *name,
     return st;
 }
 
+/* A table may be cut off at a line's end: what is left is whole by itself. */
+static enum status check_told(const char *folder, const char *name, const char *what, int64_t found,
+                              int64_t wanted)
+{
+    return wanted < 0 || found == wanted
+               ? ST_OK
+               : fail(ST_INVALID,
+                      "%s/%s: %s: found %lld, wanted the %lld that profile.json counts; was the "
+                      "file "
+                      "cut off, or is it another profile's?",
+                      folder, name, what, (long long)found, (long long)wanted);
+}
+
+static enum status read_tables(const char *folder, struct profile_side *out)
+{
+    if (out->whole == 0)
+        return fail(
+            ST_INVALID,
+            "%s: no step was recorded to its end, so there is no time of a step to compare; "
+            "profile the cell again",
+            folder);
+    TRY(read_file(folder, "kernels.csv", profile_side_kernels, out));
+    TRY(check_told(folder, "kernels.csv", "rows", out->kernels, out->told.kernels));
+    TRY(check_told(folder, "kernels.csv", "instances", out->instances, out->told.instances));
+    TRY(read_file(folder, "breakdown.csv", profile_side_breakdown, out));
+    return check_told(folder, "breakdown.csv", "rows", out->rows, out->told.rows);
+}
+
 enum status profile_side_open(const char *folder, struct profile_side *out)
 {
     *out = (struct profile_side){.steps = 0};
     enum status st = read_file(folder, "profile.json", profile_side_about, out);
     if (st == ST_OK)
-        st = read_file(folder, "kernels.csv", profile_side_kernels, out);
-    if (st == ST_OK)
-        st = read_file(folder, "breakdown.csv", profile_side_breakdown, out);
+        st = read_tables(folder, out);
     if (st)
         profile_side_release(out);
     return st;

@@ -20,6 +20,13 @@ struct profile_kernel {
 
 struct profile_side {
     int steps, ranks; /* of profile.json; of breakdown.csv */
+    int whole;        /* of the steps: those that were recorded to their end, which tables are of */
+    char incomplete[400]; /* what of the recording is missing; "": nothing */
+    int64_t instances;    /* of all kernels */
+    int rows;             /* of breakdown.csv */
+    struct side_counts {
+        int64_t kernels, instances, rows; /* -1: not told */
+    } told;                               /* the same as profile.json has them */
     int kernels;
     struct profile_kernel *kernel; /* [kernels] by range, then name; no two of the same */
     double mean[SIDE_SHARES];      /* of all ranks and steps; NAN: in no row */
@@ -28,7 +35,8 @@ struct profile_side {
 
 const char *profile_share(int share); /* "total_ms", ... as the file calls it */
 
-/* kernels.csv, breakdown.csv and profile.json of a folder. ST_INVALID, ST_IO, ST_OOM. */
+/* kernels.csv, breakdown.csv and profile.json of a folder. ST_INVALID, also where a table has not
+ * what profile.json counts, or no step is whole; ST_IO, ST_OOM. */
 enum status profile_side_open(const char *folder, struct profile_side *out);
 void profile_side_release(struct profile_side *side);
 

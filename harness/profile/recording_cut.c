@@ -2,8 +2,52 @@
 /* Copies the part of a recording that belongs to some of its steps. */
 #include "harness/profile/recording_cut.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- whole steps ---- */
+
+static bool any_items(const struct recording *r)
+{
+    for (int k = 0; k < r->ranks; k++)
+        if (r->rank[k].items > 0)
+            return true;
+    return false;
+}
+
+/* The last step that a rank did anything in; none: RECORDED_NONE. A host runs ahead of its device:
+ * where items were recorded they tell. */
+static int last_step(const struct recorded_rank *rank, bool by_items)
+{
+    int last = RECORDED_NONE;
+    for (int i = 0; by_items && i < rank->items; i++)
+        if (rank->item[i].step > last && !recording_transports(rank, &rank->item[i]))
+            last = rank->item[i].step;
+    for (int i = 0; !by_items && i < rank->ranges; i++) {
+        const struct recorded_range *range = &rank->range[i];
+        if (range->kind == TRACE_STEP && range->begin >= rank->begin && range->index > last)
+            last = range->index;
+    }
+    return last;
+}
+
+int recording_cut_whole(const struct recording *recording)
+{
+    int steps = recording->steps;
+    bool by_items = any_items(recording);
+    for (int k = 0; k < recording->ranks; k++) {
+        const struct recorded_rank *rank = &recording->rank[k];
+        bool ended = rank->complete || isfinite(rank->step_ms[recording->steps - 1]);
+        if (ended || (rank->items == 0 && rank->ranges == 0))
+            continue;
+        int last = last_step(rank, by_items);
+        steps = last < 0 ? 0 : last < steps ? last : steps;
+    }
+    return steps;
+}
+
+/* ---- the part ---- */
 
 static void cut_rank(const struct recorded_rank *from, int steps, int first, int last,
                      struct recorded_rank *to)
@@ -28,6 +72,26 @@ static bool of_other_step(const struct recorded_rank *from, int range, int first
     return step >= 0 && (from->range[step].index < first || from->range[step].index > last);
 }
 
+/* In one of the steps; of no step, in their time. */
+static bool is_kept(const struct recorded_rank *part, int step, int64_t begin, int64_t end,
+                    int first, int last)
+{
+    return step >= 0 ? step >= first && step <= last : end > part->begin && begin < part->end;
+}
+
+/* An operation that ran on the host is an item too, and both are kept or none is. */
+static bool keeps_range(const struct recorded_rank *from, const struct recorded_rank *part,
+                        int index, int first, int last)
+{
+    const struct recorded_range *range = &from->range[index];
+    int step = recording_around(from, index, TRACE_STEP);
+    if (range->kind == TRACE_OP)
+        return is_kept(part, step >= 0 ? from->range[step].index : RECORDED_NONE, range->begin,
+                       range->end, first, last);
+    return range->end > part->begin && range->begin < part->end &&
+           !of_other_step(from, index, first, last);
+}
+
 static void cut_ranges(const struct recorded_rank *from, struct recording *out, int rank, int first,
                        int last)
 {
@@ -37,19 +101,19 @@ static void cut_ranges(const struct recorded_rank *from, struct recording *out, 
     for (int i = 0; i < from->ranges; i++) {
         struct recorded_range range = from->range[i];
         bool captured = range.begin < from->begin;
-        if (!captured && (range.end <= to->begin || range.begin >= to->end ||
-                          of_other_step(from, i, first, last)))
+        if (!captured && !keeps_range(from, to, i, first, last))
             range.track = RECORDED_NONE;
         recording_add_range(out, rank, &range);
     }
 }
 
 /* Is there an item of the part that this call started? */
-static void mark_calls(const struct recorded_rank *from, int first, int last, bool *kept)
+static void mark_calls(const struct recorded_rank *from, const struct recorded_rank *part,
+                       int first, int last, bool *kept)
 {
     for (int i = 0; i < from->items; i++) {
         const struct recorded_item *item = &from->item[i];
-        if (item->call >= 0 && item->step >= first && item->step <= last)
+        if (item->call >= 0 && is_kept(part, item->step, item->begin, item->end, first, last))
             kept[item->call] = true;
     }
 }
@@ -60,7 +124,7 @@ static void cut_items(const struct recorded_rank *from, struct recording *out, i
 {
     for (int i = 0; i < from->items; i++) {
         struct recorded_item item = from->item[i];
-        if (item.step < first || item.step > last)
+        if (!is_kept(&out->rank[rank], item.step, item.begin, item.end, first, last))
             continue;
         item.call = item.call >= 0 ? index[item.call] : RECORDED_NONE;
         recording_add_item(out, rank, &item);
@@ -78,7 +142,7 @@ static enum status cut_calls(const struct recorded_rank *from, struct recording 
         free(index);
         return fail(ST_OOM, "part of a recording: no host memory for %d calls", from->calls);
     }
-    mark_calls(from, first, last, kept);
+    mark_calls(from, to, first, last, kept);
     for (int i = 0; i < from->calls; i++) {
         const struct recorded_call *call = &from->call[i];
         bool within = call->end > to->begin && call->begin < to->end;

@@ -424,7 +424,6 @@ static enum status parse(const struct spool_file *file, struct recording **recor
     TRY(spool_check_head(file->bytes, file->size, &out->torn));
     for (size_t at = 0; !out->torn && at + used < file->size;) {
         at += used;
-        out->torn_at = at;
         TRY(spool_decode(file->bytes, file->size, at, &record, &used, &out->torn));
         enum status st = out->torn ? ST_OK : take(&p);
         if (st != ST_OK)

@@ -41,7 +41,6 @@ struct spool_parsed {
     struct spool_process process;
     const char *host, *no_activity; /* the recording's; "": none */
     bool torn, finished;
-    size_t torn_at;
     uint64_t dropped;
     int streams, activities, samples;
     struct spool_parsed_stream *stream;

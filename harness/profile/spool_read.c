@@ -118,19 +118,36 @@ static struct spool_parsed *file_of(int n, struct spool_parsed *file, int rank,
     return NULL;
 }
 
-/* Time 0: where the loop of the lowest rank that has one began, which is rank 0 unless that died.
- */
+/* Time 0: where the first loop of all began, so that nothing of a loop lies before it. The date is
+ * that of the lowest rank with a loop, which is rank 0 unless that died. */
 static int64_t set_epoch(int n, struct spool_parsed *file, struct recording *recording)
 {
     struct spool_parsed_stream *s;
+    int64_t zero = 0;
+    int64_t date = 0; /* of what rank 0's clock calls 0 */
+    bool found = false;
     for (int r = 0; r < recording->ranks; r++) {
+        const struct recorded_rank *rank = &recording->rank[r];
         const struct spool_parsed *of = file_of(n, file, r, &s);
         if (!of || s->loop == RECORDED_NONE)
             continue;
-        recording->epoch = of->process.epoch + recording->rank[r].begin;
-        return recording->rank[r].begin + recording->rank[r].clock_offset;
+        if (!found)
+            date = of->process.epoch - rank->clock_offset;
+        if (!found || rank->begin + rank->clock_offset < zero)
+            zero = rank->begin + rank->clock_offset;
+        found = true;
     }
-    return 0;
+    recording->epoch = found ? date + zero : 0;
+    return zero;
+}
+
+/* A rank that came to no loop did nothing in one: what it did before is not of this time. */
+static void start_at_zero(struct recorded_rank *rank)
+{
+    if (rank->begin < 0)
+        rank->begin = 0;
+    if (rank->end < rank->begin)
+        rank->end = rank->begin;
 }
 
 /* ---- what is missing ---- */
@@ -145,25 +162,46 @@ __attribute__((format(printf, 2, 3))) static void miss(struct spool_told *told, 
     va_end(args);
 }
 
+/* "rank 0 on node7", "ranks 0 to 3 on node7" */
+static void name_ranks(const struct spool_parsed *file, char *text, size_t size)
+{
+    int first = INT_MAX;
+    int last = RECORDED_NONE;
+    for (int i = 0; i < file->streams; i++) {
+        int rank = file->stream[i].rank;
+        if (rank == RECORDED_NONE)
+            continue;
+        first = rank < first ? rank : first;
+        last = rank > last ? rank : last;
+    }
+    if (last == RECORDED_NONE)
+        snprintf(text, size, "a process%s%.100s that told no rank", file->host[0] ? " on " : "",
+                 file->host);
+    else if (first == last)
+        snprintf(text, size, "rank %d on %.100s", first, file->host);
+    else
+        snprintf(text, size, "ranks %d to %d on %.100s", first, last, file->host);
+}
+
 static void tell(int n, struct spool_parsed *file, const struct recording *recording,
                  struct spool_told *told)
 {
     struct spool_parsed_stream *s;
+    char whose[160];
     for (int i = 0; i < n; i++) {
         if (!told->no_activity[0])
             snprintf(told->no_activity, sizeof told->no_activity, "%s", file[i].no_activity);
+        name_ranks(&file[i], whose, sizeof whose);
         if (file[i].torn)
-            miss(told,
-                 "%s breaks off within the record at byte %zu: its process died, or the "
-                 "disk was full",
-                 file[i].name, file[i].torn_at);
+            miss(told, "the record of %s breaks off: its process died, or the disk was full",
+                 whose);
     }
     for (int r = 0; r < recording->ranks; r++) {
         const struct spool_parsed *of = file_of(n, file, r, &s);
         if (!of)
             miss(told, "rank %d of %d left no record", r, recording->ranks);
         else if (!recording->rank[r].complete)
-            miss(told, "%s: the loop of rank %d did not come to its end", of->name, r);
+            miss(told, "the loop of rank %d on %s did not come to its end", r, of->host);
         if (s && s->ended && !(told->loop_ms >= s->loop_ms))
             told->loop_ms = s->loop_ms;
     }
@@ -185,9 +223,11 @@ static enum status put_together(int n, struct spool_parsed *file, struct recordi
     }
     int64_t zero = set_epoch(n, file, recording);
     for (int r = 0; r < recording->ranks; r++)
-        if (recording->rank[r].tracks > 0)
+        if (recording->rank[r].tracks > 0) {
             shift_rank(recording->steps, &recording->rank[r],
                        recording->rank[r].clock_offset - zero);
+            start_at_zero(&recording->rank[r]);
+        }
     tell(n, file, recording, told);
     return recording_check(recording);
 }

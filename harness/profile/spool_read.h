@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The spools of a folder as one recording, as recording.h describes it: every rank on the clock of
- * rank 0, time 0 where its loop began, items mapped to ranks and ranges.
+ * rank 0, time 0 where the loop of the first rank to come to it began, items mapped to ranks and
+ * ranges.
  *
  * An activity belongs to the rank whose thread made the call of its correlation, work of a graph to
  * the rank of its tag. Its range is that of its tag, else the innermost one of the call's thread in

@@ -68,7 +68,7 @@ static void write_axis(struct trace_out *out, const struct recording *recording,
 {
     char name[64];
     int axis = v[0]->axis;
-    snprintf(name, sizeof name, "bytes sent: %s",
+    snprintf(name, sizeof name, "bytes sent in the loop: %s",
              axis >= 0 ? recording->shape.name[axis] : "world");
     put_head(out, rank, recording->rank[rank].begin, name);
     trace_out_text(out, ", \"args\": {\"bytes\": 0}}");
@@ -80,7 +80,8 @@ static void write_axis(struct trace_out *out, const struct recording *recording,
     }
 }
 
-/* Sent by this rank while it is recorded: of a window, not before and not after. */
+/* Sent by this rank while it is recorded: of a window, not before and not after. The gather of the
+ * result, which the ledger counts as "once", comes behind the loop. */
 static bool sends(const struct recorded_rank *rank, int number, const struct message *m)
 {
     return m->from == number && m->to != number && m->sent >= rank->begin && m->sent <= rank->end;

@@ -7,7 +7,8 @@
  *   process, pid      rank
  *   track, tid        stream by its number, or thread by its; a thread that has a stream's number
  *                     and a lane beside a stream have others
- *   ts, dur           microseconds with three decimals, since the loop's start
+ *   ts, dur           microseconds with three decimals, since the earliest begin of a rank's loop;
+ *                     never below 0
  *   user_annotation   ranges of threads: "loop", "step 3" (and around it "ProfilerStep#3", which
  *                     HTA looks for), "pass", "patch 2", "layer 5", "qkv", "graph launch"
  *   cpu_op            operations of the backend; on the CPU that is where they ran
@@ -20,7 +21,7 @@
  *   cuda_runtime, cuda_driver, cuda_sync, overhead  calls
  *   ac2g              arrows from a call to what it started; of a graph to the first on each stream
  *   comm_flow         arrows from who sent a message to who received it
- *   counters          "SM clock", "power", "memory in use", "bytes sent: AXIS"
+ *   counters          "SM clock", "power", "memory in use", "bytes sent in the loop: AXIS"
  *
  * args.correlation is of one call and what it started; 0: no call is known. A call of the driver
  * that started nothing itself has "driver correlation", so that readers join no item twice.

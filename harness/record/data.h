@@ -128,7 +128,7 @@ struct record_nvls {
 
 struct record_env {
     const char *host, *os, *cpu;
-    int cores;                  /* CPUs that the process may use */
+    int cores; /* CPUs that the ranks of a host may use; under mpirun those online */
     struct record_numbers load; /* runnable threads of the host, the last minute's mean: at the
                                    cell's start and end */
     const char *compiler, *flags;

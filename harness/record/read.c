@@ -314,11 +314,13 @@ static enum status check_rule(const struct record_cell *cell, int line)
     return ST_OK;
 }
 
-/* What rows of older builds and of other programs lack and follows from the rest: an id that covers
- * the whole cell, flags, recipe and cohort. */
+/* Statistics follow from samples, where there are some. So does what rows of older builds and of
+ * other programs lack: an id that covers the whole cell, flags, recipe and cohort. */
 static enum status complete(struct record *record, const struct scan *found)
 {
     const char *id = record->id, *recipe = record->recipe, *cohort = record->cohort;
+    if (record->latency_ms.samples.n > 0)
+        record_summarise(record);
     if (!found->flags)
         record_flag(record);
     bool named = found->whole_cell && id;

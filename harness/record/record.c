@@ -248,6 +248,8 @@ bool record_has_flag(const struct record *record, const char *flag)
 bool record_shares_gpu(const struct record *record)
 {
     const struct record_cell *c = &record->cell;
+    if (record_has_flag(record, RECORD_SHARED_GPU))
+        return true;
     return c->backend && strcmp(c->backend, "cuda") == 0 && c->transport &&
            strcmp(c->transport, "local") == 0 && record->env.gpus.n > 0 &&
            c->ranks > record->env.gpus.n;

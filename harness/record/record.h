@@ -79,7 +79,7 @@ const struct record_machine_gpu *record_throttled_gpu(const struct record *recor
 /* Its share of the samples during the loops, 0 to 1; 0: none. */
 double record_throttled_share(const struct record *record);
 
-/* Whether threads of one process were more ranks than its machine has GPUs. */
+/* Whether its flag says so, or threads of one process were more ranks than its machine has GPUs. */
 bool record_shares_gpu(const struct record *record);
 
 bool record_has_flag(const struct record *record, const char *flag);
@@ -125,7 +125,8 @@ enum status record_write(const struct record *record, char **line, size_t *size)
 enum status record_cell_write(const struct record_cell *cell, char **text, size_t *size);
 
 /* Reads one line (size bytes, with or without '\n'). ST_INVALID: "line N: key: found ..., wanted
- * ...". Keys that this build does not know are skipped; all others must be there. */
+ * ...". Keys that this build does not know are skipped; all others must be there. Where a row has
+ * samples of its loops, statistics are made of the samples, whatever the line says they are. */
 enum status record_read(const char *line, size_t size, int line_number, struct record **out);
 
 #endif

@@ -42,13 +42,25 @@ static struct bootstrap_samples samples_of(const struct compare_side *side)
     return (struct bootstrap_samples){.rounds = side->rounds, .end = side->end, .v = side->sample};
 }
 
+/* A cell that is not ok may not have loaded the libraries that count in a cohort; nothing is
+ * divided there either. */
+static bool both_ok(const struct compare_pair *pair)
+{
+    return pair->side[0]->status == ENDING_OK && pair->side[1]->status == ENDING_OK;
+}
+
+static bool other_cohort(const struct compare_pair *pair)
+{
+    return both_ok(pair) && !compare_cohort_same(pair->side[0]->record, pair->side[1]->record);
+}
+
 static enum status judge(const struct compare_options *options, struct compare_pair *pair)
 {
     const struct compare_side *a = pair->side[0], *b = pair->side[1];
     pair->ratio = pair->low = pair->high = NAN;
-    pair->forced = !compare_cohort_same(a->record, b->record);
+    pair->forced = other_cohort(pair);
     pair->verdict = COMPARE_NOT_OK;
-    if (a->status != ENDING_OK || b->status != ENDING_OK)
+    if (!both_ok(pair))
         return ST_OK;
     if (a->n > 0 && b->n > 0)
         pair->ratio = b->median / a->median;
@@ -134,7 +146,7 @@ static enum status check_cohorts(const struct compare *c)
     char what[COMPARE_NAME], name[COMPARE_NAME];
     int n = 0;
     for (int i = 0; i < c->pairs; i++) {
-        if (!compare_cohort_same(c->pair[i].side[0]->record, c->pair[i].side[1]->record)) {
+        if (other_cohort(&c->pair[i])) {
             first = first ? first : &c->pair[i];
             n++;
         }

@@ -3,8 +3,9 @@
  * Two results files, cell by cell: which of them became slower or faster, and which cannot be told.
  *
  * Rows of one recipe are one cell. In a file those that differ in the round alone (and ran in one
- * cohort, from one build) are joined; of others the last line counts. The ratio is the median of
- * B's loops over that of A's, its interval that of bootstrap.h. With threshold t the verdict is
+ * cohort, those that are ok, from one build) are joined; of others the last line counts. The ratio
+ * is the median of B's loops over that of A's, its interval that of bootstrap.h. With threshold t
+ * the verdict is
  *
  *     SLOWER      the interval lies above 1 and the ratio above 1 + t
  *     FASTER      the interval lies below 1 and the ratio below 1 - t
@@ -12,6 +13,8 @@
  *     AMBIGUOUS   else; where a side has fewer than COMPARE_LEAST loops; and where ranks took turns
  *                 on a GPU, which tells nothing of speed
  *     none        where a side is not ok
+ *
+ * Both sides of a ratio must be of one cohort; cells that are not ok are listed whatever theirs is.
  *
  * Statistics cannot see what both files share: a verdict holds for these two runs, on this machine.
  */
@@ -61,7 +64,7 @@ struct compare_pair {
     double ratio;     /* median of B / median of A; NAN: a side has no samples */
     double low, high; /* its 95 % interval; NAN where a side has fewer than two loops */
     enum compare_verdict verdict;
-    bool forced; /* the sides ran in different cohorts */
+    bool forced; /* both sides are ok and ran in different cohorts */
     int shares;  /* 0: not both were profiled. Set by whoever finds profiles */
     struct compare_share share[COMPARE_SHARES]; /* the first is the whole step */
 };
@@ -91,7 +94,8 @@ struct compare {
 };
 
 /* Reads and judges. The paths stay borrowed. ST_INVALID: a file is none of results, a row that is
- * ok has a loop that took no time, or cohorts differ without `force`; ST_IO, ST_OOM. */
+ * ok has a loop that took no time, or cohorts of cells that are ok differ without `force`; ST_IO,
+ * ST_OOM. */
 enum status compare_open(const char *a, const char *b, const struct compare_options *options,
                          struct compare *out);
 void compare_release(struct compare *compare);

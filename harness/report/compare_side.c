@@ -47,7 +47,8 @@ static int by_place(const void *a, const void *b)
 static bool joined(const struct row *row, const struct row *last)
 {
     const struct record *a = row->record, *b = last->record;
-    return strcmp(row->cell, last->cell) == 0 && by_text(a->cohort, b->cohort) == 0 &&
+    bool ok = a->status == ENDING_OK && b->status == ENDING_OK; // else a cohort may lack libraries
+    return strcmp(row->cell, last->cell) == 0 && (!ok || by_text(a->cohort, b->cohort) == 0) &&
            by_text(a->env.commit, b->env.commit) == 0 && a->env.dirty == b->env.dirty;
 }
 

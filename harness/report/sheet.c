@@ -2,10 +2,12 @@
 /* Sorts rows by what was asked, and finds each one's serial run among its neighbours. */
 #include "harness/report/sheet.h"
 
+#include "harness/cell/cell.h"
 #include "harness/host/env.h"
 #include "kernels/backend.h"
 #include "kernels/base/hash.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,12 +49,10 @@ static int by_number(double a, double b)
             return order_;                                                                         \
     } while (0)
 
-int sheet_by_setting(const struct sheet_row *a, const struct sheet_row *b)
+/* The part of a setting that says what is computed, on which kind of device. */
+static int by_problem(const struct sheet_row *a, const struct sheet_row *b)
 {
     const struct record_cell *x = &a->record->cell, *y = &b->record->cell;
-    const struct record_env *on = &a->record->env, *with = &b->record->env;
-    if (a->setting == b->setting)
-        return 0;
     RETURN_UNLESS_EQUAL(by_text(x->model, y->model));
     RETURN_UNLESS_EQUAL(by_text(x->weights, y->weights));
     RETURN_UNLESS_EQUAL(by_number(x->steps, y->steps));
@@ -60,14 +60,39 @@ int sheet_by_setting(const struct sheet_row *a, const struct sheet_row *b)
     RETURN_UNLESS_EQUAL(by_number(x->requests, y->requests));
     RETURN_UNLESS_EQUAL(by_text(x->dtype, y->dtype));
     RETURN_UNLESS_EQUAL(by_text(backend_beside(a->record), backend_beside(b->record)));
-    RETURN_UNLESS_EQUAL(by_text(x->transport, y->transport));
-    RETURN_UNLESS_EQUAL(by_number(x->threads, y->threads));
-    RETURN_UNLESS_EQUAL(by_number((double)x->seed, (double)y->seed));
+    return by_text(x->transport, y->transport);
+}
+
+/* Whose run it is, with which build. */
+static int by_origin(const struct sheet_row *a, const struct sheet_row *b)
+{
+    const struct record_env *on = &a->record->env, *with = &b->record->env;
+    RETURN_UNLESS_EQUAL(by_number((double)a->record->cell.seed, (double)b->record->cell.seed));
     RETURN_UNLESS_EQUAL(by_text(a->run, b->run));
     RETURN_UNLESS_EQUAL(by_text(on->host, with->host));
     RETURN_UNLESS_EQUAL(by_text(on->commit, with->commit));
-    RETURN_UNLESS_EQUAL(by_number(on->dirty, with->dirty));
+    return by_number(on->dirty, with->dirty);
+}
+
+int sheet_by_setting(const struct sheet_row *a, const struct sheet_row *b)
+{
+    if (a->setting == b->setting)
+        return 0;
+    RETURN_UNLESS_EQUAL(by_problem(a, b));
+    RETURN_UNLESS_EQUAL(by_number(a->record->cell.threads, b->record->cell.threads));
+    RETURN_UNLESS_EQUAL(by_origin(a, b));
     return a->setting < b->setting ? -1 : 1; // other hardware
+}
+
+int sheet_by_work(const struct sheet_row *a, const struct sheet_row *b)
+{
+    char on[256], with[256];
+    if (a->setting == b->setting)
+        return 0;
+    RETURN_UNLESS_EQUAL(by_problem(a, b));
+    RETURN_UNLESS_EQUAL(by_origin(a, b));
+    return strcmp(env_hardware(&a->record->env, on, sizeof on),
+                  env_hardware(&b->record->env, with, sizeof with));
 }
 
 int sheet_by_size(const struct sheet_row *a, const struct sheet_row *b)
@@ -135,6 +160,25 @@ int sheet_cell_end(const struct sheet *sheet, int begin, int end)
 
 /* ---- what is in no chart ---- */
 
+static bool positive(const struct record_numbers *samples)
+{
+    for (int i = 0; i < samples->n; i++)
+        if (!(samples->v[i] > 0 && isfinite(samples->v[i])))
+            return false;
+    return true;
+}
+
+const char *sheet_distrusts(const struct record *record)
+{
+    static_assert(CELL_MAX_RANKS == 65536, "the text below tells it");
+    if (record->cell.ranks > CELL_MAX_RANKS)
+        return "with more ranks than 65536";
+    if (record->cell.ranks < 1 || record->cell.steps < 1)
+        return "without ranks or steps";
+    return positive(&record->latency_ms.samples) ? NULL
+                                                 : "with samples that are not positive numbers";
+}
+
 char *sheet_left_out(int n, struct sheet_row *const *rows, size_t size, char *buffer)
 {
     enum { REASONS = 32 };
@@ -189,7 +233,9 @@ static uint64_t hash_of(const struct sheet_row *row)
 
 static bool is_serial(const struct record *r)
 {
-    return r->status == ENDING_OK && r->cell.ranks == 1 && strcmp(r->cell.strategy, "serial") == 0;
+    return r->status == ENDING_OK && r->cell.ranks == 1 &&
+           strcmp(r->cell.strategy, "serial") == 0 && !sheet_distrusts(r) &&
+           r->latency_ms.median > 0;
 }
 
 /* Rows begin..end-1 differ in strategy and ranks only. */

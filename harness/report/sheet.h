@@ -46,6 +46,7 @@ void sheet_close(struct sheet *sheet);
  * host and hardware, from one commit. Names go by their numbers: patches=4 before patches=16.
  */
 int sheet_by_setting(const struct sheet_row *a, const struct sheet_row *b);
+int sheet_by_work(const struct sheet_row *a, const struct sheet_row *b); /* setting but threads */
 int sheet_by_size(const struct sheet_row *a, const struct sheet_row *b);
 int sheet_by_cell(const struct sheet_row *a, const struct sheet_row *b); /* within one size */
 
@@ -54,6 +55,10 @@ int sheet_by_cell(const struct sheet_row *a, const struct sheet_row *b); /* with
 int sheet_setting_end(const struct sheet *sheet, int begin);
 int sheet_size_end(const struct sheet *sheet, int begin);
 int sheet_cell_end(const struct sheet *sheet, int begin, int end);
+
+/* Static: why the numbers of an ok row can be nobody's, though its line is a record; NULL: they may
+ * be right. Such rows are in no chart, table or cost, and no speed-up is over them. */
+const char *sheet_distrusts(const struct record *record);
 
 /* "3 superseded by a later run, 1 wrong": how many of n rows are in no chart, by reason; "" for
  * none. Into buffer, which is returned. */

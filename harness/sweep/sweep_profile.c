@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void sweep_profile_init(const char *results, const struct sweep_list *list,
                         struct sweep_profile *out)
@@ -25,10 +26,20 @@ void sweep_profile_init(const char *results, const struct sweep_list *list,
 
 enum holds { HOLDS_NONE, HOLDS_THIS, HOLDS_OTHER };
 
+static bool has(const char *folder, const char *name)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%.4000s/%s", folder, name);
+    return access(path, F_OK) == 0;
+}
+
+/* Tables may have gone since profile.json was written. */
 static enum holds look_into(const char *folder, const char *id)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%.4000s/profile.json", folder);
+    if (!has(folder, "kernels.csv") || !has(folder, "breakdown.csv"))
+        return HOLDS_NONE;
     json_t *json = json_load_file(path, 0, NULL);
     const char *found = json_string_value(json_object_get(json_object_get(json, "record"), "id"));
     enum holds holds = !found ? HOLDS_NONE : strcmp(found, id) == 0 ? HOLDS_THIS : HOLDS_OTHER;
@@ -110,10 +121,14 @@ static enum status conclude(struct sweep_profile *p, const struct setup *setup,
     const char *reason = last->reason ? last->reason : "";
     if (code == ST_INTERRUPTED || !profile->recording)
         return fail(code, "%s: %s", ending_name(last->status), reason);
-    TRY(write_all(p, setup, options, profile));
-    return code ? fail(code, "%s while it was recorded: %s; what was recorded until then is in %s",
-                       ending_name(last->status), reason, options->folder)
-                : ST_OK;
+    enum status st = write_all(p, setup, options, profile);
+    if (code == ST_OK)
+        return st;
+    char why[2100] = "";
+    if (st != ST_OK)
+        snprintf(why, sizeof why, "; not all of it could be written: %.2000s", status_message());
+    return fail(code, "%s while it was recorded: %s; what was recorded until then is in %s%s",
+                ending_name(last->status), reason, options->folder, why);
 }
 
 enum status sweep_profile_make(struct sweep_profile *profile, const struct sweep_entry *entry,

@@ -5,7 +5,7 @@
  *
  * Cells of one name, and a folder that holds the profile of another row, get their row's id behind
  * the name: no profile overwrites another row's. profile.json is written last and names its row, so
- * a profile that was begun and not ended is missing.
+ * a profile that was begun and not ended is missing; so is one that lacks a table.
  */
 #ifndef HARNESS_SWEEP_SWEEP_PROFILE_H
 #define HARNESS_SWEEP_SWEEP_PROFILE_H

@@ -1,9 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads what `ditbench profile` wrote. */
+/* Runs `ditbench profile`, and reads what it wrote. */
 #include "tests/harness/profiled.h"
+#include "tests/harness/pictures.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+
+/* ---- running ---- */
+
+struct profiled_place profiled_place_of(const char *name)
+{
+    struct profiled_place place;
+    snprintf(place.path, sizeof place.path, "%s/%s", program_folder(), name);
+    return place;
+}
+
+struct program profiled_run(const char *strategy, const char *folder, const char *more,
+                            const char *transport)
+{
+    return program_run("profile", "--model=pixart-tiny", "--size=64", "--steps=4", "--threads=2",
+                       "--repeats=2", "--json", "--strategy", strategy, "--out", folder,
+                       "--transport", transport, more, NULL);
+}
+
+void profiled_done(const struct program *p)
+{
+    cr_assert_eq(p->status, pictures_have_gnuplot() ? 0 : 2, "%d: %s", p->status, p->err);
+}
+
+/* ---- reading ---- */
 
 static const char *const breakdown_names[COLUMNS] = {"rank",
                                                      "step",
@@ -77,4 +102,9 @@ double profiled_sum(const struct profiled *profiled, int rank, int column)
         if (profiled_whole(&profiled->breakdown, i, RANK) == rank)
             sum += profiled_number(&profiled->breakdown, i, column);
     return sum;
+}
+
+int64_t profiled_count(const json_t *json, const char *key)
+{
+    return json_integer_value(json_object_get(json, key));
 }

@@ -291,6 +291,22 @@ Test(compare, other_cohorts_are_refused_and_named)
     compare_release(&c);
 }
 
+/* Cells that did not run never loaded the GPU's libraries; nothing is divided there. */
+Test(compare, cells_that_are_not_ok_may_be_of_another_cohort)
+{
+    struct record *a = rows_failed("ring=2", 1, ENDING_UNSUPPORTED, "no");
+    record_add_pair(a, &a->env.libraries, "cuda", "13.0");
+    const char *one = LOOPS_WRITE("a.jsonl", loops_around("serial", 9, 100), a),
+               *other = LOOPS_WRITE("b.jsonl", loops_around("serial", 9, 100),
+                                    loops_around("ring=2", 9, 100));
+    struct compare c = open_files(one, other, 0.05, false);
+    check_pair(&c.pair[0], "serial", 100, 100, COMPARE_SAME);
+    cr_assert_eq(c.pair[1].verdict, COMPARE_NOT_OK);
+    cr_assert_eq(c.pair[1].side[0]->status, ENDING_UNSUPPORTED);
+    cr_assert(!c.pair[1].forced);
+    compare_release(&c);
+}
+
 Test(compare, gpus_and_drivers_are_named)
 {
     struct record *a = loops_around("serial", 9, 100), *b = loops_around("serial", 9, 100);

@@ -83,6 +83,18 @@ Test(cost_rows, numbers_by_hand)
     cr_assert_eq(row->serial_peak, 4000);
 }
 
+/* More ranks than cores ran with more threads: bytes and memory do not know. */
+Test(cost_rows, threads_make_no_rows_apart)
+{
+    add(rows_ok("serial", 1, 100));
+    add(rows_ok("ring=2", 2, 60));
+    add(rows_ok("ring=4", 4, 60))->cell.threads = 4;
+    open_rows();
+    cr_assert_eq(rows.n, 2);
+    cr_assert_eq(cost_rows_size_end(&rows, 0), 2);
+    cr_assert_eq(rows.v[1]->serial_peak, 4000);
+}
+
 /* Of 20 steps one is a warm-up and one the last, which sends nothing: 18 count. */
 Test(cost_rows, steady_steps_of_a_stale_strategy)
 {

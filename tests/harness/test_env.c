@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The environment of a record: what every machine must give, and the variables that are kept. */
 #include "harness/host/env.h"
+#include "tests/harness/program.h"
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 static const char *value_of(const struct record_map *map, const char *name)
 {
@@ -73,6 +75,12 @@ Test(env, variables_that_steer_libraries_are_kept_sorted)
     setenv("DITBENCH_ATTENTION", "cudnn", 1);
     setenv("CUBLASLT_LOG_LEVEL", "0", 1);
     setenv("NVIDIA_API_KEY", "no", 1); /* secrets are nobody's business */
+    setenv("OMPI_MCA_btl", "self", 1);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+    setenv("OMPI_ARGV", "no", 1);
+    setenv("OMPI_FILE_LOCATION", "/tmp/no", 1);
+    setenv("OMPI_MCA_orte_hnp_uri", "1.0;tcp://192.0.2.1:1", 1);
+    setenv("OMPI_MCA_initial_wdir", "/no", 1);
     setenv("OMPX", "no", 1);
     setenv("MY_OMP_NUM_THREADS", "no", 1);
     struct record *r = filled();
@@ -83,6 +91,12 @@ Test(env, variables_that_steer_libraries_are_kept_sorted)
     cr_assert_str_eq(value_of(v, "DITBENCH_ATTENTION"), "cudnn");
     cr_assert_str_eq(value_of(v, "CUBLASLT_LOG_LEVEL"), "0");
     cr_assert_null(value_of(v, "NVIDIA_API_KEY"));
+    cr_assert_str_eq(value_of(v, "OMPI_MCA_btl"), "self");
+    cr_assert_str_eq(value_of(v, "OMPI_ALLOW_RUN_AS_ROOT"), "1");
+    cr_assert_null(value_of(v, "OMPI_ARGV"));
+    cr_assert_null(value_of(v, "OMPI_FILE_LOCATION"));
+    cr_assert_null(value_of(v, "OMPI_MCA_orte_hnp_uri"));
+    cr_assert_null(value_of(v, "OMPI_MCA_initial_wdir"));
     cr_assert_null(value_of(v, "OMPX"));
     cr_assert_null(value_of(v, "MY_OMP_NUM_THREADS"));
     cr_assert_null(value_of(v, "PATH"));
@@ -119,6 +133,25 @@ Test(env, cores_are_those_of_the_affinity_mask)
             CPU_SET(i, &one);
     cr_assert_eq(sched_setaffinity(0, sizeof one, &one), 0);
     cr_assert_eq(env_cores(), 1);
+}
+
+/* Where mpirun binds each rank to a core, a row says what the machine has, as its threads do. */
+Test(env, cores_under_mpirun_are_those_of_the_machine)
+{
+    program_needs_mpi();
+    cpu_set_t all, one;
+    CPU_ZERO(&one);
+    cr_assert_eq(sched_getaffinity(0, sizeof all, &all), 0);
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        if (CPU_ISSET(i, &all) && CPU_COUNT(&one) == 0)
+            CPU_SET(i, &one);
+    cr_assert_eq(sched_setaffinity(0, sizeof one, &one), 0);
+    cr_assert_eq(env_cores_of_ranks(false), 1);
+    cr_assert_eq(env_cores_of_ranks(true), sysconf(_SC_NPROCESSORS_ONLN));
+    setenv("OMPI_COMM_WORLD_RANK", "0", 1);
+    struct record *r = filled();
+    cr_assert_eq(r->env.cores, sysconf(_SC_NPROCESSORS_ONLN));
+    record_close(r);
 }
 
 Test(env, hardware_names_gpus_where_there_are_some)

@@ -313,6 +313,36 @@ Test(hot, what_moves_between_ranks_has_the_axis_and_the_rate_of_exchanges)
     end(&hot, ceilings);
 }
 
+/* 2 MB go and 2 MB come at once: 20 us at 100 GB/s. The lone collective has a kernel of its own,
+ * and the posts of the first group are not the second's. */
+Test(hot, a_groups_kernel_carries_the_bytes_of_its_posts)
+{
+    struct ceilings *ceilings = make_ceilings();
+    begin(1, 1);
+    int attention = model(0, "attention");
+    int lone = moves(0, attention, TRACE_COMM, "all_gather", -1, 9000000, 5000000);
+    ran(0, lone, "gather", 100000);
+    moves(0, attention, TRACE_COMM, "send", 1, 2000000, 2000000);
+    moves(0, attention, TRACE_COMM, "recv", 1, 2000000, 0);
+    int first = moves(0, attention, TRACE_GROUP, "group", -1, 0, 0);
+    ran(0, first, "sendrecv", 40000);
+    ran(0, first, "flags", 1000);
+    moves(0, attention, TRACE_COMM, "recv", 1, 3000000, 0);
+    int second = moves(0, attention, TRACE_GROUP, "group", -1, 0, 0);
+    launched(0, second, 0, "receive", 60000); // of a graph, launched twice
+    launched(0, second, 1, "receive", 60000);
+    struct hot hot = finish(ceilings);
+    const struct hot_row *row = row_of(&hot, "sendrecv", "ulysses.group");
+    near(row->mb, 2);
+    near(row->gbs, 50);
+    near(row->ceiling_pct, 50);
+    near(row_of(&hot, "flags", "ulysses.group")->mb, 0);
+    near(row_of(&hot, "receive", "ulysses.group")->mb, 6);
+    near(row_of(&hot, "receive", "ulysses.group")->ceiling_pct, 50);
+    near(row_of(&hot, "gather", "ulysses.all_gather")->mb, 5);
+    end(&hot, ceilings);
+}
+
 Test(hot, a_row_with_a_piece_of_no_known_ceiling_has_none)
 {
     struct ceilings *ceilings = make_ceilings();

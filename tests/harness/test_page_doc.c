@@ -124,6 +124,19 @@ Test(page_doc, texts_mean_themselves)
     free(page);
 }
 
+/* Marks that turn the direction of a line would make it read as another. */
+Test(page_doc, marks_of_direction_are_no_text)
+{
+    struct doc *doc = doc_open();
+    doc_text(doc, "%s", "a\u202eb\u2066c\u200fd\u061ce \u00d7");
+    char *page = written(doc, true);
+    static const char x[] = "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd";
+    char want[100];
+    snprintf(want, sizeof want, "<p>a%sb%sc%sd%.6se \u00d7</p>", x, x, x, x);
+    cr_assert_not_null(strstr(page, want), "%s", page);
+    free(page);
+}
+
 Test(page_doc, an_empty_document_is_a_page)
 {
     char *page = written(doc_open(), true);

@@ -107,6 +107,7 @@ Test(page_report, stale_ones_tell_how_far_they_lead_and_who_is_exact)
     says(page, "Next is `cfg=2,ring=2`, 1.50 times as long. The fastest that is no combination is "
                "`ring=4`, 2.00 times as long.");
     says(page, "### How far stale strategies lead away");
+    says(page, "Latents of the 1 row of stale strategies lie 0.062 to 0.062 (relative L2)");
     free(page);
 }
 
@@ -120,6 +121,74 @@ Test(page_report, ranks_that_share_a_gpu_say_nothing_of_speed)
     says(page, "No row has a latency that may be compared");
     says(page, "1 of 1 row was checked");
     cr_assert_null(strstr(page, "77.00"), "%s", page);
+    free(page);
+}
+
+/* Whatever the machine of the row looks like. */
+Test(page_report, a_flag_of_the_file_counts)
+{
+    struct record *shared = rows_ok("ring=2", 2, 50);
+    record_add_text(shared, &shared->flags, RECORD_SHARED_GPU);
+    char *page = PAGE(rows_ok("serial", 1, 200), shared, rows_ok("ulysses=2", 2, 150));
+    says(page, "`ulysses=2`, the only one measured, takes 150.0\u00a0ms a loop");
+    says(page, "1 with ranks that share a GPU");
+    free(page);
+}
+
+/* Lines that are records, with numbers that are nobody's. */
+Test(page_report, numbers_that_cannot_be_are_left_out)
+{
+    const double loops[] = {10, -1.42, 12};
+    struct record *negative = rows_ok("ring=2", 2, 50), *many = rows_ok("cfg=2", 2, 50),
+                  *lie = rows_ok("ulysses=2", 2, 150);
+    record_set_numbers(negative, &negative->latency_ms.samples, 3, loops);
+    many->cell.ranks = 2000000000;
+    lie->latency_ms.median = 1e300;
+    char *page = PAGE(rows_ok("serial", 1, 200), negative, many, lie);
+    says(page, "`ulysses=2`, the only one measured, takes 150.0\u00a0ms a loop");
+    says(page,
+         "Of 4 rows not in these tables, nor in a curve: 1 with samples that are not positive "
+         "numbers, 1 with more ranks than 65536.");
+    free(page);
+}
+
+/* Rows of more ranks than cores have a thread a rank, and are of another setting for that. */
+Test(page_report, settings_that_differ_by_threads_name_them)
+{
+    struct record *four = rows_ok("ring=4", 4, 120), *two = rows_ok("ring=2", 2, 110);
+    four->cell.threads = 4;
+    two->cell.threads = 2;
+    char *page = PAGE(two, four);
+    says(page, "20 steps, 2\u00a0threads\n");
+    says(page, "20 steps, 4\u00a0threads\n");
+    free(page);
+    page = PAGE(rows_ok("serial", 1, 200), rows_ok("ring=2", 2, 110));
+    cr_assert_null(strstr(page, "\u00a0thread"), "one setting needs no more words");
+    free(page);
+}
+
+Test(page_report, two_runs_of_one_experiment_are_both_in_the_title)
+{
+    struct record *a = rows_ok("serial", 1, 200), *b = rows_ok("serial", 1, 210);
+    a->experiment = b->experiment = "twice";
+    const char *one = rows_file("one.jsonl", 1, &a), *two = rows_file("two.jsonl", 1, &b);
+    struct program p =
+        program_run("report", one, two, "--out", program_file("out/report.html"), NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    program_release(&p);
+    char *page = program_read(program_file("out/report.md"));
+    says(page, "# Results: one, two\n");
+    free(page);
+}
+
+Test(page_report, a_backtick_of_a_row_opens_no_code)
+{
+    struct record *r = rows_ok("serial", 1, 200);
+    r->experiment = "od`d";
+    r->env.host = "ho`st";
+    char *page = PAGE(r);
+    says(page, "# Results: od'd\n");
+    cr_assert_null(strstr(page, "`st"), "%s", page);
     free(page);
 }
 
@@ -172,10 +241,121 @@ Test(page_report, clocks_are_told_where_rows_have_them)
 Test(page_report, it_can_be_repeated)
 {
     char *page = PAGE(rows_ok("serial", 1, 200), rows_ok("cfg=2", 2, 110));
-    says(page, "git checkout 0123456789ab && make\nditbench sweep demo --results again.jsonl\n");
-    says(page, "ditbench run --model pixart-tiny --size 256 --steps 20 --guidance 4.5 --requests 1 "
-               "--seed 1 --dtype fp32 --backend cpu --transport local --strategy cfg=2 --threads 2 "
-               "--warmup-loops 1 --repeats 5\n");
+    says(page, "git worktree add ../ditbench-0123456789ab 0123456789ab && make -C "
+               "../ditbench-0123456789ab\n../ditbench-0123456789ab/build/ditbench sweep demo "
+               "--results again.jsonl\nbuild/ditbench compare ");
+    says(page,
+         "build/ditbench run --model pixart-tiny --size 256 --steps 20 --guidance 4.5 --requests 1 "
+         "--seed 1 --dtype fp32 --backend cpu --transport local --strategy cfg=2 --threads 2 "
+         "--warmup-loops 1 --repeats 5\n");
+    free(page);
+}
+
+/* A recorded sweep is repeated with what it was asked, but for where its rows went. */
+Test(page_report, a_sweep_is_repeated_with_its_filter)
+{
+    static const char *const words[] = {"/x/ditbench", "sweep",    "/x/demo.yaml", "--results",
+                                        "/x/y.jsonl",  "--filter", "ranks=[12] "};
+    struct record *r = rows_ok("serial", 1, 200);
+    r->argv.n = 0;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        record_add_text(r, &r->argv, words[i]);
+    char *page = PAGE(r);
+    says(page, "/build/ditbench sweep demo --filter 'ranks=[12] ' --results again.jsonl\n");
+    free(page);
+}
+
+/* ---- the first sentences and tables ---- */
+
+static struct record *sized(struct record *r, int size)
+{
+    rows_set_size(r, size, size);
+    return r;
+}
+
+static struct record *of_program(struct record *r, const char *program)
+{
+    r->cell.backend = program;
+    r->check.against = NULL;
+    r->check.pass = RECORD_UNKNOWN;
+    return r;
+}
+
+/* 200 ms over 110 ms: 1.82; 20 steps: 5.5 ms each; 1000 bytes in 20 steps: 50. */
+Test(page_report, the_first_sentences_answer_what_a_newcomer_asks)
+{
+    char *page =
+        PAGE(rows_ok("serial", 1, 200), rows_ok("ring=2", 2, 150), rows_ok("ring=4", 4, 110),
+             rows_ok("ulysses=4", 4, 190), rows_failed("tensor=4", 4, ENDING_OOM, "none"));
+    says(page,
+         "- Fastest, `pixart-tiny`, 20 steps: at 256\u00a0×\u00a0256\u00a0px on 4\u00a0ranks "
+         "`ring=4`, 5.500\u00a0ms a step, 1.82 times as fast as `serial`, 4.003\u00a0kB on the "
+         "fullest rank, 50\u00a0B sent by a rank a step.");
+    says(page, "- Right: 4 of 5 rows were checked against the one-rank run that they must equal; 0 "
+               "are wrong.");
+    says(page,
+         "- Noise: 4 rows have fewer than 6 loops, which lie within \u00b14\u00a0%. No row is "
+         "flagged.");
+    says(page, "- Clock: not recorded.");
+    says(page, "- Failed: 1 of 5 rows: 1 `oom`.");
+    free(page);
+}
+
+Test(page_report, sizes_ascend_by_their_number)
+{
+    char *page =
+        PAGE(sized(rows_ok("serial", 1, 900), 2048), sized(rows_ok("ring=2", 2, 500), 2048),
+             sized(rows_ok("serial", 1, 200), 1024), sized(rows_ok("ring=2", 2, 110), 1024),
+             sized(rows_ok("serial", 1, 90), 512), sized(rows_ok("ring=2", 2, 50), 512));
+    const char *at = page;
+    for (int size = 512; size <= 2048; size *= 2) {
+        char line[200];
+        snprintf(line, sizeof line, "\n| %d\u00a0×\u00a0%d\u00a0px | 20 | 2 | `ring=2` |", size,
+                 size);
+        at = strstr(at, line);
+        cr_assert_not_null(at, "%s is not there, or not in its place:\n%s", line, page);
+    }
+    says(page, "| model | 512\u00a0px | 1024\u00a0px | 2048\u00a0px |");
+    says(page, "| `pixart-tiny` | 4.500\u00a0ms, 4.000\u00a0kB | 10.00\u00a0ms, 4.000\u00a0kB | "
+               "45.00\u00a0ms, 4.000\u00a0kB |");
+    free(page);
+}
+
+Test(page_report, more_sizes_than_columns_are_told)
+{
+    struct record *rows[10];
+    for (int i = 0; i < 10; i++)
+        rows[i] = sized(rows_ok("serial", 1, 100 + i), 64 * (i + 1));
+    char *page = page_of(10, rows, false);
+    says(page, "2 further serial runs of other sizes");
+    says(page, "| 512\u00a0px |\n| --- |");
+    free(page);
+}
+
+/* 300 ms over 200 ms: 1.5 times; it is no cell of ours, and no fastest one. */
+Test(page_report, other_programs_have_their_names)
+{
+    char *page = PAGE(rows_ok("serial", 1, 200), of_program(rows_ok("serial", 1, 300), "other"));
+    says(page, "Another program, `other`, took 1.50 to 1.50 times as long as ditbench");
+    says(page, "| `serial` | 10 | other | 15 | 1.50 |");
+    says(page, "0 without a latent, for they failed; 1 of other programs");
+    cr_assert_null(strstr(page,
+                          "build/ditbench run --model pixart-tiny --size 256 --steps 20 "
+                          "--guidance 4.5 --requests 1 --seed 1 --dtype fp32 --backend other"));
+    free(page);
+    page = PAGE(rows_ok("serial", 1, 200), of_program(rows_ok("serial", 1, 100), "other"),
+                rows_ok("ring=2", 2, 150));
+    says(page, "on 1\u00a0rank: `serial` takes 200.0\u00a0ms a loop");
+    says(page, "Another program, `other` `serial`: 0.50 times as long.");
+    free(page);
+}
+
+Test(page_report, a_single_cell_has_no_chart)
+{
+    char *page = PAGE(rows_ok("serial", 1, 200), sized(rows_ok("serial", 1, 300), 512));
+    says(page, "No size has more than one cell, so there is no curve.");
+    cr_assert_null(strstr(page, "!["));
+    says(page, "Fastest: on one rank there is `serial` alone");
     free(page);
 }
 
@@ -240,5 +420,12 @@ Test(page_report, bad_input_is_refused)
     p = program_run("report", program_file("no.jsonl"), NULL);
     cr_assert_eq(p.status, 2, "%s", p.err);
     cr_assert_not_null(strstr(p.err, "no.jsonl: line 1"), "%s", p.err);
+    program_release(&p);
+    struct record *r = rows_ok("serial", 1, 200);
+    const char *rows = rows_file("rows.jsonl", 1, &r);
+    p = program_run("report", rows, "--out", program_file("foo.txt"), NULL);
+    cr_assert_eq(p.status, 2, "%s", p.err);
+    cr_assert_not_null(strstr(p.err, "foo.txt, wanted a name that ends in .html"), "%s", p.err);
+    cr_assert_null(program_read(program_file("foo.txt")));
     program_release(&p);
 }

@@ -71,7 +71,7 @@ Test(paper, an_order_is_kept_or_not)
     "name: t\ndescription: d\nhardware: h\npublished_steps: \"20\"\npublished_sampler: s\n"        \
     "published_dtype: fp16\npublished_guidance: g\npublished_warmup: w\npublished_timed: t\n"      \
     "published_loops: \"1\"\nsources: [t.csv]\nmodels: [\"Px => pixart-tiny\"]\nsteps: 20\n"       \
-    "backend: cpu\nthreads: 64\ndiffers: [nothing]\n"
+    "backend: cuda\ntransport: local\nthreads: 64\ndiffers: [nothing]\n"
 
 static const char curves[] = HEADER ROW("1", "64", "serial", "", "latency", "10", "")
     ROW("1", "128", "serial", "", "latency", "40", "")
@@ -211,10 +211,25 @@ Test(paper, a_stand_in_is_compared_with_nothing)
     cr_expect_eq(c.cells.v[c.cells.of[4]].cell.ranks, 4);
     cr_expect_eq(c.cells.v[c.cells.of[6]].cell.ranks, 4, "12 are cut to 4");
     cr_expect_eq(c.cells.of[4], c.cells.of[6], "and so are one cell");
-    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL)};
-    judge_case(&c, machine, 1, row);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 1, 1000, 0, NULL),
+                            row_of(&c, 5, 1000, 0, NULL)};
+    for (int i = 1; i < 3; i++) {
+        row[i]->status = ENDING_TIMEOUT;
+        row[i]->reason = "60 s";
+    }
+    judge_case(&c, machine, 3, row);
     cr_expect_eq(c.rows.count[PAPER_NOT_COMPARABLE], 8);
-    expect(&c.rows, 0, PAPER_NOT_COMPARABLE, "a stand-in");
+    cr_expect_str_eq(c.rows.v[0].why, "a stand-in for tests: a tiny model on the CPU");
+    cr_expect_str_eq(c.rows.v[1].why, "our cell ended as timeout: 60 s; a stand-in for tests: a "
+                                      "tiny model on the CPU");
+    cr_expect_str_eq(c.rows.v[4].why,
+                     "suspect: a copy error; a stand-in for tests: a tiny model on the CPU");
+    cr_expect_str_eq(c.rows.v[5].why,
+                     "published: out of memory; our cell ended as timeout: 60 s; a stand-in for "
+                     "tests: a tiny model on the CPU");
+    const struct paper_cell *first = paper_rows_cell(&c.rows);
+    cr_expect_eq(first->steps, 2, "what ran, not the 20 of the pack");
+    cr_expect_str_eq(first->cell.dtype, "fp32");
     close_case(&c);
 }
 
@@ -258,6 +273,23 @@ Test(paper, a_machine_says_what_it_lacks)
     close_case(&c);
     c = open_case(curves, yaml, (struct paper_machine){.gpus = 0});
     cr_expect_str_eq(c.cells.v[c.cells.of[0]].text, "needs 1 GPU");
+    close_case(&c);
+}
+
+/* Whether a cell runs is asked of what its backend computes on. */
+Test(paper, a_pack_of_the_cpu_runs_where_no_gpu_is)
+{
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\n%s", PROTOCOL, rules);
+    char *backend = strstr(yaml, "backend: cuda");
+    memcpy(backend, "backend: cpu ", strlen("backend: cpu "));
+    struct figure c = open_case(curves, yaml, (struct paper_machine){.gpus = 0});
+    for (int i = 0; i < c.pack->n; i++)
+        cr_expect_eq(c.cells.v[c.cells.of[i]].fate, PAPER_RUNS, "%s",
+                     c.cells.v[c.cells.of[i]].text);
+    close_case(&c);
+    c = open_case(curves, yaml, (struct paper_machine){.gpus = 1, .memory = 1 << 20});
+    cr_expect_eq(c.cells.v[c.cells.of[0]].fate, PAPER_RUNS, "a GPU's memory is not the host's");
     close_case(&c);
 }
 

@@ -70,6 +70,12 @@ Test(paper_run, a_stand_in_goes_from_end_to_end_and_resumes)
     expect_file(folder, "verdicts.csv", "pixart_legacy_t4.csv,2,serial,1,3.19,1,");
     expect_file(folder, "report.md", "# pixart-t4: published and reproduced");
     expect_file(folder, "index.html", "stand-in");
+    expect_file(folder, "report.md", "| steps | 20 | 2 |");
+    expect_file(folder, "report.md", "| type | fp16 | fp32 |");
+    expect_file(folder, "report.md", "| loops | 1 | 1, not judged |");
+    expect_file(folder, "report.md", "in a loop of all 2 steps");
+    expect_file(folder, "report.md", "published: out of memory; a stand-in");
+    expect_file(folder, "figure.svg", "tiny models on the CPU, 2 steps, fp32");
     program_release(&p);
     p = program_run("reproduce", DITBENCH_SOURCE_DIR "/experiments/paper/pixart-t4.yaml", "--tiny",
                     "--out", folder, NULL);

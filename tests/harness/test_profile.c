@@ -9,12 +9,10 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { STEPS = 4, LAYERS = 12 /* of pixart-tiny */ };
@@ -34,35 +32,9 @@ static const char *path_in(const char *folder, const char *name)
     return path[next];
 }
 
-/* A folder of this test; a text of its own, for those of program_file are used again. */
-struct place {
-    char path[200];
-};
-
-static struct place place_of(const char *name)
-{
-    struct place place;
-    snprintf(place.path, sizeof place.path, "%s/%s", program_folder(), name);
-    return place;
-}
-
 static bool there(const char *folder, const char *name)
 {
     return access(path_in(folder, name), F_OK) == 0;
-}
-
-static int64_t integer(const json_t *json, const char *key)
-{
-    return json_integer_value(json_object_get(json, key));
-}
-
-/* pixart-tiny at 64 px, 4 steps. */
-static struct program profile(const char *strategy, const char *folder, const char *more,
-                              const char *transport)
-{
-    return program_run("profile", "--model=pixart-tiny", "--size=64", "--steps=4", "--threads=2",
-                       "--repeats=2", "--json", "--strategy", strategy, "--out", folder,
-                       "--transport", transport, more, NULL);
 }
 
 /* ---- what must agree ---- */
@@ -82,7 +54,7 @@ static int items_of(const struct trace_reader *trace)
 static void check_counts(const struct profiled *f, const struct trace_reader *all)
 {
     struct trace_reader one;
-    int64_t kernels = integer(json_object_get(f->json, "counts"), "kernels");
+    int64_t kernels = profiled_count(json_object_get(f->json, "counts"), "kernels");
     int64_t instances = 0;
     int64_t of_ranks = 0;
     for (int i = 0; i < f->kernels.rows; i++)
@@ -102,7 +74,7 @@ static void check_counts(const struct profiled *f, const struct trace_reader *al
     cr_expect_eq(instances, kernels);
     cr_expect_eq(items_of(all), kernels);
     cr_expect_eq(of_ranks, kernels);
-    cr_expect_eq(integer(json_object_get(f->json, "counts"), "dropped"), 0);
+    cr_expect_eq(profiled_count(json_object_get(f->json, "counts"), "dropped"), 0);
 }
 
 /* A row for each rank and step, whose shares are the step. Milliseconds have six digits. */
@@ -151,7 +123,7 @@ static void check_profile(const char *folder, int ranks, int messages)
     cr_assert_eq(f.ranks, ranks);
     cr_expect(json_is_null(json_object_get(f.json, "incomplete")));
     cr_expect(json_is_null(json_object_get(f.json, "no_ceilings")));
-    cr_expect_eq(integer(f.json, "steps"), STEPS);
+    cr_expect_eq(profiled_count(f.json, "steps"), STEPS);
     read_trace(&f, "trace.json.gz", &trace);
     check_counts(&f, &trace);
     check_rows(&f, 0, STEPS);
@@ -161,12 +133,6 @@ static void check_profile(const char *folder, int ranks, int messages)
     check_pictures(folder);
     trace_reader_close(&trace);
     profiled_close(&f);
-}
-
-/* Where gnuplot is missing all but the pictures is there, and the status says so. */
-static void expect_done(const struct program *p)
-{
-    cr_assert_eq(p->status, pictures_have_gnuplot() ? 0 : 2, "%d: %s", p->status, p->err);
 }
 
 /* What a busy machine may spoil: `other` is the largest part of a rank's time that nothing
@@ -197,11 +163,11 @@ static struct quiet quiet_of(const char *folder)
 static void check_strategy(const char *strategy, const char *more, const char *transport, int ranks,
                            int messages)
 {
-    struct place at = place_of("p");
+    struct profiled_place at = profiled_place_of("p");
     struct quiet q = {1, 1};
     for (int i = 0; i < 5 && (q.other > 0.25 || q.off > 0.02); i++) {
-        struct program p = profile(strategy, at.path, more, transport);
-        expect_done(&p);
+        struct program p = profiled_run(strategy, at.path, more, transport);
+        profiled_done(&p);
         cr_expect_str_eq(program_json(p.out, "schema"), "ditbench-profile-1");
         cr_expect_str_eq(program_json(p.out, "record.status"), "ok");
         cr_expect_str_eq(program_json(p.out, "record.cell.strategy"), strategy);
@@ -302,10 +268,10 @@ static void check_window(const struct profiled *f)
 
 Test(profile, a_window_holds_its_steps_alone)
 {
-    struct place at = place_of("w");
+    struct profiled_place at = profiled_place_of("w");
     const char *folder = at.path;
-    struct program p = profile("ulysses=2", folder, "--window=1-2", "local");
-    expect_done(&p);
+    struct program p = profiled_run("ulysses=2", folder, "--window=1-2", "local");
+    profiled_done(&p);
     struct profiled f = profiled_open(folder);
     cr_expect_str_eq(program_json(p.out, "window"), "[1,2]");
     check_window(&f);
@@ -313,11 +279,42 @@ Test(profile, a_window_holds_its_steps_alone)
     program_release(&p);
 }
 
+/* Before the first step the loop copies and reads its condition; behind the last one it ends. What
+ * is of no step is of the window in whose time it lies. */
+static void count_window(const char *window, int first, int steps)
+{
+    struct profiled_place at = profiled_place_of("w");
+    struct trace_reader trace;
+    struct program p = profiled_run("ulysses=2", at.path, window, "local");
+    profiled_done(&p);
+    struct profiled f = profiled_open(at.path);
+    read_trace(&f, "trace.json.gz", &trace);
+    check_rows(&f, first, steps);
+    check_counts(&f, &trace);
+    int64_t ranges = profiled_count(json_object_get(f.json, "counts"), "ranges");
+    int drawn = trace_reader_count(&trace, "X", "user_annotation", NULL, -1) -
+                f.ranks * steps; /* a step is drawn twice */
+    drawn += items_of(&trace) + trace_reader_count(&trace, "X", "comm", NULL, -1);
+    cr_expect_eq(ranges, drawn, "%s: %lld ranges, %d in the timeline", window, (long long)ranges,
+                 drawn);
+    trace_reader_close(&trace);
+    profiled_close(&f);
+    program_release(&p);
+}
+
+Test(profile, any_window_has_the_same_counts_in_all_files)
+{
+    count_window("--window=0-0", 0, 1);
+    count_window("--window=0-2", 0, 3);
+    count_window("--window=3-3", 3, 1);
+    count_window("--window=0-3", 0, STEPS);
+}
+
 /* ---- refusals and failures ---- */
 
 static void refuse(const char *option, int status, const char *text)
 {
-    struct program p = profile("serial", program_file("no"), option, "local");
+    struct program p = profiled_run("serial", program_file("no"), option, "local");
     cr_expect_eq(p.status, status, "%s: %d", option, p.status);
     cr_expect(strstr(p.err, text), "%s: %s", option, p.err);
     cr_expect_not(there(program_folder(), "no"), "%s: a folder is left", option);
@@ -339,7 +336,7 @@ Test(profile, refusals)
 static void ends_as_run(const char *model, const char *strategy, const char *more, int status,
                         const char *text)
 {
-    struct place at = place_of("failed");
+    struct profiled_place at = profiled_place_of("failed");
     const char *folder = at.path;
     struct program r = program_run("run", model, strategy, more, NULL);
     struct program p = program_run("profile", model, strategy, more, "--out", folder, NULL);
@@ -358,114 +355,20 @@ Test(profile, a_cell_that_fails_fails_as_in_a_run)
                 "timeout: not done within 0.5 s");
 }
 
-static off_t size_of(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 ? info.st_size : 0;
-}
-
-/* The last process that is started is killed when it has written a buffer of a rank. */
-Test(profile, ranks_that_are_killed_leave_what_they_wrote)
-{
-    struct trace_reader trace;
-    int status;
-    struct place at = place_of("killed");
-    const char *folder = at.path;
-    const char *argv[] = {program_path(),
-                          "profile",
-                          "--model=pixart-tiny",
-                          "--size=64",
-                          "--steps=300",
-                          "--threads=2",
-                          "--strategy=ulysses=2",
-                          "--repeats=1",
-                          "--warmup-loops=0",
-                          "--check=off",
-                          "--out",
-                          folder,
-                          NULL};
-    char name[80];
-    pid_t pid = program_start(argv);
-    snprintf(name, sizeof name, "killed/spool-%ld", (long)pid);
-    struct place spool = place_of(name);
-    snprintf(name, sizeof name, "killed/spool-%ld/process-0.spool", (long)pid);
-    struct place path = place_of(name);
-    for (int i = 0; i < 20000 && size_of(path.path) < 900000; i++)
-        usleep(2000);
-    cr_assert_gt(program_signal_processes(spool.path, SIGKILL), 0);
-    waitpid(pid, &status, 0);
-    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 5, "%x", (unsigned)status);
-    struct profiled f = profiled_open(folder);
-    cr_expect(json_is_string(json_object_get(f.json, "incomplete")));
-    cr_expect(json_is_null(json_object_get(json_object_get(f.json, "latency"), "watched_ms")));
-    read_trace(&f, "trace.json.gz", &trace);
-    check_counts(&f, &trace);
-    cr_expect_not(there(spool.path, "."));
-    trace_reader_close(&trace);
-    profiled_close(&f);
-}
-
 Test(profile, without_gnuplot_all_but_the_pictures_is_there)
 {
-    struct place at = place_of("bare");
+    struct profiled_place at = profiled_place_of("bare");
     const char *folder = at.path;
+    mkdir(folder, 0700);
+    program_write(path_in(folder, "gantt.svg"), "of an earlier profile");
     setenv("PATH", program_folder(), 1);
-    struct program p = profile("serial", folder, NULL, "local");
+    struct program p = profiled_run("serial", folder, NULL, "local");
     cr_assert_eq(p.status, 2, "%d: %s", p.status, p.err);
     const char *said = strstr(p.err, "gnuplot is not installed");
     cr_assert(said && !strstr(said + 1, "gnuplot is not installed"), "%s", p.err);
+    cr_expect_not(there(folder, "gantt.svg"), "a picture of an earlier profile");
     check_profile(folder, 1, 0);
     program_release(&p);
-}
-
-/* ---- two profiles ---- */
-
-static double mean_total(const char *folder)
-{
-    struct profiled f = profiled_open(folder);
-    double sum = 0;
-    for (int r = 0; r < f.ranks; r++)
-        sum += profiled_sum(&f, r, TOTAL);
-    sum /= f.rows;
-    profiled_close(&f);
-    return sum;
-}
-
-Test(profile, two_profiles_side_by_side)
-{
-    const struct place at[] = {place_of("a"), place_of("b")};
-    const char *const folder[] = {at[0].path, at[1].path};
-    const char *const strategy[] = {"serial", "ring=2"};
-    for (int i = 0; i < 2; i++) {
-        struct program p = profile(strategy[i], folder[i], NULL, "local");
-        expect_done(&p);
-        program_release(&p);
-    }
-    struct program d = program_run("profile", "--diff", folder[0], folder[1], "--json", NULL);
-    cr_assert_eq(d.status, 0, "%s", d.err);
-    cr_expect_float_eq(atof(program_json(d.out, "a.breakdown.total_ms")), mean_total(folder[0]),
-                       1e-5);
-    cr_expect_float_eq(atof(program_json(d.out, "b.breakdown.total_ms")), mean_total(folder[1]),
-                       1e-5);
-    program_release(&d);
-    d = program_run("profile", "--diff", folder[0], folder[1], NULL);
-    cr_expect(d.status == 0 && strstr(d.out, "total_ms") && strstr(d.out, "ring.send"), "%s%s",
-              d.out, d.err);
-    program_release(&d);
-    d = program_run("profile", "--diff", folder[0], NULL);
-    cr_expect(d.status == 2 && strstr(d.err, "--diff: 1 folder is given"), "%s", d.err);
-    program_release(&d);
-    d = program_run("profile", "--bars", folder[0], NULL);
-    cr_expect(d.status == 2 && strstr(d.err, "--bars DIR DIR... --out DIR"), "%s", d.err);
-    program_release(&d);
-    d = program_run("profile", "--bars", folder[0], folder[1], "--out", program_file("bars"), NULL);
-    cr_expect(d.status == 0 || !pictures_have_gnuplot(), "%s", d.err);
-    pictures_data_holds(program_file("bars"), "step", "bar[1] = 'serial'\n");
-    pictures_data_holds(program_file("bars"), "step", "bar[2] = 'ring=2'\n");
-    program_release(&d);
-    d = program_run("profile", "--diff", folder[0], program_file("c"), NULL);
-    cr_expect(d.status == 2 && strstr(d.err, "/c/"), "%s", d.err);
-    program_release(&d);
 }
 
 /* ---- ceilings ---- */
@@ -474,15 +377,15 @@ Test(profile_first, ceilings_are_measured_once_and_kept)
 {
     char *kept[2];
     for (int i = 0; i < 2; i++) {
-        struct program p = profile("serial", program_file("p"), NULL, "local");
-        expect_done(&p);
+        struct program p = profiled_run("serial", program_file("p"), NULL, "local");
+        profiled_done(&p);
         cr_expect_str_eq(program_json(p.out, "no_ceilings"), "null");
         kept[i] = program_read(program_file("ceilings.json"));
         cr_assert_not_null(kept[i]);
         program_release(&p);
     }
     cr_expect_str_eq(kept[0], kept[1]);
-    struct place at = place_of("p");
+    struct profiled_place at = profiled_place_of("p");
     struct profiled f = profiled_open(at.path);
     double ceiling;
     cr_expect_eq(csv_optional(&f.kernels, 0, CEILING, 0, 1e6, &ceiling), ST_OK, "%s",

@@ -165,7 +165,7 @@ Test(profile_diff, means_are_of_the_rows_that_have_the_value)
     profile_diff_release(&diff);
 }
 
-/* ---- what is printed ---- */
+/* ---- what breaks off ---- */
 
 static char *printed(const struct profile_diff *diff, bool markdown, int most)
 {
@@ -176,6 +176,27 @@ static char *printed(const struct profile_diff *diff, bool markdown, int most)
     fclose(out);
     return text;
 }
+
+/* 20 ms in 2 of 10 steps; B is whole. */
+Test(profile_diff, of_a_record_that_breaks_off_whole_steps_count)
+{
+    const char *a = make("a", 10, ROW("20", "gemm", "qkv"), NULL);
+    const char *b = make("b", 1, ROW("8", "gemm", "qkv"), "0,0,1,1,,,,,0,0,0,0\n");
+    put(a, "profile.json",
+        "{\"steps\": 10, \"steps_whole\": 2, \"incomplete\": \"rank 1 of 2 left no record\"}");
+    struct profile_diff diff = compare(a, b);
+    check(&diff.kernel[0], "qkv", "gemm", "gemm", 10, 8);
+    char *text = printed(&diff, false, 0);
+    cr_assert(strstr(text, "/a, 2 whole of 10 steps, 1 rank\n"), "%s", text);
+    cr_assert(strstr(text, "A is not complete; its times are of 2 of 10 steps: rank 1 of 2 left no "
+                           "record\n"),
+              "%s", text);
+    cr_assert_null(strstr(text, "B is not"), "%s", text);
+    free(text);
+    profile_diff_release(&diff);
+}
+
+/* ---- what is printed ---- */
 
 static struct profile_diff example(void)
 {
@@ -321,6 +342,50 @@ Test(profile_diff, kernels_that_are_not_as_they_should_be)
     refused("kernels.csv", KERNELS "1,5,1,1,1,1,1,0,k,r,-1,,,,,\n", ":2:21: GFLOP: found '-1'");
     refused("kernels.csv", KERNELS ROW("1", "k", "r") ROW("1", "j", "r") ROW("2", "k", "r"),
             ":4:32: Name: found 'k' of range 'r' a second time");
+}
+
+/* Whole by themselves, but not what profile.json counts: 2 kernels of 5 instances, 2 rows. */
+static void cut_off(const char *about, const char *file, const char *text, const char *want)
+{
+    struct profile_diff diff;
+    const char *a = make("a", 1, "", NULL);
+    const char *b = make("b", 2, ROW("1", "k", "r") ROW("1", "j", "r"), NULL);
+    put(b, "profile.json", about);
+    if (file)
+        put(b, file, text);
+    enum status st = profile_diff_open(a, b, &diff);
+    cr_assert_eq(st, want ? ST_INVALID : ST_OK, "%s", status_text());
+    if (want)
+        cr_assert(strstr(status_message(), want), "said: %s\nwanted: %s", status_message(), want);
+    else
+        profile_diff_release(&diff);
+}
+
+Test(profile_diff, tables_that_end_early_are_refused)
+{
+    const char *about = "{\"steps\": 2, \"ranks\": 1, \"tables\": {\"kernels_rows\": 2, "
+                        "\"kernels_instances\": 2, \"breakdown_rows\": 2}}";
+    cut_off(about, NULL, NULL, NULL);
+    cut_off(about, "kernels.csv", KERNELS, "/kernels.csv: rows: found 0, wanted the 2 that");
+    cut_off(about, "kernels.csv", KERNELS ROW("1", "k", "r"),
+            "/kernels.csv: rows: found 1, wanted the 2 that profile.json counts");
+    cut_off(about, "breakdown.csv", SHARES "0,0,10,6,4,2,50,,1,0,1,0\n",
+            "/breakdown.csv: rows: found 1, wanted the 2 that profile.json counts");
+    about = "{\"steps\": 2, \"ranks\": 1, \"counts\": {\"kernels\": 1, \"copies\": 1, "
+            "\"fills\": 0}}"; // of an older version
+    cut_off(about, NULL, NULL, NULL);
+    cut_off(about, "kernels.csv", KERNELS ROW("1", "k", "r"),
+            "/kernels.csv: instances: found 1, wanted the 2 that profile.json counts");
+    cut_off(about, "breakdown.csv", SHARES "0,0,10,6,4,2,50,,1,0,1,0\n",
+            "/breakdown.csv: rows: found 1, wanted the 2 that");
+}
+
+Test(profile_diff, a_record_without_a_whole_step_is_refused)
+{
+    cut_off("{\"steps\": 2, \"steps_whole\": 0, \"incomplete\": \"x\"}", NULL, NULL,
+            "/b: no step was recorded to its end");
+    cut_off("{\"steps\": 2, \"steps_whole\": 3}", NULL, NULL,
+            "\"steps_whole\": found 3, wanted at most the 2");
 }
 
 Test(profile_diff, a_header_of_another_version)

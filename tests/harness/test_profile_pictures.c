@@ -229,7 +229,8 @@ Test(profile_pictures, a_timeline_has_the_boxes_of_its_step)
         "$patches << EOD\n0 0 0.5 0\n0 0.5 3 0\n0 3.02 10 1\n1 4 9 0\nEOD\npatches = 4\n");
     pictures_data_holds(folder, "gantt", "$steps << EOD\n0 0 10\n1 0 10\nEOD\nsteps_differ = 0\n");
     pictures_data_holds(folder, "gantt", "x_high = 10\nsecond = 1\n");
-    pictures_data_holds(folder, "gantt", ", 2 ranks, step 2 of 3: 10.0 ms'\n");
+    pictures_data_holds(folder, "gantt", ", 2 ranks, step 2 of 3: 10.0 ms on the slowest rank'\n");
+    pictures_data_holds(folder, "gantt", "white: gaps between operations");
     if (st == ST_OK)
         pictures_are_whole(folder, "gantt");
     recording_close(p.recording);

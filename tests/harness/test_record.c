@@ -86,6 +86,29 @@ Test(record, what_was_written_reads_back_equal)
     record_close(copy);
 }
 
+/* A median that its loops do not have is not believed. */
+Test(record, statistics_are_those_of_the_samples)
+{
+    static const double lie[] = {NAN, 0, -1.42, 1e300};
+    const double loops[] = {10, 30, 20};
+    for (int i = 0; i < 4; i++) {
+        struct record *r, *read;
+        char *line;
+        size_t size;
+        cr_assert_eq(record_open(&r), ST_OK);
+        record_set_numbers(r, &r->latency_ms.samples, 3, loops);
+        record_summarise(r);
+        cr_assert_eq(record_identify(r), ST_OK);
+        r->latency_ms.median = r->latency_ms.max = lie[i];
+        cr_assert_eq(record_write(r, &line, &size), ST_OK);
+        cr_assert_eq(record_read(line, size, 1, &read), ST_OK, "%s", status_message());
+        cr_assert(read->latency_ms.median == 20 && read->latency_ms.max == 30);
+        record_close(read);
+        record_close(r);
+        free(line);
+    }
+}
+
 Test(record, doubles_keep_every_bit)
 {
     const double values[] = {

@@ -68,6 +68,7 @@ Test(scan, rows_are_the_same_both_ways)
 static char *with_median(const char *median)
 {
     struct record *record = rows_ok("serial", 1, 77);
+    record->latency_ms.samples.n = 0; // else the median is theirs
     char *line = line_of(record), *text = NULL;
     char *at = strstr(line, "\"median\": 77,");
     cr_assert_not_null(at);

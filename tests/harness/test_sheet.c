@@ -159,3 +159,47 @@ Test(memory, of_the_fullest_rank)
     cr_assert(isnan(memory_fullest(&r->memory_bytes).total));
     record_close(r);
 }
+
+/* Lines that are records, with numbers that are nobody's. */
+Test(sheet, numbers_that_cannot_be_are_not_trusted)
+{
+    bool same;
+    double loops[] = {10, 0, 12}, good[] = {10, 11, 12};
+    cr_assert_null(sheet_distrusts(record[0]));
+    record_set_numbers(record[0], &record[0]->latency_ms.samples, 3, loops);
+    cr_assert_str_eq(sheet_distrusts(record[0]), "with samples that are not positive numbers");
+    cr_assert_not(compared(NULL, &same));
+    record_set_numbers(record[0], &record[0]->latency_ms.samples, 3, good);
+    cr_assert(compared(NULL, &same));
+    record[1]->cell.ranks = 2000000000;
+    cr_assert_str_eq(sheet_distrusts(record[1]), "with more ranks than 65536");
+    record[1]->cell.ranks = 65536;
+    cr_assert_null(sheet_distrusts(record[1]));
+    record[1]->cell.steps = 0;
+    cr_assert_str_eq(sheet_distrusts(record[1]), "without ranks or steps");
+}
+
+/* The flag counts, whatever the machine of the row looks like. */
+Test(sheet, a_row_that_says_its_ranks_shared_a_gpu_is_measured_by_nothing)
+{
+    bool same;
+    cr_assert_not(record_shares_gpu(record[1]));
+    record_add_text(record[1], &record[1]->flags, RECORD_SHARED_GPU);
+    cr_assert(record_shares_gpu(record[1]));
+    cr_assert_not(compared(NULL, &same));
+}
+
+/* Threads are of a setting, and change no byte. */
+Test(sheet, work_is_a_setting_but_for_its_threads)
+{
+    struct sheet sheet;
+    record[1]->cell.threads = record[0]->cell.threads + 2;
+    cr_assert_eq(sheet_open(ROWS, (const struct record *const *)record, NULL, &sheet), ST_OK);
+    cr_assert_neq(sheet_by_setting(&sheet.v[0], &sheet.v[1]), 0);
+    cr_assert_eq(sheet_by_work(&sheet.v[0], &sheet.v[1]), 0);
+    sheet_close(&sheet);
+    record[1]->env.cpu = "Another CPU";
+    cr_assert_eq(sheet_open(ROWS, (const struct record *const *)record, NULL, &sheet), ST_OK);
+    cr_assert_neq(sheet_by_work(&sheet.v[0], &sheet.v[1]), 0);
+    sheet_close(&sheet);
+}

@@ -5,10 +5,12 @@
 #include "tests/harness/program.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -161,6 +163,52 @@ Test(sweep_profile, rows_that_are_there_get_what_is_missing)
     cr_expect_str_eq(before, after);
     free(before);
     free(after);
+}
+
+/* All three files are a profile. */
+Test(sweep_profile, one_that_lacks_a_table_is_made_again)
+{
+    struct place p = place_of(CELLS("2"));
+    static const char *const name[] = {"kernels.csv", "breakdown.csv"};
+    struct program r = sweep(&p, "--profile", "--filter=serial");
+    program_release(&r);
+    for (int i = 0; i < 2; i++) {
+        char path[400];
+        snprintf(path, sizeof path, "%s/pixart-tiny.64.serial.1/%s", p.profiles, name[i]);
+        cr_assert_eq(unlink(path), 0, "%s", path);
+        r = sweep(&p, "--profile", "--filter=serial");
+        cr_expect_eq(count(r.err, "] profile "), 1, "%s: %s", name[i], r.err);
+        cr_expect_eq(access(path, F_OK), 0, "%s", path);
+        program_release(&r);
+    }
+}
+
+/* Killed while a cell is recorded: nobody is left to remove the spools, so the next start does; not
+ * those of one that lives. */
+Test(sweep_profile, spools_of_a_killed_sweep_are_removed)
+{
+    struct place p = place_of(CELLS("200"));
+    int status = 0;
+    char spool[400], mine[420];
+    const char *argv[] = {program_path(), "sweep",     p.experiment,      "--results",
+                          p.results,      "--profile", "--filter=serial", NULL};
+    pid_t pid = program_start(argv);
+    snprintf(spool, sizeof spool, "%s/pixart-tiny.64.serial.1/spool-%ld", p.profiles, (long)pid);
+    cr_assert(program_wait_for(spool, false));
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    cr_assert(WIFSIGNALED(status));
+    cr_assert(program_wait_for(spool, true));
+    cr_assert_eq(access(spool, F_OK), 0, "%s", spool);
+    snprintf(mine, sizeof mine, "%s/pixart-tiny.64.serial.1/spool-1", p.profiles);
+    mkdir(mine, 0700);
+    int lock = open(mine, O_RDONLY | O_DIRECTORY);
+    cr_assert_eq(flock(lock, LOCK_EX | LOCK_NB), 0);
+    struct program r = sweep(&p, "--profile", "--filter=serial");
+    cr_expect_neq(access(spool, F_OK), 0, "%s is there for ever", spool);
+    cr_expect_eq(access(mine, F_OK), 0, "%s had an owner", mine);
+    close(lock);
+    program_release(&r);
 }
 
 /* Two cells of one name at once; and one whose name another row's profile has. */

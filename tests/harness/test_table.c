@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables: values of a row, alignment, and texts that would break the format they go into. */
 #include "harness/base/fold.h"
-#include "harness/report/page.h"
 #include "harness/report/table.h"
+#include "harness/report/table_files.h"
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
@@ -246,7 +246,7 @@ Test(table, report_lists_what_failed_with_its_reason)
     char *folder = rows_folder();
     size_t size;
     sheet.v[2].left_out = "oom";
-    cr_assert_eq(page_write(folder, &sheet), ST_OK);
+    cr_assert_eq(table_files_write(folder, &sheet), ST_OK);
     char *page = rows_file_text(folder, "table.md", &size);
     cr_assert_not_null(strstr(page, "3 rows: 2 ok, 1 oom."), "%s", page);
     cr_assert_not_null(strstr(page, "In no chart: 1 oom."), "%s", page);
@@ -264,7 +264,7 @@ Test(table, report_names_each_machine_once)
     char *folder = rows_folder();
     size_t size;
     record[1]->env.host = "there";
-    cr_assert_eq(page_write(folder, &sheet), ST_OK);
+    cr_assert_eq(table_files_write(folder, &sheet), ST_OK);
     char *page = rows_file_text(folder, "table.md", &size);
     const char *first = strstr(page, "; host here;"), *second = strstr(page, "; host there;");
     cr_assert(first && second && first < second, "%s", page);
@@ -279,7 +279,7 @@ Test(table, report_of_nothing)
     char *folder = rows_folder();
     size_t size;
     cr_assert_eq(sheet_open(0, NULL, NULL, &nothing), ST_OK);
-    cr_assert_eq(page_write(folder, &nothing), ST_OK);
+    cr_assert_eq(table_files_write(folder, &nothing), ST_OK);
     sheet_close(&nothing);
     char *page = rows_file_text(folder, "table.md", &size);
     cr_assert_not_null(strstr(page, "0 rows.\n"), "%s", page);

@@ -343,7 +343,7 @@ Test(trace_file, graphs_and_messages)
     cr_assert_neq(json_integer_value(json_object_get(e, "tid")), 13);
 
     cr_assert_eq(trace_reader_arg(trace_reader_find(&reader, "C", NULL, "power", 1, 1), "W"), 513);
-    e = trace_reader_find(&reader, "C", NULL, "bytes sent: ring", 0, 2);
+    e = trace_reader_find(&reader, "C", NULL, "bytes sent in the loop: ring", 0, 2);
     cr_assert_eq(trace_reader_arg(e, "bytes"), 200);
     cr_assert_eq(trace_reader_ns(e, "ts"), 65001);
     trace_reader_close(&reader);
@@ -402,9 +402,9 @@ Test(trace_file, bytes_are_those_of_the_window)
     const struct messages messages = {.n = 4, .v = m};
     write_all(&messages, 0);
     struct trace_reader reader = read_back();
-    cr_assert_eq(trace_reader_count(&reader, "C", NULL, "bytes sent: ring", 0), 3);
+    cr_assert_eq(trace_reader_count(&reader, "C", NULL, "bytes sent in the loop: ring", 0), 3);
     for (int i = 0; i < 3; i++) {
-        json_t *e = trace_reader_find(&reader, "C", NULL, "bytes sent: ring", 0, i);
+        json_t *e = trace_reader_find(&reader, "C", NULL, "bytes sent in the loop: ring", 0, i);
         cr_assert_eq(trace_reader_arg(e, "bytes"), 100 * i);
         cr_assert_eq(trace_reader_ns(e, "ts"), i == 0 ? 10000 : at[i] + 3000);
     }

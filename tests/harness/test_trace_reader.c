@@ -44,6 +44,7 @@ Test(trace_reader, it_is_strict)
     cr_assert_eq(faults(SLICE("0", "5") SLICE("1", "4.001")), 1);
     cr_assert_eq(faults(SLICE("1", "5") SLICE("0.999", "0")), 1);
     cr_assert_eq(faults(SLICE("0", "-1")), 1);
+    cr_assert_eq(faults(SLICE("-0.001", "1")), 1);
     cr_assert_eq(faults(SLICE("0", "\"5\"")), 1);
     cr_assert_eq(faults(SLICE("0", "5") ARROW("s", "1", "") ARROW("f", "2", ", \"bp\": \"e\"")), 0);
     cr_assert_eq(faults(SLICE("0", "5") ARROW("s", "1", "") ARROW("f", "2", "")), 1);

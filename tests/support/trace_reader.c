@@ -225,6 +225,8 @@ static void check_timed(struct trace_reader *r, size_t i, const json_t *event, c
     int64_t at = trace_reader_ns(event, "ts");
     if (!json_is_number(json_object_get(event, "ts")))
         fault(r, i, "ts is no number");
+    else if (at < 0)
+        fault(r, i, "ts of '%s' is %lld ns before 0", text_of(event, "name"), (long long)-at);
     if (phase == 'C') {
         r->counters++;
         if (json_object_size(args) != 1 ||

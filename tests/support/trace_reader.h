@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A strict reader of timelines (harness/profile/trace_write.h). It knows the format, not the
- * writer: keys and types, that slices of a track nest and are in order, that arrows have both ends,
- * each within a slice, and do not point back. Independent of Criterion.
+ * writer: keys and types, that no time is below 0, that slices of a track nest and are in order,
+ * that arrows have both ends, each within a slice, and do not point back. Independent of Criterion.
  */
 #ifndef TESTS_SUPPORT_TRACE_READER_H
 #define TESTS_SUPPORT_TRACE_READER_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* table.csv and table.md. The same records always give the same bytes: nothing of the moment is in
  * them. */
-#include "harness/report/page.h"
+#include "harness/report/table_files.h"
 
 #include "harness/host/env.h"
 #include "harness/report/machine.h"
@@ -234,7 +234,7 @@ static enum status write_csv(const char *path, const struct sheet *sheet)
     return write_end(path, out);
 }
 
-enum status page_write(const char *folder, const struct sheet *sheet)
+enum status table_files_write(const char *folder, const struct sheet *sheet)
 {
     char *csv = NULL, *page = NULL;
     enum status st = ST_OK;
