@@ -9,14 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKSPACE = 192 << 20 }; /* bytes that an engine may want */
+enum {
+    WORKSPACE = 192 << 20, /* bytes that an engine may want */
+    ALIGNMENT = 16,        /* bytes; engines want it of all addresses, whatever a graph says */
+};
 
 /* What a kernel is made for; all int64_t, compared byte by byte. */
 struct shape {
     int64_t images, rows, columns, in, out, taps, above, below, beside;
     int64_t x_image, y_image, add_image;
     int64_t dtype, bias, add;
-    int64_t alignment; /* bytes that all addresses are multiples of, at most 16 */
 };
 
 struct plan {
@@ -47,7 +49,7 @@ static enum status image_open(const struct cuda_dnn *dnn, struct plan *plan, int
         .type = inner ? CUDNN_DATA_FLOAT : dnn_type((enum dtype)plan->shape.dtype),
         .dim = {dim[0], dim[1], dim[2], dim[3]},
         .stride = {image, 1, dim[3] * dim[1], dim[1]},
-        .alignment = plan->shape.alignment,
+        .alignment = ALIGNMENT,
         .inner = inner,
     };
     return dnn_tensor(dnn, &plan->base, &of, out);
@@ -219,12 +221,17 @@ static struct shape shape_of(const struct cuda_dnn_conv *c)
     s.x_image = one ? c->rows * c->columns * c->in : c->x_image;
     s.y_image = one || !c->y ? dense : c->y_image;
     s.add_image = !c->add ? 0 : one ? dense : c->add_image;
-    uintptr_t all = (uintptr_t)c->x | (uintptr_t)c->w | (uintptr_t)c->y | (uintptr_t)c->bias |
-                    (uintptr_t)c->add | 16;
-    if (!one)
-        all |= (uintptr_t)(s.x_image | s.y_image | s.add_image) * dtype_size(c->dtype);
-    s.alignment = (int64_t)(all & -all);
     return s;
+}
+
+static bool aligned(const struct cuda_dnn_conv *c)
+{
+    uintptr_t all = (uintptr_t)c->x | (uintptr_t)c->w | (uintptr_t)c->y | (uintptr_t)c->bias |
+                    (uintptr_t)c->add;
+    if (c->images > 1)
+        all |= (uintptr_t)(c->x_image | (c->y ? c->y_image : 0) | (c->add ? c->add_image : 0)) *
+               dtype_size(c->dtype);
+    return all % ALIGNMENT == 0;
 }
 
 enum status cuda_dnn_convolve(struct queue *q, const struct cuda_dnn_conv *c, size_t room,
@@ -235,7 +242,7 @@ enum status cuda_dnn_convolve(struct queue *q, const struct cuda_dnn_conv *c, si
     struct dnn_plan *plan = plan_find(dnn, &shape);
     void *workspace;
     *done = false;
-    if (!plan && cuda_capturing(q))
+    if (!aligned(c) || (!plan && cuda_capturing(q)))
         return ST_OK;
     if (!plan)
         TRY(plan_open(q, dnn, &shape, &plan));
