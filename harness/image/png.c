@@ -2,6 +2,8 @@
 /* Pictures by libpng, row by row. Its errors jump; none of them leaves this file. */
 #include "harness/image/png.h"
 
+#include "harness/image/finite.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -55,22 +57,15 @@ static void flush(png_structp png)
 
 static enum status check_finite(const char *path, const struct png_picture *p)
 {
-    size_t plane = (size_t)p->height * (size_t)p->width;
-    size_t n = plane * (size_t)p->channels;
-    size_t bad = 0, first = 0;
-    for (size_t i = n; i-- > 0;) {
-        if (isfinite(p->pixels[i]))
-            continue;
-        bad++;
-        first = i;
-    }
-    if (bad == 0)
+    size_t width = (size_t)p->width, plane = (size_t)p->height * width;
+    size_t n = plane * (size_t)p->channels, first;
+    size_t faults = finite_faults(n, p->pixels, &first);
+    if (faults == 0)
         return ST_OK;
-    return fail(
-        ST_WRONG,
-        "%s: not written: %zu of the picture's %zu values are NaN or infinite, the first in "
-        "channel %zu, row %zu, column %zu",
-        path, bad, n, first / plane, first % plane / (size_t)p->width, first % (size_t)p->width);
+    return fail(ST_WRONG,
+                "%s: not written: %zu of the picture's %zu values are NaN or infinite, the first "
+                "in channel %zu, row %zu, column %zu",
+                path, faults, n, first / plane, first % plane / width, first % width);
 }
 
 static unsigned char level_of(float x)
