@@ -46,6 +46,7 @@ WITH_BLAS      ?= $(call links,$(H)include <cblas.h>\nint main(void) { return op
 WITH_JANSSON   ?= $(call links,$(H)include <jansson.h>\nint main(void) { return !json_null(); },-ljansson)
 WITH_CYAML     ?= $(call links,$(H)include <cyaml/cyaml.h>\nint main(void) { return !cyaml_version; },-lcyaml)
 WITH_ZLIB      ?= $(call links,$(H)include <zlib.h>\nint main(void) { return !zlibVersion(); },-lz)
+WITH_PNG       ?= $(call links,$(H)include <png.h>\nint main(void) { return !png_access_version_number(); },-lpng)
 WITH_MPI       ?= $(call links,$(H)include <mpi.h>\nint main(void) { return MPI_Finalize(); },$(MPI_CFLAGS) $(MPI_LIBS))
 WITH_CRITERION ?= $(call links,$(H)include <criterion/criterion.h>\nTest(a$(,) b) {},-lcriterion)
 WITH_GNUPLOT   ?= $(if $(shell command -v gnuplot),1,0)
@@ -58,7 +59,8 @@ WITH_CUPTI     ?= $(if $(filter 1,$(WITH_CUDA)),$(call links,$(H)include <cupti.
 WITH_NVTX      ?= $(if $(filter 1,$(WITH_CUDA)),$(if $(wildcard $(CUDA_HOME)/include/nvtx3/nvToolsExt.h),1,0),0)# headers only
 endif
 REQUIRED := $(strip $(if $(filter 0,$(WITH_BLAS)),OpenBLAS) $(if $(filter 0,$(WITH_JANSSON)),jansson) \
-                    $(if $(filter 0,$(WITH_CYAML)),libcyaml) $(if $(filter 0,$(WITH_ZLIB)),zlib))
+                    $(if $(filter 0,$(WITH_CYAML)),libcyaml) $(if $(filter 0,$(WITH_ZLIB)),zlib) \
+                    $(if $(filter 0,$(WITH_PNG)),libpng))
 ifeq ($(VARIANT),fuzz)
 WITH_LIBFUZZER ?= $(shell echo 'int LLVMFuzzerTestOneInput(char *p, long n) { return p && n > 99; }' | $(CLANG) -x c - \
     -o /dev/null -fsanitize=fuzzer$(,)address$(,)undefined >/dev/null 2>&1 && echo 1 || echo 0)
@@ -82,7 +84,7 @@ C_FLAGS := -std=c17 $(OPT) $(WARNINGS) $(if $(filter 1,$(DEVELOPER)),$(if $(filt
            -fno-common -pthread $(CFLAGS)
 DEFINES := -D_GNU_SOURCE -I. $(foreach x,MPI CUDA NCCL NVTX CUPTI,$(if $(filter 1,$(WITH_$(x))),-DWITH_$(x)=1)) $(CPPFLAGS) \
            -DDITBENCH_SOURCE_DIR='"$(CURDIR)"' -DDITBENCH_BUILD_DIR='"$(abspath $(OUT))"'
-LIBS := -lopenblas -lcyaml -ljansson -lz $(if $(filter 1,$(WITH_MPI)),$(MPI_LIBS)) \
+LIBS := -lopenblas -lcyaml -ljansson -lpng -lz $(if $(filter 1,$(WITH_MPI)),$(MPI_LIBS)) \
         $(if $(filter 1,$(WITH_CUDA)),$(CUDA_LIBS)) -lm $(LDLIBS)
 NVCC_FLAGS := -I. -std=c++17 -O3 -Xfatbin -compress-all -Xcompiler -Wall,-Wextra,-fno-exceptions \
               $(if $(filter 1,$(DEVELOPER)),-Werror all-warnings) $(NVCCFLAGS)
@@ -288,6 +290,7 @@ info: ## what was found on this machine, and how to get the rest
 	$(call feature,jansson,$(WITH_JANSSON),required: apt-get install libjansson-dev)
 	$(call feature,libcyaml,$(WITH_CYAML),required: apt-get install libcyaml-dev)
 	$(call feature,zlib,$(WITH_ZLIB),required: apt-get install zlib1g-dev)
+	$(call feature,libpng,$(WITH_PNG),required (pictures of decoded latents): apt-get install libpng-dev)
 	$(call feature,MPI,$(WITH_MPI),transport mpi: apt-get install libopenmpi-dev openmpi-bin)
 	$(call feature,Criterion,$(WITH_CRITERION),make test: apt-get install libcriterion-dev)
 	$(call feature,gnuplot,$(WITH_GNUPLOT),ditbench plot: apt-get install gnuplot-nox fonts-dejavu-core)

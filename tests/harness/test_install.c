@@ -38,7 +38,7 @@ static struct program make(const char *target)
 {
     return shell("unset MAKEFLAGS MAKELEVEL MFLAGS; make -C '" DITBENCH_SOURCE_DIR "' -s %s "
                  "OUT='" DITBENCH_BUILD_DIR "' -o '" DITBENCH_BUILD_DIR "/ditbench' WITH_BLAS=1 "
-                 "WITH_JANSSON=1 WITH_CYAML=1 WITH_MPI=0 WITH_CUDA=0 WITH_CRITERION=0 "
+                 "WITH_JANSSON=1 WITH_CYAML=1 WITH_PNG=1 WITH_MPI=0 WITH_CUDA=0 WITH_CRITERION=0 "
                  "WITH_GNUPLOT=0 PREFIX=\"$PWD/a prefix\" DESTDIR=",
                  target);
 }

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Latents out of a safetensors file, as a decoder takes them: pictures one after the other. Not the
+ * decoder, and no scaling: values stay as a denoising loop left them.
+ *
+ * The tensor is the one called "latent" (as `run --output` writes it), "latents" or "sample", or
+ * else the only one of the file. F32, F16 or BF16, in one of these shapes, C being the channels
+ * that the caller wants:
+ *   [C, h, w]  [n, C, h, w]                      images
+ *   [C, frames, h, w]  [n, C, frames, h, w]      videos
+ * [C, C, h, w] is read as C images, since that is what `run --output` means by it.
+ */
+#ifndef HARNESS_IMAGE_LATENT_H
+#define HARNESS_IMAGE_LATENT_H
+
+#include "kernels/base/status.h"
+
+struct latent {
+    int n;      /* pictures: images, or videos x frames, the frames of a video in order */
+    int frames; /* of one video; 1 too where they are images */
+    int channels, height, width;
+    float *values; /* [n, channels, height, width] */
+};
+
+/* `out` is to be released where this is ST_OK; else it is empty. ST_INVALID names the file, the
+ * tensor, what it is and what was wanted: another type or shape, no such tensor or several, a
+ * value that is NaN or infinite. ST_IO, ST_OOM. */
+enum status latent_read(const char *path, int channels, struct latent *out);
+
+void latent_release(struct latent *latent);
+
+#endif
