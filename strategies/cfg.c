@@ -78,6 +78,7 @@ static enum status cfg_guide(struct strategy *me, struct run *run, const struct 
 
 const struct strategy_ops strategy_cfg = {
     .name = "cfg",
+    .kind = &kind_transformer,
     .summary = "guidance branches are split; their predictions are gathered once a step",
     .paper = "xDiT (2411.01738)",
     .seam = "guide",

@@ -204,6 +204,7 @@ static enum status distrifusion_settle(struct strategy *me, struct run *run)
 
 const struct strategy_ops strategy_distrifusion = {
     .name = "distrifusion",
+    .kind = &kind_transformer,
     .summary =
         "token rows are split; peers' keys are one step old, their gather hides behind the step",
     .paper = "DistriFusion (2402.19481)",

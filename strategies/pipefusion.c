@@ -455,6 +455,7 @@ static enum status pipefusion_finish(struct strategy *me, struct run *run)
 
 const struct strategy_ops strategy_pipefusion = {
     .name = "pipefusion",
+    .kind = &kind_transformer,
     .summary = "layers in stages, patches in a pipe; later patches' keys are one step old",
     .paper = "PipeFusion (2405.14430)",
     .seam = "step, attend: store",

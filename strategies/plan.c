@@ -46,7 +46,7 @@ const char *plan_divisors(int n, char *buffer, size_t size)
 enum status plan_split_heads(struct plan *plan, int axis)
 {
     int n = plan->mesh.size[axis];
-    int all = plan->problem.config->heads;
+    int all = problem_facts(&plan->problem).heads;
     char legal[200];
     char left[60] = "";
     if (plan->heads != all)
@@ -147,24 +147,8 @@ static void check_owners(const struct plan *plan)
     BUG_ON(plan->branch >= 0 && !plan->guide, "one branch of guidance, and nobody has the other");
 }
 
-/* A table of positions that is a weight may be smaller than the grid. */
-static enum status check_table(const struct problem *p)
-{
-    const struct dit_config *c = p->config;
-    int side = c->table_side * c->patch * c->vae_scale;
-    int rows = problem_token_rows(p);
-    int columns = problem_token_columns(p);
-    if (c->position != DIT_POSITION_TABLE || (rows <= c->table_side && columns <= c->table_side))
-        return ST_OK;
-    return plan_refuse("%s at %dx%d pixels has %d x %d tokens, and its table of positions %d x %d; "
-                       "legal sizes: at most %dx%d pixels",
-                       c->name, p->width, p->height, columns, rows, c->table_side, c->table_side,
-                       side, side);
-}
-
 static void plan_start(struct plan *plan)
 {
-    const struct dit_config *c = plan->problem.config;
     plan->mesh.n_axes = plan->spec.n;
     for (int a = 0; a < plan->spec.n; a++) {
         struct spec_item *item = &plan->spec.item[a];
@@ -174,19 +158,36 @@ static void plan_start(struct plan *plan)
     }
     mesh_coords(&plan->mesh, plan->rank, plan->coord);
     plan->branch = plan->branch_axis = plan->request_axis = -1;
-    plan->shard =
-        (struct dit_shard){.layer_end = c->layers, .parts = 1, .embed = true, .head = true};
-    plan->heads = c->heads;
+    plan->heads = problem_facts(&plan->problem).heads;
     plan->n_patches = 1;
     plan->exact = true;
+}
+
+static enum status check_kinds(const struct plan *plan)
+{
+    const struct kind_ops *kind = plan->problem.kind;
+    char names[200] = "";
+    for (int i = 0; i < plan->spec.n; i++) {
+        const struct strategy_ops *ops = plan->spec.item[i].ops;
+        if (!ops->kind || ops->kind == kind)
+            continue;
+        size_t used = 0;
+        for (int s = 0; strategy_at(s); s++)
+            if (!strategy_at(s)->kind || strategy_at(s)->kind == kind)
+                used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
+                                         used ? ", " : "", strategy_at(s)->name);
+        return plan_refuse("%s splits a %s, and %s is a %s; legal: %s", ops->name, ops->kind->name,
+                           problem_facts(&plan->problem).name, kind->name, names);
+    }
+    return ST_OK;
 }
 
 static enum status plan_make(struct plan *plan, const struct spec *spec, int ranks)
 {
     char text[SPEC_TEXT];
     TRY(problem_check(&plan->problem));
-    TRY(check_table(&plan->problem));
-    TRY(spec_expand(spec, plan->problem.config->heads, &plan->spec));
+    TRY(spec_expand(spec, problem_facts(&plan->problem).heads, &plan->spec));
+    TRY(check_kinds(plan));
     int product = spec_ranks(&plan->spec);
     if (ranks < 1 || ranks > MAX_RANKS)
         return fail(ST_INVALID, "ranks: %d; from 1 to %d is legal", ranks, MAX_RANKS);
@@ -196,6 +197,7 @@ static enum status plan_make(struct plan *plan, const struct spec *spec, int ran
                            "degrees",
                            spec_text(&plan->spec, text), product, ranks, product);
     plan_start(plan);
+    TRY(plan->problem.kind->plan(plan));
     for (int a = 0; a < plan->mesh.n_axes; a++)
         TRY(plan->strategy[a].ops->plan(&plan->strategy[a], plan));
     plan->requests = plan_requests(plan, plan->coord, &plan->request_begin);

@@ -69,8 +69,10 @@ struct plan {
     bool stale; /* some step uses keys of the step before */
     bool exact; /* equal to the serial run */
 
-    struct strategy *attend[ATTN_LEVELS], *row_linear, *guide,
-        *schedule; /* owner of each slot, or NULL */
+    int chunk; /* rows of output that a decoder's convolutions make at a time; 0: all */
+
+    struct strategy *attend[ATTN_LEVELS], *row_linear, *guide, *schedule,
+        *rows; /* owner of each slot, or NULL */
 };
 
 /* `spec` as parsed. ST_UNSUPPORTED with the reason and the legal values, the same on every rank;

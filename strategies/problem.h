@@ -4,13 +4,16 @@
 #define STRATEGIES_PROBLEM_H
 
 #include "models/dit.h"
+#include "strategies/kind.h"
 
 enum { PROBLEM_MAX_REQUESTS = 1024 };
 
 struct problem {
-    const struct dit_config *config; /* borrowed */
-    int width, height;               /* pixels; multiples of vae_scale * patch */
-    int frames;                      /* of a video, 1 or the model's; 1 for images */
+    const struct kind_ops *kind;
+    const struct dit_config *config;  /* of a transformer; borrowed */
+    const struct vae_config *decoder; /* of a decoder; borrowed */
+    int width, height;                /* pixels; multiples of vae_scale * patch */
+    int frames;                       /* of a video, 1 or the model's; 1 for images */
     int steps;
     int requests;
     bool guided;     /* two branches for each request: 0 negative, 1 positive */
@@ -20,8 +23,8 @@ struct problem {
 };
 
 /* Fills the defaults of the model for what is 0 in width/height/frames/steps/requests, and checks
- * the rest. ST_INVALID: a size that is not a multiple of vae_scale * patch, or frames that the
- * model does not make, with the nearest legal ones. */
+ * the rest. ST_INVALID: a size that is not a multiple of a token's side, or frames or steps that
+ * the model does not make, with the nearest legal ones. */
 enum status problem_check(struct problem *p);
 
 /* Does this guidance, as a user gives it, take two branches? A distilled model never has two. */
@@ -42,5 +45,23 @@ int problem_tokens(const struct problem *p);   /* image tokens of a frame, S */
 int problem_text(const struct problem *p);     /* text tokens of the sequence: T, or 0 where text is
                                                   no part of it */
 int problem_features(const struct problem *p); /* of a token of the latent, K */
+
+/* ---- the result: [requests, channels, (frames,) height, width] in fp32 ---- */
+int problem_result_dims(const struct problem *p, int64_t dim[5]); /* how many axes */
+size_t problem_result_count(const struct problem *p);             /* elements */
+
+/* Of a token, of a result of so many channels. */
+int problem_result_features(const struct problem *p, int channels);
+
+static inline struct kind_facts problem_facts(const struct problem *p)
+{
+    return p->kind->facts(p);
+}
+
+/* The problem of a model; everything else is zero. */
+static inline struct problem model_problem(const struct model *model)
+{
+    return (struct problem){.kind = model->kind, .config = &model->dit, .decoder = &model->decoder};
+}
 
 #endif

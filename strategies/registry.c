@@ -7,6 +7,7 @@
 
 #define STRATEGIES(X)                                                                              \
     X(data)                                                                                        \
+    X(rows)                                                                                        \
     X(cfg)                                                                                         \
     X(pipefusion)                                                                                  \
     X(distrifusion)                                                                                \

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine: opening a run, the denoising loop, a bare forward. What a step is made of is in
- * run_step.c. */
+/* The engine: opening a run, and its loop. What a step is made of is the kind's business. */
 #include "kernels/device.h"
 #include "strategies/run_internal.h"
 
@@ -12,32 +11,15 @@
 static void copy_plan(const struct plan *from, struct plan *to)
 {
     *to = *from;
-    struct strategy **slot[ATTN_LEVELS + 3] = {&to->row_linear, &to->guide, &to->schedule};
+    struct strategy **slot[ATTN_LEVELS + 4] = {&to->row_linear, &to->guide, &to->schedule,
+                                               &to->rows};
     for (int l = 0; l < ATTN_LEVELS; l++)
-        slot[3 + l] = &to->attend[l];
-    for (int i = 0; i < ATTN_LEVELS + 3; i++)
+        slot[4 + l] = &to->attend[l];
+    for (int i = 0; i < ATTN_LEVELS + 4; i++)
         if (*slot[i])
             *slot[i] = &to->strategy[(*slot[i])->axis];
     for (int a = 0; a < to->mesh.n_axes; a++)
         to->strategy[a].item = &to->spec.item[a];
-}
-
-static enum status row_linear_owned(void *self, struct tensor *y, const struct tensor *x,
-                                    const struct tensor *w, struct queue *q)
-{
-    struct strategy *owner = self;
-    return owner->ops->row_linear(owner, y, x, w, q);
-}
-
-static void set_hooks(struct run *run)
-{
-    run->hooks = dit_hooks_serial;
-    run->hooks.attend = attn_outer;
-    run->hooks.attend_self = run;
-    if (run->plan.row_linear && run->plan.row_linear->ops->row_linear) {
-        run->hooks.row_linear = row_linear_owned;
-        run->hooks.row_linear_self = run->plan.row_linear;
-    }
 }
 
 static enum status open_events(struct run *run)
@@ -54,16 +36,14 @@ static enum status open_real(struct run *run)
 {
     TRY(run_allocate(run));
     TRY(open_events(run));
-    TRY(TRACED("schedule", schedule_upload(run)));
-    TRY(TRACED("noise", latents_start(run)));
-    TRY(dit_set_prompt(run->dit, run->in.prompt, run->prompt_row, run->q));
+    TRY(run->plan.problem.kind->upload(run));
     return queue_sync(run->q);
 }
 
 /* Every communicator must be able to: what one rank captures, its peers capture. */
 static bool can_capture(const struct run *run)
 {
-    if (!run->in.graph || !run->in.sampler || !graph_supported(run->dev))
+    if (!run->in.graph || run->plan.problem.all_channels || !graph_supported(run->dev))
         return false;
     for (int a = 0; a < run->plan.mesh.n_axes; a++)
         for (int c = 0; c < mesh_channels(run->mesh, a); c++)
@@ -82,7 +62,6 @@ enum status run_open(const struct plan *plan, const struct run_inputs *inputs, s
     copy_plan(plan, &run->plan);
     run->in = *inputs;
     run->dev = dev;
-    set_hooks(run);
 
     enum status st = dev ? queue_open(dev, &run->q) : ST_OK;
     if (st == ST_OK && world)
@@ -109,7 +88,7 @@ void run_close(struct run *run)
     run_capture_release(run);
     for (int i = 0; run->event && i <= run->plan.problem.steps; i++)
         event_close(run->dev, &run->event[i]);
-    dit_close(run->dit);
+    run->plan.problem.kind->close(run);
     mesh_close(
         run->mesh); /* before the memory: after an abort a peer may still copy from or into it */
     for (int k = 0; k < ARENA_KINDS; k++)
@@ -119,7 +98,7 @@ void run_close(struct run *run)
 }
 
 /* Every axis counts its bytes under the kind that this step is for it. */
-static void set_when(struct run *run, int i)
+void run_set_when(struct run *run, int i)
 {
     for (int a = 0; a < run->plan.mesh.n_axes; a++)
         for (int c = 0; c < mesh_channels(run->mesh, a); c++)
@@ -133,7 +112,7 @@ enum status run_drain(struct run *run)
 
 /* ---- what every strategy is asked ---- */
 
-static enum status begin(struct run *run)
+enum status run_begin(struct run *run)
 {
     for (int a = 0; a < run->plan.mesh.n_axes; a++) {
         struct strategy *s = &run->plan.strategy[a];
@@ -143,7 +122,7 @@ static enum status begin(struct run *run)
     return ST_OK;
 }
 
-static enum status settle(struct run *run)
+enum status run_settle(struct run *run)
 {
     for (int a = 0; a < run->plan.mesh.n_axes; a++) {
         struct strategy *s = &run->plan.strategy[a];
@@ -153,7 +132,7 @@ static enum status settle(struct run *run)
     return ST_OK;
 }
 
-static enum status finish(struct run *run)
+enum status run_finish(struct run *run)
 {
     for (int a = 0; a < run->plan.mesh.n_axes; a++) {
         struct strategy *s = &run->plan.strategy[a];
@@ -165,89 +144,27 @@ static enum status finish(struct run *run)
 
 /* ---- a loop ---- */
 
-static enum status reset(struct run *run)
-{
-    if (run->x.data)
-        TRY(op_copy(run->q, &run->x, &run->start));
-    return run->hist.data ? op_fill(run->q, &run->hist, 0.0f) : ST_OK;
-}
-
 static enum status begin_loop(struct run *run)
 {
     mesh_reset_counters(run->mesh);
-    TRY(TRACED("begin", reset(run)));
-    TRY(begin(run));
+    TRY(TRACED("begin", run->plan.problem.kind->reset(run)));
+    TRY(run_begin(run));
     TRY(run_drain(run));
     return comm_barrier(mesh_world(run->mesh));
 }
 
-/* The whole sequence, or after the warm-up patch after patch, through the model of this rank. */
-static enum status default_step(void *self, struct run *run, int i, int patch)
-{
-    const struct plan *plan = &run->plan;
-    (void)self;
-    if (i < plan->warmup || plan->n_patches == 1)
-        TRY(run_pass(run, i, patch));
-    else
-        for (int m = 0; m < plan->n_patches; m++)
-            TRY(run_pass(run, i, m));
-    return settle(run);
-}
-
-/* What depends on the prompt alone. */
-static enum status from_prompt(void *self, struct run *run, int i, int patch)
-{
-    (void)self;
-    (void)i;
-    (void)patch;
-    return dit_begin(run->dit, run->q);
-}
-
-static enum status do_step(struct run *run, int i)
-{
-    struct strategy *schedule = run->plan.schedule;
-    set_when(run, i);
-    TRY(schedule_step(run, i));
-    if (!schedule || !schedule->ops->step)
-        return run_captured(run, default_step, NULL, i, PATCH_ALL, 0);
-    return schedule->ops->step(schedule, run, i);
-}
-
-static enum status try_step(struct run *run, int i)
-{
-    struct strategy *schedule = run->plan.schedule;
-    set_when(run, i);
-    TRY(schedule_try(run, i));
-    return schedule->ops->rehearse(schedule, run, i);
-}
-
-/* The kinds of steps that a schedule has: the first, the first stale one, the last. */
-static enum status rehearse(struct run *run)
-{
-    struct strategy *schedule = run->plan.schedule;
-    int last = run->plan.problem.steps - 1;
-    int stale = run->plan.warmup < last ? run->plan.warmup : last;
-    const int step[3] = {0, stale, last};
-    bool due = !run->rehearsed && schedule && schedule->ops->rehearse && graph_supported(run->dev);
-    run->rehearsed = true;
-    if (!due)
-        return ST_OK;
-    TRY(run_captured(run, from_prompt, NULL, 0, PATCH_ALL, 0));
-    for (int k = 0; k < 3; k++)
-        TRY(TRACE(TRACE_STEP, "rehearsal of step", step[k], try_step(run, step[k])));
-    return run_drain(run);
-}
-
 static enum status do_steps(struct run *run)
 {
-    TRY(run_captured(run, from_prompt, NULL, 0, PATCH_ALL, 0));
+    const struct kind_ops *kind = run->plan.problem.kind;
+    TRY(kind->begin(run));
     for (int i = 0; i < run->plan.problem.steps; i++) {
-        TRY(TRACE(TRACE_STEP, "step", i, do_step(run, i)));
+        run_set_when(run, i);
+        TRY(TRACE(TRACE_STEP, "step", i, kind->step(run, i)));
         TRY(queue_mark(run->q, &run->event[i + 1]));
         if (run->in.on_step)
             run->in.on_step(run->in.on_step_self, i);
     }
-    return finish(run);
+    return run_finish(run);
 }
 
 /* Names the first step that did not come to its end on the device; the message is kept. */
@@ -267,7 +184,7 @@ static enum status name_step(struct run *run, enum status st)
 static enum status loop(struct run *run, double *loop_ms, double *step_end_ms)
 {
     int steps = run->plan.problem.steps;
-    TRY(rehearse(run));
+    TRY(run->plan.problem.kind->rehearse(run));
     TRY(begin_loop(run));
     TRY(queue_mark(run->q, &run->event[0]));
     enum status st = TRACE(TRACE_LOOP, "loop", -1, do_steps(run));
@@ -281,83 +198,8 @@ static enum status loop(struct run *run, double *loop_ms, double *step_end_ms)
 
 enum status run_loop(struct run *run, double *loop_ms, double *step_end_ms)
 {
-    BUG_ON(!run->in.sampler || run->in.sampler->steps != run->plan.problem.steps,
-           "a loop without its schedule");
+    BUG_ON(run->plan.problem.all_channels, "a loop on a run opened for a forward");
     enum status st = loop(run, loop_ms, step_end_ms);
-    if (st != ST_OK)
-        comm_abort(mesh_world(run->mesh));
-    return st;
-}
-
-/* x [B, C, F, h, w] on ranks that embed: each lane has its own latent. */
-static enum status input_latents(struct run *run, const float *x)
-{
-    int frames = run->plan.problem.frames;
-    int64_t K = run_features(run, false);
-    int64_t rows = run_rows(run, TOKENS_IMAGE, PATCH_ALL);
-    size_t one = (size_t)(frames * rows * K);
-    if (!run->input.data)
-        return ST_OK;
-    float *host = malloc(one * sizeof *host + 1);
-    if (!host)
-        return fail(ST_OOM, "forward: %zu bytes of host memory", one * sizeof *host);
-    enum status st = ST_OK;
-    for (int b = 0; b < run->plan.n_lanes && st == ST_OK; b++) {
-        int64_t dim[3] = {frames, rows, K};
-        struct tensor lane = tensor_slice(&run->input, 0, (int64_t)b * frames, frames);
-        struct tensor from = tensor_of(host, NULL, DTYPE_F32, 3, dim);
-        latents_pack(run, x, run->plan.problem.config->in_channels, run->prompt_row[b], host);
-        st = op_copy(run->q, &lane, &from);
-        if (st == ST_OK)
-            st = queue_sync(run->q);
-    }
-    free(host);
-    return st;
-}
-
-/* timestep [rows]; each lane's into `now`. */
-static enum status input_times(struct run *run, const float *timestep)
-{
-    for (int b = 0; b < run->plan.n_lanes; b++) {
-        struct tensor to = tensor_slice(&run->now, 0, b, 1);
-        struct tensor from = to;
-        from.data = (void *)&timestep[run->prompt_row[b]];
-        from.dev = NULL;
-        TRY(op_copy(run->q, &to, &from));
-    }
-    return ST_OK;
-}
-
-static enum status default_forward(struct run *run)
-{
-    struct tensor h = run_hidden(run, PATCH_ALL);
-    struct tensor eps = run_eps(run, PATCH_ALL);
-    TRY(run_embed_input(run, &h));
-    TRY(run_blocks(run, 0, PATCH_ALL, &h, NULL));
-    return run_head(run, 0, PATCH_ALL, &h, &eps);
-}
-
-static enum status forward(struct run *run, const float *x, const float *timestep)
-{
-    struct strategy *schedule = run->plan.schedule;
-    TRY(TRACED("schedule", input_latents(run, x)));
-    TRY(begin(run));
-    TRY(comm_barrier(mesh_world(run->mesh)));
-    TRY(dit_begin(run->dit, run->q));
-    TRY(TRACED("schedule", input_times(run, timestep)));
-    TRY(schedule_forward(run));
-    bool own = schedule && schedule->ops->forward;
-    TRY(RUN_TRACED_PASS(PATCH_ALL,
-                        own ? schedule->ops->forward(schedule, run) : default_forward(run)));
-    return finish(run);
-}
-
-enum status run_forward(struct run *run, const float *x, const float *timestep, float *out)
-{
-    BUG_ON(!run->plan.problem.all_channels, "a forward on a run opened for a loop");
-    enum status st = forward(run, x, timestep);
-    if (st == ST_OK)
-        st = run_gather_eps(run, out);
     if (st != ST_OK)
         comm_abort(mesh_world(run->mesh));
     return st;

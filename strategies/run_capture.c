@@ -36,7 +36,7 @@ static struct capture_key key_of(const struct run *run, run_body *body, void *se
     key.patch = patch;
     key.variant = variant;
     key.fresh = run_fresh(run, i);
-    key.draws = run->in.sampler->draws[i];
+    key.draws = run->in.sampler && run->in.sampler->draws[i];
     for (int a = 0; a < run->plan.mesh.n_axes; a++)
         key.when[a] = plan_when(&run->plan, a, i);
     return key;

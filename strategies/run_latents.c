@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Latents between images [C, F, h, w] and a rank's token rows [F, n, K]: the start of a loop, the
- * sampler's noise, the end. */
+ * sampler's noise. */
 #include "strategies/run_internal.h"
 
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static void token_copy(const struct latent_geometry *g, int channels, int token,
 void latents_pack(const struct run *run, const float *image, int channels, int request, float *rows)
 {
     struct latent_geometry g = problem_geometry(&run->plan.problem);
-    int features = dit_features(run->plan.problem.config, channels);
+    int features = channels * g.patch * g.patch;
     float *from = (float *)image + (int64_t)request * channels * g.frames * g.height * g.width;
     const struct span *span = &run->span[TOKENS_IMAGE][0];
     for (g.frame = 0; g.frame < g.frames; g.frame++)
@@ -68,10 +68,10 @@ static enum status pack_requests(struct run *run, const float *images, float *ho
 {
     const struct plan *plan = &run->plan;
     size_t one = (size_t)plan->problem.frames * (size_t)run_rows(run, TOKENS_IMAGE, PATCH_ALL) *
-                 (size_t)run_features(run, false);
+                 (size_t)problem_features(&plan->problem);
     for (int r = 0; r < plan->requests; r++)
-        latents_pack(run, images, plan->problem.config->in_channels, plan->request_begin + r,
-                     host + (size_t)r * one);
+        latents_pack(run, images, problem_geometry(&plan->problem).channels,
+                     plan->request_begin + r, host + (size_t)r * one);
     if (!x)
         return ST_OK;
     struct tensor from = tensor_of(host, NULL, DTYPE_F32, x->ndim, x->dim);
@@ -94,9 +94,17 @@ static enum status pack_step_noise(struct run *run)
     return ST_OK;
 }
 
+enum status latents_open(struct run *run)
+{
+    const struct plan *plan = &run->plan;
+    int64_t dim[3] = {(int64_t)plan->requests * plan->problem.frames,
+                      run_rows(run, TOKENS_IMAGE, PATCH_ALL), problem_features(&plan->problem)};
+    return arena_tensor(run->arena[ARENA_ACTIVATIONS], DTYPE_F32, 3, dim, &run->start);
+}
+
 enum status latents_start(struct run *run)
 {
-    if (!run->start.data || !run->in.sampler)
+    if (!run->start.data || run->plan.problem.all_channels)
         return ST_OK;
     if (run->in.step_noise && run->noise.data)
         TRY(pack_step_noise(run));
@@ -128,132 +136,13 @@ enum status latents_noise(struct run *run, int i)
     return op_copy(run->q, &run->noise, &from);
 }
 
-struct scatter {
-    const struct plan *plan;
-    struct latent_geometry geometry;
-    const float *from;
-    float *out;
-    int channels;
-    bool branches;
-};
-
-/* One rank's rows [n, features] of a frame into an image. */
-static void scatter_grid(struct scatter *s, const int *coord, float *image)
+void latents_place(const struct run_block *block, const float *rows, float *image)
 {
-    int features = dit_features(s->plan->problem.config, s->channels);
-    for (int m = 0; m < s->plan->n_patches; m++) {
-        struct token_run run = plan_share(s->plan, TOKENS_IMAGE, coord, m);
-        for (int t = 0; t < run.count; t++, s->from += features)
-            token_copy(&s->geometry, s->channels, run.begin + t, image, (float *)s->from, true);
+    const struct latent_geometry *g = &block->geometry;
+    int features = block->channels * g->patch * g->patch;
+    for (int m = 0; m < block->plan->n_patches; m++) {
+        struct token_run run = plan_share(block->plan, TOKENS_IMAGE, block->coord, m);
+        for (int t = 0; t < run.count; t++, rows += features)
+            token_copy(g, block->channels, run.begin + t, image, (float *)rows, true);
     }
-}
-
-/* One rank's block [grids, n, features] into the images. */
-static void scatter_block(struct scatter *s, const int *coord)
-{
-    const struct plan *plan = s->plan;
-    int begin;
-    int requests = plan_requests(plan, coord, &begin);
-    int branches = s->branches && plan->branch_axis < 0 ? problem_branches(&plan->problem) : 1;
-    int first = s->branches && plan->branch_axis >= 0 ? coord[plan->branch_axis] : 0;
-    struct latent_geometry *g = &s->geometry;
-    size_t image = (size_t)s->channels * (size_t)g->frames * (size_t)g->height * (size_t)g->width;
-    for (int b = 0; b < branches; b++)
-        for (int r = 0; r < requests; r++) {
-            size_t row = (size_t)(first + b) * (size_t)plan->problem.requests + (size_t)(begin + r);
-            for (g->frame = 0; g->frame < g->frames; g->frame++)
-                scatter_grid(s, coord, s->out + row * image);
-        }
-}
-
-static void scatter_over(struct scatter *s, int *coord, int axis)
-{
-    if (axis == s->plan->mesh.n_axes) {
-        scatter_block(s, coord);
-        return;
-    }
-    if (!plan_gathers(s->plan, axis, s->branches)) {
-        scatter_over(s, coord, axis + 1);
-        return;
-    }
-    int own = coord[axis];
-    for (coord[axis] = 0; coord[axis] < s->plan->mesh.size[axis]; coord[axis]++)
-        scatter_over(s, coord, axis + 1);
-    coord[axis] = own;
-}
-
-/* All-gathers over the splitting axes, from the inside out, in place in run->whole: before the
- * gather over an axis my region holds the blocks of all inner coordinates. */
-static enum status gather_axes(struct run *run, const struct tensor *mine, bool branches,
-                               int features)
-{
-    const struct plan *plan = &run->plan;
-    int64_t begin[MESH_MAX_AXES + 1]; /* where my region begins when axes >= a are gathered */
-    int at[MESH_MAX_AXES];
-    memcpy(at, plan->coord, sizeof at);
-    begin[0] = 0;
-    for (int a = 0; a < plan->mesh.n_axes; a++) {
-        begin[a + 1] = begin[a];
-        for (at[a] = 0; at[a] < plan->coord[a] && plan_gathers(plan, a, branches); at[a]++)
-            begin[a + 1] += plan_gather_rows(plan, at, a + 1, branches) * features;
-        at[a] = plan->coord[a];
-    }
-    struct tensor own = tensor_slice(&run->whole, 0, begin[plan->mesh.n_axes], tensor_count(mine));
-    struct tensor to = tensor_reshape(&own, mine->ndim, mine->dim);
-    TRY(op_copy(run->q, &to, mine));
-    for (int a = plan->mesh.n_axes - 1; a >= 0; a--) {
-        if (!plan_gathers(plan, a, branches) || plan->mesh.size[a] == 1)
-            continue;
-        struct tensor *part = run->gather_part;
-        struct comm_req req = {0};
-        int64_t offset = begin[a];
-        for (at[a] = 0; at[a] < plan->mesh.size[a]; at[a]++) {
-            int64_t count = plan_gather_rows(plan, at, a + 1, branches) * features;
-            part[at[a]] = tensor_slice(&run->whole, 0, offset, count);
-            offset += count;
-        }
-        at[a] = plan->coord[a];
-        TRY(comm_all_gather(run_comm(run, a, 0), &part[plan->coord[a]], part, run->q, &req));
-        TRY(comm_wait(&req, run->q));
-    }
-    return ST_OK;
-}
-
-/* Gathers `mine` (fp32 or model dtype, [grids, n, features]) of all ranks with the head; images on
- * the output rank. */
-static enum status gather_images(struct run *run, const struct tensor *mine, bool branches,
-                                 int channels, float *out)
-{
-    const struct plan *plan = &run->plan;
-    mesh_set_when(run->mesh, COMM_ONCE);
-    if (!plan->shard.head)
-        return ST_OK;
-    TRY(TRACED("gather", gather_axes(run, mine, branches, run_features(run, branches))));
-    if (plan->rank != plan_output_rank(plan) || !out)
-        return run_drain(run);
-    float *host = malloc(tensor_bytes(&run->whole) + 1);
-    if (!host)
-        return fail(ST_OOM, "output: %zu bytes of host memory", tensor_bytes(&run->whole));
-    struct tensor to = tensor_of(host, NULL, DTYPE_F32, 1, run->whole.dim);
-    enum status st = TRACED("gather", op_copy(run->q, &to, &run->whole));
-    if (st == ST_OK)
-        st = run_drain(run);
-    if (st == ST_OK) {
-        int coord[MESH_MAX_AXES];
-        struct scatter s = {plan, problem_geometry(&plan->problem), host, out, channels, branches};
-        memcpy(coord, plan->coord, sizeof coord);
-        scatter_over(&s, coord, 0);
-    }
-    free(host);
-    return st;
-}
-
-enum status run_gather(struct run *run, float *out)
-{
-    return gather_images(run, &run->x, false, run->plan.problem.config->in_channels, out);
-}
-
-enum status run_gather_eps(struct run *run, float *out)
-{
-    return gather_images(run, &run->eps, true, run->plan.problem.config->out_channels, out);
 }

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one rank holds: rows, latents, model, strategies' buffers. Runs over measuring arenas for
- * the plan's prediction. */
+/* What one rank holds: rows, the model and its tensors, strategies' buffers. Runs over measuring
+ * arenas for the plan's prediction. */
 #include "strategies/run_internal.h"
 
 #include <stdlib.h>
-
-int run_features(const struct run *run, bool all_channels)
-{
-    const struct dit_config *c = run->plan.problem.config;
-    return dit_features(c, all_channels ? c->out_channels : c->in_channels);
-}
 
 struct arena *run_arena(struct run *run, enum arena_kind kind)
 {
@@ -53,40 +47,6 @@ static enum status rows_init(struct run *run)
     return ST_OK;
 }
 
-static enum status latents_init(struct run *run)
-{
-    const struct plan *plan = &run->plan;
-    struct arena *arena = run->arena[ARENA_ACTIVATIONS];
-    int64_t C = dit_channels(plan->problem.config);
-    int64_t own = (int64_t)plan->requests * plan->problem.frames;
-    int64_t n = run_rows(run, TOKENS_IMAGE, PATCH_ALL);
-    int64_t latent[3] = {own, n, run_features(run, false)};
-    int64_t input[3] = {plan->n_grids, n, run_features(run, false)};
-    int64_t hidden[3] = {plan->n_grids, run_rows(run, TOKENS_ALL, PATCH_ALL), C};
-    int64_t eps[3] = {plan->n_grids, n, run_features(run, plan->problem.all_channels)};
-
-    TRY(run_tensor(run, ARENA_ACTIVATIONS, 3, hidden, &run->h));
-    if (plan->shard.embed || plan->shard.head) {
-        TRY(arena_tensor(arena, DTYPE_F32, 3, latent, &run->start));
-        TRY(arena_tensor(arena, DTYPE_F32, 3, latent, &run->x));
-    }
-    if (plan->shard.embed)
-        TRY(run_tensor(run, ARENA_ACTIVATIONS, 3, input, &run->input));
-    if (!plan->shard.head)
-        return ST_OK;
-    TRY(run_tensor(run, ARENA_ACTIVATIONS, 3, eps, &run->eps));
-    TRY(arena_tensor(arena, DTYPE_F32, 3, latent, &run->hist));
-    if (plan->problem.config->sampler.kind == SAMPLER_DDPM)
-        TRY(arena_tensor(arena, DTYPE_F32, 3, latent, &run->noise));
-    bool branches = plan->problem.all_channels;
-    int most = 1;
-    for (int a = 0; a < plan->mesh.n_axes; a++)
-        most = plan->mesh.size[a] > most ? plan->mesh.size[a] : most;
-    TRY(arena_host(arena, (size_t)most * sizeof *run->gather_part, (void **)&run->gather_part));
-    int64_t whole = plan_gather_rows(plan, plan->coord, 0, branches) * run_features(run, branches);
-    return arena_tensor(run->arena[ARENA_BUFFERS], DTYPE_F32, 1, &whole, &run->whole);
-}
-
 static enum status strategies_init(struct run *run)
 {
     for (int a = 0; a < run->plan.mesh.n_axes; a++) {
@@ -102,26 +62,10 @@ static enum status strategies_init(struct run *run)
 
 enum status run_allocate(struct run *run)
 {
-    const struct problem *p = &run->plan.problem;
-    struct latent_geometry geometry = problem_geometry(p);
     for (int k = 0; k < ARENA_KINDS; k++)
         TRY(arena_open(run->dev, k, &run->arena[k]));
     TRY(rows_init(run));
-    struct dit_extent extent = {
-        .lanes = run->plan.n_lanes,
-        .all = &run->span[TOKENS_ALL][0],
-        .image = &run->span[TOKENS_IMAGE][0],
-        .frames = p->frames,
-        .steps = schedule_at_once(&run->plan),
-        .text_tokens = p->text_tokens,
-        .width = geometry.width,
-        .height = geometry.height,
-        .dtype = p->dtype,
-    };
-    TRY(dit_open(p->config, &run->plan.shard, &extent, run->in.weights, run->q,
-                 run->arena[ARENA_WEIGHTS], run->arena[ARENA_ACTIVATIONS], &run->dit));
-    TRY(schedule_init(run));
-    TRY(latents_init(run));
+    TRY(run->plan.problem.kind->allocate(run));
     return strategies_init(run);
 }
 

@@ -7,6 +7,7 @@
 #define STRATEGIES_STRATEGY_H
 
 #include "kernels/base/trace.h"
+#include "models/vae.h"
 #include "strategies/run.h"
 
 /* A slot without "(optional)" must be filled. What owns a slot of the plan says what it does there;
@@ -19,8 +20,9 @@ struct strategy_ops {
     const char *bytes;   /* closed form of the bytes per rank and step, for listings: A of one
                             activation of the sequence, text and frames too, L attentions over it */
     const char *memory;  /* what it divides, for listings */
-    bool stale;          /* may use keys of the previous step */
-    bool reorders_sums;  /* exact up to the order of sums, not only a move of data */
+    const struct kind_ops *kind;       /* (optional) of the models that it splits; NULL: any */
+    bool stale;                        /* may use keys of the previous step */
+    bool reorders_sums;                /* exact up to the order of sums, not only a move of data */
     const struct spec_option *options; /* (optional) ended by a NULL name; NULL: none */
     const char *const *parts;          /* (optional) of a composite: the strategies it stands for,
                                           ended by NULL; NULL: a plain strategy */
@@ -48,6 +50,11 @@ struct strategy_ops {
      * branches'. NULL: both are lanes of this rank */
     enum status (*guide)(struct strategy *me, struct run *run, const struct tensor *mine,
                          struct tensor *eps_u, struct tensor *eps_c);
+    /* (optional) seam D, asked of the owner of rows, of a decoder: the hooks of models/vae.h. NULL:
+     * nothing, which only one rank may leave */
+    enum status (*halo)(struct strategy *me, const struct vae_halo *halo);
+    enum status (*halo_wait)(struct strategy *me, const struct vae_halo *halo);
+    enum status (*sums)(struct strategy *me, struct tensor *sums, struct queue *q);
     /* (optional) step i of this rank, asked of the owner of the schedule. NULL: one pass over all
      * tokens, or after the warm-up one over each patch, then every strategy's settle; one graph */
     enum status (*step)(struct strategy *me, struct run *run, int i);

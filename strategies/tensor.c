@@ -177,6 +177,7 @@ static enum status tensor_row_linear(struct strategy *me, struct tensor *y, cons
 
 const struct strategy_ops strategy_tensor = {
     .name = "tensor",
+    .kind = &kind_transformer,
     .summary =
         "heads and MLP columns are split; partial sums are completed behind attention and MLP",
     .paper = "Megatron-LM (1909.08053)",

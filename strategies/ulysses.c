@@ -145,6 +145,7 @@ static enum status ulysses_attend(struct strategy *me, const struct attn_call *c
 
 const struct strategy_ops strategy_ulysses = {
     .name = "ulysses",
+    .kind = &kind_transformer,
     .summary = "tokens are split; exchanged for heads around attention",
     .paper = "DeepSpeed-Ulysses (2309.14509)",
     .seam = "attend: reshard",

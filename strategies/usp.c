@@ -32,6 +32,7 @@ static enum status usp_expand(const struct spec_item *item, int heads, struct sp
 
 const struct strategy_ops strategy_usp = {
     .name = "usp",
+    .kind = &kind_transformer,
     .summary = "Ring x Ulysses in one word: ulysses= sets the inner degree",
     .paper = "USP (2405.07719)",
     .seam = "rewritten to ring, ulysses",

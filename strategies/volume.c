@@ -7,7 +7,7 @@
 uint64_t volume_heads_bytes(const struct plan *plan, int64_t rows, int64_t heads)
 {
     return (uint64_t)plan->n_grids * (uint64_t)rows * (uint64_t)heads *
-           (uint64_t)plan->problem.config->head_dim * dtype_size(plan->problem.dtype);
+           (uint64_t)problem_facts(&plan->problem).head_dim * dtype_size(plan->problem.dtype);
 }
 
 const struct volume_line *volume_find(const struct volume *volume, const struct volume_line *like)
@@ -51,10 +51,12 @@ void volume_add_steps(struct volume *volume, const struct plan *plan,
         volume_add(volume, &line);
 }
 
-/* The final gather, once per loop, in fp32, among the ranks that advance latents. */
+/* The final gather, once per loop, in fp32, among the ranks that have a result. */
 static void add_gather(const struct plan *plan, struct volume *out)
 {
-    uint64_t row_bytes = (uint64_t)problem_features(&plan->problem) * sizeof(float);
+    int channels = problem_facts(&plan->problem).result_channels;
+    uint64_t row_bytes =
+        (uint64_t)problem_result_features(&plan->problem, channels) * sizeof(float);
     if (!plan->shard.head)
         return;
     for (int a = 0; a < plan->mesh.n_axes; a++) {

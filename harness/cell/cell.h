@@ -17,16 +17,19 @@ enum { CELL_MODEL = 256, CELL_NAME = 16, CELL_LINE = 1600 };
 /* In place of a number of loops: a rule says when they are enough. */
 enum { CELL_AUTO = -1 };
 
+struct kind_ops;
+
 struct cell {
-    char model[CELL_MODEL]; /* preset or folder; "": none given */
-    int width, height;      /* pixels; 0: the model's own */
-    int frames;             /* 0: one */
-    int steps;              /* 0: the model's own */
-    double guidance;        /* NaN: the model's own; <= 1: unguided */
-    int requests;           /* 0: one */
-    const char *text;       /* file of conditions, borrowed; NULL: synthetic ones */
-    int64_t seed;           /* -1: CELL_SEED */
-    char dtype[CELL_NAME];  /* "": by the backend */
+    char model[CELL_MODEL];      /* preset or folder; "": none given */
+    const struct kind_ops *kind; /* of a folder that holds several; NULL: the first */
+    int width, height;           /* pixels; 0: the model's own */
+    int frames;                  /* 0: one */
+    int steps;                   /* 0: the model's own */
+    double guidance;             /* NaN: the model's own; <= 1: unguided */
+    int requests;                /* 0: one */
+    const char *text;            /* file of conditions, borrowed; NULL: synthetic ones */
+    int64_t seed;                /* -1: CELL_SEED */
+    char dtype[CELL_NAME];       /* "": by the backend */
     char backend[CELL_NAME];
     char transport[CELL_NAME];
     char exchange[CELL_NAME]; /* how nccl exchanges heads: auto, nccl, lsa; "": auto */

@@ -66,8 +66,9 @@ static enum status add(struct pins *pins, const char *path, const struct file_st
 /* The configurations were read twice, by the setup and with the weights. */
 static enum status check_config(const struct setup *setup, const struct pins *pins)
 {
-    for (int i = 0; i < DIT_CONFIG_FILES && i < pins->n; i++) {
-        const struct file_stamp *read = &setup->config.read_from[i];
+    const struct kind_ops *kind = setup->model.kind;
+    for (int i = 0; kind->read_from(&setup->model, i) && i < pins->n; i++) {
+        const struct file_stamp *read = kind->read_from(&setup->model, i);
         if (read->inode != 0)
             TRY(compare(pins->v[i].path, read, &pins->v[i].stamp));
     }

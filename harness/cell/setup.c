@@ -8,7 +8,6 @@
 #include "kernels/base/trace_nvtx.h"
 #include "kernels/comm/comm.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +67,7 @@ static enum status fill_strategy(struct setup *s, int world)
     TRY(spec_parse(cell->strategy, &s->spec));
     /* A composite that does not fit the model keeps its own text; the plan refuses it with the
      * reason. */
-    bool fits = spec_expand(&s->spec, s->config.heads, &expanded) == ST_OK;
+    bool fits = spec_expand(&s->spec, problem_facts(&s->problem).heads, &expanded) == ST_OK;
     const struct spec *shown = fits ? &expanded : &s->spec;
     spec_text(shown, cell->strategy);
     if (world > 0 && cell->ranks > 0 && cell->ranks != world)
@@ -83,33 +82,18 @@ static enum status fill_strategy(struct setup *s, int world)
     return ST_OK;
 }
 
-/* Rows of the text embeddings: the file's, or the model's own, as always beside a second text. */
-static enum status fill_text(struct setup *s)
-{
-    const struct safetensors_entry *text;
-    s->problem.text_tokens = s->config.text_tokens;
-    if (!s->cell.text)
-        return ST_OK;
-    TRY(safetensors_open(s->cell.text, &s->text));
-    text = safetensors_find(s->text, "text");
-    if (text && text->ndim == 3 && text->dim[1] > 0 && text->dim[1] <= PROMPT_MAX_TOKENS &&
-        s->config.text2_dim == 0)
-        s->problem.text_tokens = (int)text->dim[1]; /* anything else is named by prompt_open_file */
-    return ST_OK;
-}
-
 static enum status fill_problem(struct setup *s)
 {
     struct cell *cell = &s->cell;
-    if (isnan(cell->guidance))
-        cell->guidance = s->config.default_guidance;
-    s->problem.config = &s->config;
+    s->problem = model_problem(&s->model);
+    if (cell->text)
+        TRY(safetensors_open(cell->text, &s->text));
     s->problem.width = cell->width;
     s->problem.height = cell->height;
     s->problem.frames = cell->frames;
     s->problem.steps = cell->steps;
     s->problem.requests = cell->requests;
-    s->problem.guided = problem_guides(&s->config, cell->guidance);
+    TRY(s->model.kind->ask(&s->problem, &cell->guidance, s->text));
     BUG_ON(!dtype_find(cell->dtype, &s->problem.dtype), "dtype %s is unknown", cell->dtype);
     TRY(problem_check(&s->problem));
     cell->width = s->problem.width;
@@ -117,7 +101,7 @@ static enum status fill_problem(struct setup *s)
     cell->frames = s->problem.frames;
     cell->steps = s->problem.steps;
     cell->requests = s->problem.requests;
-    return sampler_open(&s->config.sampler, cell->steps, problem_tokens(&s->problem), &s->sampler);
+    return s->model.kind->schedule ? s->model.kind->schedule(&s->problem, &s->sampler) : ST_OK;
 }
 
 static enum status setup_fill(struct setup *s, int world)
@@ -127,7 +111,7 @@ static enum status setup_fill(struct setup *s, int world)
         return fail(
             ST_INVALID,
             "no model is given; use --model NAME or --model FOLDER (`ditbench list models`)");
-    TRY(dit_config_load(cell->model, &s->config, s->folder, sizeof s->folder));
+    TRY(model_load(cell->model, cell->kind, &s->model));
     fill_words(cell, world);
     if (world > 0 && strcmp(cell->transport, "local") == 0)
         return fail(
@@ -137,7 +121,6 @@ static enum status setup_fill(struct setup *s, int world)
     if (cell->seed < 0)
         cell->seed = CELL_SEED;
     TRY(cell_fill_stop(cell));
-    TRY(fill_text(s));
     TRY(fill_problem(s));
     TRY(fill_strategy(s, world));
     fill_threads(s, world);
@@ -301,9 +284,9 @@ struct ranks setup_ranks(const struct setup *setup, const struct rendezvous *pla
 
 enum status setup_weights(const struct setup *setup, struct weights **out)
 {
-    if (setup->folder[0]) {
-        TRY(weights_open_safetensors(setup->folder, out));
-        enum status st = dit_check_weights(&setup->config, *out);
+    if (setup->model.folder[0]) {
+        TRY(weights_open_safetensors(setup->model.folder, out));
+        enum status st = setup->model.kind->check_weights(&setup->model, *out);
         if (st == ST_OK)
             return st;
         weights_close(*out);
@@ -315,14 +298,11 @@ enum status setup_weights(const struct setup *setup, struct weights **out)
 
 enum status setup_prompt(const struct setup *setup, struct prompt **out)
 {
-    static const char *const none[] = {NULL};
-    const struct problem *p = &setup->problem;
-    if (setup->text)
-        TRY(prompt_open_file(&setup->config, setup->text, p->requests * problem_branches(p),
-                             p->width, p->height, PROMPT_RUN, none, out));
-    else
-        TRY(prompt_open_synthetic(&setup->config, p->requests, p->guided, p->width, p->height,
-                                  (uint64_t)setup->cell.seed, out));
+    const struct kind_ops *kind = setup->model.kind;
+    *out = NULL;
+    if (!kind->prompt)
+        return ST_OK;
+    TRY(kind->prompt(&setup->problem, setup->text, (uint64_t)setup->cell.seed, out));
     prompt_set_guidance(*out, (float)setup->cell.guidance);
     return ST_OK;
 }

@@ -15,18 +15,15 @@
 #include "models/weights.h"
 #include "strategies/plan.h"
 
-#include <limits.h>
-
 struct setup {
     struct cell cell; /* every default filled; strategy in canonical form */
-    struct dit_config config;
-    char folder[PATH_MAX];    /* of the transformer; "": synthetic weights */
+    struct model model;
     struct safetensors *text; /* the file of --text, or NULL */
-    struct problem problem;   /* points to config */
+    struct problem problem;   /* points to model */
     struct spec spec;         /* as parsed */
-    struct sampler *sampler;
-    int threads_asked; /* 0: none were; the cell has at least one for each rank */
-    bool mpirun;       /* this process is one of mpirun's */
+    struct sampler *sampler;  /* or NULL: the model has none */
+    int threads_asked;        /* 0: none were; the cell has at least one for each rank */
+    bool mpirun;              /* this process is one of mpirun's */
 };
 
 /* place: of this process among those of mpirun or fork_ranks.h; NULL: none of them. ST_INVALID,

@@ -12,14 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-size_t reference_count(const struct problem *problem)
-{
-    struct latent_geometry g = problem_geometry(problem);
-    size_t frames = problem->frames > 1 ? (size_t)problem->frames : 1;
-    return (size_t)problem->requests * (size_t)g.channels * frames * (size_t)g.height *
-           (size_t)g.width;
-}
-
 /* ---- the run ---- */
 
 struct job {
@@ -108,7 +100,7 @@ static enum status make_key(const struct reference *r, const struct spec *spec, 
                  "model=%s weights=%s size=%dx%d frames=%d steps=%d guidance=%.17g requests=%d "
                  "dtype=%s backend=%s strategy=%s seed=%" PRId64 " text_tokens=%d "
                  "conditions=%016" PRIx64 " program=%016" PRIx64,
-                 s->folder[0] ? "checkpoint" : c->model, r->identity, c->width, c->height,
+                 s->model.folder[0] ? "checkpoint" : c->model, r->identity, c->width, c->height,
                  c->frames, c->steps, c->guidance, c->requests, c->dtype, c->backend,
                  spec_text(spec, strategy), c->seed, s->problem.text_tokens, conditions, program);
     return n < 0 ? fail(ST_OOM, "key of a one-rank run: no host memory") : ST_OK;
@@ -134,7 +126,7 @@ static enum status compute_and_keep(const struct reference *r, const struct spec
 {
     TRY(compute(r, spec, out));
     TRY(check_identity(r));
-    if (reference_cache_store(key, reference_count(&r->setup->problem), out) == ST_OK)
+    if (reference_cache_store(key, problem_result_count(&r->setup->problem), out) == ST_OK)
         return ST_OK;
     fprintf(stderr, "ditbench: the one-rank run is not kept: %s\n", status_message());
     status_clear();
@@ -149,7 +141,7 @@ enum status reference_latents(const struct reference *reference, const struct sp
         return compute(reference, spec, out);
     TRY(make_key(reference, spec, &key));
     enum status st = ST_OK;
-    if (!reference_cache_load(key, reference_count(&reference->setup->problem), out))
+    if (!reference_cache_load(key, problem_result_count(&reference->setup->problem), out))
         st = compute_and_keep(reference, spec, key, out);
     free(key);
     return st;

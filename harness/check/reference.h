@@ -26,7 +26,4 @@ struct reference {
 enum status reference_latents(const struct reference *reference, const struct spec *spec,
                               float *out);
 
-/* Elements of all requests' latents. */
-size_t reference_count(const struct problem *problem);
-
 #endif

@@ -35,7 +35,10 @@ static struct cell make_cell(const struct verify *v, bool branches)
     cell.frames = f->frames;
     cell.steps = f->steps;
     cell.requests = branches ? 1 : f->rows;
-    cell.guidance = f->kind == VERIFY_SAMPLE ? f->guidance : branches ? 2 : 1;
+    if (f->kind == VERIFY_SAMPLE)
+        cell.guidance = f->guidance;
+    else if (f->kind == VERIFY_FORWARD)
+        cell.guidance = branches ? 2 : 1;
     if (!cell.strategy[0] && f->strategy)
         strcpy(cell.strategy, f->strategy);
     return cell;
@@ -45,7 +48,7 @@ static struct cell make_cell(const struct verify *v, bool branches)
 static enum status set_text(struct job *job)
 {
     const struct safetensors_entry *text = safetensors_find(job->file->file, "text");
-    if (job->setup->config.text_dim == 0 || job->setup->config.text2_dim > 0)
+    if (job->setup->model.dit.text_dim == 0 || job->setup->model.dit.text2_dim > 0)
         return ST_OK;
     if (!text || text->ndim != 3 || text->dim[1] < 1 || text->dim[1] > 65536) {
         char found[100] = "not in the file";
@@ -53,7 +56,7 @@ static enum status set_text(struct job *job)
             verify_file_shape(text->ndim, text->dim, found, sizeof found);
         return fail(ST_INVALID,
                     "%s: tensor \"text\": %s found; wanted [rows, tokens, %d], 1 to 65536 tokens",
-                    safetensors_path(job->file->file), found, job->setup->config.text_dim);
+                    safetensors_path(job->file->file), found, job->setup->model.dit.text_dim);
     }
     job->setup->problem.text_tokens = (int)text->dim[1];
     return ST_OK;
@@ -99,7 +102,7 @@ static enum status choose_problem(struct job *job)
     TRY(open_setup(job, false));
     enum status st = check_plan(job, &planned, &splits);
     if (st != ST_UNSUPPORTED || job->file->kind != VERIFY_FORWARD || job->file->rows != 2 ||
-        planned || job->setup->config.distilled)
+        planned || job->setup->model.dit.distilled)
         return st;
     char first[1000];
     snprintf(first, sizeof first, "%s", status_message());
@@ -113,19 +116,21 @@ static enum status check_noise(const struct job *job)
 {
     const struct verify_file *f = job->file;
     const char *path = safetensors_path(f->file);
+    if (f->kind != VERIFY_SAMPLE)
+        return ST_OK;
     int draws = job->setup->sampler->n_draws;
-    if (f->kind == VERIFY_FORWARD || f->draws == draws)
+    if (f->draws == draws)
         return ST_OK;
     if (draws == 0)
         return fail(
             ST_INVALID,
             "%s: tensor \"step_noise\": the model's sampler (%s) draws no noise; leave it out",
-            path, sampler_kind_name(job->setup->config.sampler.kind));
+            path, sampler_kind_name(job->setup->model.dit.sampler.kind));
     return fail(ST_INVALID,
                 "%s: tensor \"step_noise\": found %d rows, wanted %d: the sampler (%s) draws in so "
                 "many of %d "
                 "steps",
-                path, f->draws, draws, sampler_kind_name(job->setup->config.sampler.kind),
+                path, f->draws, draws, sampler_kind_name(job->setup->model.dit.sampler.kind),
                 f->steps);
 }
 
@@ -136,7 +141,7 @@ static double choose_tolerance(const struct job *job)
     if (!isnan(job->verify->tolerance))
         return job->verify->tolerance;
     if (job->setup->problem.dtype != DTYPE_F32)
-        return job->file->kind == VERIFY_FORWARD ? 2e-2 : 5e-2;
+        return job->file->kind == VERIFY_SAMPLE ? 5e-2 : 2e-2;
     return job->file->tolerance;
 }
 
@@ -152,7 +157,7 @@ static enum status refuse(const struct job *job, const struct plan *plan, double
                     "relative error %.3g is above the tolerance %g; the reference is of a run with "
                     "--strategy %s",
                     error, job->tolerance, f->strategy);
-    if (plan->exact || f->kind == VERIFY_FORWARD)
+    if (plan->exact || f->kind != VERIFY_SAMPLE)
         return fail(ST_WRONG, "relative error %.3g is above the tolerance %g", error,
                     job->tolerance);
     spec_reference(&plan->spec, &one);
@@ -165,38 +170,31 @@ static enum status refuse(const struct job *job, const struct plan *plan, double
                 plan->warmup == 1 ? "" : "s", f->steps, spec_text(&one, against));
 }
 
-/* Elements of one row of the output. */
-static size_t row_size(const struct job *job)
+/* Elements of the output. */
+static size_t output_count(const struct job *job)
 {
     const struct verify_file *f = job->file;
-    struct latent_geometry g = problem_geometry(&job->setup->problem);
-    return (size_t)f->expected_channels * (size_t)f->frames * (size_t)g.height * (size_t)g.width;
+    size_t count = 1;
+    for (int i = 0; i < f->ndim; i++)
+        count *= (size_t)f->dim[i];
+    return count;
 }
 
 /* "[1, 3, 5, 7]": element `at` of the output, into text; returns it. */
 static char *place(const struct job *job, size_t at, char *text, size_t size)
 {
-    struct latent_geometry g = problem_geometry(&job->setup->problem);
-    bool video = job->setup->config.frames > 0;
-    int64_t side[5];
+    const struct verify_file *f = job->file;
     int64_t index[5];
-    int n = 0;
-    side[n++] = job->file->rows;
-    side[n++] = job->file->expected_channels;
-    if (video)
-        side[n++] = job->file->frames;
-    side[n++] = g.height;
-    side[n++] = g.width;
-    for (int i = n - 1; i >= 0; at /= (size_t)side[i], i--)
-        index[i] = (int64_t)(at % (size_t)side[i]);
-    return verify_file_shape(n, index, text, size);
+    for (int i = f->ndim - 1; i >= 0; at /= (size_t)f->dim[i], i--)
+        index[i] = (int64_t)(at % (size_t)f->dim[i]);
+    return verify_file_shape(f->ndim, index, text, size);
 }
 
 static enum status judge(const struct job *job, const struct plan *plan, const float *out)
 {
     const struct verify_file *f = job->file;
     char worst[120];
-    struct quality q = quality_of((size_t)f->rows * row_size(job), out, f->expected);
+    struct quality q = quality_of(output_count(job), out, f->expected);
     bool pass = quality_pass(&q, job->tolerance);
     job->verify->rel_l2 = q.rel_l2;
     printf("expected: relative L2 %.3g, largest difference %.3g at %s, tolerance %g: %s\n",
@@ -268,7 +266,7 @@ static enum status on_rank(void *self, const struct rank *rank)
     TRY(plan_build(&job->setup->problem, &job->setup->spec, rank->n, rank->index, &plan));
     enum status st = ST_OK;
     if (rank->index == plan_output_rank(plan)) {
-        out = malloc((size_t)f->rows * row_size(job) * sizeof *out);
+        out = malloc(output_count(job) * sizeof *out);
         if (!out)
             st = fail(ST_OOM, "output of %d rows: no host memory", f->rows);
     }
@@ -302,8 +300,10 @@ static enum status prepare(struct job *job)
                     safetensors_path(f->file));
     TRY(check_noise(job));
     const struct problem *p = &job->setup->problem;
-    TRY(prompt_open_file(&job->setup->config, f->file, p->requests * problem_branches(p), p->width,
-                         p->height, f->kind == VERIFY_FORWARD ? PROMPT_FORWARD : PROMPT_SAMPLE,
+    if (!p->kind->prompt)
+        return setup_weights(job->setup, &job->weights);
+    TRY(prompt_open_file(p->config, f->file, p->requests * problem_branches(p), p->width, p->height,
+                         f->kind == VERIFY_FORWARD ? PROMPT_FORWARD : PROMPT_SAMPLE,
                          verify_file_own(f->kind), &job->prompt));
     if (f->kind == VERIFY_SAMPLE)
         prompt_set_guidance(job->prompt, (float)f->guidance);

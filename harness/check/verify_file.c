@@ -14,6 +14,9 @@ enum { MAX_ROWS = 256, MAX_SIDE = 8192 /* latent pixels */, MAX_STEPS = 10000 };
 
 #define FORMAT "ditbench-reference-1"
 
+/* By enum verify_kind. */
+static const char *const kind_names[] = {"forward", "sample", "decode"};
+
 const char *const *verify_file_own(enum verify_kind kind)
 {
     static const char *const forward[] = {"latent", "timestep", "expected", NULL};
@@ -31,17 +34,34 @@ static enum status read_kind(struct verify_file *v)
     if (!format || strcmp(format, FORMAT) != 0)
         return fail(ST_INVALID, "%s: metadata format: found '%.60s', wanted '%s'", path,
                     format ? format : "nothing", FORMAT);
-    if (kind && strcmp(kind, "decode") == 0)
-        return fail(
-            ST_INVALID,
-            "%s: metadata kind: 'decode' compares pixels, and this build has no image decoder; "
-            "wanted forward or sample",
-            path);
-    if (!kind || (strcmp(kind, "forward") != 0 && strcmp(kind, "sample") != 0))
-        return fail(ST_INVALID, "%s: metadata kind: found '%.60s', wanted forward or sample", path,
-                    kind ? kind : "nothing");
-    v->kind = strcmp(kind, "forward") == 0 ? VERIFY_FORWARD : VERIFY_SAMPLE;
-    return ST_OK;
+    for (int k = VERIFY_FORWARD; kind && k <= VERIFY_DECODE; k++)
+        if (strcmp(kind, kind_names[k]) == 0) {
+            v->kind = (enum verify_kind)k;
+            return ST_OK;
+        }
+    return fail(ST_INVALID, "%s: metadata kind: found '%.60s', wanted forward, sample or decode",
+                path, kind ? kind : "nothing");
+}
+
+static enum status check_kind(const struct verify_file *v, const struct model *model)
+{
+    const char *kind = kind_names[v->kind];
+    if (kind_has_reference(model->kind, kind))
+        return ST_OK;
+    return fail(ST_INVALID, "%s: metadata kind: '%s' is not about a %s, which the model is",
+                safetensors_path(v->file), kind, model->kind->name);
+}
+
+enum status verify_file_about(const char *path, const struct kind_ops **out)
+{
+    struct verify_file v = {0};
+    TRY(safetensors_open(path, &v.file));
+    enum status st = read_kind(&v);
+    for (int k = 0; st == ST_OK && kind_at(k); k++)
+        if (kind_has_reference(kind_at(k), kind_names[v.kind]))
+            *out = kind_at(k);
+    safetensors_close(v.file);
+    return st;
 }
 
 static enum status named(const struct verify_file *v, enum status st)
@@ -70,25 +90,25 @@ static enum status check_side(const struct verify_file *v, const char *key, int 
 }
 
 /* Frames that the metadata may repeat must be the latent's. */
-static enum status check_frames(const struct verify_file *v, const struct dit_config *config)
+static enum status check_frames(const struct verify_file *v, const struct kind_facts *facts)
 {
     int found = v->frames;
     TRY(read_whole(v, "frames", 1 << 20, &found));
     if (found == v->frames)
         return ST_OK;
-    if (config->frames == 0)
+    if (!facts->video)
         return fail(ST_INVALID, "%s: metadata frames: found %d, and the model makes single images",
                     safetensors_path(v->file), found);
     return fail(ST_INVALID, "%s: metadata frames: found %d, and the latent has %d",
                 safetensors_path(v->file), found, v->frames);
 }
 
-static enum status read_guidance(struct verify_file *v, const struct dit_config *config)
+static enum status read_guidance(struct verify_file *v, const struct model *model)
 {
     const char *guidance = safetensors_meta(v->file, "guidance");
     if (guidance)
         return named(v, number_real("metadata guidance", guidance, -1e6, 1e6, &v->guidance));
-    if (config->guidance_in)
+    if (model->dit.guidance_in)
         return fail(ST_INVALID,
                     "%s: metadata guidance: not in the file, and the model is told a guidance",
                     safetensors_path(v->file));
@@ -113,7 +133,8 @@ static enum status read_strategy(struct verify_file *v)
     return ST_OK;
 }
 
-static enum status read_metadata(struct verify_file *v, const struct dit_config *config)
+static enum status read_metadata(struct verify_file *v, const struct model *model,
+                                 const struct kind_facts *facts)
 {
     const char *tolerance = safetensors_meta(v->file, "tolerance");
     v->tolerance = NAN;
@@ -122,11 +143,11 @@ static enum status read_metadata(struct verify_file *v, const struct dit_config 
         TRY(named(v, number_real("metadata tolerance", tolerance, 0, 1e6, &v->tolerance)));
     TRY(check_side(v, "width", v->width));
     TRY(check_side(v, "height", v->height));
-    TRY(check_frames(v, config));
+    TRY(check_frames(v, facts));
     TRY(read_strategy(v));
-    if (v->kind == VERIFY_FORWARD)
+    if (v->kind != VERIFY_SAMPLE)
         return ST_OK;
-    TRY(read_guidance(v, config));
+    TRY(read_guidance(v, model));
     if (!safetensors_meta(v->file, "steps"))
         return fail(ST_INVALID,
                     "%s: metadata steps: not in the file; a sample has its number of steps there",
@@ -191,56 +212,50 @@ static enum status read_inputs(const struct verify_file *v, const char *name, in
     return ST_OK;
 }
 
-/* Shape of a latent: [rows, C, h, w], of a video [rows, C, frames, h, w]. */
-struct latent_shape {
-    int ndim;
-    int64_t dim[5];
-};
-
 static bool side_fits(int64_t side)
 {
     return side >= 1 && side <= MAX_SIDE;
 }
 
-static enum status refuse_latent(const struct verify_file *v, const struct dit_config *config,
+static enum status refuse_latent(const struct verify_file *v, const struct kind_facts *facts,
                                  const struct safetensors_entry *e)
 {
     char found[200] = "[]";
     char frames[60] = "";
     if (e)
         verify_file_shape(e->ndim, e->dim, found, sizeof found);
-    if (config->frames > 0)
-        snprintf(frames, sizeof frames, "1 or %d frames, ", config->frames);
+    if (facts->video)
+        snprintf(frames, sizeof frames, "1 or %d frames, ", facts->frames);
     return fail(ST_INVALID,
                 "%s: tensor \"latent\": found %s, wanted [rows, %d, %sheight, width] with at most "
                 "%d rows and %d latent pixels a side",
-                safetensors_path(v->file), found, config->in_channels, frames, MAX_ROWS, MAX_SIDE);
+                safetensors_path(v->file), found, facts->channels, frames, MAX_ROWS, MAX_SIDE);
 }
 
-/* Rows, frames and size come from the latent; its channels must be the model's. */
-static enum status read_latent(struct verify_file *v, const struct dit_config *config,
-                               struct latent_shape *out)
+/* Rows, frames and size come from the latent; its channels must be the model's. Its shape stays in
+ * v->dim. */
+static enum status read_latent(struct verify_file *v, const struct kind_facts *facts)
 {
     const struct safetensors_entry *e = safetensors_find(v->file, "latent");
-    int ndim = config->frames > 0 ? 5 : 4;
+    int ndim = facts->video ? 5 : 4;
     if (!e || e->ndim != ndim)
-        return refuse_latent(v, config, e);
+        return refuse_latent(v, facts, e);
     int64_t frames = ndim == 5 ? e->dim[2] : 1;
     int64_t height = e->dim[ndim - 2];
     int64_t width = e->dim[ndim - 1];
-    if (e->dim[0] < 1 || e->dim[0] > MAX_ROWS || e->dim[1] != config->in_channels ||
-        (frames != 1 && frames != config->frames) || !side_fits(height) || !side_fits(width))
-        return refuse_latent(v, config, e);
-    out->ndim = ndim;
-    memcpy(out->dim, e->dim, (size_t)ndim * sizeof *e->dim);
+    if (e->dim[0] < 1 || e->dim[0] > MAX_ROWS || e->dim[1] != facts->channels ||
+        (frames != 1 && frames != facts->frames) || !side_fits(height) || !side_fits(width))
+        return refuse_latent(v, facts, e);
+    v->ndim = ndim;
+    memcpy(v->dim, e->dim, (size_t)ndim * sizeof *e->dim);
     v->rows = (int)e->dim[0];
     v->frames = (int)frames;
-    v->height = (int)height * config->vae_scale;
-    v->width = (int)width * config->vae_scale;
-    return read_inputs(v, "latent", ndim, out->dim, &v->latent);
+    v->height = (int)height * facts->scale;
+    v->width = (int)width * facts->scale;
+    return read_inputs(v, "latent", ndim, v->dim, &v->latent);
 }
 
-static enum status read_step_noise(struct verify_file *v, const struct latent_shape *latent)
+static enum status read_step_noise(struct verify_file *v)
 {
     const struct safetensors_entry *e = safetensors_find(v->file, "step_noise");
     int64_t dim[6] = {1};
@@ -248,8 +263,8 @@ static enum status read_step_noise(struct verify_file *v, const struct latent_sh
         return ST_OK;
     if (e->ndim > 0 && e->dim[0] > 0 && e->dim[0] <= MAX_STEPS)
         dim[0] = e->dim[0];
-    memcpy(dim + 1, latent->dim, (size_t)latent->ndim * sizeof *dim);
-    TRY(read_inputs(v, "step_noise", latent->ndim + 1, dim, &v->step_noise));
+    memcpy(dim + 1, v->dim, (size_t)v->ndim * sizeof *dim);
+    TRY(read_inputs(v, "step_noise", v->ndim + 1, dim, &v->step_noise));
     v->draws = (int)dim[0];
     return ST_OK;
 }
@@ -262,22 +277,36 @@ static enum status read_timestep(struct verify_file *v, const struct dit_config 
     return ST_OK;
 }
 
-enum status verify_file_read(const char *path, const struct dit_config *config,
-                             struct verify_file *out)
+/* What is computed, from the latent's shape to the result's; a forward has all channels of the
+ * head. */
+static enum status read_expected(struct verify_file *v, const struct model *model)
 {
-    struct latent_shape shape;
+    struct problem p = model_problem(model);
+    p.width = v->width;
+    p.height = v->height;
+    p.frames = v->frames;
+    p.requests = v->rows;
+    v->ndim = problem_result_dims(&p, v->dim);
+    if (v->kind == VERIFY_FORWARD)
+        v->dim[1] = model->dit.out_channels;
+    return read_floats(v, "expected", v->ndim, v->dim, &v->expected);
+}
+
+enum status verify_file_read(const char *path, const struct model *model, struct verify_file *out)
+{
     *out = (struct verify_file){.tolerance = NAN};
     TRY(safetensors_open(path, &out->file));
     TRY(read_kind(out));
-    TRY(read_latent(out, config, &shape));
-    TRY(read_metadata(out, config));
+    TRY(check_kind(out, model));
+    struct problem any = model_problem(model);
+    struct kind_facts facts = problem_facts(&any);
+    TRY(read_latent(out, &facts));
+    TRY(read_metadata(out, model, &facts));
     if (out->kind == VERIFY_FORWARD)
-        TRY(read_timestep(out, config));
-    else
-        TRY(read_step_noise(out, &shape));
-    shape.dim[1] = out->expected_channels =
-        out->kind == VERIFY_FORWARD ? config->out_channels : config->in_channels;
-    return read_floats(out, "expected", shape.ndim, shape.dim, &out->expected);
+        TRY(read_timestep(out, &model->dit));
+    if (out->kind == VERIFY_SAMPLE)
+        TRY(read_step_noise(out));
+    return read_expected(out, model);
 }
 
 void verify_file_release(struct verify_file *file)

@@ -8,7 +8,6 @@
 #include "harness/launch/place.h"
 #include "harness/report/progress.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,17 +69,18 @@ static void on_progress(void *self, long done, long total)
 static enum status verify_file(const struct cell *cell, const struct verify_options *o,
                                const struct rendezvous *place, bool *agreed, int *processes)
 {
-    char folder[PATH_MAX];
-    struct dit_config config;
+    struct model model;
+    struct cell about = *cell;
     struct verify_file file;
     *agreed = true;
     *processes = 0;
-    TRY(dit_config_load(cell->model, &config, folder, sizeof folder));
-    enum status st = verify_file_read(o->reference, &config, &file);
+    TRY(verify_file_about(o->reference, &about.kind));
+    TRY(model_load(cell->model, about.kind, &model));
+    enum status st = verify_file_read(o->reference, &model, &file);
     if (st == ST_OK) {
         struct told told = {.cell = cell};
         struct verify verify = {
-            .cell = cell,
+            .cell = &about,
             .file = &file,
             .place = place,
             .tolerance = o->tolerance,

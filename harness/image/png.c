@@ -70,8 +70,8 @@ static enum status check_finite(const char *path, const struct png_picture *p)
 
 static unsigned char level_of(float x)
 {
-    float share = fminf(fmaxf(x * 0.5f + 0.5f, 0.0f), 1.0f);
-    return (unsigned char)lrintf(share * 255.0f);
+    double level = 127.5 * ((double)x + 1.0);
+    return (unsigned char)lrint(fmin(fmax(level, 0.0), 255.0));
 }
 
 /* Row y, channels last. */

@@ -51,7 +51,7 @@ static enum status predict_reference(const struct setup *s, uint64_t *bytes)
     struct spec *spec = calloc(2, sizeof *spec); /* expanded, and what it is checked against */
     if (!spec)
         return fail(ST_OOM, "specification: no host memory");
-    enum status st = spec_expand(&s->spec, s->config.heads, &spec[0]);
+    enum status st = spec_expand(&s->spec, problem_facts(&s->problem).heads, &spec[0]);
     if (st == ST_OK) {
         spec_reference(&spec[0], &spec[1]);
         st = predict(s, &spec[1], 1, 0, bytes);

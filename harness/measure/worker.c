@@ -88,7 +88,7 @@ static enum status one_rank(struct job *job, const struct spec *spec, float **ou
         .on_step_self = job,
     };
     start_beats(job, 1);
-    *out = malloc(reference_count(&job->setup->problem) * sizeof **out);
+    *out = malloc(problem_result_count(&job->setup->problem) * sizeof **out);
     if (!*out)
         return fail(ST_OOM, "latents of the one-rank run: no host memory");
     enum status st = reference_latents(&reference, spec, *out);
@@ -117,7 +117,7 @@ static void check(const struct job *job, const float *latent)
 {
     struct record *record = job->record;
     char text[SPEC_TEXT];
-    size_t n = reference_count(&job->setup->problem);
+    size_t n = problem_result_count(&job->setup->problem);
     if (!job->reference)
         return;
     struct quality got = quality_of(n, latent, job->reference);
@@ -137,7 +137,7 @@ static void check(const struct job *job, const float *latent)
 static void check_finite(const struct job *job, const float *latent)
 {
     struct record *record = job->record;
-    size_t n = reference_count(&job->setup->problem);
+    size_t n = problem_result_count(&job->setup->problem);
     size_t bad = quality_not_finite(n, latent);
     if (bad == 0)
         return;
@@ -149,15 +149,11 @@ static void check_finite(const struct job *job, const float *latent)
 static enum status write_output(const struct job *job, const float *latent)
 {
     const struct problem *p = &job->setup->problem;
-    struct latent_geometry g = problem_geometry(p);
-    struct safetensors_item item = {
-        "latent", 4, {p->requests, g.channels, g.height, g.width}, latent};
-    struct safetensors_item video = {
-        "latent", 5, {p->requests, g.channels, p->frames, g.height, g.width}, latent};
+    struct safetensors_item item = {.name = p->kind->result, .data = latent};
+    item.ndim = problem_result_dims(p, item.dim);
     if (!job->worker->output)
         return ST_OK;
-    return safetensors_write(job->worker->output, 1, p->config->frames > 0 ? &video : &item, 0,
-                             NULL);
+    return safetensors_write(job->worker->output, 1, &item, 0, NULL);
 }
 
 /* On the output rank: all that a record says about this cell. */
@@ -189,7 +185,8 @@ static enum status measure_allocate(const struct job *job, bool output, struct m
     bool rule = cell->repeats == CELL_AUTO;
     TRY(samples_init(&m->samples, cell->ranks, cell->steps, rule ? FIRST_ROOM : cell->repeats,
                      rule));
-    m->latent = output ? malloc(reference_count(&job->setup->problem) * sizeof *m->latent) : NULL;
+    m->latent =
+        output ? malloc(problem_result_count(&job->setup->problem) * sizeof *m->latent) : NULL;
     if (output && !m->latent)
         return fail(ST_OOM, "final latents: no host memory");
     return ST_OK;

@@ -39,6 +39,7 @@ static enum status make_problem(const struct record_cell *cell, struct cost_row 
     char folder[PATH_MAX];
     TRY(dit_config_load(cell->model, &out->config, folder, sizeof folder));
     out->problem = (struct problem){
+        .kind = &kind_transformer,
         .config = &out->config,
         .width = cell->width,
         .height = cell->height,

@@ -7,7 +7,7 @@
 #include "harness/paper/pack_rules.h"
 #include "harness/sweep/experiment_text.h"
 #include "kernels/base/file.h"
-#include "models/dit_config.h"
+#include "strategies/kind.h"
 
 #include <fnmatch.h>
 #include <limits.h>
@@ -120,9 +120,8 @@ static enum status add_point(struct pack *p, const struct pack_point *point)
 static enum status check_model(const struct pack *p, const char *key, const struct pack_rule *rule,
                                const char *model)
 {
-    struct dit_config config;
-    char folder[PATH_MAX];
-    enum status st = dit_config_load(model, &config, folder, sizeof folder);
+    struct model found;
+    enum status st = model_load(model, NULL, &found);
     return st ? fail_prefix(st, "%s:%d: %s", p->path, rule->line, key) : st;
 }
 

@@ -16,8 +16,8 @@ static void say_title(const struct setup *setup, char *text, size_t size)
     char frames[40] = "";
     if (cell->frames > 1)
         snprintf(frames, sizeof frames, " x %d frames", cell->frames);
-    snprintf(text, size, "%s, %d x %d px%s, %s", setup->config.name, cell->width, cell->height,
-             frames, cell->strategy);
+    snprintf(text, size, "%s, %d x %d px%s, %s", problem_facts(&setup->problem).name, cell->width,
+             cell->height, frames, cell->strategy);
 }
 
 /* "bf16, 2 ranks over local, NVIDIA H200" */

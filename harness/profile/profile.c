@@ -175,7 +175,7 @@ struct hot_device profile_device(const struct setup *setup, const struct profile
     return (struct hot_device){
         .ceilings = profile->ceilings,
         .dtype = setup->problem.dtype,
-        .head = setup->config.head_dim,
+        .head = problem_facts(&setup->problem).head_dim,
     };
 }
 

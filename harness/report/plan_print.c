@@ -276,7 +276,7 @@ void plan_report_print(const struct setup *s, const json_t *report)
                        : "Stale: some steps use keys of the step before.");
     if (s->cell.ranks > 1 && json_array_size(ranks) == 1) {
         printf("\n");
-        print_rank(first, s->config.layers);
+        print_rank(first, problem_facts(&s->problem).layers);
     } else {
         if (s->cell.ranks > 1)
             printf("Coordinates (coords): %s. MB = 1e6 bytes.\n",

@@ -8,7 +8,6 @@
 #include "harness/sweep/experiment_strategy.h"
 #include "harness/sweep/experiment_text.h"
 #include "kernels/base/file.h"
-#include "models/dit_config_quarter.h"
 #include "strategies/plan.h"
 
 #include <limits.h>
@@ -332,12 +331,11 @@ static enum status set_values(const struct experiment *e, struct cell *cell)
 
 /* A model's name as the command line would take it. */
 static enum status find_model(const struct experiment *e, const char *name, char *out, size_t size,
-                              struct dit_config *config)
+                              struct model *model)
 {
-    char folder[PATH_MAX];
     struct stat info;
     const char *slash = strrchr(e->path, '/');
-    bool preset = dit_config_find(name, config);
+    bool preset = model_is_preset(name);
     int n = snprintf(out, size, "%.*s%s",
                      slash && name[0] != '/' && !preset ? (int)(slash - e->path + 1) : 0, e->path,
                      name);
@@ -345,14 +343,16 @@ static enum status find_model(const struct experiment *e, const char *name, char
         return fail(ST_INVALID, "'%.80s': the path is longer than %zu characters", name, size - 1);
     if (!preset && stat(out, &info) != 0)
         strcpy(out, name); /* its error names what was written */
-    return dit_config_load(out, config, folder, sizeof folder);
+    return model_load(out, NULL, model);
 }
 
 /* The model's sampler can make so many steps. */
 static enum status check_schedule(const struct problem *problem)
 {
     struct sampler *sampler = NULL;
-    TRY(sampler_open(&problem->config->sampler, problem->steps, problem_tokens(problem), &sampler));
+    if (!problem->kind->schedule)
+        return ST_OK;
+    TRY(problem->kind->schedule(problem, &sampler));
     sampler_close(sampler);
     return ST_OK;
 }
@@ -360,15 +360,17 @@ static enum status check_schedule(const struct problem *problem)
 static enum status set_point(const struct experiment *e, const struct point *point,
                              struct cell *cell)
 {
-    struct dit_config config;
+    struct model model;
     for (int a = 0; a < AXES; a++) {
         const char *value = a == STRATEGIES ? point->strategy : point->value[a];
         if (value && a != MODELS)
             TRY(set(e, cell, axis_name[a].option, axis_name[a].key, value));
     }
     TRY(prefix(e, "models",
-               find_model(e, point->value[MODELS], cell->model, sizeof cell->model, &config)));
-    struct problem problem = {.config = &config, .width = cell->width, .height = cell->height};
+               find_model(e, point->value[MODELS], cell->model, sizeof cell->model, &model)));
+    struct problem problem = model_problem(&model);
+    problem.width = cell->width;
+    problem.height = cell->height;
     TRY(prefix(e, "sizes", problem_check(&problem)));
     problem.steps = cell->steps;
     TRY(prefix(e, "steps", problem_check(&problem)));

@@ -216,7 +216,7 @@ enum status comm_all_reduce(struct comm *comm, struct tensor *inout, struct tens
     comm_begin_op(comm, COMM_ALL_REDUCE);
     if (trace_on())
         comm_trace(comm, COMM_ALL_REDUCE, -1, tensor_bytes(inout),
-                   native ? comm_sum_wire(comm, inout) : collective_all_reduce_wire(comm, inout));
+                   collective_all_reduce_wire(comm, inout));
     comm_count_call(comm, COMM_ALL_REDUCE, tensor_bytes(inout));
     return trace_leave(native ? comm_post_sum(comm, inout, q, req)
                               : collective_all_reduce(comm, inout, scratch, q));

@@ -160,14 +160,8 @@ enum status comm_post_sum(struct comm *comm, struct tensor *inout, struct queue 
     keep(comm, req, post, st);
     if (st != ST_OK)
         return fail_prefix(st, "%s, rank %d of %d", label, comm->rank, comm->size);
-    comm_count_wire(comm, COMM_ALL_REDUCE, comm_sum_wire(comm, inout));
+    comm_count_wire(comm, COMM_ALL_REDUCE, collective_all_reduce_wire(comm, inout));
     return ST_OK;
-}
-
-uint64_t comm_sum_wire(const struct comm *comm, const struct tensor *inout)
-{
-    uint64_t parts = (uint64_t)comm->size;
-    return 2 * (parts - 1) * tensor_bytes(inout) / parts;
 }
 
 /* ---- groups and waits ---- */

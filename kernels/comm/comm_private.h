@@ -51,7 +51,6 @@ enum status comm_post_pair(struct comm *comm, enum comm_op op, int from, const s
  * formula. */
 enum status comm_post_sum(struct comm *comm, struct tensor *inout, struct queue *q,
                           struct comm_req *req);
-uint64_t comm_sum_wire(const struct comm *comm, const struct tensor *inout);
 
 void comm_post_free(struct comm *comm); /* at the communicator's end */
 

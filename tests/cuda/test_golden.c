@@ -77,7 +77,7 @@ static int find_files(const char *folder, struct reference_file file[FILES_MAX])
 static enum status verify_one(const struct reference_file *file, enum dtype dtype, double *distance)
 {
     char folder[PATH_MAX];
-    struct dit_config config;
+    struct model model;
     struct verify_file read;
     struct cell cell;
     *distance = INFINITY;
@@ -87,8 +87,8 @@ static enum status verify_one(const struct reference_file *file, enum dtype dtyp
     snprintf(cell.dtype, sizeof cell.dtype, "%s", dtype_name(dtype));
     strcpy(cell.transport, "local");
     cell.threads = 1;
-    TRY(dit_config_load(cell.model, &config, folder, sizeof folder));
-    enum status st = verify_file_read(file->path, &config, &read);
+    TRY(model_load(cell.model, NULL, &model));
+    enum status st = verify_file_read(file->path, &model, &read);
     if (st == ST_OK) {
         struct verify verify = {.cell = &cell, .file = &read, .tolerance = NAN};
         printf("     %s %s ", dtype_name(dtype), file->name);

@@ -229,7 +229,7 @@ Test(setup, fills_the_models_defaults)
         "transport=local strategy=ulysses=4 ranks=4 seed=1 warmup_loops=1 repeats=5 threads=4 "
         "exchange=auto graph=on");
     cr_assert(s->problem.guided);
-    cr_assert_eq(s->problem.text_tokens, s->config.text_tokens);
+    cr_assert_eq(s->problem.text_tokens, s->model.dit.text_tokens);
     cr_assert_eq(s->sampler->steps, 20);
     setup_close(s);
 }

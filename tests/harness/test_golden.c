@@ -94,8 +94,6 @@ static bool is_reference(const char *name, struct reference *out)
     char *kind = strrchr(out->model, '.');
     if (!kind || kind < out->model + strlen(GOLDEN))
         return false; /* tables of something else */
-    if (strcmp(kind, ".decode") == 0)
-        return false; /* of decoders: tests/models/test_vae.c */
     *kind = '\0';
     return true;
 }
@@ -120,7 +118,7 @@ static int find_references(struct reference out[MOST_FILES])
 /* ---- one file ---- */
 
 struct opened {
-    struct dit_config config;
+    struct model model;
     struct verify_file file;
     struct cell cell;
     int done; /* comparisons */
@@ -128,15 +126,13 @@ struct opened {
 
 static void open_reference(const struct reference *reference, struct opened *o)
 {
-    char folder[1000];
     cell_init(&o->cell);
     o->done = 0;
     snprintf(o->cell.model, sizeof o->cell.model, "%s", reference->model);
     strcpy(o->cell.transport, "local");
     o->cell.threads = 1;
-    cr_assert_eq(dit_config_load(o->cell.model, &o->config, folder, sizeof folder), ST_OK, "%s",
-                 status_text());
-    cr_assert_eq(verify_file_read(reference->file, &o->config, &o->file), ST_OK, "%s",
+    cr_assert_eq(model_load(o->cell.model, NULL, &o->model), ST_OK, "%s", status_text());
+    cr_assert_eq(verify_file_read(reference->file, &o->model, &o->file), ST_OK, "%s",
                  status_text());
 }
 
@@ -145,17 +141,18 @@ static bool is_refused(const struct opened *o, const struct spec *spec)
 {
     bool forward = o->file.kind == VERIFY_FORWARD;
     int parts = 1;
+
     for (int i = 0; i < spec->n; i++) {
         const struct spec_item *item = &spec->item[i];
         bool branches = forward ? o->file.rows == 2 : o->file.guidance > 1;
-        if (item->ops == strategy_find("cfg") && (o->config.distilled || !branches))
+        if (item->ops == strategy_find("cfg") && (o->model.dit.distilled || !branches))
             return true;
         if (item->ops == strategy_find("data") && (forward || o->file.rows < item->degree))
             return true;
         if (item->ops == strategy_find("ulysses") || item->ops == strategy_find("tensor"))
             parts *= item->degree;
     }
-    return o->config.heads % parts != 0;
+    return parts > 1 && o->model.dit.heads % parts != 0;
 }
 
 static void check(struct opened *o, const char *text)
@@ -163,8 +160,9 @@ static void check(struct opened *o, const char *text)
     struct verify verify = {.cell = &o->cell, .file = &o->file, .tolerance = NAN};
     struct spec raw;
     struct spec spec;
+    int heads = o->model.dit.heads ? o->model.dit.heads : 1;
     cr_assert_eq(spec_parse(text, &raw), ST_OK, "%s: %s", text, status_text());
-    cr_assert_eq(spec_expand(&raw, o->config.heads, &spec), ST_OK, "%s: %s", text, status_text());
+    cr_assert_eq(spec_expand(&raw, heads, &spec), ST_OK, "%s: %s", text, status_text());
     if (spec_ranks(&spec) > hybrid_most_ranks())
         return;
     snprintf(o->cell.strategy, sizeof o->cell.strategy, "%s", text);
@@ -176,6 +174,15 @@ static void check(struct opened *o, const char *text)
               safetensors_path(o->file.file), text);
     status_clear();
     o->done += !refused;
+}
+
+static void check_decode(struct opened *o)
+{
+    static const char *const specs[] = {
+        "serial",         "rows=2", "rows=3",         "rows=4",
+        "rows=2:chunk=1", "data=2", "rows=1:chunk=3", "data=2,rows=3:chunk=2"};
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++)
+        check(o, specs[i]);
 }
 
 static void check_exact(struct opened *o)
@@ -228,6 +235,8 @@ ParameterizedTest(struct reference *reference, golden, every_reference_is_met)
     open_reference(reference, &o);
     if (o.file.strategy)
         check_stale(&o);
+    else if (o.file.kind == VERIFY_DECODE)
+        check_decode(&o);
     else
         check_exact(&o);
     cr_expect_geq(o.done, 2, "%s: only %d comparisons", reference->file, o.done);

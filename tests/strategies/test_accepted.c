@@ -97,6 +97,7 @@ static void draw_problem(struct chance *c, struct dit_config *config, struct pro
     if (pick(c, 4) == 0)
         widen(c, config);
     *p = (struct problem){
+        .kind = &kind_transformer,
         .config = config,
         .width = pick_side(c, config),
         .height = pick_side(c, config),
@@ -369,7 +370,7 @@ Test(accepted, wide_worlds)
     setup.config.heads = 130;
     setup.config.head_dim = 4;
     setup.config.mlp = 520;
-    remember(&(struct problem){.config = &setup.config}, "a wide world");
+    remember(&(struct problem){.kind = &kind_transformer, .config = &setup.config}, "a wide world");
     check_cell(&setup, "distrifusion=130:warmup=1");
     check_cell(&setup, "ulysses=130");
     check_cell(&setup, "pipefusion=1:patches=130:warmup=0,tensor=2:chunks=300");

@@ -51,9 +51,9 @@ static void fail_every_allocation(const char *preset, int layers, const char *sp
 
 Test(failures, every_allocation_of_each_strategy)
 {
-    for (int i = 0; strategy_at(i); i++) {
-        const char *spec = hybrid_alone(strategy_at(i), true);
-        cr_assert(spec, "no line of the table is %s alone", strategy_at(i)->name);
+    for (int i = 0; hybrid_strategy(i); i++) {
+        const char *spec = hybrid_alone(hybrid_strategy(i), true);
+        cr_assert(spec, "no line of the table is %s alone", hybrid_strategy(i)->name);
         fail_every_allocation("pixart-tiny", 2, spec);
     }
 }
@@ -61,9 +61,9 @@ Test(failures, every_allocation_of_each_strategy)
 /* One rank, which is a reference or has options. */
 Test(failures, every_allocation_on_one_rank)
 {
-    for (int i = 0; strategy_at(i); i++)
-        if (hybrid_alone(strategy_at(i), false))
-            fail_every_allocation("pixart-tiny", 2, hybrid_alone(strategy_at(i), false));
+    for (int i = 0; hybrid_strategy(i); i++)
+        if (hybrid_alone(hybrid_strategy(i), false))
+            fail_every_allocation("pixart-tiny", 2, hybrid_alone(hybrid_strategy(i), false));
     fail_every_allocation("pixart-tiny", 2, "serial");
 }
 
@@ -76,9 +76,10 @@ Test(failures, every_allocation_of_each_family)
         int layers = strstr(hybrid_family(f), "hunyuan") ? 4 : 2;
         for (int i = 0; i < 3; i++)
             fail_every_allocation(hybrid_family(f), layers, specs[i]);
-        for (int i = 0; hybrid_all() && strategy_at(i); i++)
-            if (strategy_at(i) != strategy_find("cfg") || strcmp(hybrid_family(f), "flux-tiny"))
-                fail_every_allocation(hybrid_family(f), layers, hybrid_alone(strategy_at(i), true));
+        for (int i = 0; hybrid_all() && hybrid_strategy(i); i++)
+            if (hybrid_strategy(i) != strategy_find("cfg") || strcmp(hybrid_family(f), "flux-tiny"))
+                fail_every_allocation(hybrid_family(f), layers,
+                                      hybrid_alone(hybrid_strategy(i), true));
     }
 }
 
@@ -134,9 +135,9 @@ static void abort_in_loop(const char *preset, const char *spec)
 
 Test(failures, abort_in_the_middle_of_a_loop)
 {
-    for (int i = 0; strategy_at(i); i++)
-        if (strategy_at(i)->volume) /* the others hear of nobody within a loop */
-            abort_in_loop("pixart-tiny", hybrid_alone(strategy_at(i), true));
+    for (int i = 0; hybrid_strategy(i); i++)
+        if (hybrid_strategy(i)->volume) /* the others hear of nobody within a loop */
+            abort_in_loop("pixart-tiny", hybrid_alone(hybrid_strategy(i), true));
     abort_in_loop("pixart-tiny", "ring=3");
     abort_in_loop("pixart-tiny", "tensor=2:chunks=3");
     abort_in_loop("pixart-tiny", "cfg=2,ulysses=2");

@@ -22,7 +22,8 @@ static struct dit_config load(const char *preset)
 
 static struct problem pixart_1024(const struct dit_config *config)
 {
-    return (struct problem){.config = config,
+    return (struct problem){.kind = &kind_transformer,
+                            .config = config,
                             .width = 1024,
                             .height = 1024,
                             .steps = 20,
@@ -148,7 +149,8 @@ static void expect_refused(const struct problem *p, const char *text, int ranks,
 Test(plan, refusals_name_the_legal_values)
 {
     struct dit_config config = load("pixart-tiny");
-    struct problem p = {.config = &config,
+    struct problem p = {.kind = &kind_transformer,
+                        .config = &config,
                         .width = 96,
                         .height = 80,
                         .steps = 4,
@@ -259,7 +261,8 @@ Test(plan, ranks_partition_the_work)
         struct dit_config config = load(presets[seed % 5]);
         char text[SPEC_TEXT];
         struct spec spec;
-        struct problem p = {.config = &config,
+        struct problem p = {.kind = &kind_transformer,
+                            .config = &config,
                             .width = 16 * (5 + (int)(seed % 7)),
                             .height = 16 * (4 + (int)(seed % 5)),
                             .steps = 3,
@@ -297,7 +300,8 @@ Test(plan, ranks_partition_the_work)
 Test(plan, patches_are_whole_rows_and_parts_are_even)
 {
     struct dit_config config = load("pixart-tiny");
-    struct problem p = {.config = &config,
+    struct problem p = {.kind = &kind_transformer,
+                        .config = &config,
                         .width = 112,
                         .height = 176,
                         .steps = 3,
@@ -327,7 +331,8 @@ Test(plan, patches_are_whole_rows_and_parts_are_even)
 Test(plan, layers_go_first_to_the_first_stages)
 {
     struct dit_config config = load("pixart-tiny");
-    struct problem p = {.config = &config,
+    struct problem p = {.kind = &kind_transformer,
+                        .config = &config,
                         .width = 96,
                         .height = 80,
                         .steps = 3,

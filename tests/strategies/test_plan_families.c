@@ -40,6 +40,7 @@ static uint64_t wire(struct sizes *s, const char *text, int rank, enum comm_when
     struct plan *plan;
     struct volume volume;
     uint64_t sum = 0;
+    s->problem.kind = &kind_transformer;
     s->problem.config = &s->config;
     cr_assert_eq(spec_parse(text, &spec), ST_OK, "%s", status_text());
     cr_assert_eq(plan_build(&s->problem, &spec, spec_ranks(&spec), rank, &plan), ST_OK, "%s: %s",
@@ -141,6 +142,7 @@ static size_t store(struct sizes *s, const char *text, int rank)
     struct spec spec;
     struct plan *plan;
     size_t bytes[ARENA_KINDS];
+    s->problem.kind = &kind_transformer;
     s->problem.config = &s->config;
     cr_assert_eq(spec_parse(text, &spec), ST_OK);
     cr_assert_eq(plan_build(&s->problem, &spec, spec_ranks(&spec), rank, &plan), ST_OK, "%s",

@@ -16,7 +16,7 @@ static struct dit_config tiny(void)
 
 static enum status check(const struct dit_config *config, int frames, int *out)
 {
-    struct problem p = {.config = config, .frames = frames};
+    struct problem p = {.kind = &kind_transformer, .config = config, .frames = frames};
     enum status st = problem_check(&p);
     *out = p.frames;
     return st;
@@ -59,7 +59,8 @@ Test(problem, distilled_models_have_one_branch)
 static void expect_cfg_refused(const struct dit_config *config, const char *text, int ranks,
                                const char *reason)
 {
-    struct problem p = {.config = config, .text_tokens = config->text_tokens};
+    struct problem p = {
+        .kind = &kind_transformer, .config = config, .text_tokens = config->text_tokens};
     struct spec spec;
     struct plan *plan = NULL;
     cr_assert_eq(spec_parse(text, &spec), ST_OK);

@@ -17,7 +17,8 @@ static struct dit_config config;
 static struct problem problem_of(const char *model)
 {
     cr_assert(dit_config_find(model, &config), "%s", model);
-    struct problem p = {.config = &config,
+    struct problem p = {.kind = &kind_transformer,
+                        .config = &config,
                         .frames = dit_frames(&config),
                         .steps = 4,
                         .requests = 1,

@@ -47,8 +47,11 @@ Test(quarter, plan_of_a_large_model)
     struct spec spec;
     struct plan *plan;
     cr_assert(dit_config_find("flux.1-dev-quarter", &config));
-    struct problem problem = {
-        .config = &config, .steps = 3, .text_tokens = 512, .dtype = DTYPE_BF16};
+    struct problem problem = {.kind = &kind_transformer,
+                              .config = &config,
+                              .steps = 3,
+                              .text_tokens = 512,
+                              .dtype = DTYPE_BF16};
     cr_assert_eq(problem_check(&problem), ST_OK, "%s", status_text());
     cr_assert_eq(spec_parse("pipefusion=8", &spec), ST_OK);
     cr_assert_eq(plan_build(&problem, &spec, 8, 7, &plan), ST_OK, "%s", status_text());

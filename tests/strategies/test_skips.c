@@ -45,7 +45,8 @@ static struct problem hunyuan_1024(struct dit_config *config)
 {
     char folder[8];
     cr_assert_eq(dit_config_load("hunyuandit-v1.2", config, folder, sizeof folder), ST_OK);
-    return (struct problem){.config = config,
+    return (struct problem){.kind = &kind_transformer,
+                            .config = config,
                             .width = 1024,
                             .height = 1024,
                             .steps = 20,

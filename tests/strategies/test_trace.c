@@ -281,10 +281,10 @@ static void check_spec(const char *preset, const char *spec)
 static void check_preset(const char *preset)
 {
     check_spec(preset, "serial");
-    for (int i = 0; strategy_at(i); i++) {
-        check_spec(preset, hybrid_alone(strategy_at(i), true));
-        if (hybrid_alone(strategy_at(i), false))
-            check_spec(preset, hybrid_alone(strategy_at(i), false));
+    for (int i = 0; hybrid_strategy(i); i++) {
+        check_spec(preset, hybrid_alone(hybrid_strategy(i), true));
+        if (hybrid_alone(hybrid_strategy(i), false))
+            check_spec(preset, hybrid_alone(hybrid_strategy(i), false));
     }
     check_spec(preset, "pipefusion=2:patches=3:warmup=1,ulysses=2");
 }

@@ -62,8 +62,8 @@ int main(void)
     int bad = 0;
     setup.requests = RANKS;
     setup.steps = 3;
-    for (int i = 0; strategy_at(i); i++)
-        bad |= run_alone(&setup, strategy_at(i));
+    for (int i = 0; hybrid_strategy(i); i++)
+        bad |= run_alone(&setup, hybrid_strategy(i));
     setup.requests = 2;
     for (int i = 0; hybrid_at(i); i++)
         if (cell_ranks(&setup, hybrid_at(i)) == RANKS)

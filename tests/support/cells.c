@@ -32,6 +32,7 @@ void cell_set_layers(struct cell_setup *setup, int layers)
 struct problem cell_problem(const struct cell_setup *setup)
 {
     return (struct problem){
+        .kind = &kind_transformer,
         .config = &setup->config,
         .width = setup->width,
         .height = setup->height,

@@ -83,6 +83,9 @@ bool hybrid_tested(const struct cell_setup *setup, int index);
  * past the end. */
 const char *hybrid_family(int index);
 
+/* Strategies of transformers, in the registry's order; NULL past the end. */
+const struct strategy_ops *hybrid_strategy(int index);
+
 /* The first of them that is this strategy and no other, on several ranks or on one; NULL: none. */
 const char *hybrid_alone(const struct strategy_ops *ops, bool several);
 

@@ -204,6 +204,14 @@ bool hybrid_tested(const struct cell_setup *setup, int index)
            (hybrids[index][0] == '*' && cell_ranks(setup, spec) <= hybrid_most_ranks());
 }
 
+const struct strategy_ops *hybrid_strategy(int index)
+{
+    for (int i = 0; strategy_at(i); i++)
+        if (strategy_at(i)->kind != &kind_decoder && index-- == 0)
+            return strategy_at(i);
+    return NULL;
+}
+
 const char *hybrid_alone(const struct strategy_ops *ops, bool several)
 {
     for (int i = 0; hybrid_at(i); i++) {

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A model of any kind, by its name or folder: shapes only. */
+#ifndef STRATEGIES_MODEL_H
+#define STRATEGIES_MODEL_H
+
+#include "models/dit_config.h"
+#include "models/vae_config.h"
+
+#include <limits.h>
+
+struct kind_ops;
+
+/* Shapes of a model of any kind; its weights are read later. */
+struct model {
+    const struct kind_ops *kind;
+    struct dit_config dit;     /* of a transformer */
+    struct vae_config decoder; /* of a decoder */
+    char folder[PATH_MAX];     /* of the weights; "": a preset, whose weights are synthetic */
+};
+
+/* A preset of any kind, or a folder. `kind`: which is wanted, of a pipeline's folder that holds
+ * several; NULL: the first. ST_INVALID with the legal names, or with what is wrong in the folder.
+ */
+enum status model_load(const char *name_or_folder, const struct kind_ops *kind, struct model *out);
+
+/* Is it the name of a preset, or of what is made of one, of any kind? */
+bool model_is_preset(const char *name);
+
+#endif
