@@ -150,6 +150,8 @@ static enum status convolve(struct queue *q, const struct cuda_conv *c)
     const struct cuda_device *dev = cuda_device_of(q);
     struct cuda_target at = cuda_target(q);
     bool done = false;
+    if (cuda_conv_colours_takes(c))
+        return cuda_conv_colours(&at, c);
     if (cuda_conv_narrow_takes(c))
         return cuda_conv_narrow(&at, c);
     if (!dev->dnn || dev->conv == CUDA_CONV_OWN || (c->upsample && !c->folded))

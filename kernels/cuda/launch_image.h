@@ -32,7 +32,12 @@ struct cuda_conv {
 /* conv_plain.cu: fp32 arithmetic on plain cores, all that op_conv allows. */
 enum status cuda_conv_plain(const struct cuda_target *at, const struct cuda_conv *c);
 
-/* conv_narrow.cu: kernels of 3 from up to 128 channels, a multiple of 4, to 3. */
+/* conv_colours.cu: kernels of 3 from up to 128 channels, a multiple of 8, to 3, in sixteen bits, on
+ * tensor cores. */
+bool cuda_conv_colours_takes(const struct cuda_conv *c);
+enum status cuda_conv_colours(const struct cuda_target *at, const struct cuda_conv *c);
+
+/* conv_narrow.cu: on plain cores, kernels of 3 from up to 128 channels, a multiple of 4, to 3. */
 bool cuda_conv_narrow_takes(const struct cuda_conv *c);
 enum status cuda_conv_narrow(const struct cuda_target *at, const struct cuda_conv *c);
 
