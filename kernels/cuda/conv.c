@@ -215,6 +215,6 @@ enum status cuda_group_sums(struct queue *q, struct tensor *sums, const struct t
         return ST_OK;
     if (tensor_count(x) == 0)
         return cuda_fill(q, sums, 0.0f);
-    TRY(cuda_workspace(q, cuda_group_parts(x) * sizeof(float), &part));
+    TRY(cuda_workspace(q, cuda_group_parts(sums, x) * sizeof(float), &part));
     return cuda_group_sums_of(&at, sums, x, part);
 }

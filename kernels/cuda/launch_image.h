@@ -51,7 +51,7 @@ enum status cuda_conv_fold(struct queue *q, struct tensor *folded, const struct 
 /* ---- group_norm.cu ---- */
 
 /* As op_group_sums; `part` holds cuda_group_parts() floats. */
-size_t cuda_group_parts(const struct tensor *x);
+size_t cuda_group_parts(const struct tensor *sums, const struct tensor *x);
 enum status cuda_group_sums_of(const struct cuda_target *at, const struct tensor *sums,
                                const struct tensor *x, float *part);
 enum status cuda_group_norm(struct queue *q, struct tensor *y, const struct tensor *x,

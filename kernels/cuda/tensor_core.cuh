@@ -105,6 +105,13 @@ __device__ inline float exp2_fast(float x)
     return y;
 }
 
+__device__ inline float reciprocal_fast(float x)
+{
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
 /* Two elements in one register, the first in the low half. */
 __device__ inline uint32_t pair_of(float a, float b, bf16)
 {
