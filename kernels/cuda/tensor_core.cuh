@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tensor cores by mma.sync, the copies that feed them, and rows on their way back to memory: the
- * vocabulary of the attention kernels. For .cu files only; launches nothing.
+ * vocabulary of attention and convolution. For .cu files only; launches nothing.
  */
 #ifndef KERNELS_CUDA_TENSOR_CORE_CUH
 #define KERNELS_CUDA_TENSOR_CORE_CUH
