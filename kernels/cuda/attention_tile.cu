@@ -7,7 +7,7 @@
  * at D = 512 on an H200, so neither hides the other.
  */
 #include "kernels/cuda/launch_image.h"
-#include "kernels/cuda/vector.cuh"
+#include "kernels/cuda/tensor_core.cuh"
 
 enum { THREADS = 512, WARPS = THREADS / WARP, FOURS = CUDA_TILE_KEYS / THREADS / 4 };
 
@@ -38,24 +38,36 @@ template <typename T> __device__ inline void store_four(T *p, const float (&v)[4
         *reinterpret_cast<uint2 *>(p) = *reinterpret_cast<const uint2 *>(four);
 }
 
+/* Sixteen bits need no more than the fast exponential gives: 2^-22. */
+template <typename T> __device__ inline float exponential(float x)
+{
+    return sizeof(T) == 2 ? exp2_fast(1.4426950408889634f * x) : expf(x);
+}
+
+/* A thread asks for all its scores before it looks at the first. Rows go from the last, which the
+ * product may have left in the cache. */
 template <typename T>
-static __global__ void __launch_bounds__(THREADS) soften(const struct cuda_attention_tile t)
+static __global__ void __launch_bounds__(THREADS, 2) soften(const struct cuda_attention_tile t)
 {
     __shared__ float scratch[2][WARPS];
-    int64_t row = blockIdx.x;
+    int64_t row = t.rows - 1 - (int)blockIdx.x;
     const float *scores = t.scores + row * t.stride;
     T *weights = static_cast<T *>(t.weights) + row * t.stride;
-    float v[FOURS][4], before = t.first ? -CUDART_INF_F : t.largest[row], most = before;
+    float v[FOURS][4];
 #pragma unroll
     for (int i = 0; i < FOURS; i++) {
         int key = (i * THREADS + threadIdx.x) * 4;
-        if (key >= t.keys)
-            continue;
-        float4 four = *reinterpret_cast<const float4 *>(scores + key);
+        const float *from = scores + (key < t.keys ? key : 0); // a guarded load waits for the last
+        float4 four = *reinterpret_cast<const float4 *>(from);
         v[i][0] = four.x, v[i][1] = four.y, v[i][2] = four.z, v[i][3] = four.w;
+    }
+    float before = t.first ? -CUDART_INF_F : t.largest[row], most = before;
+#pragma unroll
+    for (int i = 0; i < FOURS; i++) {
+        int left = t.keys - (i * THREADS + (int)threadIdx.x) * 4;
 #pragma unroll
         for (int k = 0; k < 4; k++) {
-            v[i][k] = key + k < t.keys ? v[i][k] * t.scale : -CUDART_INF_F;
+            v[i][k] = k < left ? v[i][k] * t.scale : -CUDART_INF_F;
             most = fmaxf(most, v[i][k]);
         }
     }
@@ -65,14 +77,13 @@ static __global__ void __launch_bounds__(THREADS) soften(const struct cuda_atten
 #pragma unroll
     for (int i = 0; i < FOURS; i++) {
         int key = (i * THREADS + threadIdx.x) * 4;
-        if (key >= t.keys)
-            continue;
 #pragma unroll
         for (int k = 0; k < 4; k++) {
-            v[i][k] = expf(v[i][k] - base);
+            v[i][k] = exponential<T>(v[i][k] - base);
             sum += v[i][k];
         }
-        store_four(weights + key, v[i]);
+        if (key < t.keys)
+            store_four(weights + key, v[i]);
     }
     sum = block_reduce<true>(sum, scratch[1]);
     float factor = t.first ? 0.0f : expf(before - base);

@@ -150,6 +150,8 @@ static enum status convolve(struct queue *q, const struct cuda_conv *c)
     const struct cuda_device *dev = cuda_device_of(q);
     struct cuda_target at = cuda_target(q);
     bool done = false;
+    if (cuda_conv_colours_takes(c))
+        return cuda_conv_colours(&at, c);
     if (cuda_conv_narrow_takes(c))
         return cuda_conv_narrow(&at, c);
     if (!dev->dnn || dev->conv == CUDA_CONV_OWN || (c->upsample && !c->folded))
@@ -213,6 +215,6 @@ enum status cuda_group_sums(struct queue *q, struct tensor *sums, const struct t
         return ST_OK;
     if (tensor_count(x) == 0)
         return cuda_fill(q, sums, 0.0f);
-    TRY(cuda_workspace(q, cuda_group_parts(x) * sizeof(float), &part));
+    TRY(cuda_workspace(q, cuda_group_parts(sums, x) * sizeof(float), &part));
     return cuda_group_sums_of(&at, sums, x, part);
 }

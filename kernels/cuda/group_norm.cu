@@ -2,97 +2,130 @@
 /*
  * GroupNorm in its two halves, over x [B, pixels, C]. Sums: a block takes a part of an image's
  * pixels, a thread the same sixteen bytes of every so many of them, in fp32 over 32 pixels and
- * those sums again; then a block for each group adds the parts' channels up in double. The norm:
- * the same threads with mean and factor of their channels in registers.
+ * those sums again; the block adds threads and the channels of a group up, then a block for each
+ * group the parts in double. The norm: the same threads with factor and summand of their channels
+ * in registers. Both read ahead by a few pixels: the next one is asked for as soon as one is used.
  *
  * Floor: one element of memory read for the sums, one read and one written for the norm: 0.062 and
- * 0.12 ms at 1024 x 1024 x 128 in bf16 at 4.3 TB/s.
+ * 0.12 ms at 1024 x 1024 x 128 in bf16 at 4.3 TB/s. Parts are summed from the last, which whoever
+ * wrote x may have left in the cache, and normed from the first, which the sums have.
  */
 #include "kernels/cuda/launch_image.h"
-#include "kernels/cuda/vector.cuh"
+#include "kernels/cuda/tensor_core.cuh"
 
 enum {
     THREADS = 256,
-    PARTS = 1024, /* of an image at most */
-    LEAST = 256,  /* pixels of a part, unless the image has fewer */
-    RUN = 32,     /* pixels that a thread adds up before they join the others */
-    AHEAD = 4,    /* vectors that a thread reads before it does something with them */
+    BLOCKS = 4,     /* on a multiprocessor */
+    PARTS = 1024,   /* of an image for the sums, at most */
+    NORM_MOST = 32, /* pixels of a thread of the norm */
+    LEAST = 8,      /* pixels of a thread, so that its part is worth a block */
+    RUN = 32,       /* pixels that a thread adds up before they join the others */
+    AHEAD = 4,      /* vectors on their way to a thread; RUN and parts are multiples */
+    TEAM = 4,       /* threads that add the channels of a group up */
 };
 
 /* How threads lie over pixels: `across` of them on the vectors of a pixel, `down` pixels at once.
- * blockIdx.y counts in chunks of THREADS vectors where a pixel has more. */
+ * A pixel that has more than THREADS vectors is several chunks, blockIdx.y. */
 struct layout {
     int across, down, vectors; /* vectors: of a pixel */
+    int chunks, parts;         /* of a pixel; of an image */
     int64_t pixels, part;      /* of an image, of a block */
 };
 
-static struct layout layout_of(int64_t pixels, int vectors, int64_t part)
+/* Vectors of a pixel lie at multiples of sixteen bytes. */
+static bool wide(const struct tensor *x)
+{
+    int64_t n = 16 / (int64_t)dtype_size(x->dtype);
+    return aligned16(x->data) && x->dim[3] % n == 0 && (x->dim[0] == 1 || x->stride[0] % n == 0);
+}
+
+/* Vectors of n elements; as many pixels a thread as PARTS leave, at most `most`. It depends on the
+ * image alone, so that sums do not depend on the GPU. */
+static struct layout layout_of(const struct tensor *x, int n, int64_t most)
 {
     struct layout l = {};
-    l.vectors = vectors;
-    l.across = vectors < THREADS ? vectors : THREADS;
+    l.vectors = (int)(x->dim[3] / n);
+    l.across = l.vectors < THREADS ? l.vectors : THREADS;
     l.down = THREADS / l.across;
-    l.pixels = pixels;
-    l.part = part;
+    l.chunks = (l.vectors + THREADS - 1) / THREADS;
+    l.pixels = x->dim[1] * x->dim[2];
+    int64_t each = (l.pixels + (int64_t)PARTS * l.down - 1) / ((int64_t)PARTS * l.down);
+    each = each < LEAST ? (int64_t)LEAST : each > most ? most : (each + AHEAD - 1) / AHEAD * AHEAD;
+    l.part = each * l.down;
+    l.parts = (int)((l.pixels + l.part - 1) / l.part);
     return l;
 }
 
-static int64_t part_pixels(int64_t pixels)
+static struct layout sums_layout(const struct tensor *x)
 {
-    int64_t part = (pixels + PARTS - 1) / PARTS;
-    return part < LEAST ? (int64_t)LEAST : part;
+    return layout_of(x, wide(x) ? 16 / (int)dtype_size(x->dtype) : 1, INT32_MAX / THREADS);
 }
 
-/* Parts depend on the image alone. */
-static int parts_of(int64_t pixels)
+/* Pixels of a block, and those of one of its threads: `count` from `first` on, `down` apart. */
+struct own {
+    int64_t first;
+    int count, column, lane;
+};
+
+__device__ inline struct own own_of(const struct layout &l, int part)
 {
-    int64_t part = part_pixels(pixels);
-    return (int)((pixels + part - 1) / part);
+    struct own o;
+    o.column = (int)threadIdx.x % l.across;
+    o.lane = (int)threadIdx.x / l.across;
+    o.first = part * l.part + o.lane;
+    int64_t last = (part + 1) * l.part < l.pixels ? (part + 1) * l.part : l.pixels;
+    bool busy = o.lane < l.down && (int)blockIdx.y * THREADS + o.column < l.vectors;
+    o.count = busy && o.first < last ? (int)(last - o.first + l.down - 1) / l.down : 0;
+    return o;
 }
 
-size_t cuda_group_parts(const struct tensor *x)
+/* N elements as they lie in memory: sixteen bytes, or one. */
+template <typename T, int N> struct raw {
+    uint4 bits;
+    __device__ void unpack_to(float (&v)[N]) const
+    {
+        unpack<T>(bits, v);
+    }
+};
+
+template <typename T> struct raw<T, 1> {
+    T bits;
+    __device__ void unpack_to(float (&v)[1]) const
+    {
+        v[0] = to_float(bits);
+    }
+};
+
+template <typename T, int N> __device__ inline raw<T, N> load_raw(const T *p, bool valid)
 {
-    return (size_t)(x->dim[0] * parts_of(x->dim[1] * x->dim[2]) * x->dim[3] * 2);
+    raw<T, N> r = {};
+    if (valid)
+        r.bits = *reinterpret_cast<const decltype(r.bits) *>(p);
+    return r;
 }
 
-template <typename T, int N> __device__ inline void load_some(const T *p, float (&v)[N])
-{
-    if constexpr (N == 1)
-        v[0] = to_float(*p);
-    else
-        load_vec(p, v);
-}
+/* ---- sums ---- */
 
-/* part [image, part, 2, C] */
+/* Sums and sums of squares, of one thread. */
 template <typename T, int N>
-static __global__ void __launch_bounds__(THREADS)
-    sum_channels(const struct layout l, const T *x, int64_t x_image, float *part)
+__device__ inline void sum_pixels(const T *x, int64_t step, int count, float (&sum)[N],
+                                  float (&square)[N])
 {
-    __shared__ float sums[2][THREADS * N];
-    int column = threadIdx.x % l.across, lane = threadIdx.x / l.across;
-    int vector = blockIdx.y * THREADS + column;
-    int64_t channels = (int64_t)l.vectors * N;
-    int64_t first = blockIdx.x * l.part;
-    int64_t last = first + l.part < l.pixels ? first + l.part : l.pixels;
-    bool busy = lane < l.down && vector < l.vectors;
-    float sum[N] = {}, square[N] = {};
-    x += blockIdx.z * x_image + (int64_t)vector * N;
-    for (int64_t begin = first + lane; busy && begin < last; begin += RUN * l.down) {
-        float s[N] = {}, q[N] = {};
-        for (int i = 0; i < RUN; i += AHEAD) {
-            float v[AHEAD][N] = {};
+    raw<T, N> ahead[AHEAD];
 #pragma unroll
-            for (int j = 0; j < AHEAD; j++) {
-                int64_t pixel = begin + (i + j) * l.down;
-                if (pixel < last)
-                    load_some<T, N>(x + pixel * channels, v[j]);
-            }
+    for (int j = 0; j < AHEAD; j++, x += step)
+        ahead[j] = load_raw<T, N>(x, j < count);
+    for (int begin = 0; begin < count; begin += RUN) {
+        float s[N] = {}, q[N] = {}, v[N];
+        for (int i = begin + AHEAD; i < begin + RUN + AHEAD && i < count + AHEAD; i += AHEAD) {
 #pragma unroll
-            for (int j = 0; j < AHEAD; j++) {
+            for (int j = 0; j < AHEAD; j++, x += step) {
+                ahead[j].unpack_to(v);
+                ahead[j] = load_raw<T, N>(x, i + j < count);
 #pragma unroll
                 for (int k = 0; k < N; k++) {
-                    s[k] += v[j][k];
-                    q[k] += v[j][k] * v[j][k];
+                    s[k] += v[k];
+                    q[k] += v[k] * v[k];
                 }
             }
         }
@@ -102,80 +135,121 @@ static __global__ void __launch_bounds__(THREADS)
             square[k] += q[k];
         }
     }
+}
+
+/* The sum over a group's channels from the block's [N][THREADS] sums of channels, by TEAM threads;
+ * channel c of the block is element c % N of column c / N. */
+template <int N> __device__ inline double sum_team(const float *sums, int from, int to)
+{
+    double sum = 0.0;
+    for (int c = from + (int)threadIdx.x % TEAM; c < to; c += TEAM)
+        sum += (double)sums[c % N * THREADS + c / N];
+#pragma unroll
+    for (int step = TEAM / 2; step > 0; step /= 2)
+        sum += __shfl_xor_sync(0xffffffffu, sum, step);
+    return sum;
+}
+
+/* part [image, 2, slots, parts]: group g of chunk k of a pixel is in slot g + k, since neighbouring
+ * chunks have at most one group in common. */
+template <typename T, int N>
+static __global__ void __launch_bounds__(THREADS, BLOCKS)
+    sum_channels(const struct layout l, int each, int slots, const T *x, int64_t x_image,
+                 float *part)
+{
+    __shared__ float sums[2 * N][THREADS];
+    int index = l.parts - 1 - (int)blockIdx.x, channels = l.vectors * N;
+    struct own own = own_of(l, index);
+    float sum[N] = {}, square[N] = {};
+    int64_t vector = (int64_t)blockIdx.y * THREADS + own.column;
+    sum_pixels<T, N>(x + blockIdx.z * x_image + own.first * channels + vector * N,
+                     (int64_t)l.down * channels, own.count, sum, square);
 #pragma unroll
     for (int k = 0; k < N; k++) {
-        sums[0][threadIdx.x * N + k] = sum[k];
-        sums[1][threadIdx.x * N + k] = square[k];
+        sums[k][threadIdx.x] = sum[k];
+        sums[N + k][threadIdx.x] = square[k];
     }
     __syncthreads();
-    part += ((int64_t)blockIdx.z * gridDim.x + blockIdx.x) * 2 * channels;
-    for (int i = threadIdx.x; i < l.across * N; i += THREADS) {
-        int64_t channel = (int64_t)blockIdx.y * THREADS * N + i;
-        for (int which = 0; which < 2 && channel < channels; which++) {
-            float whole = 0.0f;
-            for (int r = 0; r < l.down; r++)
-                whole += sums[which][r * l.across * N + i];
-            part[which * channels + channel] = whole;
-        }
+    for (int m = own.lane; m < 2 * N && own.lane < l.down; m += l.down) {
+        float whole = 0.0f;
+        for (int r = 0; r < l.down; r++)
+            whole += sums[m][r * l.across + own.column];
+        sums[m][own.column] = whole; // which no other thread reads before the barrier
+    }
+    __syncthreads();
+    int begin = (int)blockIdx.y * THREADS * N;
+    int end = begin + THREADS * N < channels ? begin + THREADS * N : channels;
+    int first = begin / each, items = 2 * ((end - 1) / each - first + 1);
+    // All threads of a warp go on or none.
+    for (int i = threadIdx.x / TEAM; i < (items + WARP - 1) / WARP * WARP; i += THREADS / TEAM) {
+        int group = first + i / 2, from = group * each, to = from + each;
+        from = from < begin ? begin : from;
+        to = i >= items ? 0 : to < end ? to : end;
+        double whole = sum_team<N>(sums[i % 2 * N], from - begin, to - begin);
+        if (i < items && threadIdx.x % TEAM == 0)
+            part[((blockIdx.z * 2 + i % 2) * (int64_t)slots + group + blockIdx.y) * l.parts +
+                 index] = (float)whole;
     }
 }
 
-/* sums [image, G, 2] from the parts; a block for a group. */
+/* sums [image, G, 2] from the parts; a block for a group. `chunk`: its channels. */
 static __global__ void __launch_bounds__(THREADS)
-    sum_groups(float *sums, const float *part, int parts, int channels, int each)
+    sum_groups(float *sums, const float *part, int parts, int slots, int each, int chunk)
 {
-    __shared__ double all[2][THREADS];
-    int group = blockIdx.x;
-    double sum = 0.0, square = 0.0;
-    part += (int64_t)blockIdx.y * parts * 2 * channels + group * each;
-    for (int i = threadIdx.x; i < parts * each; i += THREADS) {
-        const float *from = part + (int64_t)(i / each) * 2 * channels + i % each;
-        sum += (double)from[0];
-        square += (double)from[channels];
-    }
-    all[0][threadIdx.x] = sum;
-    all[1][threadIdx.x] = square;
-    for (int half = THREADS / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if ((int)threadIdx.x < half) {
-            all[0][threadIdx.x] += all[0][threadIdx.x + half];
-            all[1][threadIdx.x] += all[1][threadIdx.x + half];
+    __shared__ double all[2][THREADS / WARP];
+    int64_t group = blockIdx.x;
+    double sum[2] = {};
+    for (int k = (int)(group * each / chunk); k <= (int)((group * each + each - 1) / chunk); k++) {
+        const float *from = part + (blockIdx.y * 2 * (int64_t)slots + group + k) * parts;
+#pragma unroll 4
+        for (int i = threadIdx.x; i < parts; i += THREADS) {
+            sum[0] += (double)from[i];
+            sum[1] += (double)from[(int64_t)slots * parts + i];
         }
     }
-    if (threadIdx.x < 2)
-        sums[((int64_t)blockIdx.y * gridDim.x + group) * 2 + threadIdx.x] =
-            (float)all[threadIdx.x][0];
-}
-
-/* Vectors of a pixel lie at multiples of sixteen bytes. */
-template <typename T> static bool wide(const struct tensor *x)
-{
-    return aligned16(x->data) && x->dim[3] % vec<T>::N == 0 &&
-           (x->dim[0] == 1 || x->stride[0] % vec<T>::N == 0);
+#pragma unroll
+    for (int which = 0; which < 2; which++) {
+#pragma unroll
+        for (int step = WARP / 2; step > 0; step /= 2)
+            sum[which] += __shfl_xor_sync(0xffffffffu, sum[which], step);
+        if (threadIdx.x % WARP == 0)
+            all[which][threadIdx.x / WARP] = sum[which];
+    }
+    __syncthreads();
+    if (threadIdx.x >= 2)
+        return;
+    double whole = 0.0;
+    for (int w = 0; w < THREADS / WARP; w++)
+        whole += all[threadIdx.x][w];
+    sums[(blockIdx.y * gridDim.x + group) * 2 + threadIdx.x] = (float)whole;
 }
 
 template <typename T, int N>
-static enum status sum_parts(const struct cuda_target *at, const struct tensor *x, float *part)
-{
-    int64_t pixels = x->dim[1] * x->dim[2];
-    struct layout l = layout_of(pixels, (int)(x->dim[3] / N), part_pixels(pixels));
-    dim3 blocks(parts_of(pixels), blocks_for(l.vectors, THREADS), (unsigned)x->dim[0]);
-    sum_channels<T, N><<<blocks, THREADS, 0, stream_of(at)>>>(l, static_cast<const T *>(x->data),
-                                                              x->stride[0], part);
-    return cuda_launched("group_sums: channels");
-}
-
-template <typename T>
 static enum status sum_of(const struct cuda_target *at, const struct tensor *sums,
                           const struct tensor *x, float *part)
 {
-    int channels = (int)x->dim[3], groups = (int)sums->dim[1];
-    TRY(wide<T>(x) ? (sum_parts<T, vec<T>::N>(at, x, part)) : (sum_parts<T, 1>(at, x, part)));
-    dim3 blocks(groups, (unsigned)x->dim[0]);
-    sum_groups<<<blocks, THREADS, 0, stream_of(at)>>>(static_cast<float *>(sums->data), part,
-                                                      parts_of(x->dim[1] * x->dim[2]), channels,
-                                                      channels / groups);
+    struct layout l = sums_layout(x);
+    int groups = (int)sums->dim[1], each = (int)x->dim[3] / groups, slots = groups + l.chunks;
+    dim3 blocks(l.parts, l.chunks, (unsigned)x->dim[0]), of_groups(groups, (unsigned)x->dim[0]);
+    sum_channels<T, N><<<blocks, THREADS, 0, stream_of(at)>>>(
+        l, each, slots, static_cast<const T *>(x->data), x->stride[0], part);
+    TRY(cuda_launched("group_sums: channels"));
+    sum_groups<<<of_groups, THREADS, 0, stream_of(at)>>>(static_cast<float *>(sums->data), part,
+                                                         l.parts, slots, each, THREADS * N);
     return cuda_launched("group_sums: groups");
+}
+
+size_t cuda_group_parts(const struct tensor *sums, const struct tensor *x)
+{
+    struct layout l = sums_layout(x);
+    return (size_t)(x->dim[0] * 2 * (sums->dim[1] + l.chunks) * l.parts);
+}
+
+template <typename T>
+static enum status sum_wide(const struct cuda_target *at, const struct tensor *sums,
+                            const struct tensor *x, float *part)
+{
+    return wide(x) ? sum_of<T, vec<T>::N>(at, sums, x, part) : sum_of<T, 1>(at, sums, x, part);
 }
 
 enum status cuda_group_sums_of(const struct cuda_target *at, const struct tensor *sums,
@@ -183,116 +257,129 @@ enum status cuda_group_sums_of(const struct cuda_target *at, const struct tensor
 {
     switch (x->dtype) {
     case DTYPE_F32:
-        return sum_of<float>(at, sums, x, part);
+        return sum_wide<float>(at, sums, x, part);
     case DTYPE_BF16:
-        return sum_of<bf16>(at, sums, x, part);
+        return sum_wide<bf16>(at, sums, x, part);
     default:
-        return sum_of<fp16>(at, sums, x, part);
+        return sum_wide<fp16>(at, sums, x, part);
     }
 }
 
 /* ---- norm ---- */
 
 struct groups {
-    const float *sums, *weight, *bias; /* weight and bias NULL: 1, 0 */
+    const float *sums, *weight, *bias; /* weight, bias NULL: 1, 0 */
     double per_count;
     float eps;
-    int groups, each, act;
+    int groups, each; /* each: channels of a group */
 };
 
-/* Mean, factor and summand of a thread's channels. */
+/* Of N channels: y = x factor + added. Its rounding is that of a mean in fp32. */
 template <int N>
-__device__ inline void spread(const struct groups &g, int64_t image, int64_t channel,
-                              float (&mean)[N], float (&factor)[N], float (&added)[N])
+__device__ inline void spread(const struct groups &g, int64_t image, int channel,
+                              float (&factor)[N], float (&added)[N])
 {
-    int64_t known = -1;
-    float group_mean = 0.0f, inverse = 0.0f;
+    int group = channel / g.each, end = channel; // end: of a group's channels
+    float mean = 0.0f, inverse = 0.0f;
 #pragma unroll
     for (int k = 0; k < N; k++) {
-        int64_t group = (channel + k) / g.each;
-        if (group != known) {
+        if (channel + k == end || k == 0) {
             const float *sums = g.sums + (image * g.groups + group) * 2;
             double m = sums[0] * g.per_count;
             double variance = sums[1] * g.per_count - m * m;
-            group_mean = (float)m;
-            inverse = (float)rsqrt((variance < 0.0 ? 0.0 : variance) + (double)g.eps);
-            known = group;
+            mean = (float)m;
+            inverse = rsqrtf((float)((variance < 0.0 ? 0.0 : variance) + (double)g.eps));
+            end = ++group * g.each;
         }
-        mean[k] = group_mean;
-        factor[k] = inverse * (g.weight ? g.weight[channel + k] : 1.0f);
-        added[k] = g.bias ? g.bias[channel + k] : 0.0f;
+        factor[k] = inverse * (g.weight ? __ldg(g.weight + channel + k) : 1.0f);
+        added[k] = fmaf(-mean, factor[k], g.bias ? __ldg(g.bias + channel + k) : 0.0f);
     }
 }
 
-/* Sixteen bits need no more than the fast exponential and quotient give. */
-template <typename T> __device__ inline float acted(float x, int act)
+/* Sixteen bits need no more than the fast exponential and reciprocal give: 2^-22. */
+template <typename T, int ACT> __device__ inline float acted(float x)
 {
-    if constexpr (sizeof(T) == 2) {
-        if (act == ACT_SILU)
-            return __fdividef(x, 1.0f + __expf(-x));
-    }
-    return activated(x, act);
+    if constexpr (sizeof(T) == 2 && ACT == ACT_SILU)
+        return x * reciprocal_fast(1.0f + exp2_fast(-1.4426950408889634f * x));
+    return activated(x, ACT);
 }
 
-template <typename T, int N>
-static __global__ void __launch_bounds__(THREADS)
+/* In one store, which the compiler may split where it packs the bits itself. */
+__device__ inline void store16(void *to, const uint4 &bits)
+{
+    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(bits.x), "r"(bits.y),
+                 "r"(bits.z), "r"(bits.w)
+                 : "memory");
+}
+
+template <typename T, int N, int ACT>
+static __global__ void __launch_bounds__(THREADS, BLOCKS)
     norm_pixels(const struct layout l, const struct groups g, T *y, int64_t y_image, const T *x,
                 int64_t x_image)
 {
-    int column = threadIdx.x % l.across, lane = threadIdx.x / l.across;
-    int vector = blockIdx.y * THREADS + column;
-    int64_t channels = (int64_t)l.vectors * N, channel = (int64_t)vector * N;
-    int64_t first = blockIdx.x * l.part;
-    int64_t last = first + l.part < l.pixels ? first + l.part : l.pixels;
-    if (lane >= l.down || vector >= l.vectors)
+    struct own own = own_of(l, (int)blockIdx.x);
+    int channels = l.vectors * N, channel = ((int)blockIdx.y * THREADS + own.column) * N;
+    int64_t step = (int64_t)l.down * channels, at = own.first * channels + channel;
+    float factor[N], added[N], v[N];
+    raw<T, N> ahead[AHEAD];
+    if (own.count == 0)
         return;
-    float mean[N], factor[N], added[N];
-    spread<N>(g, blockIdx.z, channel, mean, factor, added);
-    x += blockIdx.z * x_image + channel;
-    y += blockIdx.z * y_image + channel;
-    for (int64_t pixel = first + lane; pixel < last; pixel += AHEAD * l.down) {
-        float v[AHEAD][N];
+    x += blockIdx.z * x_image;
+    y += blockIdx.z * y_image;
 #pragma unroll
-        for (int i = 0; i < AHEAD; i++) {
-            if (pixel + i * l.down < last)
-                load_some<T, N>(x + (pixel + i * l.down) * channels, v[i]);
-        }
+    for (int j = 0; j < AHEAD; j++)
+        ahead[j] = load_raw<T, N>(x + at + j * step, j < own.count);
+    spread<N>(g, blockIdx.z, channel, factor, added);
+    x += AHEAD * step;
+    for (int i = 0; i < own.count; i += AHEAD) {
 #pragma unroll
-        for (int i = 0; i < AHEAD; i++) {
-            if (pixel + i * l.down >= last)
-                continue;
+        for (int j = 0; j < AHEAD; j++, at += step) {
+            ahead[j].unpack_to(v);
+            ahead[j] = load_raw<T, N>(x + at, i + j + AHEAD < own.count);
+            if (i + j >= own.count)
+                break;
 #pragma unroll
             for (int k = 0; k < N; k++)
-                v[i][k] = acted<T>((v[i][k] - mean[k]) * factor[k] + added[k], g.act);
-            T *to = y + (pixel + i * l.down) * channels;
+                v[k] = (acted<T, ACT>(fmaf(v[k], factor[k], added[k])));
             if constexpr (N == 1)
-                *to = from_float<T>(v[i][0]);
+                y[at] = from_float<T>(v[0]);
             else
-                store_vec(to, v[i]);
+                store16(y + at, pack<T>(v));
         }
     }
 }
 
-template <typename T, int N>
-static enum status norm(const struct cuda_target *at, const struct tensor *y,
-                        const struct tensor *x, const struct groups *g)
+template <typename T, int N, int ACT>
+static enum status norm_act(const struct cuda_target *at, const struct tensor *y,
+                            const struct tensor *x, const struct groups *g)
 {
-    int64_t pixels = x->dim[1] * x->dim[2];
-    struct layout l = layout_of(pixels, (int)(x->dim[3] / N), 1);
-    l.part = (int64_t)l.down * AHEAD * 8; // enough for what each thread reckons first
-    dim3 blocks(blocks_for(pixels, (int)l.part), blocks_for(l.vectors, THREADS),
-                (unsigned)x->dim[0]);
-    norm_pixels<T, N>
+    struct layout l = layout_of(x, N, NORM_MOST);
+    dim3 blocks(l.parts, l.chunks, (unsigned)x->dim[0]);
+    norm_pixels<T, N, ACT>
         <<<blocks, THREADS, 0, stream_of(at)>>>(l, *g, static_cast<T *>(y->data), y->stride[0],
                                                 static_cast<const T *>(x->data), x->stride[0]);
     return cuda_launched("group_norm");
 }
 
+template <typename T, int N>
+static enum status norm(const struct cuda_target *at, const struct tensor *y,
+                        const struct tensor *x, const struct groups *g, enum act act)
+{
+    switch (act) {
+    case ACT_SILU:
+        return norm_act<T, N, ACT_SILU>(at, y, x, g);
+    case ACT_GELU_TANH:
+        return norm_act<T, N, ACT_GELU_TANH>(at, y, x, g);
+    default:
+        return norm_act<T, N, ACT_NONE>(at, y, x, g);
+    }
+}
+
 template <typename T>
 static enum status norm_of(const struct cuda_target *at, const struct tensor *y,
-                           const struct tensor *x, const struct groups *g)
+                           const struct tensor *x, const struct groups *g, enum act act)
 {
-    return wide<T>(x) && wide<T>(y) ? norm<T, vec<T>::N>(at, y, x, g) : norm<T, 1>(at, y, x, g);
+    return wide(x) && wide(y) ? norm<T, vec<T>::N>(at, y, x, g, act) : norm<T, 1>(at, y, x, g, act);
 }
 
 enum status cuda_group_norm(struct queue *q, struct tensor *y, const struct tensor *x,
@@ -309,13 +396,12 @@ enum status cuda_group_norm(struct queue *q, struct tensor *y, const struct tens
     g.eps = norm->eps;
     g.groups = (int)norm->sums->dim[1];
     g.each = (int)x->dim[3] / g.groups;
-    g.act = norm->act;
     switch (x->dtype) {
     case DTYPE_F32:
-        return norm_of<float>(&at, y, x, &g);
+        return norm_of<float>(&at, y, x, &g, norm->act);
     case DTYPE_BF16:
-        return norm_of<bf16>(&at, y, x, &g);
+        return norm_of<bf16>(&at, y, x, &g, norm->act);
     default:
-        return norm_of<fp16>(&at, y, x, &g);
+        return norm_of<fp16>(&at, y, x, &g, norm->act);
     }
 }

@@ -32,7 +32,12 @@ struct cuda_conv {
 /* conv_plain.cu: fp32 arithmetic on plain cores, all that op_conv allows. */
 enum status cuda_conv_plain(const struct cuda_target *at, const struct cuda_conv *c);
 
-/* conv_narrow.cu: kernels of 3 from up to 128 channels, a multiple of 4, to 3. */
+/* conv_colours.cu: kernels of 3 from up to 128 channels, a multiple of 8, to 3, in sixteen bits, on
+ * tensor cores. */
+bool cuda_conv_colours_takes(const struct cuda_conv *c);
+enum status cuda_conv_colours(const struct cuda_target *at, const struct cuda_conv *c);
+
+/* conv_narrow.cu: on plain cores, kernels of 3 from up to 128 channels, a multiple of 4, to 3. */
 bool cuda_conv_narrow_takes(const struct cuda_conv *c);
 enum status cuda_conv_narrow(const struct cuda_target *at, const struct cuda_conv *c);
 
@@ -46,7 +51,7 @@ enum status cuda_conv_fold(struct queue *q, struct tensor *folded, const struct 
 /* ---- group_norm.cu ---- */
 
 /* As op_group_sums; `part` holds cuda_group_parts() floats. */
-size_t cuda_group_parts(const struct tensor *x);
+size_t cuda_group_parts(const struct tensor *sums, const struct tensor *x);
 enum status cuda_group_sums_of(const struct cuda_target *at, const struct tensor *sums,
                                const struct tensor *x, float *part);
 enum status cuda_group_norm(struct queue *q, struct tensor *y, const struct tensor *x,

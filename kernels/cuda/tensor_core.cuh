@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tensor cores by mma.sync, the copies that feed them, and rows on their way back to memory: the
- * vocabulary of the attention kernels. For .cu files only; launches nothing.
+ * vocabulary of attention and convolution. For .cu files only; launches nothing.
  */
 #ifndef KERNELS_CUDA_TENSOR_CORE_CUH
 #define KERNELS_CUDA_TENSOR_CORE_CUH
@@ -102,6 +102,13 @@ __device__ inline float exp2_fast(float x)
 {
     float y;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+__device__ inline float reciprocal_fast(float x)
+{
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 }
 

@@ -151,19 +151,25 @@ static void test_folded_own(void)
     random_shapes("own", true, true, 74);
 }
 
-/* To the three colours: widths of a warp's run and beside it, channels of all lanes and of a few.
- */
+/* To the three colours: widths of a block's strip of 62 pixels, of two and beside them, bands of
+ * rows and their ends, channels of all lanes and of a few. */
 static void test_colours(void)
 {
+    static const int in[] = {128, 96, 4, 64, 8, 24, 40};
+    static const int widths[] = {1, 2, 61, 62, 63, 64, 65, 124, 125};
     struct gpu gpu;
     gpu_open(&gpu, 75);
-    for (int round = 0; round < 24; round++) {
-        static const int in[] = {128, 96, 4, 64};
-        struct sizes s = {
-            1 + round % 2, gpu_pick(&gpu, 2, 9), gpu_pick(&gpu, 1, 70), in[round % 4], 3, 3, false,
-            false};
-        struct conv conv = {.above = round % 2, .below = round / 2 % 2};
-        check(&gpu, gpu_dtype(round), &s, conv, round % 8);
+    for (int round = 0; round < 63; round++) {
+        struct sizes s = {1 + round % 2,
+                          gpu_pick(&gpu, 2, 40),
+                          round % 3 ? widths[round % 9] : gpu_pick(&gpu, 1, 140),
+                          in[round % 7],
+                          3,
+                          3,
+                          false,
+                          false};
+        struct conv conv = {.above = gpu_pick(&gpu, 0, 1), .below = gpu_pick(&gpu, 0, 1)};
+        check(&gpu, gpu_dtype(round / 2), &s, conv, round % 8);
     }
     gpu_close(&gpu);
 }

@@ -65,15 +65,16 @@ static struct sizes pick(struct gpu *gpu)
 
 static void test_sums(void)
 {
-    static const struct sizes models[] = {
-        {1, 300, 280, 32, 4}, {1, 64, 64, 32, 16}, {2, 70, 41, 32, 8}, {1, 9, 9, 8, 320}};
+    static const struct sizes models[] = {{1, 300, 280, 32, 4}, {1, 64, 64, 32, 16},
+                                          {2, 70, 41, 32, 8},   {1, 9, 9, 8, 320},
+                                          {2, 5, 4, 37, 70},    {1, 6, 5, 1000, 3}};
     struct gpu gpu;
     gpu_open(&gpu, 80);
     for (int round = 0; round < 45; round++) {
         struct sizes s = pick(&gpu);
         check_sums(&gpu, gpu_dtype(round), &s);
     }
-    for (int i = 0; i < 12; i++)
+    for (int i = 0; i < 18; i++)
         check_sums(&gpu, gpu_dtype(i), &models[i / 3]);
     gpu_close(&gpu);
 }
@@ -113,7 +114,8 @@ static void check_norm(struct gpu *gpu, enum dtype dtype, const struct sizes *s,
 
 static void test_norm(void)
 {
-    static const struct sizes models[] = {{1, 130, 140, 32, 4}, {2, 33, 64, 32, 16}};
+    static const struct sizes models[] = {
+        {1, 130, 140, 32, 4}, {2, 33, 64, 32, 16}, {1, 9, 9, 8, 320}, {2, 5, 4, 37, 70}};
     struct gpu gpu;
     gpu_open(&gpu, 81);
     for (int round = 0; round < 48; round++) {
@@ -122,7 +124,7 @@ static void test_norm(void)
         s.w++;
         check_norm(&gpu, gpu_dtype(round), &s, gpu_pick(&gpu, 0, 15));
     }
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 12; i++)
         check_norm(&gpu, gpu_dtype(i), &models[i / 3], 14 + i % 2);
     gpu_close(&gpu);
 }
