@@ -231,6 +231,11 @@ bool recording_transports(const struct recorded_rank *rank, const struct recorde
            !recording_marks(rank, item) && recording_around(rank, item->range, TRACE_OP) < 0;
 }
 
+bool recording_may_outlast(const struct recorded_rank *rank, const struct recorded_item *item)
+{
+    return recording_transports(rank, item) || recording_marks(rank, item);
+}
+
 int recording_peer(const struct recording *recording, int rank, int axis, int peer)
 {
     int coord[MESH_MAX_AXES];

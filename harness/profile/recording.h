@@ -141,6 +141,10 @@ bool recording_marks(const struct recorded_rank *rank, const struct recorded_ite
 /* A kernel of the transport itself, on a device: moves data and is no operation of the backend. */
 bool recording_transports(const struct recorded_rank *rank, const struct recorded_item *item);
 
+/* One of the transport's, or a sign of progress behind it: it may have been given early, to receive
+ * the next step's first patch, and then ends in that step. */
+bool recording_may_outlast(const struct recorded_rank *rank, const struct recorded_item *item);
+
 /* The rank of the world that is number `peer` on `axis` of the ranks that `rank` shares it with. */
 int recording_peer(const struct recording *recording, int rank, int axis, int peer);
 

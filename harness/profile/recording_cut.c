@@ -22,7 +22,7 @@ static int last_step(const struct recorded_rank *rank, bool by_items)
 {
     int last = RECORDED_NONE;
     for (int i = 0; by_items && i < rank->items; i++)
-        if (rank->item[i].step > last && !recording_transports(rank, &rank->item[i]))
+        if (rank->item[i].step > last && !recording_may_outlast(rank, &rank->item[i]))
             last = rank->item[i].step;
     for (int i = 0; !by_items && i < rank->ranges; i++) {
         const struct recorded_range *range = &rank->range[i];

@@ -48,8 +48,8 @@ static int64_t last_carried(const struct recorded_rank *rank, int step)
     return last;
 }
 
-/* A kernel that carries messages may have been given early, to receive the next step's first patch:
- * it ends a step that has nothing else only. */
+/* A step ends with its last item that cannot outlast it, and where there is none with its last
+ * kernel that carries messages. */
 static void set_steps(int steps, struct recorded_rank *rank)
 {
     for (int i = 0; i < steps; i++)
@@ -57,7 +57,7 @@ static void set_steps(int steps, struct recorded_rank *rank)
     for (int i = 0; i < rank->items; i++) {
         const struct recorded_item *item = &rank->item[i];
         if (item->step >= 0 && item->end > rank->step_end[item->step] &&
-            !recording_transports(rank, item))
+            !recording_may_outlast(rank, item))
             rank->step_end[item->step] = item->end;
     }
     for (int i = 0; i < steps; i++)

@@ -136,12 +136,17 @@ static uint64_t capture(void)
     return tag;
 }
 
-/* A library's kernel waits for what the peer sends in its next step. */
+/* A library's kernel waits for what the peer sends in its next step; the sign behind it that it is
+ * over comes later still. */
 static void receive_ahead(uint32_t correlation)
 {
     trace_enter(TRACE_GROUP, "group", -1);
     called("cudaLaunchKernelExC", correlation);
     kernel(9, correlation, 0, activity_clock() + 1500000);
+    trace_enter(TRACE_MARK, "watch", -1);
+    called("cudaLaunchKernel", correlation + 1);
+    kernel(9, correlation + 1, 0, activity_clock() + 1600000);
+    trace_leave(ST_OK);
     trace_leave(ST_OK);
 }
 
@@ -243,7 +248,7 @@ static void check_captured(const struct recorded_rank *rank, const struct record
 
 static void check_items(const struct recorded_rank *rank, int index)
 {
-    cr_assert_eq(rank->items, 4);
+    cr_assert_eq(rank->items, 5);
     const struct recorded_item *plain = &rank->item[0];
     const struct recorded_item *copy = &rank->item[1];
     cr_expect_str_eq(plain->name, "plain_kernel");
@@ -260,6 +265,8 @@ static void check_items(const struct recorded_rank *rank, int index)
     check_captured(rank, &rank->item[2]);
     cr_expect(recording_transports(rank, &rank->item[3]) && rank->item[3].step == 0);
     cr_expect_gt(rank->item[3].end, rank->item[2].end);
+    cr_expect(recording_marks(rank, &rank->item[4]) && rank->item[4].step == 0);
+    cr_expect_gt(rank->item[4].end, rank->item[3].end);
 }
 
 static void check_rank(const struct recording *recording, int index)
@@ -267,11 +274,11 @@ static void check_rank(const struct recording *recording, int index)
     const struct recorded_rank *rank = &recording->rank[index];
     cr_expect(rank->complete);
     cr_expect_eq(rank->ranges,
-                 3 + 7); /* the capture's; loop, step, fc1, linear, group, step, launch */
+                 3 + 8); /* the capture's; loop, step, fc1, linear, group, mark, step, launch */
     cr_expect_eq(rank->range[0].kind, TRACE_GRAPH);
     cr_expect_lt(rank->range[0].end, rank->begin);
-    cr_expect_eq(rank->calls, 5);
-    cr_expect_eq(rank->call[4].kind, RECORDED_SYNC);
+    cr_expect_eq(rank->calls, 6);
+    cr_expect_eq(rank->call[5].kind, RECORDED_SYNC);
     for (int i = 0; i < rank->calls; i++)
         cr_expect_eq(rank->call[i].track, 0, "calls are the rank's thread's");
     check_items(rank, index);
@@ -305,7 +312,7 @@ Test(recorder_activity, without_activities_ranges_are_written_and_the_reason)
     cr_assert_eq(spool_read(program_file("none"), &recording, &told), ST_OK, "%s", status_text());
     cr_expect_str_eq(told.no_activity, "another tool has it");
     cr_expect_str_eq(told.incomplete, "");
-    cr_expect(recording->rank[1].complete && recording->rank[1].ranges == 10);
+    cr_expect(recording->rank[1].complete && recording->rank[1].ranges == 11);
     cr_expect(recording->rank[1].items == 0 && recording->rank[1].calls == 0);
     recording_close(recording);
 }
