@@ -7,7 +7,6 @@
 
 #define STRATEGIES(X)                                                                              \
     X(data)                                                                                        \
-    X(rows)                                                                                        \
     X(cfg)                                                                                         \
     X(pipefusion)                                                                                  \
     X(distrifusion)                                                                                \
@@ -15,7 +14,8 @@
     X(usp)                                                                                         \
     X(ring)                                                                                        \
     X(ulysses)                                                                                     \
-    X(tensor)
+    X(tensor)                                                                                      \
+    X(rows)
 
 #define DECLARE(name) extern const struct strategy_ops strategy_##name;
 #define ADDRESS(name) &strategy_##name,

@@ -65,6 +65,18 @@ static void on_progress(void *self, long done, long total)
         progress_finish(&told->progress);
 }
 
+/* What the name stands for; of a pipeline's folder, the part that the file is about. */
+static enum status find_model(const char *name, const char *reference, struct model *out)
+{
+    const struct kind_ops *kind;
+    TRY(model_load(name, NULL, out));
+    TRY(verify_file_about(reference, &kind));
+    if (kind == out->kind)
+        return ST_OK;
+    enum status st = model_load(name, kind, out);
+    return st ? fail_prefix(st, "%s is the reference of a %s", reference, kind->name) : ST_OK;
+}
+
 /* *processes > 0: nothing was computed, and so many ranks are to be started. */
 static enum status verify_file(const struct cell *cell, const struct verify_options *o,
                                const struct rendezvous *place, bool *agreed, int *processes)
@@ -74,8 +86,8 @@ static enum status verify_file(const struct cell *cell, const struct verify_opti
     struct verify_file file;
     *agreed = true;
     *processes = 0;
-    TRY(verify_file_about(o->reference, &about.kind));
-    TRY(model_load(cell->model, about.kind, &model));
+    TRY(find_model(cell->model, o->reference, &model));
+    about.kind = model.kind;
     enum status st = verify_file_read(o->reference, &model, &file);
     if (st == ST_OK) {
         struct told told = {.cell = cell};

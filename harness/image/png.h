@@ -3,11 +3,9 @@
  * A picture as a PNG file: 8 bits a channel, out of floats as a decoder leaves them. Not a reader,
  * and no colour management.
  *
- * A value x becomes the level round(255 clamp(x / 2 + 1/2, 0, 1)), each operation in fp32, and
- * round() to the nearest, ties to even: bit for bit what diffusers makes of the same fp32 tensor
- * (VaeImageProcessor.denormalize, then numpy's round in numpy_to_pil). The fp32 product falls on a
- * tie where the exact one lies a little beside it, so round(127.5 (x + 1)) is not always the same.
- * Of a half-precision tensor diffusers computes x / 2 + 1/2 in that type, and may be a level off.
+ * A value x becomes the level round(127.5 (x + 1)), clamped: exactly, and a tie (x = 0) to the even
+ * 128. diffusers' VaeImageProcessor computes 255 (x / 2 + 1/2) in the tensor's type, whose rounding
+ * can lead to the level beside it.
  *
  * The same picture and texts make the same bytes with the same libpng and zlib.
  */

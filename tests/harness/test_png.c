@@ -123,19 +123,19 @@ Test(png, values_beyond_the_range_are_clamped)
     expect_levels("clamped.png", 8, values, levels);
 }
 
-/* 255 (x / 2 + 1/2) in fp32. It is 127.5 at 0. The next two products lie up to 1e-6 above n + 1/2,
- * which they are rounded to: then they go to even, not up. */
-Test(png, ties_of_the_fp32_product_go_to_even)
+/* 127.5 (x + 1) is halfway at 0 alone; the next values lie beside n + 1/2 by less than fp32 tells.
+ */
+Test(png, the_nearest_level_is_that_of_the_exact_value)
 {
     static const float values[] = {0, -0x1.11111p-3f, -0x1.0101p-3f, -0x1.fdfdfep-1f,
                                    -0x1.fdfdfcp-1f};
     static const int levels[] = {
-        128, 110, /* 110.500001 */
+        128, 111, /* 110.500001 */
         112,      /* 111.500001 */
-        0,        /* 0xffffff / 2^25 = 0.49999997 */
-        1,        /* 0x10000fe / 2^25 = 0.50000757 */
+        0,        /* 0.49999997 */
+        1,        /* 0.50000757 */
     };
-    expect_levels("ties.png", 5, values, levels);
+    expect_levels("halves.png", 5, values, levels);
 }
 
 /* What a picture of 8 bits becomes on its way into a tensor and back: itself. */

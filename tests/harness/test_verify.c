@@ -220,7 +220,7 @@ Test(verify, says_what_the_metadata_lacks)
     ends(&b, "dit", "serial", 2, "metadata format");
     b = open_golden("dit.sample.safetensors");
     set_meta(&b, "kind", "decode");
-    ends(&b, "dit", "serial", 2, "decode");
+    ends(&b, "dit", "serial", 2, "is the reference of a decoder");
     b = open_golden("dit.sample.safetensors");
     set_meta(&b, "steps", NULL);
     ends(&b, "dit", "serial", 2, "metadata steps");
