@@ -8,9 +8,10 @@
     peers.py --out FILE.jsonl --ditbench build/ditbench --tiny --device cpu      a rehearsal
 
 All have random weights, the same size, steps and guidance, and embeddings instead of text encoders; the clock runs from
-the noise to the last latent, of decoders from the latent to the pixels. In each round every side is measured once, one after the other: a loop of warm-up, then
---loops timed ones. A side that cannot run leaves a row with its reason. A cell all of whose rows are in the file is not
-measured again; a cell is begun only where --seconds leaves its usual time. README.md beside this file says what differs.
+the noise to the last latent, of decoders from the latent to the pixels. In each round every side is measured once, one
+after the other: a loop of warm-up, then --loops timed ones. A side that cannot run leaves a row with its reason. A cell
+all of whose rows are in the file is not measured again; a cell is begun only where --seconds leaves its usual time.
+README.md beside this file says what differs.
 """
 
 import argparse
