@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""diffusers on one device: the transformer with random weights in the pipeline's loop, as it is and compiled."""
+"""diffusers on one device: the transformer with random weights in the pipeline's loop, as it is and compiled.
+
+Side is what all sides in one process share; decoder_side.py is the other one.
+"""
 
 import gc
 import os
@@ -14,9 +17,7 @@ import diffusers  # noqa: E402
 import families  # noqa: E402
 import torch  # noqa: E402
 
-from records import Outcome, refused  # noqa: E402
-
-COMPILE, EAGER = "diffusers-compile", "diffusers-eager"
+from records import COMPILE, Outcome, Refusal, refused  # noqa: E402
 
 
 def libraries(device):
@@ -99,42 +100,83 @@ def ending_of(finite):
     """Status and reason of loops that came to an end."""
     if finite:
         return {"status": "ok", "reason": None}
-    return {"status": "wrong", "reason": "the last latent has a NaN or an infinity"}
+    return {"status": "wrong", "reason": "the last result has a NaN or an infinity"}
 
 
 def outcome_of(error):
     """A row's ending for what was raised."""
+    if isinstance(error, Refusal):
+        return refused("unsupported", error)
     if isinstance(error, torch.OutOfMemoryError):
         return refused("oom", error)
     return refused("error", f"{type(error).__name__}: {error}")
 
 
-class DiffusersSide:
-    """The transformer of one cell, kept while it is measured in turn with others."""
+class Side:
+    """One model on one device, kept while its programs are measured in turn with others. What is made of it says
+    `prepare(program)`, which puts what `loop` takes into self.models, and `loop(model)`: milliseconds of one loop and of
+    its steps, and the result."""
+
+    def __init__(self, cell, device):
+        self.cell, self.device, self.dtype = cell, device, dtype_of(cell)
+        self.models = {}
+
+    def close(self):
+        """Of no use from here on, and nothing of it is left on the device."""
+        vars(self).clear()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def deviation(self, program, result):
+        """How far the result is from what it approximates, as a row has it; {}: it approximates nothing."""
+        return {}
+
+    def measure(self, program):
+        """Warm-up loops, then the timed ones."""
+        try:
+            if program not in self.models:
+                self.prepare(program)
+            return self.timed(program)
+        except Exception as error:  # a compiler's errors are of many classes
+            return outcome_of(error)
+
+    def timed(self, program):
+        before, model = os.getloadavg()[0], self.models[program]
+        for _ in range(self.cell["warmup_loops"]):
+            self.loop(model)
+        if self.device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        loops, steps = [], []
+        for _ in range(self.cell["repeats"]):
+            result = None  # its memory is the next one's
+            loop_ms, steps_ms, result = self.loop(model)
+            loops.append(loop_ms)
+            steps.append(steps_ms)
+        peaks = [torch.cuda.max_memory_allocated()] if self.device == "cuda" else []
+        load = [before, os.getloadavg()[0]]
+        return Outcome(**ending_of(bool(torch.isfinite(result).all())), loops=loops, steps=steps, peaks=peaks, slowest=0,
+                       load=load, deviation=self.deviation(program, result))
+
+
+class DenoiserSide(Side):
+    """The transformer of one cell."""
 
     def __init__(self, shape, cell, device):
-        self.shape, self.cell, self.device = shape, cell, device
-        self.kind, self.dtype = families.kind_of(shape), dtype_of(cell)
-        self.models = {}
+        super().__init__(cell, device)
+        self.kind = families.kind_of(shape)
         self.plain = build_model(self.kind, device, self.dtype)
         self.latent, found = build_inputs(self.kind, shape, cell, device, self.dtype)
         self.same = self.kind.prepare(self.latent, families.with_guidance(self.kind, found, 1, cell["guidance"]))
         make, options = shape["sampler"]
         self.scheduler = make(**options)
 
-    def close(self):
-        self.models.clear()
-        del self.plain
-        gc.collect()
-        if self.device == "cuda":
-            torch.cuda.empty_cache()
-
     @torch.no_grad()
-    def loop(self, model, steps):
-        """Milliseconds of one loop as the pipeline runs it, and of its steps; the last latent."""
+    def loop(self, model, steps=None):
+        """As the pipeline runs it; steps: other than the cell's."""
         guidance = self.cell["guidance"]
         guided, scheduler, marks = self.kind.guided(guidance), self.scheduler, Marks(self.device)
-        self.kind.set_timesteps(scheduler, steps, self.latent, device=self.device)
+        self.kind.set_timesteps(scheduler, steps or self.cell["steps"], self.latent, device=self.device)
         if hasattr(scheduler, "set_begin_index"):
             scheduler.set_begin_index(0)
         x = self.kind.pack(self.latent)
@@ -163,22 +205,5 @@ class DiffusersSide:
         self.loop(model, 2)
         self.models[program] = model
 
-    def measure(self, program):
-        """Warm-up loops, then the timed ones."""
-        try:
-            if program not in self.models:
-                self.prepare(program)
-            return self.timed(self.models[program])
-        except Exception as error:  # a compiler's errors are of many classes
-            return outcome_of(error)
 
-    def timed(self, model):
-        before = os.getloadavg()[0]
-        for _ in range(self.cell["warmup_loops"]):
-            self.loop(model, self.cell["steps"])
-        if self.device == "cuda":
-            torch.cuda.reset_peak_memory_stats()
-        found = [self.loop(model, self.cell["steps"]) for _ in range(self.cell["repeats"])]
-        peaks = [torch.cuda.max_memory_allocated()] if self.device == "cuda" else []
-        return Outcome(**ending_of(bool(torch.isfinite(found[-1][2]).all())), loops=[one[0] for one in found],
-                       steps=[one[1] for one in found], peaks=peaks, slowest=0, load=[before, os.getloadavg()[0]])
+open_side = DenoiserSide

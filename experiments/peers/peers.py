@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """ditbench, diffusers under PyTorch and xDiT over the same cells on the same GPUs, in turn, as rows of one results file.
 
-    peers.py --out FILE.jsonl --ditbench build/ditbench                          one GPU: diffusers compiled, eager, ditbench
+    peers.py --out FILE.jsonl --ditbench build/ditbench                          one GPU: all sides but xDiT
     peers.py --out FILE.jsonl --ditbench build/ditbench --sides ditbench,xdit --specs serial,cfg=2,ulysses=2
+    peers.py --out FILE.jsonl --ditbench build/ditbench --cells vae-flux,vae-flux-2048       decoders
     peers.py --out FILE.jsonl --ditbench build/ditbench --tiny --device cpu      a rehearsal
 
 All have random weights, the same size, steps and guidance, and embeddings instead of text encoders; the clock runs from
-the noise to the last latent. In each round every side is measured once, one after the other: a loop of warm-up, then
---loops timed ones. A side that cannot run leaves a row with its reason. A cell all of whose rows are in the file is not
-measured again; a cell is begun only where --seconds leaves its usual time. README.md beside this file says what differs.
+the noise to the last latent, of decoders from the latent to the pixels. In each round every side is measured once, one
+after the other: a loop of warm-up, then --loops timed ones. A side that cannot run leaves a row with its reason. A cell
+all of whose rows are in the file is not measured again; a cell is begun only where --seconds leaves its usual time.
+README.md beside this file says what differs.
 """
 
 import argparse
+import importlib
 import json
 import os
 import statistics
@@ -24,11 +27,11 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import diffusers_side  # noqa: E402
 import records  # noqa: E402
 import xdit_side  # noqa: E402
+from records import COMPILE, EAGER, OURS, TILED, TILED_COMPILE, XDIT  # noqa: E402
 
-CELLS = {  # model, pixels of a side, ditbench's model for a rehearsal, seconds that all sides take on one H200 or less
+DENOISERS = {  # model, pixels of a side, ditbench's model for a rehearsal, seconds that all sides take on one H200 or less
     "pixart": ("pixart-alpha-1024", 1024, "pixart-tiny", 90),
     "pixart-2048": ("pixart-alpha-1024", 2048, "pixart-tiny", 180),
     "sd3-medium": ("sd3-medium", 1024, "sd3-tiny", 110),
@@ -37,9 +40,19 @@ CELLS = {  # model, pixels of a side, ditbench's model for a rehearsal, seconds 
     "hunyuandit": ("hunyuandit-v1.2", 1024, "hunyuandit-tiny", 150),
     "latte": ("latte-1", 512, "latte-tiny", 220),
 }
-OURS = "ditbench"
-SIDES = (diffusers_side.COMPILE, OURS, diffusers_side.EAGER, xdit_side.PROGRAM)
-USUAL_SIDES = SIDES[:3]
+DECODERS = {  # the same
+    "vae-flux": ("vae-flux", 1024, "vae-tiny", 120),
+    "vae-flux-2048": ("vae-flux", 2048, "vae-tiny", 200),
+    "vae-sd3": ("vae-sd3", 1024, "vae-tiny", 120),
+    "vae-sdxl": ("vae-sdxl", 1024, "vae-tiny", 120),
+}
+CELLS = {**DENOISERS, **DECODERS}
+SIDES = (COMPILE, OURS, EAGER, TILED_COMPILE, TILED, XDIT)
+USUAL_SIDES = SIDES[:5]
+PEERS_OF = {  # by the module that drives diffusers, which is loaded when a cell wants it: it needs PyTorch and diffusers
+    "diffusers_side": (COMPILE, EAGER, XDIT),
+    "decoder_side": (COMPILE, EAGER, TILED_COMPILE, TILED),
+}
 BEGIN = time.monotonic()
 
 
@@ -57,7 +70,8 @@ def arguments():
     p.add_argument("--out", required=True, type=Path, help="results file; rows are appended")
     p.add_argument("--ditbench", required=True, type=Path, help="the program")
     p.add_argument("--cells", default=",".join(CELLS), help=f"of {', '.join(CELLS)} (default: all)")
-    p.add_argument("--sides", default=",".join(USUAL_SIDES), help=f"of {', '.join(SIDES)}, in turn (default: all but xdit)")
+    p.add_argument("--sides", default=",".join(USUAL_SIDES), help=f"of {', '.join(SIDES)}, in turn (default: all but xdit); "
+                   "tiled ones are of decoders, and xdit is of the others")
     p.add_argument("--specs", default="serial", help="strategies, as ditbench takes them; put ';' between them where one "
                    "has several parts (default: serial). diffusers has serial alone")
     p.add_argument("--rounds", type=int, default=2)
@@ -65,7 +79,7 @@ def arguments():
     p.add_argument("--seconds", type=float, default=560, help="no cell is begun that would take longer than what is left")
     p.add_argument("--timeout", type=float, default=300, help="seconds of one measurement of ditbench or xDiT")
     p.add_argument("--attention", help="xDiT's attention backend (its choice: flash attention where installed, else cuDNN)")
-    p.add_argument("--steps", type=int, help="other than the model's")
+    p.add_argument("--steps", type=int, help="other than the model's; a decoder has one")
     p.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     p.add_argument("--tiny", action="store_true", help="models of 0.2 to 1.4 M parameters at 96 px in fp32")
     p.add_argument("--again", action="store_true", help="measure cells that are there")
@@ -87,26 +101,30 @@ class Cell:
     def __init__(self, args, name, spec):
         self.args, self.name, self.spec = args, name, spec
         self.shape_name, size, tiny_name, self.usual_seconds = CELLS[name]
-        self.shape = diffusers_side.shape_of(self.shape_name, args.tiny)
+        module = "decoder_side" if name in DECODERS else "diffusers_side"
+        self.local, self.peers = importlib.import_module(module), PEERS_OF[module]
+        self.shape = self.local.shape_of(self.shape_name, args.tiny)
         self.model = tiny_name if args.tiny else self.shape_name
         self.size = self.shape["size"] if args.tiny else size
-        self.steps = args.steps or self.shape["steps"]
+        self.has_loop = "steps" in self.shape  # a decoder has neither steps nor guidance
+        self.steps = args.steps or self.shape["steps"] if self.has_loop else 1
         self.diffusers = None
         self.broken = {}  # sides that failed in this call, which are not asked again
 
     @property
     def sides(self):
-        alone = (diffusers_side.COMPILE, diffusers_side.EAGER)
-        return [side for side in self.args.sides if side not in alone or self.spec == "serial"]
+        return [side for side in self.args.sides
+                if side == OURS or side in self.peers and (side == XDIT or self.spec == "serial")]
 
-    def command(self, *more):
+    def command(self, steps, repeats):
         frames = self.shape.get("frames", 1)
         threads = max(min(8, os.cpu_count() or 1), *(ranks_of(spec) for spec in self.args.specs), 1)
         return [str(word) for word in (
             self.args.ditbench.resolve(), "run", "--model", self.model, "--size", self.size,
-            *(("--frames", frames) if frames > 1 else ()), "--steps", self.steps, "--guidance", self.shape["guidance"],
+            *(("--frames", frames) if frames > 1 else ()),
+            *(("--steps", steps, "--guidance", self.shape["guidance"]) if self.has_loop else ()),
             "--dtype", "fp32" if self.args.tiny else "bf16", "--backend", self.args.device, "--strategy", self.spec,
-            "--threads", threads, "--check", "off", "--warmup-loops", 1, "--repeats", self.args.loops, "--json", *more)]
+            "--threads", threads, "--check", "off", "--warmup-loops", 1, "--repeats", repeats, "--json")]
 
     def ask_ditbench(self, argv):
         """Its record, whatever the ending. RuntimeError: it printed none."""
@@ -122,26 +140,23 @@ class Cell:
 
     def blank(self):
         """A row of ditbench's for this cell, from which those of peers are made: one short run, not kept."""
-        argv = self.command()
-        argv[argv.index("--repeats") + 1] = "1"
-        argv[argv.index("--steps") + 1] = "1"
-        row = self.ask_ditbench(argv)
+        row = self.ask_ditbench(self.command(1, 1))
         row["cell"].update(repeats=self.args.loops, steps=self.steps)
         return row
 
     def outcome(self, side, cell):
         """What a peer says, and its command line."""
-        if side == xdit_side.PROGRAM:
+        if side == XDIT:
             return xdit_side.measure(cell, self.shape_name, self.args.tiny, self.args.device, self.args.attention,
                                      self.args.timeout)
         try:
-            self.diffusers = self.diffusers or diffusers_side.DiffusersSide(self.shape, cell, self.args.device)
+            self.diffusers = self.diffusers or self.local.open_side(self.shape, cell, self.args.device)
         except Exception as error:
-            return diffusers_side.outcome_of(error), sys.argv
+            return self.local.outcome_of(error), sys.argv
         return self.diffusers.measure(side), sys.argv
 
     def our_row(self, blank, number):
-        argv = self.command()
+        argv = self.command(self.steps, self.args.loops)
         try:
             return records.of_ditbench(self.ask_ditbench(argv), number)
         except RuntimeError as error:
@@ -151,7 +166,7 @@ class Cell:
     def row(self, side, blank, number):
         if side == OURS:
             return self.our_row(blank, number)
-        libraries = (xdit_side if side == xdit_side.PROGRAM else diffusers_side).libraries(self.args.device)
+        libraries = (xdit_side if side == XDIT else self.local).libraries(self.args.device)
         if side in self.broken:
             outcome, argv = self.broken[side]
         else:

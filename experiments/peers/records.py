@@ -12,7 +12,15 @@ import time
 from dataclasses import dataclass, field
 
 EXPERIMENT = "peers"
+OURS = "ditbench"
+COMPILE, EAGER = "diffusers-compile", "diffusers-eager"  # as cell.backend names them
+TILED_COMPILE, TILED = "diffusers-tiled-compile", "diffusers-tiled"  # of decoders
+XDIT = "xdit"
 NOT_ASKED = ("exchange", "graph", "stop")  # of a cell: no part of what makes two rows answers to one question
+
+
+class Refusal(Exception):
+    """Why a side has no such cell."""
 
 
 @dataclass
@@ -25,6 +33,7 @@ class Outcome:
     peaks: list = field(default_factory=list)  # bytes of each rank
     slowest: int | None = None  # rank, in the median loop
     load: list = field(default_factory=list)
+    deviation: dict = field(default_factory=dict)  # keys of a row's; none: the result is not approximate
 
 
 def refused(status, reason):
@@ -77,7 +86,7 @@ def of_peer(ours, program, number, outcome, libraries, argv):
     row["memory_bytes"] = {key: [] for key in row["memory_bytes"]}
     row["memory_bytes"]["peak"] = list(outcome.peaks)
     row["check"] = {key: None for key in row["check"]}
-    row["deviation"] = {key: None for key in row["deviation"]}
+    row["deviation"] = {key: outcome.deviation.get(key) for key in row["deviation"]}
     row["env"].update(load=list(outcome.load), compiler=None, flags=None, libraries=libraries)
     return row
 

@@ -12,16 +12,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from records import Outcome, refused
+from records import Outcome, Refusal, refused
 
-PROGRAM = "xdit"
 WORKER = Path(__file__).resolve().with_name("xdit_worker.py")
 PACKAGES = ("xfuser", "yunchang", "distvae", "diffusers", "torch")
 TAKES = {"cfg": (), "pipefusion": ("patches", "warmup"), "ring": (), "ulysses": ()}
-
-
-class Refusal(Exception):
-    """Why xDiT has no such cell."""
 
 
 def degrees_of(strategy):

@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 import families  # noqa: E402
 import generate  # noqa: E402
 import torch  # noqa: E402
+from decoders import build, decode  # noqa: E402
 from diffusers import AutoencoderKL  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
@@ -45,16 +46,6 @@ DECODERS = {
 }
 
 OLD_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
-
-
-def build(shape):
-    levels = len(shape["widths"])
-    return AutoencoderKL(
-        down_block_types=["DownEncoderBlock2D"] * levels, up_block_types=["UpDecoderBlock2D"] * levels,
-        block_out_channels=shape["widths"], layers_per_block=shape["layers"], latent_channels=shape["channels"],
-        norm_num_groups=shape["groups"], scaling_factor=shape["scaling"], shift_factor=shape["shift"],
-        use_quant_conv=shape["post_quant"], use_post_quant_conv=shape["post_quant"],
-        mid_block_add_attention=shape["attention"])
 
 
 def make_model(shape, key):
@@ -86,13 +77,6 @@ def save_checkpoint(folder, shape, model):
     if shape.get("old_names"):
         rename(inside)
     return AutoencoderKL.from_pretrained(inside, variant=shape.get("variant"), torch_dtype=torch.float32).eval()
-
-
-@torch.no_grad()
-def decode(model, latent):
-    """As the pipelines do."""
-    shift = model.config.shift_factor or 0
-    return model.decode(latent / model.config.scaling_factor + shift, return_dict=False)[0]
 
 
 def reference(shape, model, key):
