@@ -76,7 +76,6 @@ static int find_files(const char *folder, struct reference_file file[FILES_MAX])
 /* verify_run prints the distance and the verdict behind the file's name. */
 static enum status verify_one(const struct reference_file *file, enum dtype dtype, double *distance)
 {
-    char folder[PATH_MAX];
     struct model model;
     struct verify_file read;
     struct cell cell;
