@@ -21,12 +21,9 @@ call plot results/h200-nvlink/pixart-strategies.jsonl --out plots/h200-nvlink --
     --with results/published/xdit_pixart_a100_scalability.csv
 rm -rf plots/h200-nvlink/report.charts # names follow from all rows: none of earlier ones stays
 call report results/h200-nvlink/*.jsonl --out plots/h200-nvlink/report.html
-costs=(results/h200-nvlink/families-one-gpu-ranks.jsonl)
-for f in results/h200-nvlink/cost-table*.jsonl; do
-    [ ! -e "$f" ] || costs+=("$f")
+for form in md html; do
+    call costs results/h200-nvlink/costs/*.jsonl --out plots/h200-nvlink/costs.$form
 done
-call costs "${costs[@]}" --out plots/h200-nvlink/costs.md
-call costs "${costs[@]}" --out plots/h200-nvlink/costs.html
 
 # Steps of several profiles side by side; the picture is kept as SVG alone.
 say results/profiles

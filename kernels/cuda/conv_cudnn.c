@@ -224,14 +224,18 @@ static struct shape shape_of(const struct cuda_dnn_conv *c)
     return s;
 }
 
-static bool aligned(const struct cuda_dnn_conv *c)
+/* Addresses that engines take, and images without gaps: of several with gaps some engines make
+ * wrong results of all but the first. */
+static bool takes(const struct cuda_dnn_conv *c, const struct shape *s)
 {
     uintptr_t all = (uintptr_t)c->x | (uintptr_t)c->w | (uintptr_t)c->y | (uintptr_t)c->bias |
                     (uintptr_t)c->add;
+    int64_t dense = out_rows(s) * out_columns(s) * c->out;
+    bool gaps = s->x_image != c->rows * c->columns * c->in || s->y_image != dense ||
+                (c->add && s->add_image != dense);
     if (c->images > 1)
-        all |= (uintptr_t)(c->x_image | (c->y ? c->y_image : 0) | (c->add ? c->add_image : 0)) *
-               dtype_size(c->dtype);
-    return all % ALIGNMENT == 0;
+        all |= (uintptr_t)(s->x_image | s->y_image) * dtype_size(c->dtype);
+    return all % ALIGNMENT == 0 && !(c->images > 1 && gaps);
 }
 
 enum status cuda_dnn_convolve(struct queue *q, const struct cuda_dnn_conv *c, size_t room,
@@ -242,7 +246,7 @@ enum status cuda_dnn_convolve(struct queue *q, const struct cuda_dnn_conv *c, si
     struct dnn_plan *plan = plan_find(dnn, &shape);
     void *workspace;
     *done = false;
-    if (!aligned(c) || (!plan && cuda_capturing(q)))
+    if (!takes(c, &shape) || (!plan && cuda_capturing(q)))
         return ST_OK;
     if (!plan)
         TRY(plan_open(q, dnn, &shape, &plan));
