@@ -59,7 +59,7 @@ static void say_fastest(char text[LONG], const struct report_rank *rank)
 
 static void put_setting(struct report *report, const struct plot_setting *setting)
 {
-    char text[LONG] = "", model[REPORT_TEXT], threads[REPORT_TEXT];
+    char text[LONG] = "", model[REPORT_TEXT], threads[REPORT_TEXT], run[REPORT_TEXT];
     const struct record_cell *c = &setting->of->record->cell;
     for (int g = 0; g < setting->n; g++) {
         const struct report_rank *rank = widest(report, &setting->group[g]);
@@ -68,8 +68,9 @@ static void put_setting(struct report *report, const struct plot_setting *settin
         if (rank)
             say_fastest(text, rank);
     }
-    doc_item(report->doc, "Fastest, %s, %d step%s%s: %s.", report_model(c, model), c->steps,
-             report_plural(c->steps), report_threads(report, setting->of, threads), text);
+    doc_item(report->doc, "Fastest, %s, %d step%s%s%s: %s.", report_model(c, model), c->steps,
+             report_plural(c->steps), report_threads(report, setting->of, threads),
+             report_run(setting->of, run), text);
 }
 
 static void put_fastest(struct report *report)
