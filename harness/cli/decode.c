@@ -42,8 +42,8 @@ static void print_pictures(const struct setup *setup, const struct decode *decod
     char name[PATH_MAX];
     int n = setup->cell.requests;
     for (int i = 0; i < n; i++) {
-        printf("%s: %dx%d px, decode%s %.1f ms\n", picture_files_name(decode->path, i, n, name),
-               setup->cell.width, setup->cell.height, n > 1 ? " of all" : "", decode->ms);
+        printf("%s: %dx%d px, %sdecoded in %.1f ms\n", picture_files_name(decode->path, i, n, name),
+               setup->cell.width, setup->cell.height, n > 1 ? "all " : "", decode->ms);
     }
 }
 

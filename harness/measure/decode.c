@@ -17,12 +17,16 @@ static enum status fill_size(const struct vae_config *decoder, const struct late
     int64_t scale = vae_config_scale(decoder);
     int64_t height = latents->height * scale, width = latents->width * scale;
     if (latents->channels != decoder->latent_channels)
-        return fail(ST_INVALID, "%s: takes latents of %d channels, and these have %d",
-                    decoder->name, decoder->latent_channels, latents->channels);
+        return fail(
+            ST_INVALID,
+            "%s: its decoder takes latents of %d channels, and these have %d: wanted the vae/ "
+            "of the same pipeline",
+            decoder->name, decoder->latent_channels, latents->channels);
     if (decoder->out_channels != 1 && decoder->out_channels != 3)
-        return fail(ST_INVALID,
-                    "%s: makes pictures of %d channels, and a PNG file is written of 1 or 3",
-                    decoder->name, decoder->out_channels);
+        return fail(
+            ST_INVALID,
+            "%s: its decoder makes pictures of %d channels, and a PNG file is written of 1 or 3",
+            decoder->name, decoder->out_channels);
     if (latents->n > PROBLEM_MAX_REQUESTS)
         return fail(ST_INVALID, "%d pictures; at most %d are decoded at once: use a part of them",
                     latents->n, PROBLEM_MAX_REQUESTS);

@@ -72,9 +72,9 @@ static enum status check_scale(const struct setup *setup, const struct setup *de
     if (found == wanted)
         return ST_OK;
     return fail(ST_INVALID,
-                "makes %d pixels a side of one of the latent, and %s has latents of %d: wanted "
-                "the vae/ of the same pipeline",
-                found, setup->cell.model, wanted);
+                "%s: its decoder makes %d pixels a side of one of the latent, and its latents are "
+                "of %d: wanted the vae/ of the same pipeline",
+                setup->cell.model, found, wanted);
 }
 
 /* Weights are opened, not read: a file that is missing or has other shapes is named. */
@@ -98,7 +98,7 @@ enum status last_image_check(const struct setup *setup, const char *path)
     if (st == ST_OK)
         st = check_decoder(setup, decoder);
     setup_close(decoder);
-    return st ? fail_prefix(st, "--image: the decoder of %s", setup->cell.model) : ST_OK;
+    return st ? fail_prefix(st, "--image") : ST_OK;
 }
 
 /* ---- after ---- */
@@ -126,5 +126,5 @@ enum status last_image_write(const struct setup *setup, const char *path, const 
     enum status st = decode_latents(setup, &latents, &decode);
     latent_release(&latents);
     *ms = decode.ms;
-    return st ? fail_prefix(st, "--image: the decoder of %s", setup->cell.model) : ST_OK;
+    return st ? fail_prefix(st, "--image") : ST_OK;
 }
