@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ditbench run`: one cell, in processes of its own, or as one of the processes that mpirun
  * started. */
+#include "harness/base/fold.h"
 #include "harness/base/interrupt.h"
 #include "harness/base/writable.h"
 #include "harness/cli/args.h"
@@ -56,15 +57,17 @@ static enum status take(void *self, int key, const char *value)
 static void print_image(const struct record *record, const char *path)
 {
     const struct record_cell *c = &record->cell;
-    char name[PATH_MAX];
+    char first[PATH_MAX], last[PATH_MAX], text[2 * PATH_MAX + 200];
     int n = c->requests * c->frames;
     if (!path || isnan(record->decode_ms))
         return;
-    printf("\nimage: %s", picture_files_name(path, 0, n, name));
-    if (n > 1)
-        printf(" to %s", picture_files_name(path, n - 1, n, name));
-    printf(", %dx%d px, decoded in %.1f ms, which are not in the latency\n", c->width, c->height,
-           record->decode_ms);
+    snprintf(text, sizeof text,
+             "image%s: %s%s%s, %dx%d px, decoded in %.1f ms, which are not in the latency",
+             n > 1 ? "s" : "", picture_files_name(path, 0, n, first), n > 1 ? " to " : "",
+             n > 1 ? picture_files_name(path, n - 1, n, last) : "", c->width, c->height,
+             record->decode_ms);
+    putchar('\n');
+    fold_print(0, 0, text);
 }
 
 static enum status print_record(const struct record *record, const struct run_options *o)
