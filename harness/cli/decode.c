@@ -19,9 +19,10 @@ static const struct args_option own[] = {
     {NULL, 0, NULL, NULL},
 };
 
-/* Sizes follow from the latents, and a decoder has no steps. */
-static const char *const taken[] = {"model",     "strategy", "ranks", "threads", "dtype", "backend",
-                                    "transport", "exchange", "graph", "nvtx",    NULL};
+/* Sizes follow from the latents, a decoder has no steps, and a single loop launches no graph again.
+ */
+static const char *const taken[] = {"model",   "strategy",  "ranks",    "threads", "dtype",
+                                    "backend", "transport", "exchange", "nvtx",    NULL};
 
 struct decode_options {
     const char *latent, *out;
@@ -137,6 +138,7 @@ static enum status decode_main(int argc, char **argv)
     struct place place;
     cell_init(&cell);
     cell.check = false;
+    cell.graph = false;
     TRY(args_parse(&args, argc, argv, &cell, &o));
     if (!cell.model[0])
         return fail(ST_INVALID, "no decoder is given; use --model FOLDER or --model NAME");

@@ -20,8 +20,8 @@ static struct latent shape_of(const struct setup *setup)
                            .width = g.width};
 }
 
-/* The decoder's cell, alone on one rank. What belongs to the loop is left behind, the graph too:
- * one that is launched once costs more than it saves. */
+/* The decoder's cell, alone on one rank. What belongs to the denoising is left behind; there is no
+ * graph, for a single loop launches none again. */
 static enum status open_decoder(const struct setup *setup, const struct latent *latents,
                                 struct setup **out)
 {
