@@ -23,9 +23,10 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-    &command_list,   &command_plan,    &command_run,     &command_verify,   &command_sweep,
-    &command_plot,   &command_comm,    &command_profile, &command_ceilings, &command_info,
-    &command_worker, &command_compare, &command_costs,   &command_report,   &command_reproduce,
+    &command_list,    &command_plan,     &command_run,    &command_decode,
+    &command_verify,  &command_sweep,    &command_plot,   &command_comm,
+    &command_profile, &command_ceilings, &command_info,   &command_worker,
+    &command_compare, &command_costs,    &command_report, &command_reproduce,
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -16,9 +16,9 @@ struct command {
     enum status (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
 
-extern const struct command command_list, command_plan, command_run, command_verify, command_sweep,
-    command_plot, command_comm, command_profile, command_ceilings, command_info, command_worker,
-    command_compare, command_costs, command_report, command_reproduce;
+extern const struct command command_list, command_plan, command_run, command_decode, command_verify,
+    command_sweep, command_plot, command_comm, command_profile, command_ceilings, command_info,
+    command_worker, command_compare, command_costs, command_report, command_reproduce;
 
 /* Prints one JSON value (taken, may be NULL: no memory) and a newline. */
 enum status command_print_json(json_t *value);

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ditbench run`: one cell, in processes of its own, or as one of the processes that mpirun
  * started. */
+#include "harness/base/fold.h"
 #include "harness/base/interrupt.h"
 #include "harness/base/writable.h"
 #include "harness/cli/args.h"
 #include "harness/cli/command.h"
 #include "harness/host/env.h"
+#include "harness/image/picture_files.h"
 #include "harness/launch/place.h"
 #include "harness/launch/scratch.h"
 #include "harness/launch/watchdog.h"
+#include "harness/measure/last_image.h"
 #include "harness/measure/outcome.h"
 #include "harness/measure/worker.h"
 #include "harness/report/progress.h"
 #include "harness/report/run_report.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,14 +26,17 @@
 #include <unistd.h>
 
 struct run_options {
-    const char *output;
+    const char *output, *image;
     bool json;
 };
 
-enum { KEY_OUTPUT = 1, KEY_JSON };
+enum { KEY_OUTPUT = 1, KEY_IMAGE, KEY_JSON };
 
 static const struct args_option own[] = {
     {"output", KEY_OUTPUT, "FILE", "write the final latents as safetensors"},
+    {"image", KEY_IMAGE, "FILE.png",
+     "decode the last loop's latents by the decoder of the same folder, outside the latency; of "
+     "several pictures, or frames: FILE-0.png, ..."},
     {"json", KEY_JSON, NULL, "print the record, JSON on one line"},
     {NULL, 0, NULL, NULL},
 };
@@ -39,17 +46,39 @@ static enum status take(void *self, int key, const char *value)
     struct run_options *o = self;
     if (key == KEY_JSON)
         o->json = true;
+    else if (key == KEY_IMAGE)
+        o->image = value;
     else
         o->output = value;
     return ST_OK;
 }
 
-static enum status print_record(const struct record *record, bool json)
+/* "a.png", or the first and the last of several. */
+static void print_image(const struct record *record, const char *path)
+{
+    const struct record_cell *c = &record->cell;
+    char first[PATH_MAX], last[PATH_MAX], text[2 * PATH_MAX + 200];
+    int n = c->requests * c->frames;
+    if (!path || isnan(record->decode_ms))
+        return;
+    snprintf(text, sizeof text,
+             "image%s: %s%s%s, %dx%d px, decoded in %.1f ms, which are not in the latency",
+             n > 1 ? "s" : "", picture_files_name(path, 0, n, first), n > 1 ? " to " : "",
+             n > 1 ? picture_files_name(path, n - 1, n, last) : "", c->width, c->height,
+             record->decode_ms);
+    putchar('\n');
+    fold_print(0, 0, text);
+}
+
+static enum status print_record(const struct record *record, const struct run_options *o)
 {
     char *line;
     size_t size;
-    if (!json)
-        return run_report_print(record);
+    if (!o->json) {
+        TRY(run_report_print(record));
+        print_image(record, o->image);
+        return ST_OK;
+    }
     TRY(record_write(record, &line, &size));
     fwrite(line, 1, size, stdout);
     free(line);
@@ -57,9 +86,10 @@ static enum status print_record(const struct record *record, bool json)
 }
 
 /* Prints the record and turns how the cell ended into how the command ends. */
-static enum status conclude(const struct record *record, enum status code, bool json)
+static enum status conclude(const struct record *record, enum status code,
+                            const struct run_options *o)
 {
-    TRY(print_record(record, json));
+    TRY(print_record(record, o));
     if (code == ST_OK)
         return ST_OK;
     return fail(code, "%s: %s", ending_name(record->status), record->reason ? record->reason : "");
@@ -110,13 +140,14 @@ static enum status run_pinned(const struct setup *setup, const struct run_option
         .pins = pins,
         .log = log,
         .output = o->output,
+        .image = o->image,
         .on_progress = progress_step,
         .on_progress_self = &progress,
     };
     enum status st = outcome_run(setup, &options, &record, &code);
     progress_finish(&progress);
     if (st == ST_OK)
-        st = conclude(record, code, o->json);
+        st = conclude(record, code, o);
     command_drop_log("run", log, st == ST_OK || st == ST_WRONG || st == ST_INTERRUPTED);
     record_close(record);
     return st;
@@ -223,7 +254,7 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
         if (place->where.rank > 0)
             return st;
         TRY(outcome_failed(setup, options, st, &record));
-        st = conclude(record, st, o->json);
+        st = conclude(record, st, o);
         record_close(record);
         return st;
     }
@@ -241,6 +272,7 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
         .identity = shared.identity,
         .pins = pins,
         .output = o->output,
+        .image = o->image,
     };
     if (st == ST_OK) {
         st = run_watched(setup, &worker, place->where.rank == output, &record);
@@ -253,7 +285,7 @@ static enum status run_as_rank(const struct setup *setup, const struct run_optio
         named.identity = record->cell.weights;
         env_add_loaded(record, setup->cell.backend);
         outcome_name(setup, &named, load, record);
-        st = conclude(record, st, o->json);
+        st = conclude(record, st, o);
     }
     record_close(record);
     return st;
@@ -267,6 +299,8 @@ static enum status run_under_mpi(const struct cell *cell, const struct run_optio
     const struct outcome_options options = {
         .experiment = "", .argc = argc, .argv = argv, .identity = "unknown"};
     enum status st = setup_open(cell, &place->where, &setup);
+    if (st == ST_OK && o->image)
+        st = last_image_check(setup, o->image);
     if (st == ST_OK)
         st = run_as_rank(setup, o, &options, place, &agreed);
     setup_close(setup);
@@ -286,6 +320,8 @@ static enum status run(struct cell *cell, const struct run_options *o, int argc,
         return run_under_mpi(cell, o, argc, argv, &place);
     TRY(setup_open(cell, NULL, &setup));
     enum status st = setup_check_text(setup);
+    if (st == ST_OK && o->image)
+        st = last_image_check(setup, o->image);
     if (st == ST_OK)
         st = run_launched(setup, o, argc, argv);
     setup_close(setup);
@@ -303,7 +339,7 @@ static enum status run_main(int argc, char **argv)
         .loop = true,
         .take = take,
     };
-    struct run_options o = {NULL, false};
+    struct run_options o = {.json = false};
     struct cell cell;
     cell_init(&cell);
     TRY(args_parse(&args, argc, argv, &cell, &o));

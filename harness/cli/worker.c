@@ -25,16 +25,18 @@ struct worker_options {
     const char *identity;
     const char *pins;
     const char *output;
+    const char *image;
     const char *profile;
     const char *counters;
 };
 
-enum { KEY_IDENTITY = 1, KEY_PINS, KEY_OUTPUT, KEY_PROFILE, KEY_COUNTERS };
+enum { KEY_IDENTITY = 1, KEY_PINS, KEY_OUTPUT, KEY_IMAGE, KEY_PROFILE, KEY_COUNTERS };
 
 static const struct args_option own[] = {
     {"identity", KEY_IDENTITY, "TEXT", "of the weights"},
     {"pins", KEY_PINS, "TEXT", "of the files behind it"},
     {"output", KEY_OUTPUT, "FILE", "final latents, safetensors"},
+    {"image", KEY_IMAGE, "FILE", "their pictures, PNG"},
     {"profile", KEY_PROFILE, "FOLDER", "the last loop is recorded there; it wants one before it"},
     {"counters", KEY_COUNTERS, "FOLDER", "loops without graphs, counted by the hardware there"},
     {NULL, 0, NULL, NULL},
@@ -43,11 +45,9 @@ static const struct args_option own[] = {
 static enum status take(void *self, int key, const char *value)
 {
     struct worker_options *o = self;
-    const char **const to[] = {[KEY_IDENTITY] = &o->identity,
-                               [KEY_PINS] = &o->pins,
-                               [KEY_OUTPUT] = &o->output,
-                               [KEY_PROFILE] = &o->profile,
-                               [KEY_COUNTERS] = &o->counters};
+    const char **const to[] = {
+        [KEY_IDENTITY] = &o->identity, [KEY_PINS] = &o->pins,       [KEY_OUTPUT] = &o->output,
+        [KEY_IMAGE] = &o->image,       [KEY_PROFILE] = &o->profile, [KEY_COUNTERS] = &o->counters};
     if (key == ARGS_POSITIONAL)
         return fail(ST_INVALID, "worker: \"%s\" is no option", value);
     *to[key] = value;
@@ -166,6 +166,7 @@ static enum status work(const struct cell *cell, const struct worker_options *o,
         .identity = o->identity,
         .pins = o->pins,
         .output = o->output,
+        .image = o->image,
         .on_phase = on_phase,
         .on_beat = on_beat,
         .on_failure = die,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finds the tensor, tells images from videos, and reads it a plane at a time. */
+/* Finds the tensor, tells images from videos, and reads or copies it a plane at a time. */
 #include "harness/image/latent.h"
 
 #include "harness/image/finite.h"
@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { SHAPE_TEXT = 24 * SAFETENSORS_MAX_DIMS };
 
@@ -92,6 +93,12 @@ static enum status check_entry(const struct safetensors *file, const struct safe
         safetensors_path(file), e->name, shape_text(e, shape), channels, channels, channels);
 }
 
+/* Where channel c of picture i lies among the planes of [videos, C, frames, h, w]. */
+static int64_t plane_at(const struct latent *l, int i, int c)
+{
+    return ((int64_t)(i / l->frames) * l->channels + c) * l->frames + i % l->frames;
+}
+
 /* [videos, C, frames, h, w] to [videos, frames, C, h, w]. */
 static enum status read_planes(const struct safetensors *file, const struct safetensors_entry *e,
                                const struct latent *l)
@@ -99,10 +106,8 @@ static enum status read_planes(const struct safetensors *file, const struct safe
     int64_t plane = (int64_t)l->height * l->width;
     float *to = l->values;
     for (int i = 0; i < l->n; i++)
-        for (int c = 0; c < l->channels; c++, to += plane) {
-            int64_t from = ((int64_t)(i / l->frames) * l->channels + c) * l->frames + i % l->frames;
-            TRY(safetensors_floats(file, e, from * plane, plane, to));
-        }
+        for (int c = 0; c < l->channels; c++, to += plane)
+            TRY(safetensors_floats(file, e, plane_at(l, i, c) * plane, plane, to));
     return ST_OK;
 }
 
@@ -154,6 +159,28 @@ enum status latent_read(const char *path, int channels, struct latent *out)
     if (st != ST_OK)
         latent_release(out);
     return st;
+}
+
+/* ---- from memory ---- */
+
+enum status latent_copy(int ndim, const int64_t *dim, const float *values, struct latent *out)
+{
+    BUG_ON(ndim != 4 && ndim != 5, "latents of %d axes", ndim);
+    int frames = ndim == 5 ? (int)dim[2] : 1;
+    *out = (struct latent){.n = (int)dim[0] * frames,
+                           .frames = frames,
+                           .channels = (int)dim[1],
+                           .height = (int)dim[ndim - 2],
+                           .width = (int)dim[ndim - 1]};
+    size_t plane = (size_t)out->height * (size_t)out->width;
+    size_t bytes = (size_t)out->n * (size_t)out->channels * plane * sizeof *out->values;
+    float *to = out->values = malloc(bytes);
+    if (!to)
+        return fail(ST_OOM, "latents of %d pictures: no host memory for %zu bytes", out->n, bytes);
+    for (int i = 0; i < out->n; i++)
+        for (int c = 0; c < out->channels; c++, to += plane)
+            memcpy(to, values + (size_t)plane_at(out, i, c) * plane, plane * sizeof *to);
+    return ST_OK;
 }
 
 void latent_release(struct latent *latent)

@@ -56,7 +56,7 @@ static bool status_of_name(const char *name, enum status *out)
 
 static bool take_phase(struct watch *w, const char *line)
 {
-    if (strcmp(w->phase, "reference") == 0)
+    if (strcmp(w->phase, "reference") == 0 || strcmp(line, "phase decode") == 0)
         timeout_restart(&w->timeout);
     snprintf(w->phase, sizeof w->phase, "%.39s", line + strlen("phase "));
     w->done = w->total = 0;

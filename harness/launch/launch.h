@@ -6,7 +6,8 @@
  * The child speaks lines on its standard output; what is none of these goes to the log, with its
  * standard error:
  *
- * - "phase NAME": what it does now; leaving the phase "reference" starts the clock again.
+ * - "phase NAME": what it does now; leaving the phase "reference" or entering "decode" starts the
+ *   clock again.
  * - "beat DONE TOTAL": it is alive.
  * - "fail STATUS MESSAGE": why it is about to end with a failure; STATUS as status_name() has it.
  * - "record {...}": one line of JSON.
@@ -22,7 +23,8 @@ struct launch {
     const char *const *argv;        /* NULL-ended; argv[0]: a path, or a program in PATH */
     const char *const *environment; /* (optional) NAME=VALUE that it gets besides; NULL-ended */
     const char *log;                /* file, replaced */
-    double timeout_s;               /* for the whole, and for the one-rank run before it; 0: none */
+    double
+        timeout_s; /* for the whole, and for the one-rank run before it and the decode; 0: none */
     double silence_s; /* the longest wait for a line; 0: timeout_silence_s(timeout_s) */
     void (*on_progress)(void *self, const char *phase, long done, long total); /* (optional) */
     void *on_progress_self;

@@ -95,7 +95,7 @@ void watchdog_phase(const char *name, bool computes)
 {
     pthread_mutex_lock(&dog.lock);
     bool again = strcmp(dog.phase, "reference") == 0 || (computes && !dog.computes) ||
-                 strcmp(name, "leave") == 0;
+                 strcmp(name, "decode") == 0 || strcmp(name, "leave") == 0;
     snprintf(dog.phase, sizeof dog.phase, "%s", name);
     dog.computes = computes;
     dog.heard = clock_seconds();

@@ -18,9 +18,10 @@ enum {
 
 struct watchdog {
     int rank;
-    double limit_s;              /* of the cell, and again of the one-rank run before it; 0: none */
-    double wait_s;               /* of a wait for another rank's one-rank run; 0: none */
-    double silence_s;            /* the longest wait for a step where a rank computes; 0: none */
+    double limit_s;   /* of the cell, and again of the one-rank run before it and of the decode; 0:
+                         none */
+    double wait_s;    /* of a wait for another rank's one-rank run; 0: none */
+    double silence_s; /* the longest wait for a step where a rank computes; 0: none */
     void (*end)(enum status st); /* to say why: the error record; then the process ends */
 };
 
@@ -31,8 +32,8 @@ struct watchdog watchdog_limits(int rank, double timeout_s, double grace_s);
 /* ST_OOM: no thread. It runs as long as the process. */
 enum status watchdog_start(const struct watchdog *watchdog);
 
-/* A phase begins: "load", "reference", "open", "warm-up", "measure", "gather", "leave". computes:
- * this rank has steps to do in it; otherwise it may wait for another's one-rank run. */
+/* A phase begins: "load", "reference", "open", "warm-up", "measure", "gather", "decode", "leave".
+ * computes: this rank has steps to do in it; otherwise it may wait for another's one-rank run. */
 void watchdog_phase(const char *name, bool computes);
 
 /* A step was done. Without a watchdog this and the above do nothing. */

@@ -17,6 +17,7 @@ struct outcome_options {
     const struct pins *pins; /* (optional) the files behind it: where one changed, it is an error */
     const char *log;         /* file for what the processes say; removed when all went well */
     const char *output;      /* safetensors file for the latents, or NULL */
+    const char *image;       /* FILE.png for pictures of them, or NULL; as struct worker has it */
     const char *profile;     /* (optional) folder: the last loop is recorded there */
     const char *counters;    /* (optional) folder: the hardware's counters of all loops go there */
     void (*on_progress)(void *self, const char *phase, long done, long total); /* (optional) */

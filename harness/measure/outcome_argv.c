@@ -79,6 +79,8 @@ enum status outcome_argv_build(const struct setup *setup, const struct outcome_o
         TRY(add_pins(out, options->pins));
     if (options->profile)
         TRY(add_option(out, "profile", options->profile));
+    if (options->image)
+        TRY(add_option(out, "image", options->image));
     if (options->counters)
         TRY(add_option(out, "counters", options->counters));
     return options->output ? add_option(out, "output", options->output) : ST_OK;

@@ -15,7 +15,8 @@ struct outcome_argv {
 };
 
 /* `PROGRAM worker OPTION...`, behind `mpirun -n RANKS` where ranks are processes. Of `options` it
- * takes identity, pins and output. Texts are borrowed. Release it whatever the status. ST_OOM,
+ * takes identity, pins and what is to be
+ * written. Texts are borrowed. Release it whatever the status. ST_OOM,
  * ST_IO. */
 enum status outcome_argv_build(const struct setup *setup, const struct outcome_options *options,
                                struct outcome_argv *out);

@@ -8,6 +8,7 @@
 #include "harness/launch/ranks.h"
 #include "harness/launch/watchdog.h"
 #include "harness/measure/headroom.h"
+#include "harness/measure/last_image.h"
 #include "harness/measure/samples.h"
 #include "harness/measure/worker_record.h"
 #include "kernels/base/clock.h"
@@ -133,17 +134,18 @@ static void check(const struct job *job, const float *latent)
     record->deviation.psnr_db = got.psnr_db;
 }
 
-/* Asked of every latent, checked or not. */
-static void check_finite(const struct job *job, const float *latent)
+/* Asked of every latent, checked or not; false: there is nothing to look at. */
+static bool check_finite(const struct job *job, const float *latent)
 {
     struct record *record = job->record;
     size_t n = problem_result_count(&job->setup->problem);
     size_t bad = quality_not_finite(n, latent);
     if (bad == 0)
-        return;
+        return true;
     record->status = ENDING_WRONG;
     record->reason = record_text_format(
         record, "%zu of the final latents' %zu elements are NaN or infinite", bad, n);
+    return false;
 }
 
 static enum status write_output(const struct job *job, const float *latent)
@@ -156,18 +158,38 @@ static enum status write_output(const struct job *job, const float *latent)
     return safetensors_write(job->worker->output, 1, &item, 0, NULL);
 }
 
+/* The peers wait. A picture that is wrong makes a right cell wrong. */
+static enum status write_image(const struct job *job, const struct rank *rank, const float *latent)
+{
+    struct record *record = job->record;
+    double ms;
+    if (!job->worker->image)
+        return ST_OK;
+    enum status st = last_image_write(job->setup, job->worker->image, latent, rank->index, &ms);
+    if (st == ST_OK)
+        record->decode_ms = ms;
+    if (st != ST_WRONG)
+        return st;
+    if (record->status == ENDING_OK)
+        record->reason = record_text(record, status_message());
+    record->status = ENDING_WRONG;
+    return ST_OK;
+}
+
 /* On the output rank: all that a record says about this cell. */
-static enum status make_record(struct job *job, const struct plan *plan, const struct samples *s,
-                               const float *latent)
+static enum status make_record(struct job *job, const struct rank *rank, const struct plan *plan,
+                               const struct samples *s, const float *latent)
 {
     TRY(record_open(&job->record));
     struct record *record = job->record;
     record->status = ENDING_OK;
     worker_record_fill(record, plan, s->ranks, s->n, s->parts, s->step_end_ms);
     check(job, latent);
-    check_finite(job, latent);
+    bool finite = check_finite(job, latent);
     record_judge(record);
     TRY(write_output(job, latent));
+    if (finite)
+        TRY(write_image(job, rank, latent));
     return record->status == ENDING_WRONG ? fail(ST_WRONG, "%s", record->reason) : ST_OK;
 }
 
@@ -315,7 +337,9 @@ static enum status measure_with(struct job *job, const struct rank *rank, const 
     run_close(run);
     TRY(st);
     TRY(samples_gather(&m->samples, rank));
-    st = output ? make_record(job, plan, &m->samples, m->latent) : ST_OK;
+    if (job->worker->image && (output || job->worker->place))
+        phase(job, "decode", output);
+    st = output ? make_record(job, rank, plan, &m->samples, m->latent) : ST_OK;
     return comm_agree(rank->world, st);
 }
 

@@ -32,9 +32,11 @@ struct worker {
     const char *identity; /* of the weights */
     const char *pins;     /* pins_text of the files behind it; NULL: none */
     const char *output;   /* safetensors file for the final latents, or NULL */
+    const char *image; /* FILE.png for the last loop's pictures, which last_image_check passed; or
+                          NULL */
     /* (optional) what the process that will have the record does now: "load", "reference", "open",
-     * "warm-up", "measure" (the measured loops, and nothing else), "gather"; from any thread, one
-     * at a time. The watchdog of every process hears it too. */
+     * "warm-up", "measure" (the measured loops, and nothing else), "gather", "decode"; from any
+     * thread, one at a time. The watchdog of every process hears it too. */
     void (*on_phase)(void *self, const char *name);
     /* (optional) steps done of the phase's loops, on the rank that has the result; at times, from
      * its thread */

@@ -155,6 +155,8 @@ struct record {
     const char *reason; /* NULL when ok */
     struct record_latency latency_ms;
     struct record_steps step_ms;
+    double decode_ms; /* of the last loop's latents to pictures, once, without warm-up, on one rank;
+                         no part of the latency. Null where no picture was asked for */
     struct record_memory memory_bytes;
     struct record_comms comm;
     int comm_match; /* every wire_bytes equals its prediction */

@@ -233,6 +233,7 @@ const struct field record_fields[] = {
     VALUE(record, reason, FIELD_TEXT_OR_NULL),
     OBJECT(record, latency_ms, latency_fields),
     OBJECT(record, step_ms, step_fields),
+    LATER_VALUE(record, decode_ms, FIELD_NUMBER),
     OBJECT(record, memory_bytes, memory_fields),
     LIST(record, comm, record_comms, struct record_comm, comm_fields),
     VALUE(record, comm_match, FIELD_FLAG),

@@ -43,6 +43,7 @@ enum status record_open(struct record **out)
                                    .graph = RECORD_YES,
                                    .guidance = NAN};
     r->latency_ms.slowest_rank = RECORD_UNKNOWN;
+    r->decode_ms = NAN;
     r->comm_match = RECORD_UNKNOWN;
     r->check = (struct record_check){
         .rel_l2 = NAN, .max_abs = NAN, .tolerance = NAN, .pass = RECORD_UNKNOWN};

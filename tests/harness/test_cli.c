@@ -32,11 +32,11 @@ static void json_is(const char *line, const char *path, const char *want)
 
 Test(cli, helps_everywhere)
 {
-    static const char *const commands[] = {"list", "plan", "run",  "verify",  "sweep",
-                                           "plot", "comm", "info", "ceilings"};
+    static const char *const commands[] = {"list",  "plan", "run",  "decode", "verify",
+                                           "sweep", "plot", "comm", "info",   "ceilings"};
     struct program p = program_run("--help", NULL);
     cr_assert_eq(p.status, 0);
-    for (int i = 0; i < 9; i++) {
+    for (int i = 0; i < 10; i++) {
         struct program one = program_run(commands[i], "--help", NULL);
         cr_assert(strstr(p.out, commands[i]));
         cr_assert(one.status == 0 && strstr(one.out, commands[i]), "%s: %s", commands[i], one.out);

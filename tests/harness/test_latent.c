@@ -110,6 +110,25 @@ Test(latent, frames_of_videos_become_pictures)
     expect(one("latent", 5, 4, 3, 1, 2, 3), 3, video, counted());
 }
 
+/* The same from memory, and a copy: what it came from may go. */
+Test(latent, of_a_loop)
+{
+    static const int64_t video[] = {2, 2, 3, 1, 2}, image[] = {3, 4, 1, 2};
+    struct latent got;
+    cr_assert_eq(latent_copy(5, video, counted(), &got), ST_OK);
+    cr_assert(got.n == 6 && got.frames == 3 && got.channels == 2 && got.height == 1 &&
+              got.width == 2);
+    for (int i = 0; i < 24; i++)
+        cr_assert_eq(got.values[i], frames[i], "element %d", i);
+    latent_release(&got);
+    cr_assert_eq(latent_copy(4, image, counted(), &got), ST_OK);
+    cr_assert(got.n == 3 && got.frames == 1 && got.channels == 4 && got.values != counted());
+    for (int i = 0; i < 24; i++)
+        cr_assert_eq(got.values[i], (float)i, "element %d", i);
+    latent_release(&got);
+    cr_assert(got.n == 0 && !got.values);
+}
+
 Test(latent, where_both_may_be_channels_they_are_images)
 {
     struct latent images = {.n = 4, .frames = 1, .height = 1, .width = 2};

@@ -142,6 +142,18 @@ Test(launch, the_one_rank_run_has_a_clock_of_its_own)
     launch_end_release(&end);
 }
 
+Test(launch, the_decode_has_a_clock_of_its_own)
+{
+    const char *script = "echo phase measure; sleep 0.8; echo phase decode; sleep 0.8\n" RECORD;
+    struct launch_end end = launch_script(script, 1.2, 0);
+    cr_assert_eq(end.status, ENDING_OK, "%s", end.reason);
+    launch_end_release(&end);
+    end = launch_script("echo phase decode; sleep 1000", 0.5, 0);
+    cr_assert_eq(end.status, ENDING_TIMEOUT);
+    cr_assert(strstr(end.reason, "decode"), "%s", end.reason);
+    launch_end_release(&end);
+}
+
 Test(launch, survives_babble)
 {
     /* long lines, zeros, half lines of the protocol, then a record */

@@ -26,7 +26,7 @@ static void fits(struct program p)
 
 Test(page, no_line_is_too_long)
 {
-    static const char *const commands[] = {"list",  "plan", "run",  "verify",
+    static const char *const commands[] = {"list",  "plan", "run",  "decode", "verify",
                                            "sweep", "plot", "comm", "info"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         struct program p = program_run(commands[i], "--help", NULL);

@@ -101,6 +101,23 @@ Test(watchdog, waits_for_the_one_rank_run)
     cr_assert(strstr(said, "not done within 1 s in phase open"), "%s", said);
 }
 
+static void decode(void)
+{
+    watchdog_phase("measure", true);
+    usleep(600000);
+    watchdog_phase("decode", true);
+    usleep(600000);
+}
+
+Test(watchdog, the_decode_has_a_clock_of_its_own)
+{
+    char said[200];
+    double took;
+    struct watchdog dog = {.rank = 0, .limit_s = 1, .end = say};
+    int status = child(dog, decode, said, sizeof said, &took);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%x: %s", (unsigned)status, said);
+}
+
 Test(watchdog, ends_even_where_nobody_hears_why)
 {
     char said[200];
