@@ -114,4 +114,5 @@ Test(list, texts_about_a_decoder)
          "ulysses splits a transformer", NULL);
     says(program_run("run", DECODER, "--steps=2", NULL), 2, "1 is legal", NULL);
     says(program_run("run", DECODER, "--guidance=3", NULL), 2, "--guidance 3", NULL);
+    says(program_run("run", DECODER, "--dtype=bf16", NULL), 3, "does not compute in bf16", NULL);
 }
