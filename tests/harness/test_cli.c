@@ -60,7 +60,7 @@ Test(cli, lists_what_there_is)
     struct program p = program_run("list", "--json", NULL);
     cr_assert_eq(p.status, 0);
     json_is(p.out, "strategies.0.name", "data");
-    json_is(p.out, "strategies.3.exact", "false");
+    json_is(p.out, "strategies.2.exact", "false");
     json_is(p.out, "backends.0.name", "cpu");
     json_is(p.out, "transports.0.name", "local");
     cr_assert(strstr(p.out, "pixart-alpha-1024") && strstr(p.out, "dit-xl-2-256") &&
