@@ -212,12 +212,12 @@ static enum status decode_image(struct vae *vae, const struct vae_call *call,
     struct tensor last = tensor_swap(latent, 0, 1);
     struct tensor in = tensor_reshape(&vae->latent_in, 3, rows);
     last = tensor_swap(&last, 1, 2);
-    TRY(op_copy(call->queue, &in, &last));
+    TRY(TRACED("latent", op_copy(call->queue, &in, &last)));
     TRY(run_layers(&walk));
     struct tensor made =
         vae_view(&walk, (enum vae_buffer)walk.side, pixels->dim[0], pixels->dim[1], pixels->dim[2]);
     made = tensor_at(&made, 0);
-    return op_copy(call->queue, pixels, &made);
+    return TRACED("pixels", op_copy(call->queue, pixels, &made));
 }
 
 enum status vae_decode(struct vae *vae, const struct vae_call *call, const struct tensor *latent,

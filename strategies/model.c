@@ -69,8 +69,13 @@ static bool find(const char *name, struct model *out)
 
 bool model_is_preset(const char *name)
 {
+    return model_kind(name) != NULL;
+}
+
+const struct kind_ops *model_kind(const char *name)
+{
     struct model model;
-    return find(name, &model);
+    return find(name, &model) ? model.kind : NULL;
 }
 
 enum status model_load(const char *name_or_folder, const struct kind_ops *kind, struct model *out)

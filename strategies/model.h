@@ -26,4 +26,7 @@ enum status model_load(const char *name_or_folder, const struct kind_ops *kind, 
 /* Is it the name of a preset, or of what is made of one, of any kind? */
 bool model_is_preset(const char *name);
 
+/* The kind of that preset; NULL: it is none's, so a folder's, which is not looked at. */
+const struct kind_ops *model_kind(const char *name);
+
 #endif

@@ -163,12 +163,13 @@ static void plan_start(struct plan *plan)
     plan->exact = true;
 }
 
-static enum status check_kinds(const struct plan *plan)
+/* `spec` as the user gave it: a composite is refused by its own name. */
+static enum status check_kinds(const struct plan *plan, const struct spec *spec)
 {
     const struct kind_ops *kind = plan->problem.kind;
     char names[200] = "";
-    for (int i = 0; i < plan->spec.n; i++) {
-        const struct strategy_ops *ops = plan->spec.item[i].ops;
+    for (int i = 0; i < spec->n; i++) {
+        const struct strategy_ops *ops = spec->item[i].ops;
         if (!ops->kind || ops->kind == kind)
             continue;
         size_t used = 0;
@@ -186,8 +187,8 @@ static enum status plan_make(struct plan *plan, const struct spec *spec, int ran
 {
     char text[SPEC_TEXT];
     TRY(problem_check(&plan->problem));
+    TRY(check_kinds(plan, spec));
     TRY(spec_expand(spec, problem_facts(&plan->problem).heads, &plan->spec));
-    TRY(check_kinds(plan));
     int product = spec_ranks(&plan->spec);
     if (ranks < 1 || ranks > MAX_RANKS)
         return fail(ST_INVALID, "ranks: %d; from 1 to %d is legal", ranks, MAX_RANKS);

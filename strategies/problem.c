@@ -2,6 +2,8 @@
 /* The problem's defaults, its checks and its arithmetic. */
 #include "strategies/problem.h"
 
+#include <limits.h>
+
 enum { MAX_PIXELS = 65536 };
 
 struct latent_geometry problem_geometry(const struct problem *p)
@@ -49,6 +51,17 @@ static enum status check_side(const char *what, int pixels, int unit)
                 pixels, unit, below, below + unit);
 }
 
+/* Tokens are numbered with int. */
+static enum status check_tokens(const struct problem *p, const struct kind_facts *f)
+{
+    int unit = f->scale * f->patch;
+    int64_t tokens = (int64_t)(p->width / unit) * (p->height / unit);
+    if (tokens <= INT_MAX)
+        return ST_OK;
+    return fail(ST_INVALID, "size: %dx%d pixels are %lld tokens of %s; up to %d is legal", p->width,
+                p->height, (long long)tokens, f->name, INT_MAX);
+}
+
 static enum status check_frames(const struct problem *p, const struct kind_facts *f)
 {
     if (p->frames == 1 || p->frames == f->frames)
@@ -71,6 +84,7 @@ enum status problem_check(struct problem *p)
     p->requests = p->requests ? p->requests : 1;
     TRY(check_side("width", p->width, unit));
     TRY(check_side("height", p->height, unit));
+    TRY(check_tokens(p, &f));
     TRY(check_frames(p, &f));
     if (f.most_steps == 1 && p->steps != 1)
         return fail(ST_INVALID, "steps: %d; %s is no loop, and 1 is legal", p->steps, f.name);

@@ -252,7 +252,8 @@ static const struct cell_option options[] = {
      .kind = &kind_size, MEMBER(width), .least = 1, .most = MAX_PIXELS},
     {"frames", "N", "frames of a video: 1, or the model's own (default)", false,
      COUNT(frames, 1, MAX_COUNT)},
-    {"steps", "N", "denoising steps (default: the model's own)", false, COUNT(steps, 1, 10000)},
+    {"steps", "N", "denoising steps (default: the model's own; of a decoder 1)", false,
+     COUNT(steps, 1, 10000)},
     {"guidance", "G",
      "classifier-free guidance, up to 1: none; or what a distilled model is told (default: the "
      "model's own)",
@@ -299,7 +300,7 @@ static const struct cell_option options[] = {
      "of auto: narrow is half an interval of so much of the median (default: 1.5)", true,
      REAL(max_noise, 0.001, 100), .rule = true,
      .why = "no interval is narrower, and a wider one says nothing"},
-    {"check", "on|off", "compare the latents with a one-rank run (default: on)", true,
+    {"check", "on|off", "compare the result with that of a one-rank run (default: on)", true,
      SWITCH(check)},
     {"timeout", "SECONDS", "limit for the cell, and again for its one-rank run (default: none)",
      true, REAL(timeout_s, 0.001, 1e7)},

@@ -12,6 +12,7 @@
 #include "kernels/comm/comm.h"
 #include "models/dit_config.h"
 #include "models/sampler.h"
+#include "models/vae_config.h"
 #include "strategies/strategy.h"
 
 #include <limits.h>
@@ -25,22 +26,43 @@ static int tokens_of(const struct dit_config *c)
     return side * side;
 }
 
-static enum status put_models(json_t *list)
+static void put_transformers(json_t *list)
 {
     for (int i = 0; dit_config_at(i); i++) {
         const struct dit_config *c = dit_config_at(i);
         json_array_append_new(
             list,
-            json_pack(
-                "{s:s, s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:s}",
-                "name", c->name, "summary", dit_config_summary(i), "parameters",
-                (json_int_t)dit_config_parameters(c), "channels", dit_channels(c), "heads",
-                c->heads, "layers", c->layers, "latent_channels", c->in_channels, "patch", c->patch,
-                "tokens", tokens_of(c), "text_tokens", c->text_tokens, "text_dim", c->text_dim,
-                "size", c->default_size, "frames", dit_frames(c), "steps", c->default_steps,
-                "guidance", (double)c->default_guidance, "sampler",
-                sampler_kind_name(c->sampler.kind)));
+            json_pack("{s:s, s:s, s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, "
+                      "s:i, s:i, s:f, s:s}",
+                      "name", c->name, "kind", kind_transformer.name, "summary",
+                      dit_config_summary(i), "parameters", (json_int_t)dit_config_parameters(c),
+                      "channels", dit_channels(c), "heads", c->heads, "layers", c->layers,
+                      "latent_channels", c->in_channels, "patch", c->patch, "tokens", tokens_of(c),
+                      "text_tokens", c->text_tokens, "text_dim", c->text_dim, "size",
+                      c->default_size, "frames", dit_frames(c), "steps", c->default_steps,
+                      "guidance", (double)c->default_guidance, "sampler",
+                      sampler_kind_name(c->sampler.kind)));
     }
+}
+
+/* The keys of a transformer that a decoder has, too. */
+static void put_decoders(json_t *list)
+{
+    for (int i = 0; vae_config_at(i); i++) {
+        const struct vae_config *c = vae_config_at(i);
+        json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:s, s:I, s:i, s:i, s:i, s:i, s:f}", "name", c->name, "kind",
+                      kind_decoder.name, "summary", vae_config_summary(i), "parameters",
+                      (json_int_t)vae_config_parameters(c), "latent_channels", c->latent_channels,
+                      "size", c->default_size, "frames", 1, "steps", 1, "guidance", 0.0));
+    }
+}
+
+static enum status put_models(json_t *list)
+{
+    put_transformers(list);
+    put_decoders(list);
     return ST_OK;
 }
 
@@ -153,8 +175,8 @@ struct kind {
 
 static const struct kind kinds[] = {
     {"models", put_models,
-     "NAME-quarter is any of them with a quarter of its layers, for bytes and memory on machines "
-     "where the whole model does not fit."},
+     "NAME-quarter is any transformer with a quarter of its layers, for bytes and memory on "
+     "machines where the whole model does not fit."},
     {"strategies", put_strategies, NULL},
     {"samplers", put_samplers, NULL},
     {"experiments", put_experiments,

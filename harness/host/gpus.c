@@ -204,6 +204,8 @@ void gpus_add(const struct nvml *nvml, struct nvml_device *device, struct record
     char driver[GPUS_TEXT];
     char pcie[GPUS_TEXT];
     char nvlink[GPUS_TEXT];
+    struct nvml_memory memory;
+    bool sized = nvml->memory && nvml->memory(device, &memory) == 0;
     bool named = nvml->name && nvml->name(device, name, sizeof name) == 0;
     bool driven = nvml->driver && nvml->driver(driver, sizeof driver) == 0;
     record_add_gpu(record,
@@ -213,6 +215,7 @@ void gpus_add(const struct nvml *nvml, struct nvml_device *device, struct record
                        .driver = driven ? driver : "unknown",
                        .pcie = pcie_text(nvml, device, pcie, sizeof pcie),
                        .nvlink = nvlink_text(nvml, device, nvlink, sizeof nvlink),
+                       .memory_bytes = sized ? (double)memory.total : 0,
                    });
 }
 

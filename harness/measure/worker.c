@@ -91,7 +91,7 @@ static enum status one_rank(struct job *job, const struct spec *spec, float **ou
     start_beats(job, 1);
     *out = malloc(problem_result_count(&job->setup->problem) * sizeof **out);
     if (!*out)
-        return fail(ST_OOM, "latents of the one-rank run: no host memory");
+        return fail(ST_OOM, "result of the one-rank run: no host memory");
     enum status st = reference_latents(&reference, spec, *out);
     char text[SPEC_TEXT];
     return st ? fail_prefix(st, "the one-rank run behind the check (%s; --check off does without)",
@@ -143,8 +143,9 @@ static bool check_finite(const struct job *job, const float *latent)
     if (bad == 0)
         return true;
     record->status = ENDING_WRONG;
-    record->reason = record_text_format(
-        record, "%zu of the final latents' %zu elements are NaN or infinite", bad, n);
+    record->reason =
+        record_text_format(record, "%zu of the final %s's %zu elements are NaN or infinite", bad,
+                           job->setup->problem.kind->result, n);
     return false;
 }
 
@@ -210,7 +211,7 @@ static enum status measure_allocate(const struct job *job, bool output, struct m
     m->latent =
         output ? malloc(problem_result_count(&job->setup->problem) * sizeof *m->latent) : NULL;
     if (output && !m->latent)
-        return fail(ST_OOM, "final latents: no host memory");
+        return fail(ST_OOM, "final %s: no host memory", job->setup->problem.kind->result);
     return ST_OK;
 }
 

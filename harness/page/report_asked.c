@@ -2,6 +2,7 @@
 /* The section "What was asked": what each file's cells have in common, and where they differ. */
 #include "harness/page/report_part.h"
 #include "harness/plot/text.h"
+#include "harness/report/conditions.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -75,8 +76,8 @@ static void add_part(struct values *values, enum part part, const struct record_
         add(values, "`%.190s`", c->strategy);
         break;
     case STEPS:
-        add(values, "%d step%s, guidance %g, %d request%s", c->steps, report_plural(c->steps),
-            c->guidance, c->requests, report_plural(c->requests));
+        add(values, "%d step%s, %s%d request%s", c->steps, report_plural(c->steps),
+            conditions_text(c, text), c->requests, report_plural(c->requests));
         break;
     case WEIGHTS:
         add(values, "%s", c->weights);

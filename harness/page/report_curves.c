@@ -28,9 +28,15 @@ static const struct kind {
     {"memory", "Memory of the fullest rank by strategy and purpose", NULL},
     {"latency-vs-size", "Latency of a loop against the size of the image, a curve a strategy",
      "Lower is better."},
+    {"memory-vs-size",
+     "Memory of the fullest rank against the size of the image, a curve a strategy",
+     "Lower is better."},
 };
 
-enum { KINDS = sizeof kinds / sizeof kinds[0] };
+enum {
+    KINDS = sizeof kinds / sizeof kinds[0],
+    OVER_SIZES = 4 /* from here on one for all sizes */
+};
 
 /* What is drawn of the selection. */
 struct curves {
@@ -43,7 +49,7 @@ static char *place(const struct curves *c, const char *folder, const struct shee
                    char path[PATH_MAX])
 {
     char name[PLOT_NAME];
-    plot_text_name(&c->drawn, of, kinds[kind].name, kind < KINDS - 1, name);
+    plot_text_name(&c->drawn, of, kinds[kind].name, kind < OVER_SIZES, name);
     snprintf(path, PATH_MAX, "%.3000s%s/%s.svg", c->report->charts, folder, name);
     return path;
 }
@@ -84,8 +90,8 @@ static void put_chart(struct curves *c, const struct sheet_row *of, int kind)
     if (access(place(c, "", of, kind, wide), R_OK) != 0)
         return;
     snprintf(alt, sizeof alt, "%s; %.500s%s%s", kinds[kind].alt,
-             report_plain(of->record->cell.model, model), kind < KINDS - 1 ? ", " : "",
-             kind < KINDS - 1 ? report_size(&of->record->cell, size) : "");
+             report_plain(of->record->cell.model, model), kind < OVER_SIZES ? ", " : "",
+             kind < OVER_SIZES ? report_size(&of->record->cell, size) : "");
     doc_figure(c->report->doc, wide, alt, kinds[kind].caption);
     if (access(place(c, "/narrow", of, kind, narrow), R_OK) == 0)
         doc_figure_narrow(c->report->doc, narrow);
@@ -107,7 +113,8 @@ static void put_setting(struct curves *c, const struct plot_setting *setting)
         put_chart(c, of, 3);
         doc_unfold(doc);
     }
-    put_chart(c, setting->group[0].first, KINDS - 1);
+    for (int kind = OVER_SIZES; kind < KINDS; kind++)
+        put_chart(c, setting->group[0].first, kind);
 }
 
 /* ---- what is drawn ---- */

@@ -9,9 +9,11 @@ void report_words(struct report *report)
         "answer.",
         "Rank: one worker, as a rule one GPU. Serial: one rank alone, the run that others are "
         "compared with.",
-        "Step: one denoising step. Loop: all steps of one cell, from a barrier of all ranks until "
-        "every rank has its part of the final latent; the slowest rank counts. Text encoders and "
-        "VAE are not in it.",
+        "Step: one denoising step; of a decoder (VAE) a whole decode, its only step. Loop: all "
+        "steps "
+        "of one cell, from a barrier of all ranks until every rank has its part of the final "
+        "latent, or of the picture; the slowest rank counts. Of a transformer's loop, text "
+        "encoders and VAE are no part.",
         "Strategy: how the work is split, as NAME=DEGREE; several with commas are a combination, "
         "outermost first. `usp` is ring and ulysses together.",
         "Median: half of the loops took less. All times here are medians of loops, unless they "
@@ -26,7 +28,7 @@ void report_words(struct report *report)
         "ranks.",
         "Memory: of the rank that holds most, with what CUDA and the communication library take. "
         "MB is 1e6 bytes.",
-        "Exact strategies give the latent of serial but for rounding. Stale ones (pipefusion, "
+        "Exact strategies give the result of serial but for rounding. Stale ones (pipefusion, "
         "distrifusion) take keys of the step before for a part of the image: faster, and their "
         "latent differs. Relative L2 and PSNR say how far.",
     };

@@ -123,8 +123,8 @@ double plot_chart_unit(FILE *out, double largest_ms)
 void plot_chart_point(FILE *out, const struct plot_point *point)
 {
     bool noisy = point->record && record_has_flag(point->record, RECORD_NOISY);
-    fprintf(out, "%g %.6g %.6g %.6g 1 %d %g\n", point->x, point->y, point->low, point->high, noisy,
-            point->aside);
+    fprintf(out, "%g %.6g %.6g %.6g %d %d %g\n", point->x, point->y, point->low, point->high,
+            !point->planned, noisy, point->aside);
 }
 
 /* ---- drawing ---- */

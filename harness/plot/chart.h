@@ -54,7 +54,7 @@ void plot_chart_legend(FILE *out, int n, const struct plot_point *points);
  * multiplied with. */
 double plot_chart_unit(FILE *out, double largest_ms);
 
-/* A line of a block of points: x, y, low, high, 1, noisy, places aside. */
+/* A line of a block of points: x, y, low, high, measured, noisy, places aside. */
 void plot_chart_point(FILE *out, const struct plot_point *point);
 
 /* Writes what is left, closes the prelude and, where filling it ended well (st), draws it. Prints
@@ -87,6 +87,7 @@ void plot_note_left_out(struct plot_chart *chart, int begin, int end, int slower
 enum status plot_lines_ranks(struct plot_job *job, const struct plot_group *group);
 enum status plot_lines_speedup(struct plot_job *job, const struct plot_group *group);
 enum status plot_sizes_draw(struct plot_job *job, const struct plot_setting *setting);
+enum status plot_growth_draw(struct plot_job *job, const struct plot_setting *setting);
 enum status plot_bars_bytes(struct plot_job *job, const struct plot_group *group);
 enum status plot_bars_memory(struct plot_job *job, const struct plot_group *group);
 enum status plot_bars_peers(struct plot_job *job, const struct plot_group *group);

@@ -16,7 +16,8 @@ static enum status draw_setting(struct plot_job *job, const struct plot_setting 
         TRY(plot_bars_memory(job, &setting->group[i]));
         TRY(plot_bars_peers(job, &setting->group[i]));
     }
-    return plot_sizes_draw(job, setting);
+    TRY(plot_sizes_draw(job, setting));
+    return plot_growth_draw(job, setting);
 }
 
 enum status plot_charts_draw(struct plot_job *job)

@@ -33,6 +33,7 @@ struct plot_options {
  *     speedup            over the serial run, and efficiency, where there is one
  *     bytes              counted against closed form
  *     memory             of the fullest rank
+ *     memory-vs-size     where a size did not fit: what fits, and what the plan foresees
  *     peers              a step, where rows of other programs are among them
  * as CHART.MODEL.SIZE.svg and so on, and their numbers as data/CHART.MODEL.SIZE.gp. One chart holds
  * one setting of one file, host and commit. Names of what was written go to standard output; how

@@ -12,6 +12,7 @@ struct plot_point {
     int place;      /* of the label in a legend */
     bool several;   /* the label stands for several strategies */
     bool peer;      /* of another program: hollow */
+    bool planned;   /* by the plan: it did not fit */
     bool published; /* not measured here: behind all others, and hollow */
     double x;       /* ranks, or place of a size */
     double latency; /* by which the fastest of one place is chosen; any unit */

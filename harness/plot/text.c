@@ -3,6 +3,7 @@
 #include "harness/plot/text.h"
 
 #include "harness/host/env.h"
+#include "harness/report/conditions.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -142,7 +143,7 @@ char *plot_text_setting(const struct sheet_row *of, char buffer[PLOT_TEXT])
     snprintf(buffer, PLOT_TEXT, "%d step%s, ", c->steps, c->steps == 1 ? "" : "s");
     if (c->guidance > 1)
         append(buffer, PLOT_TEXT, "guidance %g, ", c->guidance);
-    else
+    else if (conditions_asked(c))
         append(buffer, PLOT_TEXT, "unguided, ");
     append(buffer, PLOT_TEXT, "%d request%s, %s, backend %s, transport %s", c->requests,
            c->requests == 1 ? "" : "s", c->dtype, c->backend, c->transport);

@@ -126,9 +126,9 @@ enum status profile_print(const struct setup *setup, const struct profile_option
 {
     const struct cell *c = &setup->cell;
     const struct record *plain = options->plain ? options->plain : profile->plain;
-    say("%s, %dx%d px, %d steps, %s on %s, %s, %d rank%s over %s", c->model, c->width, c->height,
-        c->steps, c->dtype, c->backend, c->strategy, c->ranks, c->ranks == 1 ? "" : "s",
-        setup_transport(setup));
+    say("%s, %dx%d px, %d step%s, %s on %s, %s, %d rank%s over %s", c->model, c->width, c->height,
+        c->steps, c->steps == 1 ? "" : "s", c->dtype, c->backend, c->strategy, c->ranks,
+        c->ranks == 1 ? "" : "s", setup_transport(setup));
     say_cost(plain, profile);
     say_counts(profile);
     if (options->counters)

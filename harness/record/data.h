@@ -111,8 +111,9 @@ struct record_deviation {
 
 struct record_gpu {
     const char *name, *uuid, *driver;
-    const char *pcie;   /* bus address and link, as text; NULL: unknown */
-    const char *nvlink; /* links to the peers, as text; NULL: none or unknown */
+    const char *pcie;    /* bus address and link, as text; NULL: unknown */
+    const char *nvlink;  /* links to the peers, as text; NULL: none or unknown */
+    double memory_bytes; /* in all; 0 or NaN: unknown */
 };
 
 struct record_gpus {

@@ -125,6 +125,7 @@ static const struct field gpu_fields[] = {
     VALUE(record_gpu, driver, FIELD_TEXT_OR_NULL),
     VALUE(record_gpu, pcie, FIELD_TEXT_OR_NULL),
     VALUE(record_gpu, nvlink, FIELD_TEXT_OR_NULL),
+    LATER_VALUE(record_gpu, memory_bytes, FIELD_NUMBER),
     END,
 };
 

@@ -207,6 +207,7 @@ void record_add_gpu(struct record *record, const struct record_gpu *gpu)
         .driver = record_text(record, gpu->driver),
         .pcie = record_text(record, gpu->pcie),
         .nvlink = record_text(record, gpu->nvlink),
+        .memory_bytes = gpu->memory_bytes > 0 ? gpu->memory_bytes : NAN,
     };
 }
 

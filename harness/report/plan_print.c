@@ -237,7 +237,8 @@ static void print_totals(const json_t *report)
     long long ranks = number_at(report, "ranks");
     long long steps = number_at(report, "steps");
     long long warmup = number_at(report, "warmup_steps");
-    printf("\n%s: %lld steps", ranks == 1 ? "In one loop" : "All ranks in one loop", steps);
+    printf("\n%s: %lld step%s", ranks == 1 ? "In one loop" : "All ranks in one loop", steps,
+           steps == 1 ? "" : "s");
     if (warmup > 0)
         printf(", %lld of them warm-up", warmup < steps ? warmup : steps);
     printf("; %.3f MB sent in %lld calls.\n", mb_at(loop, "wire_bytes"), number_at(loop, "calls"));
@@ -255,10 +256,11 @@ static void print_totals(const json_t *report)
 static void print_header(const struct setup *s)
 {
     char text[TEXT];
-    snprintf(text, sizeof text, "%s, %dx%d px, %d step%s, %d request%s, %s, %s, %d rank%s: %s",
+    const char *guided = s->problem.guided ? "guided, " : "unguided, ";
+    snprintf(text, sizeof text, "%s, %dx%d px, %d step%s, %d request%s, %s%s, %d rank%s: %s",
              s->cell.model, s->cell.width, s->cell.height, s->cell.steps,
              s->cell.steps == 1 ? "" : "s", s->cell.requests, s->cell.requests == 1 ? "" : "s",
-             s->problem.guided ? "guided" : "unguided", s->cell.dtype, s->cell.ranks,
+             s->problem.kind->prompt ? guided : "", s->cell.dtype, s->cell.ranks,
              s->cell.ranks == 1 ? "" : "s", s->cell.strategy);
     fold_print(0, 0, text);
 }

@@ -3,6 +3,7 @@
 #include "harness/report/run_report.h"
 
 #include "harness/base/fold.h"
+#include "harness/report/conditions.h"
 #include "harness/report/machine.h"
 #include "harness/report/memory.h"
 #include "harness/report/table.h"
@@ -26,11 +27,12 @@ static void __attribute__((format(printf, 1, 2))) print_folded(const char *forma
 
 static void print_header(const struct record_cell *c)
 {
-    print_folded("%s (weights: %s), %dx%d px, %d step%s, guidance %g, %d request%s, %s on %s, "
+    char conditions[CONDITIONS_TEXT];
+    print_folded("%s (weights: %s), %dx%d px, %d step%s, %s%d request%s, %s on %s, "
                  "%d rank%s over %s, %d thread%s",
                  c->model, c->weights, c->width, c->height, c->steps, c->steps == 1 ? "" : "s",
-                 c->guidance, c->requests, c->requests == 1 ? "" : "s", c->dtype, c->backend,
-                 c->ranks, c->ranks == 1 ? "" : "s", c->transport, c->threads,
+                 conditions_text(c, conditions), c->requests, c->requests == 1 ? "" : "s", c->dtype,
+                 c->backend, c->ranks, c->ranks == 1 ? "" : "s", c->transport, c->threads,
                  c->threads == 1 ? "" : "s");
     print_folded("strategy: %s", c->strategy);
     putchar('\n');

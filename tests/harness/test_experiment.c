@@ -320,7 +320,8 @@ Test(experiment, the_files_of_the_tree_expand)
     static const char *const files[] = {
         "quickstart",       "pixart-strategies", "pixart-strategies-4096",
         "sd3-strategies",   "flux-strategies",   "hunyuandit-strategies",
-        "latte-strategies", "families-one-gpu",  "families-one-gpu-ranks"};
+        "latte-strategies", "families-one-gpu",  "families-one-gpu-ranks",
+        "vae-strategies",   "vae-memory"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char path[1000];
         struct experiment *e;

@@ -190,6 +190,7 @@ Test(gpus, are_described_in_a_record)
     cr_assert_str_eq(g[0].nvlink, "17 links, version 4");
     cr_assert_str_eq(g[1].pcie, "0000:1a:00.0, generation 5, 16 lanes");
     cr_assert_null(g[1].nvlink);
+    cr_assert_eq(g[1].memory_bytes, 100);
     record_close(r);
 }
 

@@ -240,6 +240,42 @@ Test(plot, a_memory_bar_has_the_length_of_its_number, .timeout = 120)
     rows_folder_remove(folder);
 }
 
+/* A row on a GPU of 0.02 MB; predicted [1], where it did not fit. */
+static void add_sized(const char *strategy, int ranks, int size, const uint64_t *predicted)
+{
+    struct record *r = predicted ? rows_failed(strategy, ranks, ENDING_OOM, "needs too much")
+                                 : rows_ok(strategy, ranks, 100);
+    if (predicted)
+        record_set_counts(r, &r->memory_bytes.predicted, 1, predicted);
+    rows_set_gpus(r, "local", 1); /* two ranks share it */
+    r->env.gpus.v[0].memory_bytes = 2e4;
+    rows_set_size(r, size, size);
+    add(r);
+}
+
+/* Sizes that fit, of ranks that share a GPU too, and what the plan foresaw of those that do not;
+ * the GPU's memory. */
+Test(plot, memory_goes_on_where_it_does_not_fit, .timeout = 120)
+{
+    const uint64_t serial = 64000, ring = 32000;
+    char *folder = rows_folder();
+    add_sized("serial", 1, 256, NULL);
+    add_sized("ring=2", 2, 256, NULL);
+    add_sized("serial", 1, 512, &serial);
+    add_sized("ring=2", 2, 512, &ring);
+    add(rows_failed("ring=3", 3, ENDING_UNSUPPORTED, "no"));
+    char *path = write_rows(folder);
+    cr_assert_eq(plot_into(folder, path, defaults), ST_OK, "%s", status_text());
+    const char *chart = "memory-vs-size.pixart-tiny";
+    data_holds(folder, chart, "\n1 0.004 0.004 0.004 1 0 0\n2 0.064 0.064 0.064 0 0 0\n");
+    data_holds(folder, chart, "\n1 0.004001 0.004001 0.004001 1 0 1\n2 0.032 0.032 0.032 0 0 0\n");
+    data_holds(folder, chart, "\nlimit = 0.02\n");
+    data_holds(folder, chart, "\npanels = 1\n");
+    data_holds(folder, chart, "'ranks of 2 cells shared a GPU, which must hold all of them'");
+    free(path);
+    rows_folder_remove(folder);
+}
+
 /* Between the fastest serial loops over the slowest of the row, and the other way round. */
 Test(plot, the_spread_of_both_runs_is_in_a_speedup, .timeout = 120)
 {

@@ -14,7 +14,7 @@ static void is_wrong(struct program r)
     cr_assert_eq(r.status, 1, "%d: %s", r.status, r.err);
     cr_assert_str_eq(program_json(r.out, "status"), "wrong");
     const char *reason = program_json(r.out, "reason");
-    cr_assert(strstr(reason, "of the final latents' 576 elements are NaN or infinite"), "%s",
+    cr_assert(strstr(reason, "of the final latent's 576 elements are NaN or infinite"), "%s",
               reason);
     program_release(&r);
 }

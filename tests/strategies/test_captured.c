@@ -156,6 +156,16 @@ Test(captured, latte)
     check_family("latte-tiny");
 }
 
+/* A decode is one step, and its loops are the same. */
+Test(captured, decoder)
+{
+    struct cell_setup setup = cell_setup_of("vae-tiny");
+    for (int ranks = 1; ranks <= 4; ranks++)
+        check_world(setup, ranks);
+    setup.decoder.attention = false;
+    check_setup(setup, "rows=3:chunk=2");
+}
+
 Test(captured, hybrids)
 {
     const char *const spec[] = {"cfg=2,pipefusion=2:patches=4:warmup=1,ulysses=2",

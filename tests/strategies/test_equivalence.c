@@ -16,7 +16,7 @@ static void check_cell(const struct cell_setup *setup, const char *spec, int loo
                        const struct cell_result *want)
 {
     struct cell_result got;
-    const char *model = setup->config.name;
+    const char *model = cell_model(setup);
     cr_assert_eq(cell_run(setup, spec, loops, &got), ST_OK, "%s %s: %s", model, spec,
                  status_text());
     cr_expect(
@@ -95,6 +95,14 @@ FORWARDS(pixart)
 WORLD(dit, 2)
 WORLD(dit, 4)
 WORLD(dit, 8)
+WORLD(vae, 1)
+WORLD(vae, 2)
+WORLD(vae, 3)
+WORLD(vae, 4)
+WORLD(vae, 5)
+WORLD(vae, 6)
+WORLD(vae, 7)
+WORLD(vae, 8)
 FAMILY(sd3)
 FAMILY(flux)
 FAMILY(hunyuandit)
@@ -208,23 +216,23 @@ static void check_mpi(const char *presets, int ranks)
 
 Test(equivalence_mpi, on_1_to_3_ranks)
 {
-    check_mpi("pixart-tiny", 1);
-    check_mpi("pixart-tiny", 2);
-    check_mpi("pixart-tiny", 3);
+    check_mpi("pixart-tiny vae-tiny", 1);
+    check_mpi("pixart-tiny vae-tiny", 2);
+    check_mpi("pixart-tiny vae-tiny", 3);
 }
 Test(equivalence_mpi, on_4_ranks)
 {
-    check_mpi("pixart-tiny", 4);
+    check_mpi("pixart-tiny vae-tiny", 4);
 }
 Test(equivalence_mpi, on_5_to_7_ranks)
 {
-    check_mpi("pixart-tiny", 5);
-    check_mpi("pixart-tiny", 6);
-    check_mpi("pixart-tiny", 7);
+    check_mpi("pixart-tiny vae-tiny", 5);
+    check_mpi("pixart-tiny vae-tiny", 6);
+    check_mpi("pixart-tiny vae-tiny", 7);
 }
 Test(equivalence_mpi, on_8_ranks)
 {
-    check_mpi("pixart-tiny", 8);
+    check_mpi("pixart-tiny vae-tiny", 8);
 }
 
 static void needs_time(void)

@@ -34,8 +34,10 @@ static void fail_every_allocation(const char *preset, int layers, const char *sp
 {
     struct failing f = {.setup = cell_setup_of(preset), .spec = spec};
     int ranks = cell_ranks(&f.setup, spec);
-    cell_set_layers(&f.setup, layers);
-    f.setup.steps = 2;
+    if (f.setup.kind == &kind_transformer) {
+        cell_set_layers(&f.setup, layers);
+        f.setup.steps = 2;
+    }
     f.victim = ranks - 1;
     for (f.nth = 0; f.nth < 2000; f.nth++) {
         cr_assert_eq(threads_run(ranks, open_with_failure, &f), ST_OK, "%s", status_text());
@@ -81,6 +83,16 @@ Test(failures, every_allocation_of_each_family)
                 fail_every_allocation(hybrid_family(f), layers,
                                       hybrid_alone(hybrid_strategy(i), true));
     }
+}
+
+/* All layers of a decoder. */
+Test(failures, every_allocation_of_a_decoder)
+{
+    fail_every_allocation("vae-tiny", 0, "serial");
+    fail_every_allocation("vae-tiny", 0, "rows=1:chunk=3");
+    fail_every_allocation("vae-tiny", 0, "rows=2");
+    fail_every_allocation("vae-tiny", 0, "rows=3:chunk=2");
+    fail_every_allocation("vae-tiny", 0, "data=2,rows=2:chunk=5");
 }
 
 static void leave_in_step_two(void *self, int step)

@@ -34,7 +34,7 @@ const struct cell_result *book_get(struct book *book, const char *spec)
     BUG_ON(book->n == BOOK_PAGES, "more than %d references", BOOK_PAGES);
     struct cell_result *result = &book->page[book->n].result;
     BUG_ON(cell_run(&book->setup, text, 1, result) != ST_OK, "%s: %s on one rank, %s: %s",
-           book->setup.config.name, text, dtype_name(book->setup.dtype), status_text());
+           cell_model(&book->setup), text, dtype_name(book->setup.dtype), status_text());
     snprintf(book->page[book->n++].text, SPEC_TEXT, "%s", text);
     return result;
 }

@@ -11,10 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+static struct cell_setup decoder_setup(const struct vae_config *config)
+{
+    return (struct cell_setup){.kind = &kind_decoder,
+                               .decoder = *config,
+                               .width = 56,
+                               .height = 44,
+                               .steps = 1,
+                               .requests = 2,
+                               .seed = 7};
+}
+
 struct cell_setup cell_setup_of(const char *preset)
 {
-    struct cell_setup setup = {.width = 96, .height = 80, .steps = 5, .requests = 2, .seed = 7};
+    struct cell_setup setup = {
+        .kind = &kind_transformer, .width = 96, .height = 80, .steps = 5, .requests = 2, .seed = 7};
     char folder[8];
+    if (vae_config_find(preset, &setup.decoder))
+        return decoder_setup(&setup.decoder);
     BUG_ON(dit_config_load(preset, &setup.config, folder, sizeof folder) != ST_OK, "%s",
            status_text());
     setup.config.layers = 8;
@@ -31,6 +45,17 @@ void cell_set_layers(struct cell_setup *setup, int layers)
 
 struct problem cell_problem(const struct cell_setup *setup)
 {
+    if (setup->kind == &kind_decoder)
+        return (struct problem){
+            .kind = &kind_decoder,
+            .decoder = &setup->decoder,
+            .width = setup->width,
+            .height = setup->height,
+            .frames = setup->frames ? setup->frames : 1,
+            .steps = setup->steps,
+            .requests = setup->requests,
+            .dtype = setup->dtype,
+        };
     return (struct problem){
         .kind = &kind_transformer,
         .config = &setup->config,
@@ -44,6 +69,11 @@ struct problem cell_problem(const struct cell_setup *setup)
         .dtype = setup->dtype,
         .all_channels = setup->forward,
     };
+}
+
+const char *cell_model(const struct cell_setup *setup)
+{
+    return setup->kind == &kind_decoder ? setup->decoder.name : setup->config.name;
 }
 
 /* The specification of a text, with the test's own strategy. */
@@ -147,6 +177,10 @@ static enum status open_inputs(const struct cell_setup *setup, const struct prob
     struct prompt *prompt = NULL;
     struct sampler *sampler = NULL;
     TRY(weights_open_synthetic(setup->seed, &in->weights));
+    in->seed = setup->seed;
+    in->graph = setup->graph;
+    if (setup->kind == &kind_decoder)
+        return ST_OK;
     TRY(prompt_open_synthetic(&setup->config, p->requests, p->guided, p->width, p->height,
                               setup->seed, &prompt));
     in->prompt = prompt;
@@ -154,8 +188,6 @@ static enum status open_inputs(const struct cell_setup *setup, const struct prob
         TRY(sampler_open(&setup->config.sampler, p->steps, problem_tokens(p), &sampler));
     in->sampler = sampler;
     in->guidance = 4.0f;
-    in->seed = setup->seed;
-    in->graph = setup->graph;
     return ST_OK;
 }
 
@@ -203,9 +235,10 @@ size_t cell_count(const struct cell_setup *setup)
 {
     struct problem p = cell_problem(setup);
     struct latent_geometry g = problem_geometry(&p);
-    int images = p.requests * (setup->forward ? problem_branches(&p) : 1);
-    int channels = setup->forward ? setup->config.out_channels : g.channels;
-    return (size_t)(images * g.frames) * (size_t)channels * (size_t)g.height * (size_t)g.width;
+    if (!setup->forward)
+        return problem_result_count(&p);
+    return (size_t)(p.requests * problem_branches(&p) * g.frames) *
+           (size_t)setup->config.out_channels * (size_t)g.height * (size_t)g.width;
 }
 
 enum status cell_run(const struct cell_setup *setup, const char *spec, int loops,
@@ -240,9 +273,10 @@ void cell_release(struct cell_result *result)
 
 static void expanded(const struct cell_setup *setup, const char *text, struct spec *out)
 {
+    struct problem problem = cell_problem(setup);
     struct spec spec;
     BUG_ON(parse(setup, text, &spec) != ST_OK, "%s", status_text());
-    BUG_ON(spec_expand(&spec, setup->config.heads, out) != ST_OK, "%s", status_text());
+    BUG_ON(spec_expand(&spec, problem_facts(&problem).heads, out) != ST_OK, "%s", status_text());
 }
 
 const char *cell_reference(const struct cell_setup *setup, const char *spec, char *text)
@@ -277,7 +311,7 @@ int cell_output_rank(const struct cell_setup *setup, const char *text)
 double cell_distance(const struct cell_result *got, const struct cell_result *want)
 {
     double *wanted = malloc(want->count * sizeof *wanted);
-    BUG_ON(!wanted, "no memory for %zu latents", want->count);
+    BUG_ON(!wanted, "no memory for %zu elements", want->count);
     for (size_t i = 0; i < want->count; i++)
         wanted[i] = (double)want->latent[i];
     struct near near = near_measure(got->latent, wanted, (int64_t)want->count);

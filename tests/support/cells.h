@@ -7,7 +7,9 @@
 #include "strategies/strategy.h"
 
 struct cell_setup {
-    struct dit_config config; /* a tiny preset, perhaps changed */
+    const struct kind_ops *kind;
+    struct dit_config config;  /* of a transformer: a tiny preset, perhaps changed */
+    struct vae_config decoder; /* of a decoder, likewise */
     int width, height, steps, requests;
     int frames; /* of a video; 0: as the model was trained */
     uint64_t seed;
@@ -20,25 +22,27 @@ struct cell_setup {
                                       specification; it need not be in the registry */
 };
 
-/* preset: a tiny one, which gets 8 layers and 9 text tokens. 96 x 80 pixels (6 x 5 tokens), 5
- * steps, 2 requests, guided where the model can be; fp32 on the CPU, no graphs. */
+/* preset: a tiny one. A transformer gets 8 layers and 9 text tokens, 96 x 80 pixels (6 x 5 tokens),
+ * 5 steps, and is guided where it can be; a decoder gets 56 x 44 pixels (14 x 11 of vae-tiny's
+ * latent) and 1 step. 2 requests; fp32 on the CPU, no graphs. */
 struct cell_setup cell_setup_of(const char *preset);
 
-/* Another number of layers, with as large a share of each kind; an even one where there are skips.
- */
+/* Another number of layers of a transformer, with as large a share of each kind; an even one where
+ * there are skips. */
 void cell_set_layers(struct cell_setup *setup, int layers);
 
 struct problem cell_problem(const struct cell_setup *setup);
+const char *cell_model(const struct cell_setup *setup); /* its name */
 
 struct cell_result {
-    size_t count;  /* floats of the latents, cell_count */
-    float *latent; /* [requests, C, h, w], or of a forward [lanes, Cout, h, w], of videos
-                      with F before h; freed by cell_release */
+    size_t count;  /* floats of the result, cell_count */
+    float *latent; /* the result: [requests, C, h, w], or of a forward [lanes, Cout, h, w], of
+                      videos with F before h; of a decoder pixels. Freed by cell_release */
     bool bytes_match, memory_match;
     char mismatch[256]; /* what did not match */
 };
 
-/* One rank of a cell; latents are written by the output rank only. Collective. */
+/* One rank of a cell; the result is written by the output rank only. Collective. */
 enum status cell_run_rank(const struct cell_setup *setup, const char *spec, struct comm *world,
                           struct device *dev, int loops, struct cell_result *out);
 
@@ -54,10 +58,10 @@ const char *cell_reference(const struct cell_setup *setup, const char *spec, cha
 
 int cell_ranks(const struct cell_setup *setup, const char *spec);
 
-/* The rank of a cell that has the latents. */
+/* The rank of a cell that has the result. */
 int cell_output_rank(const struct cell_setup *setup, const char *spec);
 
-/* Relative L2 distance of latents; infinite where one is not finite. */
+/* Relative L2 distance of results; infinite where one is not finite. */
 double cell_distance(const struct cell_result *got, const struct cell_result *want);
 
 /* 1e-5 where only data moves, 1e-4 where sums are reordered. */
@@ -75,8 +79,8 @@ bool hybrid_all(void);
 int hybrid_most_ranks(void);
 
 /* Whether tests try it on this model. All that the model can do (a distilled one has no branches to
- * split) on pixart-tiny and dit-tiny, and on every model where hybrid_all; else a choice of those
- * on up to hybrid_most_ranks. */
+ * split, a decoder has other strategies than a transformer) on pixart-tiny, dit-tiny and vae-tiny,
+ * and on every model where hybrid_all; else a choice of those on up to hybrid_most_ranks. */
 bool hybrid_tested(const struct cell_setup *setup, int index);
 
 /* The tiny models with blocks of further kinds, each of which is tested as hybrid_tested says; NULL

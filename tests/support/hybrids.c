@@ -142,6 +142,18 @@ static const char *const hybrids[] = {
     "ring=2,ulysses=2,tensor=2",
     "data=2,pipefusion=2:patches=2:warmup=1,tensor=2",
     "pipefusion=2:patches=3:warmup=1,ulysses=2,tensor=2:chunks=6",
+    /* of decoders */
+    CHOSEN "rows=1:chunk=3",
+    CHOSEN "rows=2",
+    "rows=2:chunk=1",
+    CHOSEN "rows=3:chunk=2",
+    "rows=4",
+    "data=2,rows=2:chunk=5",
+    "rows=5:chunk=1000",
+    "data=2,rows=3",
+    "rows=7:chunk=3",
+    "rows=8",
+    "data=2,rows=4:chunk=1",
 };
 
 #ifdef __SANITIZE_ADDRESS__
@@ -177,30 +189,35 @@ const char *hybrid_family(int index)
 }
 
 /* Models whose every hybrid is always tried. */
-static bool always_all(const struct dit_config *config)
+static bool always_all(const struct cell_setup *setup)
 {
     for (int i = 0; hybrid_family(i); i++)
-        if (strcmp(config->name, hybrid_family(i)) == 0)
+        if (strcmp(cell_model(setup), hybrid_family(i)) == 0)
             return false;
     return true;
 }
 
-static bool splits_branches(const char *text)
+/* Whether the model has what its strategies split. */
+static bool can_be_split(const struct cell_setup *setup, const char *text)
 {
     struct spec spec;
     BUG_ON(spec_parse(text, &spec) != ST_OK, "%s", status_text());
-    for (int i = 0; i < spec.n; i++)
-        if (spec.item[i].ops == strategy_find("cfg"))
-            return true;
-    return false;
+    for (int i = 0; i < spec.n; i++) {
+        const struct strategy_ops *ops = spec.item[i].ops;
+        if (ops->kind && ops->kind != setup->kind)
+            return false;
+        if (ops == strategy_find("cfg") && setup->config.distilled)
+            return false;
+    }
+    return true;
 }
 
 bool hybrid_tested(const struct cell_setup *setup, int index)
 {
     const char *spec = hybrid_at(index);
-    if (setup->config.distilled && splits_branches(spec))
+    if (!can_be_split(setup, spec))
         return false;
-    return hybrid_all() || always_all(&setup->config) ||
+    return hybrid_all() || always_all(setup) ||
            (hybrids[index][0] == '*' && cell_ranks(setup, spec) <= hybrid_most_ranks());
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One MPI rank of the equivalence tests, of the presets on the command line: every hybrid of this
- * world's size against its one-rank reference, and against the same over threads, whose latents are
+ * world's size against its one-rank reference, and against the same over threads, whose results are
  * equal bit for bit. */
 #include "kernels/backend.h"
 #include "tests/support/book.h"
@@ -23,7 +23,7 @@ static int compare(const struct cell_result *got, struct book *book, const char 
                 near_equal("threads and processes", got->latent, threads.latent, count);
     cell_release(&threads);
     if (good)
-        fprintf(stderr, "ok %s %s\n", book->setup.config.name, spec);
+        fprintf(stderr, "ok %s %s\n", cell_model(&book->setup), spec);
     return !good;
 }
 
