@@ -5,6 +5,7 @@
 
 #include "harness/base/text.h"
 #include "harness/plot/gnuplot.h"
+#include "harness/report/conditions.h"
 #include "harness/report/memory.h"
 
 #include <math.h>
@@ -349,8 +350,11 @@ enum status plot_bars_peers(struct plot_job *job, const struct plot_group *group
     if (!group->peers)
         return ST_OK;
     int n = find_programs(b, programs);
-    TRY(plot_chart_open(job, "peers", "One denoising step beside other programs", group->first,
-                        true, &chart));
+    bool denoises = conditions_asked(&group->first->record->cell);
+    TRY(plot_chart_open(job, "peers",
+                        denoises ? "One denoising step beside other programs"
+                                 : "One step beside other programs",
+                        group->first, true, &chart));
     put_rows(&chart, b);
     plot_gnuplot_number(chart.out, "programs", n);
     plot_gnuplot_array(chart.out, "program", n);

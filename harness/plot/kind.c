@@ -54,9 +54,12 @@ enum kind kind_of_names(const char *kernel, const char *operation)
 {
     /* of our kernels and of those of cuBLAS and cuDNN */
     static const char *const attends[] = {"attend", "flash", "fmha", "sdpa", NULL};
-    static const char *const multiplies[] = {"multiply", "gemm", "gemv", "nvjet", "cutlass", NULL};
+    static const char *const multiplies[] = {"multiply", "gemm",     "gemv",  "nvjet",
+                                             "cutlass",  "convolve", "fprop", NULL};
     static const char *const moves[] = {"move_units", "convert_units", "fill_units", "write_words",
                                         "copy",       "fill",          NULL};
+    static const char *const reduces[] = {"merge", "norm_pixels", "sum_channels", "sum_groups",
+                                          NULL};
     static const char *const products[] = {"qkv", "out", "fc1", "fc2", "cross q", NULL};
     static const char *const rows[] = {"norm", "rope", "gate", "advance", NULL};
     enum kind kind = kind_of_op(kernel);
@@ -68,7 +71,7 @@ enum kind kind_of_names(const char *kernel, const char *operation)
         return KIND_PRODUCT;
     if (holds_one(kernel, moves))
         return KIND_OTHER;
-    if (strstr(kernel, "merge") || holds_one(operation, rows))
+    if (holds_one(kernel, reduces) || holds_one(operation, rows))
         return KIND_ROWS;
     if (strstr(operation, "attention"))
         return KIND_ATTENTION;

@@ -43,7 +43,7 @@ const char *ceilings_kind_name(enum ceilings_kind kind)
 
 enum ceilings_kind ceilings_kind_of(const char *op)
 {
-    if (strcmp(op, "linear") == 0 || strcmp(op, "linear_add") == 0)
+    if (strcmp(op, "linear") == 0 || strcmp(op, "linear_add") == 0 || strcmp(op, "conv") == 0)
         return CEILINGS_PRODUCT;
     return strcmp(op, "attention") == 0 ? CEILINGS_ATTENTION : CEILINGS_TRAFFIC;
 }

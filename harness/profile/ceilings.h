@@ -74,8 +74,8 @@ const char *ceilings_class_name(int size_class); /* "1 to 10 GFLOP" */
 
 const char *ceilings_kind_name(enum ceilings_kind kind); /* "product", ... */
 
-/* What holds the operation of that name (op.h's, without "op_"): "linear" and "linear_add" are
- * PRODUCT, "attention" is ATTENTION, all others are TRAFFIC. */
+/* What holds the operation of that name (op.h's, without "op_"): "linear", "linear_add" and "conv"
+ * are PRODUCT, "attention" is ATTENTION, all others are TRAFFIC. */
 enum ceilings_kind ceilings_kind_of(const char *op);
 
 /* The fastest rung of a kind, by TFLOP/s of products and attentions, by GB/s of others. head: of

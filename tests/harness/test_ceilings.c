@@ -118,6 +118,8 @@ Test(ceilings, names_and_classes)
 {
     cr_assert_eq(ceilings_kind_of("linear"), CEILINGS_PRODUCT);
     cr_assert_eq(ceilings_kind_of("linear_add"), CEILINGS_PRODUCT);
+    cr_assert_eq(ceilings_kind_of("conv"), CEILINGS_PRODUCT);
+    cr_assert_eq(ceilings_kind_of("group_norm"), CEILINGS_TRAFFIC);
     cr_assert_eq(ceilings_kind_of("attention"), CEILINGS_ATTENTION);
     cr_assert_eq(ceilings_kind_of("merge"), CEILINGS_TRAFFIC);
     cr_assert_eq(ceilings_class(0), 0);

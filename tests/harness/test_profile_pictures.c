@@ -76,6 +76,11 @@ Test(profile_pictures, kinds_are_told_by_names)
 {
     cr_assert_eq(kind_of_names("linear", "qkv"), KIND_PRODUCT);
     cr_assert_eq(kind_of_names("merge", "attention"), KIND_ROWS);
+    cr_assert_eq(kind_of_names("conv", "stem"), KIND_PRODUCT);
+    cr_assert_eq(kind_of_names("group_norm", "conv"), KIND_ROWS);
+    cr_assert_eq(kind_of_names("void norm_pixels<__nv_bfloat16>", "conv"), KIND_ROWS);
+    cr_assert_eq(kind_of_names("sm90_xmma_fprop_implicit", "upsample"), KIND_PRODUCT);
+    cr_assert_eq(kind_of_names("void convert_units<float>", "stem"), KIND_OTHER);
     cr_assert_eq(kind_of_names("nvjet_hsh_128x256_64x4", "out"), KIND_PRODUCT);
     cr_assert_eq(kind_of_names("void attend<64>(cuda_attention)", "attention"), KIND_ATTENTION);
     cr_assert_eq(kind_of_names("merge_heads", "attention"), KIND_ROWS);
