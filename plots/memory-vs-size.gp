@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Memory of the rank that has most against the size of the image: a panel for each number of ranks, a curve for each strategy.
-# Sizes stand evenly spaced, whatever their numbers. The serial run is in every panel. What did not fit is what the plan foresaw: hollow.
+# Sizes stand evenly spaced, whatever their numbers. The serial run is in every panel. What did not fit is what the plan
+# foresaw: hollow.
 
 left_px = 84
 legend_px = most(legend_px, 70 + 7.4 * 16)
 between_px = 22
-entries = curves + 1 + (limit > 0)
+entries = curves + (planned > 0) + (limit > 0)
 is_beside = beside(left_px, 300)
 room_px = wanted_px == 0 ? 900 : wanted_px - left_px - (is_beside ? legend_px : 16)
 fit = most(1, least(3, int((room_px + between_px) / (210 + between_px))))
@@ -40,10 +41,12 @@ do for [k = 1:curves] {
     i = k
     @curve_entry
 }
-k = curves + 1
-set arrow 1000 + k @entry_line lw 1.4 lc rgb faint dt 2
-set label 1000 + k 'by the plan' @entry_text
-set label 1200 + k '' @entry_mark pt 6 ps mark lw 1.2 lc rgb faint
+if (planned > 0) {
+    k = curves + 1
+    set arrow 1000 + k @entry_line lw 1.4 lc rgb faint dt 2
+    set label 1000 + k 'by the plan' @entry_text
+    set label 1200 + k '' @entry_mark pt 6 ps mark lw 1.2 lc rgb faint
+}
 if (limit > 0) {
     k = entries
     set arrow 1000 + k @entry_line lw 1.4 lc rgb ink dt 3

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CURVE = 3 }; /* sizes that make a curve where all of them fit */
+
 static const double MB = 1e-6, GB = 1e-9;
 
 struct growth {
@@ -163,7 +165,8 @@ static enum status fill(struct plot_chart *chart, struct growth *g)
     plot_gnuplot_number(chart->out, "limit", isfinite(g->limit) ? g->limit * scale : 0);
     put_sizes(chart->out, g);
     TRY(plot_panels_put(chart->out, p, &axis));
-    plot_chart_note(chart, "hollow, dashed: did not fit; by the plan, without libraries");
+    if (g->planned > 0)
+        plot_chart_note(chart, "hollow, dashed: did not fit; by the plan, without libraries");
     plot_note_places(chart, p->places);
     for (int i = 0; i < p->panels; i++)
         plot_note_several(chart, p->begin[i + 1] - p->begin[i], p->drawn + p->begin[i], false);
@@ -178,8 +181,8 @@ static enum status fill(struct plot_chart *chart, struct growth *g)
 static enum status draw(struct plot_job *job, const struct plot_setting *setting, struct growth *g)
 {
     struct plot_chart chart;
-    if (g->sizes < 2 || g->planned == 0)
-        return ST_OK; // what fits is among the bars
+    if (g->sizes < (g->planned > 0 ? 2 : CURVE))
+        return ST_OK; // the bars tell it
     TRY(plot_chart_open(job, "memory-vs-size", "Memory of the fullest rank against size",
                         setting->group[0].first, false, &chart));
     return plot_chart_end(&chart, fill(&chart, g));
