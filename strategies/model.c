@@ -94,3 +94,29 @@ enum status model_load(const char *name_or_folder, const struct kind_ops *kind, 
         return refuse_name(name_or_folder);
     return load_wanted(name_or_folder, kind, out);
 }
+
+static const char *last_part(const char *path, const char *end)
+{
+    while (end > path && end[-1] == '/') // "folder/"
+        end--;
+    while (end > path && end[-1] != '/')
+        end--;
+    return end;
+}
+
+const char *model_short(const char *model)
+{
+    const char *at = last_part(model, model + strlen(model));
+    bool part = strcmp(at, "vae") == 0 || strcmp(at, "vae/") == 0; // of a pipeline's folder
+    return part ? last_part(model, at) : at;
+}
+
+char *model_file_name(const char *model, char buffer[MODEL_FILE_NAME])
+{
+    snprintf(buffer, MODEL_FILE_NAME, "%s", model_short(model));
+    for (size_t n = strlen(buffer); n > 1 && buffer[n - 1] == '/'; n--)
+        buffer[n - 1] = '\0';
+    for (char *c = buffer; *c; c++)
+        *c = *c == '/' ? '-' : *c;
+    return buffer;
+}

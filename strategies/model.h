@@ -29,4 +29,12 @@ bool model_is_preset(const char *name);
 /* The kind of that preset; NULL: it is none's, so a folder's, which is not looked at. */
 const struct kind_ops *model_kind(const char *name);
 
+/* Last part of a path, for titles and names of files; of a pipeline's vae/ the last two. Borrowed
+ * from `model`, which may be a name. */
+const char *model_short(const char *model);
+
+/* The same as a part of a file's name: "pipeline-vae". Returns buffer. */
+enum { MODEL_FILE_NAME = 300 };
+char *model_file_name(const char *model, char buffer[MODEL_FILE_NAME]);
+
 #endif

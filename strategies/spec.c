@@ -311,6 +311,14 @@ void spec_reference(const struct spec *spec, struct spec *out)
     }
 }
 
+const struct kind_ops *spec_kind(const struct spec *spec)
+{
+    for (int i = 0; i < spec->n; i++)
+        if (spec->item[i].ops->kind)
+            return spec->item[i].ops->kind;
+    return NULL;
+}
+
 int spec_ranks(const struct spec *spec)
 {
     long ranks = 1;

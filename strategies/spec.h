@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct kind_ops;
 struct strategy_ops;
 
 enum { SPEC_MAX_ITEMS = 8, SPEC_MAX_OPTIONS = 4, SPEC_MAX_LIST = 64, SPEC_TEXT = 512 };
@@ -57,6 +58,9 @@ void spec_reference(const struct spec *spec, struct spec *out);
 /* Name of the composite strategy that stands for exactly these items without options ("usp"), or
  * NULL. */
 const char *spec_composite(const struct spec *spec);
+
+/* Of the models that its strategies split; NULL: any. */
+const struct kind_ops *spec_kind(const struct spec *spec);
 
 int spec_ranks(const struct spec *spec); /* product of degrees */
 

@@ -104,6 +104,19 @@ static enum status fill_problem(struct setup *s)
     return s->model.kind->schedule ? s->model.kind->schedule(&s->problem, &s->sampler) : ST_OK;
 }
 
+/* Of a pipeline's folder that holds several models, the one that the strategy splits. */
+static enum status find_part(struct setup *s)
+{
+    struct spec spec = {0};
+    bool there = false;
+    if (s->cell.strategy[0])
+        TRY(spec_parse(s->cell.strategy, &spec));
+    const struct kind_ops *kind = spec_kind(&spec);
+    if (kind && kind != s->model.kind && !s->cell.kind && s->model.folder[0])
+        TRY(kind->there(s->cell.model, &there));
+    return there ? model_load(s->cell.model, kind, &s->model) : ST_OK;
+}
+
 static enum status setup_fill(struct setup *s, int world)
 {
     struct cell *cell = &s->cell;
@@ -112,6 +125,7 @@ static enum status setup_fill(struct setup *s, int world)
             ST_INVALID,
             "no model is given; use --model NAME or --model FOLDER (`ditbench list models`)");
     TRY(model_load(cell->model, cell->kind, &s->model));
+    TRY(find_part(s));
     fill_words(cell, world);
     if (world > 0 && strcmp(cell->transport, "local") == 0)
         return fail(

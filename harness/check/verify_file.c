@@ -21,7 +21,9 @@ const char *const *verify_file_own(enum verify_kind kind)
 {
     static const char *const forward[] = {"latent", "timestep", "expected", NULL};
     static const char *const sample[] = {"latent", "step_noise", "expected", NULL};
-    return kind == VERIFY_FORWARD ? forward : sample;
+    static const char *const decode[] = {"latent", "expected", NULL};
+    static const char *const *const own[] = {forward, sample, decode};
+    return own[kind];
 }
 
 /* ---- metadata ---- */
@@ -220,7 +222,7 @@ static bool side_fits(int64_t side)
 static enum status refuse_latent(const struct verify_file *v, const struct kind_facts *facts,
                                  const struct safetensors_entry *e)
 {
-    char found[200] = "[]";
+    char found[200] = "not in the file";
     char frames[60] = "";
     if (e)
         verify_file_shape(e->ndim, e->dim, found, sizeof found);
@@ -277,6 +279,24 @@ static enum status read_timestep(struct verify_file *v, const struct dit_config 
     return ST_OK;
 }
 
+/* A model without conditions has no use for anything else. */
+static enum status check_names(const struct verify_file *v)
+{
+    const char *const *own = verify_file_own(v->kind);
+    for (int i = 0; i < safetensors_count(v->file); i++) {
+        const char *name = safetensors_at(v->file, i)->name;
+        int k = 0;
+        while (own[k] && strcmp(own[k], name) != 0)
+            k++;
+        if (!own[k])
+            return fail(ST_INVALID,
+                        "%s: tensor \"%.200s\": a %s has no use for it; wanted latent and expected "
+                        "alone",
+                        safetensors_path(v->file), name, kind_names[v->kind]);
+    }
+    return ST_OK;
+}
+
 /* What is computed, from the latent's shape to the result's; a forward has all channels of the
  * head. */
 static enum status read_expected(struct verify_file *v, const struct model *model)
@@ -306,6 +326,8 @@ enum status verify_file_read(const char *path, const struct model *model, struct
         TRY(read_timestep(out, &model->dit));
     if (out->kind == VERIFY_SAMPLE)
         TRY(read_step_noise(out));
+    if (!model->kind->prompt)
+        TRY(check_names(out));
     return read_expected(out, model);
 }
 

@@ -37,15 +37,15 @@ static enum status find_tensor(const struct safetensors *file, const struct safe
         found = e ? e : found;
     }
     int n = safetensors_count(file);
-    if (!found && n == 0)
+    *out = found;
+    if (found)
+        return ST_OK;
+    if (n == 0)
         return fail(ST_INVALID, "%s: holds no tensor, wanted \"latent\"", safetensors_path(file));
-    if (!found && n > 1)
-        return fail(ST_INVALID,
-                    "%s: none of its %d tensors (\"%.200s\", ...) is called \"latent\", "
-                    "\"latents\" or \"sample\": rename the one that is to be decoded",
-                    safetensors_path(file), n, safetensors_at(file, 0)->name);
-    *out = found ? found : safetensors_at(file, 0);
-    return ST_OK;
+    return fail(ST_INVALID,
+                "%s: none of its %d tensors (\"%.200s\", ...) is called \"latent\", \"latents\" or "
+                "\"sample\": rename the one that is to be decoded",
+                safetensors_path(file), n, safetensors_at(file, 0)->name);
 }
 
 /* All but the values. */
@@ -59,7 +59,7 @@ static bool read_shape(const struct safetensors_entry *e, int channels, struct l
     for (int i = 0; i < e->ndim; i++)
         if (d[i] < 1 || d[i] > INT_MAX)
             return false;
-    if (e->ndim == 5 || (e->ndim == 4 && d[1] == channels)) {
+    if (e->ndim > 3) {
         n = d[0];
         at = 1;
     }
@@ -88,9 +88,10 @@ static enum status check_entry(const struct safetensors *file, const struct safe
         return ST_OK;
     return fail(
         ST_INVALID,
-        "%s: tensor \"%.200s\" is %s, wanted [n, %d, h, w], or of videos [n, %d, frames, h, "
-        "w], where n may be left out: latents of %d channels are what the decoder takes",
-        safetensors_path(file), e->name, shape_text(e, shape), channels, channels, channels);
+        "%s: tensor \"%.200s\" is %s, wanted [n, %d, h, w], one image's [%d, h, w], or of videos "
+        "[n, %d, frames, h, w]: latents of %d channels are what the decoder takes",
+        safetensors_path(file), e->name, shape_text(e, shape), channels, channels, channels,
+        channels);
 }
 
 /* Where channel c of picture i lies among the planes of [videos, C, frames, h, w]. */

@@ -3,12 +3,10 @@
  * Latents as a decoder takes them, pictures one after the other: out of a safetensors file, or as a
  * loop left them in memory. Not the decoder, and no scaling: values stay as they are.
  *
- * The tensor is the one called "latent" (as `run --output` writes it), "latents" or "sample", or
- * else the only one of the file. F32, F16 or BF16, in one of these shapes, C being the channels
- * that the caller wants:
- *   [C, h, w]  [n, C, h, w]                      images
- *   [C, frames, h, w]  [n, C, frames, h, w]      videos
- * [C, C, h, w] is read as C images, since that is what `run --output` means by it.
+ * The tensor is the one called "latent" (as `run --output` writes it), "latents" or "sample", of
+ * F32, F16 or BF16, in one of these shapes, C being the channels that the caller wants:
+ *   [C, h, w]  [n, C, h, w]      images
+ *   [n, C, frames, h, w]         videos
  */
 #ifndef HARNESS_IMAGE_LATENT_H
 #define HARNESS_IMAGE_LATENT_H

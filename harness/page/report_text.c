@@ -4,6 +4,7 @@
 #include "harness/base/text.h"
 #include "harness/page/report_part.h"
 #include "harness/plot/text.h"
+#include "strategies/model.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ char *report_strategy(const struct record *record, char *text)
 
 char *report_model(const struct record_cell *cell, char *text)
 {
-    return span(plot_text_model(cell->model), "", text);
+    return span(model_short(cell->model), "", text);
 }
 
 char *report_size(const struct record_cell *cell, char *text)

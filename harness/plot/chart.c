@@ -4,6 +4,7 @@
 
 #include "harness/base/text.h"
 #include "harness/plot/gnuplot.h"
+#include "strategies/model.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -20,7 +21,7 @@ static const char *title_text(const struct plot_options *options, const char *wh
     char model[PLOT_TEXT], frames[32] = "";
     if (options->title)
         return options->title;
-    text_shorten(plot_text_model(cell->model), 60, sizeof model, model);
+    text_shorten(model_short(cell->model), 60, sizeof model, model);
     if (cell->frames > 1)
         snprintf(frames, sizeof frames, ", %d frames", cell->frames);
     if (size)

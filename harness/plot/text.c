@@ -4,6 +4,7 @@
 
 #include "harness/host/env.h"
 #include "harness/report/conditions.h"
+#include "strategies/model.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -20,16 +21,6 @@ append(char *text, size_t size, const char *format, ...)
     va_start(args, format);
     vsnprintf(text + length, size - length, format, args);
     va_end(args);
-}
-
-const char *plot_text_model(const char *model)
-{
-    const char *at = model + strlen(model);
-    while (at > model && at[-1] == '/') // "folder/"
-        at--;
-    while (at > model && at[-1] != '/')
-        at--;
-    return at;
 }
 
 char *plot_text_size(const struct record_cell *cell, char buffer[PLOT_NAME])
@@ -49,7 +40,7 @@ char *plot_text_size(const struct record_cell *cell, char buffer[PLOT_NAME])
 static char *slug(const char *path, char buffer[PLOT_NAME])
 {
     size_t n = 0;
-    for (const char *s = plot_text_model(path); *s && *s != '/' && n < 48; s++) {
+    for (const char *s = model_short(path); *s && (*s != '/' || s[1]) && n < 48; s++) {
         bool clean = isalnum((unsigned char)*s) || strchr("-_", *s) || (*s == '.' && n > 0);
         if (clean || n == 0 || buffer[n - 1] != '_')
             buffer[n++] = clean ? *s : '_';

@@ -11,9 +11,6 @@ enum { PLOT_NAME = 400, PLOT_TEXT = 512 };
 /* "256" for a square, "256x384", "512-16f" for 16 frames: as --size takes it. */
 char *plot_text_size(const struct record_cell *cell, char buffer[PLOT_NAME]);
 
-/* Last part of a model's path, for titles. Borrowed from `model`. */
-const char *plot_text_model(const char *model);
-
 /*
  * "CHART.MODEL.SIZE", clean for file systems; size false: without it. What else differs between the
  * settings that are drawn is appended (".bf16.50steps"), so that each chart has its own name.

@@ -190,7 +190,8 @@ static const char legend[] =
     "the\nserial run of the same file, host, commit and settings; `-`: there is none. `comm_MB`: "
     "bytes on the wire in one loop, all\nranks; (an) by closed form, (meas) counted. `mem_MB`: the "
     "fullest rank, all in all; `lib_MB` of it is what libraries\ntook, `own_MB` the rest; (an) as "
-    "the plan predicts it. MB is 1e6 bytes. `rel_l2`, `maxabs`: final latent against the\none-rank "
+    "the plan predicts it. MB is 1e6 bytes. `rel_l2`, `maxabs`: what it leaves against "
+    "the\none-rank "
     "run that it must equal. `psnr`: in dB, against the serial run.\n\n";
 
 static enum status write_end(const char *path, FILE *out)

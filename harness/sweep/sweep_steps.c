@@ -57,12 +57,12 @@ static enum status draw(const struct sweep_profile *p, const struct cell *cell,
                         const struct group *group)
 {
     char folder[PATH_MAX];
+    char name[MODEL_FILE_NAME];
     char title[600];
     bool missing;
     snprintf(title, sizeof title, "%s, %d x %d px", cell->model, cell->width, cell->height);
     snprintf(folder, sizeof folder, "%.3000s/step.%.300s.%dx%d", p->root,
-             strrchr(cell->model, '/') ? strrchr(cell->model, '/') + 1 : cell->model, cell->width,
-             cell->height);
+             model_file_name(cell->model, name), cell->width, cell->height);
     const struct step_options options = {
         .picture = {.folder = folder, .title = title, .quiet = true}};
     return step_compare(group->n, group->profile, &options, &missing);

@@ -9,7 +9,7 @@ diffusers' AutoencoderKL decodes whole on the CPU, but each group norm behind it
 ranks with a share of the rows would agree on. All else that DistVAE does is exact, and is not done here. Two forms, as its
 source has them; share r has n_r values of a group, of n in all:
 
-    beta    distvae 0.0.0b3 to 0.0.0b5: mean E = sum(n_r mean_r) / n, variance sum(n_r var_r) / n, where var_r is the
+    0.0.0b5 distvae 0.0.0b3 to 0.0.0b5: mean E = sum(n_r mean_r) / n, variance sum(n_r var_r) / n, where var_r is the
             unbiased variance of share r about its own mean. How far the shares' means lie from each other is left out.
     0.1.0   the variance is sum((x - E)^2) / n: that of GroupNorm.
 
@@ -41,7 +41,7 @@ def statistics(x, shares, form):
     """Mean and variance of [B, groups, channels of one, H, W], as shares of its rows make them; fp32."""
     total = x[0, 0].numel()
     mean = sum(share[0, 0].numel() * share.mean(EACH, dtype=torch.float32) for share in shares) / total
-    if form == "beta":
+    if form == "0.0.0b5":
         return mean, sum(share[0, 0].numel() * share.float().var(EACH) for share in shares) / total
     center = mean.to(x.dtype)[:, :, None, None, None]
     return mean, sum(((share - center) ** 2).sum(EACH, dtype=torch.float32) for share in shares) / total
@@ -111,7 +111,7 @@ def measure(label, model, latent, types):
     for name in types:
         rounded, x = model.to(TYPES[name]), latent.to(TYPES[name])
         own = families.distance(decoders.decode(rounded, x), exact)
-        for form in ("beta", "0.1.0"):
+        for form in ("0.0.0b5", "0.1.0"):
             errors = []
             for ranks in RANKS:
                 with Shared(rounded.decoder, latent.shape[2], ranks, form):

@@ -236,3 +236,18 @@ Test(last_image_mpi, a_wrong_picture_ends_all_ranks)
               p.err);
     program_release(&p);
 }
+
+/* Of a folder that holds both, a strategy says which one it splits. */
+Test(last_image, a_strategy_takes_the_model_that_it_splits)
+{
+    const char *model = pipeline("pixart-alpha", "vae-sd/vae");
+    static const char *const strategy[] = {"rows=2", "ulysses=2", "serial"};
+    static const char *const steps[] = {"1", "20", "20"};
+    for (int i = 0; i < 3; i++) {
+        struct program p = program_run("plan", "--model", model, "--strategy", strategy[i],
+                                       "--size=64", "--json", NULL);
+        cr_assert_eq(p.status, 0, "%s", p.err);
+        cr_expect_str_eq(program_json(p.out, "steps"), steps[i], "%s: %s", strategy[i], p.out);
+        program_release(&p);
+    }
+}

@@ -213,6 +213,14 @@ Test(verify, the_command_lines_tolerance_wins)
     program_release(&p);
 }
 
+Test(verify, decoders_have_no_use_for_other_tensors)
+{
+    struct bent b = open_golden("vae-sd.decode.safetensors");
+    static const float one[] = {1};
+    b.item[b.n++] = (struct safetensors_item){"timestep", 1, {1}, one};
+    ends(&b, "vae-sd", "rows=2", 2, "tensor \"timestep\"");
+}
+
 Test(verify, says_what_the_metadata_lacks)
 {
     struct bent b = open_golden("dit.sample.safetensors");
