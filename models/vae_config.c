@@ -2,13 +2,9 @@
 /* Decoders by name, their layers and parameters. Reads no files. */
 #include "models/vae_config.h"
 
-#include "kernels/base/suggest.h"
-
-#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- presets ---- */
 
@@ -63,36 +59,6 @@ bool vae_config_find(const char *name, struct vae_config *out)
             return true;
         }
     return false;
-}
-
-static enum status refuse_name(const char *name)
-{
-    const char *words[PRESETS + 1] = {NULL};
-    char names[256] = "";
-    char hint[SUGGEST_HINT];
-    for (int i = 0; i < PRESETS; i++) {
-        size_t used = strlen(names);
-        words[i] = presets[i].config.name;
-        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", words[i]);
-    }
-    suggest_hint(name, words, hint);
-    return fail(ST_INVALID, "decoder \"%s\"%s is neither a folder nor one of %s", name, hint,
-                names);
-}
-
-enum status vae_config_load(const char *name_or_folder, struct vae_config *out, char *folder_out,
-                            unsigned long size)
-{
-    struct stat info;
-    if (vae_config_find(name_or_folder, out)) {
-        snprintf(folder_out, size, "%s", "");
-        return ST_OK;
-    }
-    if (stat(name_or_folder, &info) != 0 && (errno == EACCES || errno == ELOOP || errno == EIO))
-        return fail(ST_IO, "%s: %s", name_or_folder, strerror(errno));
-    if (stat(name_or_folder, &info) != 0 || !S_ISDIR(info.st_mode))
-        return refuse_name(name_or_folder);
-    return vae_config_read(name_or_folder, out, folder_out, size);
 }
 
 /* ---- layers ---- */

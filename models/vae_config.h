@@ -83,13 +83,8 @@ bool vae_config_find(const char *name, struct vae_config *out);
  * *there: it is one of these (where false, nothing else is said and nothing read). */
 enum status vae_config_there(const char *folder, bool *there);
 
-/* A preset by name, or a folder. *folder_out (caller's buffer, size bytes) receives the folder of
- * the weights, "" for a preset. ST_INVALID with the legal names, or with the file, the key, what
- * was found and what is wanted. */
-enum status vae_config_load(const char *name_or_folder, struct vae_config *out, char *folder_out,
-                            unsigned long size);
-
-/* The second half of vae_config_load: a folder. */
+/* A folder. *folder_out (caller's buffer, size bytes) receives that of the weights. ST_INVALID with
+ * the file, the key, what was found and what is wanted. */
 enum status vae_config_read(const char *folder, struct vae_config *out, char *folder_out,
                             unsigned long size);
 

@@ -26,7 +26,7 @@ static bool find(const char *name, struct model *out)
 
 static enum status load(const char *folder, struct model *out)
 {
-    return vae_config_load(folder, &out->decoder, out->folder, sizeof out->folder);
+    return vae_config_read(folder, &out->decoder, out->folder, sizeof out->folder);
 }
 
 static enum status check_weights(const struct model *model, const struct weights *weights)

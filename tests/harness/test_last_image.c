@@ -251,3 +251,13 @@ Test(last_image, a_strategy_takes_the_model_that_it_splits)
         program_release(&p);
     }
 }
+
+/* A name that is none is answered with those of all kinds. */
+Test(last_image, names_of_all_kinds_are_told)
+{
+    struct program p = program_run("plan", "--model", "vae-fluks", NULL);
+    cr_expect_eq(p.status, 2);
+    cr_expect(strstr(p.err, "did you mean 'vae-flux'") && strstr(p.err, "pixart-tiny"), "%s",
+              p.err);
+    program_release(&p);
+}

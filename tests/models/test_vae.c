@@ -59,7 +59,7 @@ static void picture_open(struct picture *p, const char *name)
     struct safetensors *file;
     struct weights *weights;
     snprintf(path, sizeof path, "%s/tests/golden/%s", DITBENCH_SOURCE_DIR, name);
-    cr_assert_eq(vae_config_load(path, &p->config, folder, sizeof folder), ST_OK, "%s",
+    cr_assert_eq(vae_config_read(path, &p->config, folder, sizeof folder), ST_OK, "%s",
                  status_text());
     cr_assert_eq(weights_open_safetensors(folder, &weights), ST_OK, "%s", status_text());
     cr_assert_eq(vae_check_weights(&p->config, weights), ST_OK, "%s", status_text());
