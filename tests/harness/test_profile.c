@@ -135,13 +135,13 @@ static void check_profile(const char *folder, int ranks, int messages)
     profiled_close(&f);
 }
 
+/* Runs until nobody else had the processors in the moment of one. */
+enum { QUIET_TRIES = 20 };
+
 /* What a busy machine may spoil: `other` is the largest part of a rank's time that nothing
  * explains, for whoever wakes a peer in a send may be put aside for it; `off` how far the slowest
  * rank's steps are from the loop by the run's own clock, which stops a moment before the loop's
  * range ends. */
-enum {
-    QUIET_TRIES = 20
-}; /* another program's moment of the processors is none of the recorder's */
 struct quiet {
     double other, off;
 };
