@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Parallel decoder: rows of the latent are split. Before each 3x3 convolution a rank gets its
- * neighbours' nearest row; the sums of every GroupNorm are completed over all ranks; the attention
- * in the middle gathers all keys. Exact: only the order of those sums depends on the degree.
+ * neighbours' nearest row; the sums of every GroupNorm are completed over all ranks, that of the
+ * elements first and then that of squared distances from their mean; the attention in the middle
+ * gathers all keys. Exact: only the order of those sums depends on the degree.
  * (DistVAE, of xDiT, Fang et al. 2024, 2411.01738, splits likewise, and approximates the norms.)
  * With degree 1 it is there for `chunk`: convolutions made so many rows at a time.
  */
