@@ -80,6 +80,8 @@ struct backend_ops {
                         const struct tensor *w, const struct conv *conv);
     enum status (*conv_fold)(struct queue *q, struct tensor *folded, const struct tensor *w);
     enum status (*group_sums)(struct queue *q, struct tensor *sums, const struct tensor *x);
+    enum status (*group_centre)(struct queue *q, struct tensor *sums,
+                                const struct group_parts *parts);
     enum status (*group_norm)(struct queue *q, struct tensor *y, const struct tensor *x,
                               const struct group_norm *norm);
 

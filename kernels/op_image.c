@@ -62,9 +62,9 @@ static void need_sums(const struct queue *q, const char *op, const struct tensor
 {
     need_dense(q, op, sums);
     need(sums->dtype == DTYPE_F32 && sums->ndim == 3 && sums->dim[0] == x->dim[0] &&
-             sums->dim[2] == 2,
-         op, "fp32 sums [B, G, 2]", sums, x);
-    need(sums->dim[1] > 0 && sums->dim[1] <= GROUPS_MOST && x->dim[3] % sums->dim[1] == 0, op,
+             sums->dim[1] == 2,
+         op, "fp32 sums [B, 2, G]", sums, x);
+    need(sums->dim[2] > 0 && sums->dim[2] <= GROUPS_MOST && x->dim[3] % sums->dim[2] == 0, op,
          "groups that divide the channels, at most 1024", sums, x);
 }
 
@@ -146,6 +146,22 @@ enum status op_group_sums(struct queue *q, struct tensor *sums, const struct ten
     need_image(q, "group_sums", x);
     need_sums(q, "group_sums", sums, x);
     return DISPATCH(group_sums, op_work_group_sums(sums, x), sums, x);
+}
+
+enum status op_group_centre(struct queue *q, struct tensor *sums, const struct group_parts *parts)
+{
+    const struct tensor *own = parts->own;
+    need_dense(q, "group_centre", sums);
+    need_dense(q, "group_centre", own);
+    need(sums->dtype == DTYPE_F32 && sums->ndim == 3 && sums->dim[1] == 2, "group_centre",
+         "fp32 sums [B, 2, G]", sums, NULL);
+    need(own->dtype == DTYPE_F32 && own->ndim == 3 && own->dim[0] == sums->dim[0] &&
+             own->dim[1] == 1 && own->dim[2] == sums->dim[2],
+         "group_centre", "fp32 sums [B, 1, G] of a part", own, sums);
+    BUG_ON(parts->own_count < 1 || parts->own_count > parts->count,
+           "group_centre: a part of %lld elements of %lld", (long long)parts->own_count,
+           (long long)parts->count);
+    return DISPATCH(group_centre, op_work_group_centre(sums, parts), sums, parts);
 }
 
 enum status op_group_norm(struct queue *q, struct tensor *y, const struct tensor *x,

@@ -52,15 +52,32 @@ enum status op_conv(struct queue *q, struct tensor *y, const struct tensor *x,
 enum status op_conv_fold(struct queue *q, struct tensor *folded, const struct tensor *w);
 
 /*
- * sums fp32 [B, G, 2], dense := the sum and the sum of squares of x [B, H, W, C] over the elements
- * of each group; C is a multiple of G, G at most 1024. The order is fixed by the shape, with double
- * sums above short fp32 ones. Sums of parts of an image add up to those of the whole.
+ * sums fp32 [B, 2, G], dense := over the elements of each group of x [B, H, W, C], first the sum S,
+ * then the sum M of squared distances from the mean of x itself, S over the number of them; C is a
+ * multiple of G, G at most 1024. Elements are summed as distances from one that is near (the CPU)
+ * or from the mean of a few pixels (GPUs), so that a large mean takes no digits from M. The order
+ * is fixed by the shape, with double sums above short fp32 ones.
  */
 enum status op_group_sums(struct queue *q, struct tensor *sums, const struct tensor *x);
 
+/*
+ * sums fp32 [B, 2, G], dense: S of all parts of an image, and M of one part, of which `own`
+ * [B, 1, G] holds the S that op_group_sums gave. M becomes the part's sum of squared distances from
+ * the mean of all,
+ *   M += own_count * (own / own_count - S / count)^2,
+ * so that the M of all parts add up (Chan, Golub & LeVeque 1983). The counts are those of a
+ * group's elements, in the part and in all.
+ */
+struct group_parts {
+    const struct tensor *own;
+    int64_t own_count, count;
+};
+
+enum status op_group_centre(struct queue *q, struct tensor *sums, const struct group_parts *parts);
+
 /* GroupNorm (Wu & He 2018) from sums that are complete. */
 struct group_norm {
-    const struct tensor *sums;          /* fp32 [B, G, 2], of op_group_sums, of all parts */
+    const struct tensor *sums;          /* fp32 [B, 2, G], of op_group_sums, of all parts */
     const struct tensor *weight, *bias; /* fp32 [C]; NULL: 1, 0 */
     int64_t count;                      /* elements of a group that the sums are over, all parts */
     float eps;
@@ -69,9 +86,8 @@ struct group_norm {
 
 /*
  * y = act((x - mean) / sqrt(variance + eps) * weight + bias), x and y [B, H, W, C] of the model's
- * dtype; y may be x. mean = sum / count and variance = squares / count - mean^2 are taken in double
- * and the latter held at 0, so what fp32 sums lose is all that is lost: a relative 2^-24 of the
- * squares, mean^2 / variance times that of the variance.
+ * dtype; y may be x. mean = S / count and variance = M / count. Of a large mean it is its rounding
+ * to fp32 that is lost: 2^-24 |mean| / deviation in each y, before the weight.
  */
 enum status op_group_norm(struct queue *q, struct tensor *y, const struct tensor *x,
                           const struct group_norm *norm);

@@ -210,7 +210,14 @@ struct trace_work op_work_conv_fold(const struct tensor *folded, const struct te
 
 struct trace_work op_work_group_sums(const struct tensor *sums, const struct tensor *x)
 {
-    return (struct trace_work){3 * count_of(x), bytes_of(sums) + bytes_of(x)};
+    return (struct trace_work){4 * count_of(x), bytes_of(sums) + bytes_of(x)};
+}
+
+struct trace_work op_work_group_centre(const struct tensor *sums, const struct group_parts *parts)
+{
+    double written = bytes_of(sums) / 2; /* M; S is read only */
+    return (struct trace_work){6 * count_of(parts->own),
+                               bytes_of(sums) + written + bytes_of(parts->own)};
 }
 
 struct trace_work op_work_group_norm(const struct tensor *y, const struct tensor *x,

@@ -84,8 +84,11 @@ struct trace_work op_work_conv(const struct tensor *y, const struct tensor *x,
 /* 20 for each of O and I: of nine numbers four in each of four ways. */
 struct trace_work op_work_conv_fold(const struct tensor *folded, const struct tensor *w);
 
-/* 3 an element: its sum, its square, their sum. */
+/* 4 an element: a distance, its sum, its square, their sum. */
 struct trace_work op_work_group_sums(const struct tensor *sums, const struct tensor *x);
+
+/* 6 a group: two means, their distance, its square, times the count, added. */
+struct trace_work op_work_group_centre(const struct tensor *sums, const struct group_parts *parts);
 
 /* An element: 2 (deviation, over the root), 1 for each of weight and bias, 4 of SILU. */
 struct trace_work op_work_group_norm(const struct tensor *y, const struct tensor *x,

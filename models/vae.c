@@ -37,6 +37,11 @@ static int64_t latent_rows(const struct vae *vae)
     return vae->extent.row_end - vae->extent.row_begin;
 }
 
+bool vae_whole(const struct vae *vae)
+{
+    return latent_rows(vae) == vae->extent.height;
+}
+
 struct tensor vae_input(struct vae_walk *walk, const struct vae_layer *layer)
 {
     const struct vae *vae = walk->vae;
@@ -113,10 +118,14 @@ static enum status run_layers(struct vae_walk *walk)
 static enum status latent_init(struct vae *vae, struct arena *arena)
 {
     int64_t dim[2] = {latent_rows(vae) * vae->extent.width, vae->config->latent_channels};
-    int64_t sums[3] = {1, vae->config->groups, 2};
+    int64_t sums[3] = {1, 2, vae->config->groups};
+    int64_t own_sum[3] = {1, 1, vae->config->groups};
     TRY(arena_tensor(arena, DTYPE_F32, 2, dim, &vae->latent_in));
     TRY(arena_tensor(arena, DTYPE_F32, 2, dim, &vae->latent_out));
-    return arena_tensor(arena, DTYPE_F32, 3, sums, &vae->sums);
+    TRY(arena_tensor(arena, DTYPE_F32, 3, sums, &vae->sums));
+    if (vae_whole(vae))
+        return ST_OK;
+    return arena_tensor(arena, DTYPE_F32, 3, own_sum, &vae->own_sum);
 }
 
 /* As much as a pass through the layers asks for, found out by one in which nothing runs. */

@@ -49,8 +49,8 @@ struct vae_hooks {
     /* (optional) NULL: halo has done it all. What the queue is given from now on finds above and
      * below complete. */
     enum status (*halo_wait)(void *self, const struct vae_halo *halo);
-    /* (optional) NULL: they are complete. sums fp32 [1, G, 2], dense := their sum over all ranks,
-     * the same bits on all. Called while an exchange of rows may be under way. */
+    /* sums fp32 [1, 1, G], dense := their sum over all ranks, the same bits on all; twice for a
+     * norm. Called while an exchange of rows may be under way; never where a rank has all rows. */
     enum status (*sums)(void *self, struct tensor *sums, struct queue *q);
     /* o = the attention of this rank's queries over all ranks' keys: one site, one head; the span
      * numbers the latent's pixels row by row. */

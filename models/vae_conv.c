@@ -5,20 +5,43 @@
 
 /* ---- norms ---- */
 
+/* Elements of a group in so many rows as wide and deep as x. */
+static int64_t group_count(const struct vae *vae, const struct tensor *x, int64_t rows)
+{
+    return rows * x->dim[2] * (x->dim[3] / vae->config->groups);
+}
+
+static int64_t all_rows(const struct vae *vae, const struct tensor *x)
+{
+    return x->dim[2] / vae->extent.width * vae->extent.height;
+}
+
+/* Half 0 or 1 of vae->sums over all ranks. */
+static enum status complete(struct vae_walk *walk, int half)
+{
+    const struct vae_call *call = walk->call;
+    struct tensor part = tensor_slice(&walk->vae->sums, 1, half, 1);
+    if (!call)
+        return ST_OK;
+    BUG_ON(!call->hooks->sums, "rows %d to %d of %d without a hook for sums",
+           walk->vae->extent.row_begin, walk->vae->extent.row_end, walk->vae->extent.height);
+    return call->hooks->sums(call->hooks->self, &part, call->queue);
+}
+
 enum status vae_norm_sums(struct vae_walk *walk, const struct tensor *x)
 {
     struct vae *vae = walk->vae;
+    struct tensor sum = tensor_slice(&vae->sums, 1, 0, 1);
+    struct group_parts parts = {.own = &vae->own_sum,
+                                .own_count = group_count(vae, x, x->dim[1]),
+                                .count = group_count(vae, x, all_rows(vae, x))};
     TRY(VAE_RUN(walk, group_sums, &vae->sums, x));
-    if (!walk->call || !walk->call->hooks->sums)
+    if (vae_whole(vae))
         return ST_OK;
-    return walk->call->hooks->sums(walk->call->hooks->self, &vae->sums, walk->call->queue);
-}
-
-/* Elements of a group in the whole image, for rows as wide and deep as x. */
-static int64_t group_count(const struct vae *vae, const struct tensor *x)
-{
-    int64_t scale = x->dim[2] / vae->extent.width;
-    return scale * vae->extent.height * x->dim[2] * (x->dim[3] / vae->config->groups);
+    TRY(VAE_RUN(walk, copy, &vae->own_sum, &sum));
+    TRY(complete(walk, 0));
+    TRY(VAE_RUN(walk, group_centre, &vae->sums, &parts));
+    return complete(walk, 1);
 }
 
 enum status vae_norm_rows(struct vae_walk *walk, const struct vae_norm *norm, enum act act,
@@ -27,7 +50,7 @@ enum status vae_norm_rows(struct vae_walk *walk, const struct vae_norm *norm, en
     struct group_norm group = {.sums = &walk->vae->sums,
                                .weight = &norm->weight,
                                .bias = &norm->bias,
-                               .count = group_count(walk->vae, x),
+                               .count = group_count(walk->vae, x, all_rows(walk->vae, x)),
                                .eps = (float)VAE_EPS,
                                .act = act};
     return VAE_RUN(walk, group_norm, y, x, &group);

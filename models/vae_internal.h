@@ -45,7 +45,8 @@ struct vae {
     struct tensor latent_in;  /* fp32 [h*W, L] as given, channels last */
     struct tensor latent_out; /* fp32 [h*W, L] through `latent` */
     struct tensor folding;    /* flat: a kernel before it is folded */
-    struct tensor sums;       /* fp32 [1, G, 2] */
+    struct tensor sums;       /* fp32 [1, 2, G] */
+    struct tensor own_sum;    /* fp32 [1, 1, G], where a rank has some of the rows */
     struct tensor buffer[VAE_BUFFERS];
     struct token_run run; /* this rank's pixels of the latent */
     struct span span;
@@ -91,6 +92,9 @@ int64_t vae_chunk_rows(const struct vae_walk *walk, int64_t rows);
 enum status vae_resnet(struct vae_walk *walk, const struct vae_block *block);
 enum status vae_attention(struct vae_walk *walk, const struct vae_block *block);
 enum status vae_upsample(struct vae_walk *walk, const struct vae_block *block);
+
+/* This rank has all rows. */
+bool vae_whole(const struct vae *vae);
 
 /* models/vae_conv.c: one 3x3 convolution of a rank's rows. */
 struct vae_conv_job {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Parallel decoder: rows of the latent are split. Before each 3x3 convolution a rank gets its
- * neighbours' nearest row; the sums of every GroupNorm are completed over all ranks; the attention
- * in the middle gathers all keys. Exact: only the order of those sums depends on the degree.
+ * neighbours' nearest row; the sums of every GroupNorm are completed over all ranks, that of the
+ * elements first and then that of squared distances from their mean; the attention in the middle
+ * gathers all keys. Exact: only the order of those sums depends on the degree.
  * (DistVAE, of xDiT, Fang et al. 2024, 2411.01738, splits likewise, and approximates the norms.)
  * With degree 1 it is there for `chunk`: convolutions made so many rows at a time.
  */
@@ -12,7 +13,7 @@ struct rows {
     struct comm *comm;
     int ranks, rank;
     struct comm_req halo;  /* rows under way */
-    struct tensor scratch; /* fp32 [1, G, 2], of a sum */
+    struct tensor scratch; /* fp32 [1, 1, G], of a sum */
     struct key_gather keys;
 };
 
@@ -53,18 +54,20 @@ static void add_halo(const struct strategy *me, const struct plan *plan, int lev
     line->wire_bytes = line->api_bytes;
 }
 
-/* Of one image: two fp32 numbers a group. A ring sends every part but two, one of them twice. */
+/* Of one image: twice an fp32 number a group. A ring sends every part twice, but two of them once.
+ */
 static void add_sums(const struct strategy *me, const struct plan *plan, int norms,
                      struct volume_line *line)
 {
-    int count = 2 * plan->problem.decoder->groups;
+    int count = plan->problem.decoder->groups;
+    uint64_t calls = 2 * (uint64_t)norms;
     int P = plan->mesh.size[me->axis];
     int begin;
     int rank = plan->coord[me->axis];
     int kept = part_of(count, rank, P, &begin) + part_of(count, (rank + 1) % P, P, &begin);
-    line->calls += (uint64_t)norms;
-    line->api_bytes += (uint64_t)norms * (uint64_t)count * sizeof(float);
-    line->wire_bytes += (uint64_t)norms * (uint64_t)(2 * count - kept) * sizeof(float);
+    line->calls += calls;
+    line->api_bytes += calls * (uint64_t)count * sizeof(float);
+    line->wire_bytes += calls * (uint64_t)(2 * count - kept) * sizeof(float);
 }
 
 static void add_lines(const struct plan *plan, struct volume_line *line, struct volume *out)
@@ -105,7 +108,7 @@ static enum status rows_init(struct strategy *me, struct run *run)
     struct rows *rows = me->state;
     const struct plan *plan = run_plan(run);
     const struct vae_config *c = plan->problem.decoder;
-    int64_t sums[3] = {1, c->groups, 2};
+    int64_t sums[3] = {1, 1, c->groups};
     rows->comm = run_comm(run, me->axis, 0);
     rows->ranks = plan->mesh.size[me->axis];
     rows->rank = plan->coord[me->axis];

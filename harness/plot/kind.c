@@ -17,13 +17,13 @@ static enum kind kind_of_op(const char *op)
         const char *name;
         enum kind kind;
     } known[] = {
-        {"attention", KIND_ATTENTION}, {"linear", KIND_PRODUCT},  {"linear_add", KIND_PRODUCT},
-        {"copy", KIND_OTHER},          {"fill", KIND_OTHER},      {"activate", KIND_ROWS},
-        {"norm", KIND_ROWS},           {"gate_add", KIND_ROWS},   {"gate_add_norm", KIND_ROWS},
-        {"qk_norm_rope", KIND_ROWS},   {"add_rows", KIND_ROWS},   {"add", KIND_ROWS},
-        {"add_outer", KIND_ROWS},      {"merge", KIND_ROWS},      {"advance", KIND_ROWS},
-        {"timestep", KIND_ROWS},       {"conv", KIND_PRODUCT},    {"conv_fold", KIND_OTHER},
-        {"group_sums", KIND_ROWS},     {"group_norm", KIND_ROWS},
+        {"attention", KIND_ATTENTION}, {"linear", KIND_PRODUCT},    {"linear_add", KIND_PRODUCT},
+        {"copy", KIND_OTHER},          {"fill", KIND_OTHER},        {"activate", KIND_ROWS},
+        {"norm", KIND_ROWS},           {"gate_add", KIND_ROWS},     {"gate_add_norm", KIND_ROWS},
+        {"qk_norm_rope", KIND_ROWS},   {"add_rows", KIND_ROWS},     {"add", KIND_ROWS},
+        {"add_outer", KIND_ROWS},      {"merge", KIND_ROWS},        {"advance", KIND_ROWS},
+        {"timestep", KIND_ROWS},       {"conv", KIND_PRODUCT},      {"conv_fold", KIND_OTHER},
+        {"group_sums", KIND_ROWS},     {"group_centre", KIND_ROWS}, {"group_norm", KIND_ROWS},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcmp(op, known[i].name) == 0)

@@ -170,5 +170,6 @@ const struct backend_ops backend_cpu = {
     .conv = conv_run,
     .conv_fold = conv_fold,
     .group_sums = group_sums,
+    .group_centre = group_centre,
     .group_norm = group_norm_run,
 };

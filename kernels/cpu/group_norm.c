@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GroupNorm: sums by channel over short runs of pixels in fp32, by group and run in double; then
- * each pixel's channels with the mean and factor of their groups. Two passes over memory, which
- * bounds both: 4 bytes an element read, then 8 read and written.
+ * GroupNorm: sums by channel over short runs of pixels in fp32, of distances from the run's first
+ * pixel, by group and run in double; then each pixel's channels with the mean and factor of their
+ * groups. Two passes over memory, which bounds both: 4 bytes an element read, then 8 read and
+ * written.
+ *
+ * A run's first pixel is one of its n elements, so its distance from their mean is at most sqrt(M),
+ * and the squares are at most (1 + n) M: fp32 loses a little of M whatever the mean. Sums in double
+ * are of distances from one element of the group, the image's first.
  */
 #include "kernels/cpu/group_norm.h"
 
@@ -19,7 +24,7 @@ enum {
 struct sums_job {
     const float *x; /* one image [pixels, C] */
     int64_t pixels, channels, groups;
-    double *part; /* [PARTS, G, 2] */
+    double *part; /* [PARTS, 2, G]: of distances from each group's first element, and of squares */
 };
 
 /* Adds `n` channels from c on of `pixels` pixels to a part's sums. */
@@ -27,21 +32,27 @@ static void add_run(const struct sums_job *job, const float *x, int64_t pixels, 
                     int64_t n, double *part)
 {
     float sum[CHANNELS], square[CHANNELS];
+    const float *near = x + c; /* the run's first pixel */
     int64_t each = job->channels / job->groups, of_group = c % each;
     for (int64_t i = 0; i < n; i++)
         sum[i] = square[i] = 0.0f;
-    part += c / each * 2;
-    for (int64_t p = 0; p < pixels; p++, x += job->channels) {
+    for (int64_t p = 1; p < pixels; p++) {
+        const float *at = near + p * job->channels;
         for (int64_t i = 0; i < n; i++) {
-            sum[i] += x[c + i];
-            square[i] += x[c + i] * x[c + i];
+            float distance = at[i] - near[i];
+            sum[i] += distance;
+            square[i] += distance * distance;
         }
     }
+    const float *first = job->x + c / each * each;
+    part += c / each;
     for (int64_t i = 0; i < n; i++) {
-        part[0] += (double)sum[i];
-        part[1] += (double)square[i];
+        double k = (double)near[i] - (double)*first, s = (double)sum[i], all = (double)pixels;
+        part[0] += s + all * k;
+        part[job->groups] += (double)square[i] + k * (2.0 * s + all * k);
         if (++of_group == each) {
-            part += 2;
+            part++;
+            first += each;
             of_group = 0;
         }
     }
@@ -66,27 +77,53 @@ static void sum_parts(void *arg, int worker, int64_t begin, int64_t end)
     }
 }
 
+/* out [2, G] of one image. */
+static void add_parts(const struct sums_job *job, float *out)
+{
+    int64_t each = job->channels / job->groups;
+    double count = (double)(job->pixels * each);
+    for (int64_t g = 0; g < job->groups; g++) {
+        double sum = 0.0, square = 0.0;
+        for (int64_t i = 0; i < PARTS; i++) {
+            sum += job->part[i * 2 * job->groups + g];
+            square += job->part[(i * 2 + 1) * job->groups + g];
+        }
+        double first = count > 0.0 ? (double)job->x[g * each] : 0.0;
+        double distances = count > 0.0 ? square - sum * sum / count : 0.0;
+        out[g] = (float)(sum + count * first);
+        out[job->groups + g] = distances > 0.0 ? (float)distances : 0.0f;
+    }
+}
+
 enum status group_sums(struct queue *q, struct tensor *sums, const struct tensor *x)
 {
     struct cpu_device *cpu = cpu_of(q);
     struct sums_job job = {
         .pixels = x->dim[1] * x->dim[2],
         .channels = x->dim[3],
-        .groups = sums->dim[1],
+        .groups = sums->dim[2],
         .part = (double *)(void *)cpu->scratch,
     };
     BUG_ON(PARTS * job.groups * 4 > CPU_SCRATCH, "group_sums: %lld groups", (long long)job.groups);
     for (int64_t image = 0; image < x->dim[0]; image++) {
-        float *out = (float *)sums->data + image * 2 * job.groups;
         job.x = (const float *)x->data + image * x->stride[0];
         pool_run(cpu->pool, PARTS, pool_grain(job.pixels * job.channels / PARTS + 1), sum_parts,
                  &job);
-        for (int64_t k = 0; k < 2 * job.groups; k++) {
-            double sum = 0.0;
-            for (int64_t i = 0; i < PARTS; i++)
-                sum += job.part[i * 2 * job.groups + k];
-            out[k] = (float)sum;
-        }
+        add_parts(&job, (float *)sums->data + image * 2 * job.groups);
+    }
+    return ST_OK;
+}
+
+enum status group_centre(struct queue *q, struct tensor *sums, const struct group_parts *parts)
+{
+    (void)q;
+    int64_t groups = sums->dim[2];
+    for (int64_t i = 0; i < sums->dim[0] * groups; i++) {
+        float *sum = (float *)sums->data + i / groups * 2 * groups + i % groups;
+        double own = (double)((const float *)parts->own->data)[i];
+        double distance = own / (double)parts->own_count - (double)sum[0] / (double)parts->count;
+        double more = (double)parts->own_count * distance * distance;
+        sum[groups] = (float)((double)sum[groups] + more);
     }
     return ST_OK;
 }
@@ -118,13 +155,13 @@ static void norm_pixels(void *arg, int worker, int64_t begin, int64_t end)
 static void spread(const struct group_norm *norm, int64_t image, int64_t channels, float *mean,
                    float *factor)
 {
-    int64_t groups = norm->sums->dim[1], each = channels / groups;
+    int64_t groups = norm->sums->dim[2], each = channels / groups;
     const float *sums = (const float *)norm->sums->data + image * 2 * groups;
     const float *weight = norm->weight ? norm->weight->data : NULL;
     for (int64_t g = 0; g < groups; g++) {
-        double m = (double)sums[2 * g] / (double)norm->count;
-        double variance = (double)sums[2 * g + 1] / (double)norm->count - m * m;
-        double inverse = 1.0 / sqrt((variance < 0.0 ? 0.0 : variance) + (double)norm->eps);
+        double m = (double)sums[g] / (double)norm->count;
+        double variance = (double)sums[groups + g] / (double)norm->count;
+        double inverse = 1.0 / sqrt(variance + (double)norm->eps);
         for (int64_t c = g * each; c < (g + 1) * each; c++) {
             mean[c] = (float)m;
             factor[c] = (float)(inverse * (weight ? (double)weight[c] : 1.0));

@@ -321,6 +321,7 @@ const struct backend_ops backend_cuda = {
     .conv = cuda_conv,
     .conv_fold = cuda_conv_fold,
     .group_sums = cuda_group_sums,
+    .group_centre = cuda_group_centre,
     .group_norm = cuda_group_norm,
     .graph_begin = cuda_graph_begin,
     .graph_end = cuda_graph_end,

@@ -210,11 +210,11 @@ enum status cuda_conv(struct queue *q, struct tensor *y, const struct tensor *x,
 enum status cuda_group_sums(struct queue *q, struct tensor *sums, const struct tensor *x)
 {
     struct cuda_target at = cuda_target(q);
-    void *part;
+    void *work;
     if (x->dim[0] == 0)
         return ST_OK;
     if (tensor_count(x) == 0)
         return cuda_fill(q, sums, 0.0f);
-    TRY(cuda_workspace(q, cuda_group_parts(sums, x) * sizeof(float), &part));
-    return cuda_group_sums_of(&at, sums, x, part);
+    TRY(cuda_workspace(q, cuda_group_work(sums, x), &work));
+    return cuda_group_sums_of(&at, sums, x, work);
 }

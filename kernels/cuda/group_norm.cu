@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GroupNorm in its two halves, over x [B, pixels, C]. Sums: a block takes a part of an image's
- * pixels, a thread the same sixteen bytes of every so many of them, in fp32 over 32 pixels and
- * those sums again; the block adds threads and the channels of a group up, then a block for each
- * group the parts in double. The norm: the same threads with factor and summand of their channels
- * in registers. Both read ahead by a few pixels: the next one is asked for as soon as one is used.
+ * GroupNorm in its two halves, over x [B, pixels, C]. Sums: first a block for each group takes the
+ * mean of a few pixels, the group's shift; squares of distances from that keep what squares of the
+ * elements would lose to a large mean. Then a block takes a part of an image's pixels, a thread the
+ * same sixteen bytes of every so many of them, in fp32 over 32 pixels and those sums again; the
+ * block adds threads and the channels of a group up, then a block for each group the parts in
+ * double, and takes the shift out. The norm: the same threads with factor and summand of their
+ * channels in registers. Both read ahead by a few pixels: the next one is asked for as soon as one
+ * is used.
  *
  * Floor: one element of memory read for the sums, one read and one written for the norm: 0.062 and
  * 0.12 ms at 1024 x 1024 x 128 in bf16 at 4.3 TB/s. Parts are summed from the last, which whoever
@@ -22,6 +25,7 @@ enum {
     RUN = 32,       /* pixels that a thread adds up before they join the others */
     AHEAD = 4,      /* vectors on their way to a thread; RUN and parts are multiples */
     TEAM = 4,       /* threads that add the channels of a group up */
+    SAMPLES = 64,   /* pixels of an image, at most, that the shift of a group is the mean of */
 };
 
 /* How threads lie over pixels: `across` of them on the vectors of a pixel, `down` pixels at once.
@@ -96,9 +100,10 @@ template <typename T> struct raw<T, 1> {
     }
 };
 
-template <typename T, int N> __device__ inline raw<T, N> load_raw(const T *p, bool valid)
+template <typename T, int N>
+__device__ inline raw<T, N> load_raw(const T *p, bool valid, const raw<T, N> &otherwise = {})
 {
-    raw<T, N> r = {};
+    raw<T, N> r = otherwise;
     if (valid)
         r.bits = *reinterpret_cast<const decltype(r.bits) *>(p);
     return r;
@@ -106,33 +111,88 @@ template <typename T, int N> __device__ inline raw<T, N> load_raw(const T *p, bo
 
 /* ---- sums ---- */
 
-/* Sums and sums of squares, of one thread. */
-template <typename T, int N>
-__device__ inline void sum_pixels(const T *x, int64_t step, int count, float (&sum)[N],
-                                  float (&square)[N])
+/* Adds a block's values up, in an order that THREADS sets; thread 0 has the sum. */
+__device__ inline double sum_block(double value)
 {
-    raw<T, N> ahead[AHEAD];
+    __shared__ double all[THREADS / WARP];
+#pragma unroll
+    for (int step = WARP / 2; step > 0; step /= 2)
+        value += __shfl_xor_sync(0xffffffffu, value, step);
+    __syncthreads(); // whoever reads the sums before these has them
+    if (threadIdx.x % WARP == 0)
+        all[threadIdx.x / WARP] = value;
+    __syncthreads();
+    double whole = 0.0;
+    for (int w = 0; w < THREADS / WARP; w++)
+        whole += all[w];
+    return whole;
+}
+
+/* The i-th of `count` samples of an image: somewhere in the i-th of so many runs of pixels, at a
+ * place that goes by the golden ratio, or a picture as wide as a power of two would be sampled in a
+ * few columns only. */
+__device__ inline int64_t sample_at(int i, int count, int64_t pixels)
+{
+    int64_t begin = pixels * i / count, end = pixels * (i + 1) / count;
+    return begin + ((end - begin) * (i * 40503 % 65536) >> 16);
+}
+
+/* shift [image, C] := the mean of samples of a channel's group, rounded to T; a block for a group.
+ * Any number near the group's mean would do. */
+template <typename T>
+static __global__ void __launch_bounds__(THREADS)
+    sample_groups(T *shift, const T *x, int64_t x_image, int64_t pixels, int channels, int each)
+{
+    __shared__ T mean;
+    int samples = pixels < SAMPLES ? (int)pixels : SAMPLES, first = (int)blockIdx.x * each;
+    double sum = 0.0;
+    x += blockIdx.y * x_image + first;
+    for (int i = threadIdx.x; i < samples * each; i += THREADS)
+        sum += (double)to_float(x[sample_at(i / each, samples, pixels) * channels + i % each]);
+    sum = sum_block(sum);
+    if (threadIdx.x == 0)
+        mean = from_float<T>((float)(sum / (samples * each)));
+    __syncthreads();
+    for (int c = threadIdx.x; c < each; c += THREADS)
+        shift[(int64_t)blockIdx.y * channels + first + c] = mean;
+}
+
+/* To memory now: left to itself the compiler keeps such sums in registers, too many of them. */
+__device__ inline void add_volatile(volatile float *to, float value)
+{
+    *to = *to + value;
+}
+
+/* Adds distances from `shift` and their squares to the thread's column of sums [2 N][THREADS]. */
+template <typename T, int N>
+__device__ inline void sum_pixels(const T *x, int64_t step, int count, const raw<T, N> &shift,
+                                  float (*sums)[THREADS])
+{
+    raw<T, N> ahead[AHEAD]; // beyond the last pixel the shift, at no distance
+    float from[N];
+    shift.unpack_to(from);
 #pragma unroll
     for (int j = 0; j < AHEAD; j++, x += step)
-        ahead[j] = load_raw<T, N>(x, j < count);
+        ahead[j] = load_raw<T, N>(x, j < count, shift);
     for (int begin = 0; begin < count; begin += RUN) {
         float s[N] = {}, q[N] = {}, v[N];
         for (int i = begin + AHEAD; i < begin + RUN + AHEAD && i < count + AHEAD; i += AHEAD) {
 #pragma unroll
             for (int j = 0; j < AHEAD; j++, x += step) {
                 ahead[j].unpack_to(v);
-                ahead[j] = load_raw<T, N>(x, i + j < count);
+                ahead[j] = load_raw<T, N>(x, i + j < count, shift);
 #pragma unroll
                 for (int k = 0; k < N; k++) {
-                    s[k] += v[k];
-                    q[k] += v[k] * v[k];
+                    float distance = v[k] - from[k];
+                    s[k] += distance;
+                    q[k] += distance * distance;
                 }
             }
         }
 #pragma unroll
         for (int k = 0; k < N; k++) {
-            sum[k] += s[k];
-            square[k] += q[k];
+            add_volatile(&sums[k][threadIdx.x], s[k]);
+            add_volatile(&sums[N + k][threadIdx.x], q[k]);
         }
     }
 }
@@ -155,20 +215,18 @@ template <int N> __device__ inline double sum_team(const float *sums, int from, 
 template <typename T, int N>
 static __global__ void __launch_bounds__(THREADS, BLOCKS)
     sum_channels(const struct layout l, int each, int slots, const T *x, int64_t x_image,
-                 float *part)
+                 const T *shift, float *part)
 {
     __shared__ float sums[2 * N][THREADS];
     int index = l.parts - 1 - (int)blockIdx.x, channels = l.vectors * N;
     struct own own = own_of(l, index);
-    float sum[N] = {}, square[N] = {};
     int64_t vector = (int64_t)blockIdx.y * THREADS + own.column;
-    sum_pixels<T, N>(x + blockIdx.z * x_image + own.first * channels + vector * N,
-                     (int64_t)l.down * channels, own.count, sum, square);
 #pragma unroll
-    for (int k = 0; k < N; k++) {
-        sums[k][threadIdx.x] = sum[k];
-        sums[N + k][threadIdx.x] = square[k];
-    }
+    for (int k = 0; k < 2 * N; k++)
+        sums[k][threadIdx.x] = 0.0f;
+    sum_pixels<T, N>(
+        x + blockIdx.z * x_image + own.first * channels + vector * N, (int64_t)l.down * channels,
+        own.count, load_raw<T, N>(shift + blockIdx.z * channels + vector * N, own.count > 0), sums);
     __syncthreads();
     for (int m = own.lane; m < 2 * N && own.lane < l.down; m += l.down) {
         float whole = 0.0f;
@@ -192,77 +250,112 @@ static __global__ void __launch_bounds__(THREADS, BLOCKS)
     }
 }
 
-/* sums [image, G, 2] from the parts; a block for a group. `chunk`: its channels. */
+/* sums [image, 2, G] from the parts: where s and q are the sums of n distances from a shift K and
+ * of their squares, s + n K and q - s^2 / n. A block for a group; `chunk`: its channels. */
+template <typename T>
 static __global__ void __launch_bounds__(THREADS)
-    sum_groups(float *sums, const float *part, int parts, int slots, int each, int chunk)
+    sum_groups(float *sums, const float *part, const T *shift, int64_t pixels, int parts, int slots,
+               int each, int chunk)
 {
-    __shared__ double all[2][THREADS / WARP];
-    int64_t group = blockIdx.x;
-    double sum[2] = {};
+    int64_t group = blockIdx.x, groups = gridDim.x;
+    double s = 0.0, q = 0.0;
     for (int k = (int)(group * each / chunk); k <= (int)((group * each + each - 1) / chunk); k++) {
         const float *from = part + (blockIdx.y * 2 * (int64_t)slots + group + k) * parts;
 #pragma unroll 4
         for (int i = threadIdx.x; i < parts; i += THREADS) {
-            sum[0] += (double)from[i];
-            sum[1] += (double)from[(int64_t)slots * parts + i];
+            s += (double)from[i];
+            q += (double)from[(int64_t)slots * parts + i];
         }
     }
-#pragma unroll
-    for (int which = 0; which < 2; which++) {
-#pragma unroll
-        for (int step = WARP / 2; step > 0; step /= 2)
-            sum[which] += __shfl_xor_sync(0xffffffffu, sum[which], step);
-        if (threadIdx.x % WARP == 0)
-            all[which][threadIdx.x / WARP] = sum[which];
-    }
-    __syncthreads();
-    if (threadIdx.x >= 2)
+    s = sum_block(s);
+    q = sum_block(q);
+    if (threadIdx.x > 0)
         return;
-    double whole = 0.0;
-    for (int w = 0; w < THREADS / WARP; w++)
-        whole += all[threadIdx.x][w];
-    sums[(blockIdx.y * gridDim.x + group) * 2 + threadIdx.x] = (float)whole;
+    double n = (double)(pixels * each), distances = q - s * s / n;
+    float *to = sums + blockIdx.y * 2 * groups + group;
+    to[0] = (float)(s + n * (double)to_float(shift[(blockIdx.y * groups + group) * each]));
+    to[groups] = distances > 0.0 ? (float)distances : 0.0f;
+}
+
+/* Bytes of the shifts [image, C], which begin the workspace; the parts follow. */
+static size_t shifts_size(const struct tensor *x)
+{
+    size_t bytes = (size_t)(x->dim[0] * x->dim[3]) * dtype_size(x->dtype);
+    return (bytes + 15) / 16 * 16;
 }
 
 template <typename T, int N>
 static enum status sum_of(const struct cuda_target *at, const struct tensor *sums,
-                          const struct tensor *x, float *part)
+                          const struct tensor *x, void *work)
 {
     struct layout l = sums_layout(x);
-    int groups = (int)sums->dim[1], each = (int)x->dim[3] / groups, slots = groups + l.chunks;
+    int groups = (int)sums->dim[2], each = (int)x->dim[3] / groups, slots = groups + l.chunks;
     dim3 blocks(l.parts, l.chunks, (unsigned)x->dim[0]), of_groups(groups, (unsigned)x->dim[0]);
-    sum_channels<T, N><<<blocks, THREADS, 0, stream_of(at)>>>(
-        l, each, slots, static_cast<const T *>(x->data), x->stride[0], part);
+    const T *from = static_cast<const T *>(x->data);
+    T *shift = static_cast<T *>(work);
+    float *part = reinterpret_cast<float *>(static_cast<char *>(work) + shifts_size(x));
+    sample_groups<T><<<of_groups, THREADS, 0, stream_of(at)>>>(shift, from, x->stride[0], l.pixels,
+                                                               (int)x->dim[3], each);
+    TRY(cuda_launched("group_sums: shifts"));
+    sum_channels<T, N>
+        <<<blocks, THREADS, 0, stream_of(at)>>>(l, each, slots, from, x->stride[0], shift, part);
     TRY(cuda_launched("group_sums: channels"));
-    sum_groups<<<of_groups, THREADS, 0, stream_of(at)>>>(static_cast<float *>(sums->data), part,
-                                                         l.parts, slots, each, THREADS * N);
+    sum_groups<T><<<of_groups, THREADS, 0, stream_of(at)>>>(
+        static_cast<float *>(sums->data), part, shift, l.pixels, l.parts, slots, each, THREADS * N);
     return cuda_launched("group_sums: groups");
 }
 
-size_t cuda_group_parts(const struct tensor *sums, const struct tensor *x)
+size_t cuda_group_work(const struct tensor *sums, const struct tensor *x)
 {
     struct layout l = sums_layout(x);
-    return (size_t)(x->dim[0] * 2 * (sums->dim[1] + l.chunks) * l.parts);
+    int64_t parts = x->dim[0] * 2 * (sums->dim[2] + l.chunks) * l.parts;
+    return shifts_size(x) + (size_t)parts * sizeof(float);
 }
 
 template <typename T>
 static enum status sum_wide(const struct cuda_target *at, const struct tensor *sums,
-                            const struct tensor *x, float *part)
+                            const struct tensor *x, void *work)
 {
-    return wide(x) ? sum_of<T, vec<T>::N>(at, sums, x, part) : sum_of<T, 1>(at, sums, x, part);
+    return wide(x) ? sum_of<T, vec<T>::N>(at, sums, x, work) : sum_of<T, 1>(at, sums, x, work);
 }
 
 enum status cuda_group_sums_of(const struct cuda_target *at, const struct tensor *sums,
-                               const struct tensor *x, float *part)
+                               const struct tensor *x, void *work)
 {
     switch (x->dtype) {
     case DTYPE_F32:
-        return sum_wide<float>(at, sums, x, part);
+        return sum_wide<float>(at, sums, x, work);
     case DTYPE_BF16:
-        return sum_wide<bf16>(at, sums, x, part);
+        return sum_wide<bf16>(at, sums, x, work);
     default:
-        return sum_wide<fp16>(at, sums, x, part);
+        return sum_wide<fp16>(at, sums, x, work);
     }
+}
+
+/* ---- of a part, about the mean of all ---- */
+
+static __global__ void centre_groups(float *sums, const float *own, int64_t groups,
+                                     double own_count, double count)
+{
+    int64_t group = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+    if (group >= groups)
+        return;
+    float *sum = sums + blockIdx.y * 2 * groups + group;
+    double distance = own[blockIdx.y * groups + group] / own_count - sum[0] / count;
+    sum[groups] = (float)(sum[groups] + own_count * distance * distance);
+}
+
+enum status cuda_group_centre(struct queue *q, struct tensor *sums, const struct group_parts *parts)
+{
+    struct cuda_target at = cuda_target(q);
+    int64_t groups = sums->dim[2];
+    dim3 blocks((unsigned)((groups + THREADS - 1) / THREADS), (unsigned)sums->dim[0]);
+    if (sums->dim[0] == 0)
+        return ST_OK;
+    centre_groups<<<blocks, THREADS, 0, stream_of(&at)>>>(
+        static_cast<float *>(sums->data), static_cast<const float *>(parts->own->data), groups,
+        (double)parts->own_count, (double)parts->count);
+    return cuda_launched("group_centre");
 }
 
 /* ---- norm ---- */
@@ -284,11 +377,9 @@ __device__ inline void spread(const struct groups &g, int64_t image, int channel
 #pragma unroll
     for (int k = 0; k < N; k++) {
         if (channel + k == end || k == 0) {
-            const float *sums = g.sums + (image * g.groups + group) * 2;
-            double m = sums[0] * g.per_count;
-            double variance = sums[1] * g.per_count - m * m;
-            mean = (float)m;
-            inverse = rsqrtf((float)((variance < 0.0 ? 0.0 : variance) + (double)g.eps));
+            const float *sums = g.sums + image * 2 * g.groups + group;
+            mean = (float)(sums[0] * g.per_count);
+            inverse = rsqrtf((float)(sums[g.groups] * g.per_count + (double)g.eps));
             end = ++group * g.each;
         }
         factor[k] = inverse * (g.weight ? __ldg(g.weight + channel + k) : 1.0f);
@@ -394,7 +485,7 @@ enum status cuda_group_norm(struct queue *q, struct tensor *y, const struct tens
     g.bias = norm->bias ? static_cast<const float *>(norm->bias->data) : NULL;
     g.per_count = 1.0 / (double)norm->count;
     g.eps = norm->eps;
-    g.groups = (int)norm->sums->dim[1];
+    g.groups = (int)norm->sums->dim[2];
     g.each = (int)x->dim[3] / g.groups;
     switch (x->dtype) {
     case DTYPE_F32:

@@ -50,10 +50,12 @@ enum status cuda_conv_fold(struct queue *q, struct tensor *folded, const struct 
 
 /* ---- group_norm.cu ---- */
 
-/* As op_group_sums; `part` holds cuda_group_parts() floats. */
-size_t cuda_group_parts(const struct tensor *sums, const struct tensor *x);
+/* As op_group_sums; `work` holds cuda_group_work() bytes, from a multiple of sixteen on. */
+size_t cuda_group_work(const struct tensor *sums, const struct tensor *x);
 enum status cuda_group_sums_of(const struct cuda_target *at, const struct tensor *sums,
-                               const struct tensor *x, float *part);
+                               const struct tensor *x, void *work);
+enum status cuda_group_centre(struct queue *q, struct tensor *sums,
+                              const struct group_parts *parts);
 enum status cuda_group_norm(struct queue *q, struct tensor *y, const struct tensor *x,
                             const struct group_norm *norm);
 

@@ -80,7 +80,7 @@ static void bench_norm(struct bench *b, int side, int channels, double count)
     rate_open(b);
     for (int i = 0; i < SETS; i++)
         c.x[i] = MAKE(b, b->dtype, 1, side, side, channels);
-    c.sums = MAKE(b, DTYPE_F32, 1, 32, 2);
+    c.sums = MAKE(b, DTYPE_F32, 1, 2, 32);
     c.weight = MAKE(b, DTYPE_F32, channels);
     c.bias = MAKE(b, DTYPE_F32, channels);
     c.norm = (struct group_norm){&c.sums, &c.weight, &c.bias, (int64_t)side * side * channels / 32,

@@ -224,7 +224,7 @@ static void bench_image(struct bench *b, int64_t side, int64_t channels)
         .y = MAKE(b, 1, side, side, channels),
         .w = MAKE(b, channels, 3, 3, channels),
         .bias = MAKE(b, channels),
-        .sums = MAKE(b, 1, 32, 2),
+        .sums = MAKE(b, 1, 2, 32),
         .conv = {.above = 1, .below = 1},
     };
     char title[80];

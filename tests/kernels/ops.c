@@ -29,7 +29,7 @@ static const struct {
     {"timestep", 1e-4},      /* phases of up to 1000 radians in fp32 */
     {"advance", 5e-7},       /* some ten roundings */
     {"conv", 1e-6},          /* sums of up to 4700 products */
-    {"group_norm", 1e-6},    /* squares in fp32 of a few deviations, an exponential */
+    {"group_norm", 1e-6},    /* sums and squares in fp32 over short runs, an exponential */
 };
 
 static double bound_of(const char *op)

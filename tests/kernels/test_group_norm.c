@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* op_group_sums and op_group_norm against double. */
+/* op_group_sums, op_group_centre and op_group_norm against double. */
 #include "tests/kernels/ops.h"
 #include "tests/support/near.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* [B, H, W, C], dense but for the batch stride; `size` 0: NaNs. */
 static struct tensor image(struct ops *ops, float size, int64_t b, int64_t h, int64_t w, int64_t c)
@@ -22,7 +23,7 @@ static struct tensor image(struct ops *ops, float size, int64_t b, int64_t h, in
 static struct tensor sums_of(struct ops *ops, int64_t b, int64_t groups)
 {
     struct tensor flat = ops_blank(ops, OPS_DIM(b * groups * 2));
-    return tensor_of(flat.data, flat.dev, DTYPE_F32, OPS_DIM(b, groups, 2));
+    return tensor_of(flat.data, flat.dev, DTYPE_F32, OPS_DIM(b, 2, groups));
 }
 
 struct shape {
@@ -36,19 +37,25 @@ static struct shape pick(struct ops *ops)
                           ops_pick(ops, 1, 9), each[ops_pick(ops, 0, 5)]};
 }
 
-/* [B, G, 2] */
-static void sum_in_double(const struct tensor *x, int64_t groups, double *want)
+/* Element e of a group of an image, in any order. */
+static double element(const struct tensor *x, int64_t groups, int64_t b, int64_t g, int64_t e)
 {
     int64_t each = x->dim[3] / groups;
-    for (int64_t i = 0; i < x->dim[0] * groups * 2; i++)
-        want[i] = 0.0;
-    for (int64_t b = 0; b < x->dim[0]; b++) {
-        for (int64_t n = 0; n < x->dim[1] * x->dim[2] * x->dim[3]; n++) {
-            double v = ((const float *)x->data)[b * x->stride[0] + n];
-            double *to = want + (b * groups + n % x->dim[3] / each) * 2;
-            to[0] += v;
-            to[1] += v * v;
-        }
+    return ((const float *)x->data)[b * x->stride[0] + e / each * x->dim[3] + g * each + e % each];
+}
+
+/* [B, 2, G]: sums, then squared distances from the mean. */
+static void sum_in_double(const struct tensor *x, int64_t groups, double *want)
+{
+    int64_t n = x->dim[1] * x->dim[2] * (x->dim[3] / groups);
+    for (int64_t i = 0; i < x->dim[0] * groups; i++) {
+        int64_t b = i / groups, g = i % groups;
+        double *to = want + b * 2 * groups + g;
+        to[0] = to[groups] = 0.0;
+        for (int64_t e = 0; e < n; e++)
+            to[0] += element(x, groups, b, g, e);
+        for (int64_t e = 0; e < n; e++)
+            to[groups] += pow(element(x, groups, b, g, e) - to[0] / (double)n, 2);
     }
 }
 
@@ -66,7 +73,8 @@ Test(group_norm, sums)
         for (int64_t i = 0; i < tensor_count(&sums); i++) {
             double n = (double)s.h * s.w * s.each;
             double got = (double)((float *)sums.data)[i];
-            cr_assert(fabs(got - want[i]) < 1e-6 * (fabs(want[i]) + sqrt(n)), "%g, %g", got,
+            // a few roundings of a sum, and those of distances of at most 4, which may be alike
+            cr_assert(fabs(got - want[i]) < 1e-6 * fabs(want[i]) + 4 * 0x1p-25 * n, "%g, %g", got,
                       want[i]);
         }
         ops_close(&ops);
@@ -104,17 +112,16 @@ static void norm_in_double(const struct tensor *x, int64_t groups, const struct 
     int64_t each = x->dim[3] / groups, pixels = x->dim[1] * x->dim[2], C = x->dim[3];
     for (int64_t i = 0; i < x->dim[0] * groups; i++) {
         int64_t b = i / groups, g = i % groups;
-        const float *from = (const float *)x->data + b * x->stride[0] + g * each;
         double mean = 0.0, variance = 0.0, n = (double)(pixels * each);
         for (int64_t e = 0; e < pixels * each; e++)
-            mean += from[e / each * C + e % each] / n;
+            mean += element(x, groups, b, g, e) / n;
         for (int64_t e = 0; e < pixels * each; e++) {
-            double d = from[e / each * C + e % each] - mean;
+            double d = element(x, groups, b, g, e) - mean;
             variance += d * d / n;
         }
         for (int64_t e = 0; e < pixels * each; e++) {
             int64_t c = g * each + e % each;
-            double y = (from[e / each * C + e % each] - mean) / sqrt(variance + v->eps);
+            double y = (element(x, groups, b, g, e) - mean) / sqrt(variance + v->eps);
             y = y * (v->weight ? (double)*ops_at(v->weight, c, 0, 0, 0) : 1.0) +
                 (v->bias ? (double)*ops_at(v->bias, c, 0, 0, 0) : 0.0);
             want[(b * pixels + e / each) * C + c] = v->act == ACT_SILU ? y / (1.0 + exp(-y)) : y;
@@ -122,16 +129,39 @@ static void norm_in_double(const struct tensor *x, int64_t groups, const struct 
     }
 }
 
-/* The sums of two parts of the rows, added as ranks do. */
+/* Half 0 or 1 of both parts := their sum. */
+static void add_halves(struct tensor part[2], int half)
+{
+    int64_t G = part[0].dim[2];
+    for (int64_t i = 0; i < part[0].dim[0] * G; i++) {
+        int64_t at = (i / G * 2 + half) * G + i % G;
+        float *a = part[0].data, *b = part[1].data;
+        a[at] = b[at] = a[at] + b[at];
+    }
+}
+
+/* The sums of two parts of the rows, of which the first may have none, put together as ranks do. */
 static void sum_parts(struct ops *ops, struct tensor *sums, const struct tensor *x)
 {
-    int64_t rows = x->dim[1] / 2;
-    struct tensor top = tensor_slice(x, 1, 0, rows);
-    struct tensor bottom = tensor_slice(x, 1, rows, x->dim[1] - rows);
-    struct tensor more = sums_of(ops, x->dim[0], sums->dim[1]);
-    cr_assert_eq(op_group_sums(ops->q, sums, &top), ST_OK);
-    cr_assert_eq(op_group_sums(ops->q, &more, &bottom), ST_OK);
-    cr_assert_eq(op_add(ops->q, sums, &more), ST_OK);
+    int64_t B = x->dim[0], G = sums->dim[2], first = x->dim[1] / 2;
+    int64_t row = x->dim[2] * (x->dim[3] / G);
+    int64_t rows[2] = {first, x->dim[1] - first};
+    struct tensor part[2] = {*sums, sums_of(ops, B, G)}, own[2];
+    for (int i = 0; i < 2; i++) {
+        struct tensor x_part = tensor_slice(x, 1, i * first, rows[i]);
+        struct tensor sum = tensor_slice(&part[i], 1, 0, 1);
+        own[i] = ops_blank(ops, OPS_DIM(B * G));
+        own[i] = tensor_of(own[i].data, own[i].dev, DTYPE_F32, OPS_DIM(B, 1, G));
+        cr_assert_eq(op_group_sums(ops->q, &part[i], &x_part), ST_OK);
+        cr_assert_eq(op_copy(ops->q, &own[i], &sum), ST_OK);
+    }
+    add_halves(part, 0);
+    for (int i = 0; i < 2; i++) {
+        struct group_parts parts = {&own[i], rows[i] * row, x->dim[1] * row};
+        if (rows[i] > 0)
+            cr_assert_eq(op_group_centre(ops->q, &part[i], &parts), ST_OK);
+    }
+    add_halves(part, 1);
 }
 
 Test(group_norm, random)
@@ -171,7 +201,7 @@ Test(group_norm, by_hand)
     at[0] = 3, at[1] = 10, at[2] = 5, at[3] = 30; // groups of one channel: 3, 5 and 10, 30
     struct tensor sums = sums_of(&ops, 1, 2);
     cr_assert_eq(op_group_sums(ops.q, &sums, &x), ST_OK);
-    static const float want_sums[] = {8, 34, 40, 1000};
+    static const float want_sums[] = {8, 40, 2, 200}; // 1 + 1 and 100 + 100 from means of 4, 20
     for (int i = 0; i < 4; i++)
         cr_assert_eq(((float *)sums.data)[i], want_sums[i]);
     struct group_norm norm = {.sums = &sums, .count = 2, .eps = 0.0f};
@@ -182,21 +212,78 @@ Test(group_norm, by_hand)
     ops_close(&ops);
 }
 
-/* A mean of 100 deviations: of the variance fp32 squares keep 1e-3, and no more is lost. */
-Test(group_norm, large_mean)
+/* By hand: 1, 3 and 5, 7, 9 have means 2 and 7 and squared distances 2 and 8; about the mean of
+ * all, 5, they are 16 + 4 = 20 and 0 + 4 + 16 = 20. */
+Test(group_norm, centre_by_hand)
 {
     struct ops ops;
-    ops_open(&ops, 2, 3);
-    struct tensor x = image(&ops, 1.0f, 1, 16, 16, 64);
-    struct tensor y = image(&ops, 0.0f, 1, 16, 16, 64);
-    for (int64_t i = 0; i < tensor_count(&x); i++)
-        ((float *)x.data)[i] += 60.0f;
-    struct tensor sums = sums_of(&ops, 1, 4);
-    double *want = ops_want(&ops, &y);
-    norm_in_double(&x, 4, &(struct vectors){NULL, NULL, 1e-6, ACT_NONE}, want);
-    cr_assert_eq(op_group_sums(ops.q, &sums, &x), ST_OK);
-    struct group_norm norm = {.sums = &sums, .count = 16 * 16 * 16, .eps = 1e-6f};
-    cr_assert_eq(op_group_norm(ops.q, &y, &x, &norm), ST_OK);
-    cr_assert(near_doubles("large mean", y.data, want, tensor_count(&y), 1.5e-3));
+    ops_open(&ops, 1, 1);
+    struct tensor own = ops_blank(&ops, OPS_DIM(2));
+    struct tensor sums = sums_of(&ops, 2, 1);
+    memcpy(own.data, (float[]){4, 21}, 2 * sizeof(float)); // two images, the one and the other part
+    memcpy(sums.data, (float[]){25, 2, 25, 8}, 4 * sizeof(float));
+    own = tensor_of(own.data, own.dev, DTYPE_F32, OPS_DIM(2, 1, 1));
+    cr_assert_eq(op_group_centre(ops.q, &sums, &(struct group_parts){&own, 2, 5}), ST_OK);
+    cr_assert_eq(((float *)sums.data)[0], 25);
+    cr_assert_eq(((float *)sums.data)[1], 20); // 2 + 2 (2 - 5)^2
+    memcpy(sums.data, (float[]){25, 2, 25, 8}, 4 * sizeof(float));
+    cr_assert_eq(op_group_centre(ops.q, &sums, &(struct group_parts){&own, 3, 5}), ST_OK);
+    cr_assert_eq(((float *)sums.data)[2], 25);
+    cr_assert_eq(((float *)sums.data)[3], 20); // 8 + 3 (7 - 5)^2
     ops_close(&ops);
+}
+
+/* Squared distances are as exact as those of small numbers. */
+Test(group_norm, sums_of_large_means)
+{
+    static const float means[] = {5.77f, -57.7f, 577.0f, -5770.0f, 1e6f};
+    for (int i = 0; i < 5; i++) {
+        struct ops ops;
+        double want[2 * 4];
+        ops_open(&ops, 2, 30 + (uint64_t)i);
+        struct tensor x = image(&ops, 1.0f, 1, 23, 17, 4 * 24);
+        for (int64_t n = 0; n < tensor_count(&x); n++)
+            ((float *)x.data)[n] += means[i];
+        struct tensor sums = sums_of(&ops, 1, 4);
+        sum_in_double(&x, 4, want);
+        cr_assert_eq(op_group_sums(ops.q, &sums, &x), ST_OK);
+        for (int k = 0; k < 8; k++) {
+            double got = (double)((float *)sums.data)[k];
+            cr_assert(fabs(got - want[k]) <= 5e-7 * fabs(want[k]), "mean %g, sum %d: %.9g, %.9g",
+                      (double)means[i], k, got, want[k]);
+        }
+        ops_close(&ops);
+    }
+}
+
+/*
+ * Means of 10, 100 and 1000 deviations, whole and in two parts. As with two passes in fp32 it is
+ * the rounding of the mean that is left: 2^-24 mean / deviation in each y, whose mean square is 1,
+ * once more for that of the sum and once for what is added in parts, beside the bound of any norm.
+ */
+Test(group_norm, large_mean)
+{
+    static const float ratios[] = {10.0f, 100.0f, 1000.0f};
+    for (int i = 0; i < 6; i++) {
+        struct ops ops;
+        ops_open(&ops, 2, 3);
+        struct tensor x = image(&ops, 1.0f, 1, 17, 16, 64);
+        struct tensor y = image(&ops, 0.0f, 1, 17, 16, 64);
+        float ratio = ratios[i / 2];
+        for (int64_t n = 0; n < tensor_count(&x); n++) // the deviation of -1 .. 1 is 3^-1/2
+            ((float *)x.data)[n] += (n / 16 % 2 ? -ratio : ratio) * 0.57735f;
+        struct tensor sums = sums_of(&ops, 1, 4);
+        double *want = ops_want(&ops, &y);
+        norm_in_double(&x, 4, &(struct vectors){NULL, NULL, 1e-6, ACT_NONE}, want);
+        if (i % 2)
+            sum_parts(&ops, &sums, &x);
+        else
+            cr_assert_eq(op_group_sums(ops.q, &sums, &x), ST_OK);
+        struct group_norm norm = {.sums = &sums, .count = 17 * 16 * 16, .eps = 1e-6f};
+        cr_assert_eq(op_group_norm(ops.q, &y, &x, &norm), ST_OK);
+        cr_assert(near_doubles("large mean", y.data, want, tensor_count(&y),
+                               1e-6 + 3 * 0x1p-24 * (double)ratio),
+                  "a mean of %g deviations", (double)ratio);
+        ops_close(&ops);
+    }
 }

@@ -230,10 +230,13 @@ Test(op_work, convolutions)
 Test(op_work, group_norms)
 {
     struct tensor x = dense(OPS_DIM(2, 4, 5, 6)); // 240
-    struct tensor sums = dense(OPS_DIM(2, 3, 2));
+    struct tensor sums = dense(OPS_DIM(2, 2, 3));
+    struct tensor own = dense(OPS_DIM(2, 1, 3));
+    struct group_parts parts = {&own, 20, 40};
     struct tensor weight = dense(OPS_DIM(6));
     struct group_norm norm = {&sums, &weight, &weight, 40, 1e-6f, ACT_SILU};
-    CHECK(op_group_sums(ops.q, &sums, &x), "group_sums", 3 * 240, 4 * (240 + 12));
+    CHECK(op_group_sums(ops.q, &sums, &x), "group_sums", 4 * 240, 4 * (240 + 12));
+    CHECK(op_group_centre(ops.q, &sums, &parts), "group_centre", 6 * 6, 4 * (12 + 6 + 6));
     CHECK(op_group_norm(ops.q, &x, &x, &norm), "group_norm", 8 * 240, 4 * (480 + 12 + 12));
     norm = (struct group_norm){.sums = &sums, .count = 40, .eps = 1e-6f};
     CHECK(op_group_norm(ops.q, &x, &x, &norm), "group_norm", 2 * 240, 4 * (480 + 12));

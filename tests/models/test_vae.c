@@ -153,6 +153,54 @@ Test(vae, a_rank_may_have_one_row)
     picture_close(&p);
 }
 
+/* ---- large means ---- */
+
+/* Synthetic weights, but every channel behind one convolution is larger by `more`. */
+struct raised {
+    struct weights *synthetic;
+    float more;
+};
+
+static enum status raised_read(void *self, const char *name, int ndim, const int64_t *shape,
+                               const struct weights_slice *slice, float *out)
+{
+    struct raised *r = self;
+    int64_t count = slice->rows * slice->cols;
+    struct tensor to = tensor_of(out, NULL, DTYPE_F32, 1, &count);
+    TRY(weights_fill(r->synthetic, name, ndim, shape, slice, NULL, &to));
+    if (strcmp(name, "decoder.up_blocks.2.resnets.0.conv2.bias") == 0)
+        for (int64_t i = 0; i < count; i++)
+            out[i] += r->more;
+    return ST_OK;
+}
+
+static void raised_close(void *self)
+{
+    weights_close(((struct raised *)self)->synthetic);
+}
+
+static const struct weights_ops raised_ops = {
+    .name = "raised", .read = raised_read, .close = raised_close};
+
+/* At the last level the means of groups are tens of times their deviations: were variances
+ * differences of fp32 sums of squares, 3e-5 of the picture would be the order of the sums. */
+Test(vae, shares_agree_where_means_are_large)
+{
+    struct picture p;
+    struct raised raised = {.more = 100.0f};
+    picture_make(&p, "vae-tiny", 1, 7, 6);
+    raised.synthetic = p.shares.weights;
+    cr_assert_eq(weights_open(&raised_ops, &raised, &p.shares.weights), ST_OK);
+    decode(&p, 1);
+    float *whole = kept(&p);
+    for (int n = 2; n <= 5; n++) {
+        decode(&p, n);
+        cr_assert(near_floats("large means", p.pixels, whole, p.count, 1e-5), "%d ranks", n);
+    }
+    free(whole);
+    picture_close(&p);
+}
+
 Test(vae, chunks_equal_the_whole)
 {
     static const int chunks[] = {1, 2, 3, 4, 7, 16, 39, 40, 1000};
@@ -172,8 +220,8 @@ Test(vae, chunks_equal_the_whole)
     }
 }
 
-/* A row of W << level pixels to each neighbour for every convolution, 2 * groups sums for every
- * norm: counted here by kind, in bytes of all ranks. */
+/* A row of W << level pixels to each neighbour for every convolution, twice a sum for every group
+ * and norm: counted here by kind, in bytes of all ranks. */
 Test(vae, exchanges_are_those_of_the_layers)
 {
     struct picture p;
@@ -188,12 +236,12 @@ Test(vae, exchanges_are_those_of_the_layers)
         row += l.kind == VAE_RESNET ? columns * (size_t)l.out : 0;
     }
     decode(&p, 3);
-    cr_assert_eq(p.shares.sums, 2 * norms);
+    cr_assert_eq(p.shares.sums, 2 * 2 * norms);
     cr_assert_eq(p.shares.halo_bytes, 2 * 4 * row * sizeof(float)); // images, edges
     picture_close(&p);
 }
 
-/* One level and no attention: 2 FLOPs for each weight and pixel of each convolution, and 10 at most
+/* One level and no attention: 2 FLOPs for each weight and pixel of each convolution, and 12 at most
  * for what a norm does to an element. */
 Test(vae, work_is_that_of_the_convolutions)
 {

@@ -49,6 +49,7 @@ static enum status perform(struct job *j, struct queue *q)
     struct qk_norm qk_norm = {j->centred, o[3], o[4], o[5], o[6], j->value};
     struct conv conv = {j->conv.upsample, j->conv.above, j->conv.below, o[3], o[4]};
     struct group_norm group_norm = {o[2], o[3], o[4], j->elements, j->value, j->act};
+    struct group_parts group_parts = {o[1], j->own_elements, j->elements};
     switch (j->kind) {
     case JOB_COPY:
         return op_copy(q, &t[0], &t[1]);
@@ -89,6 +90,8 @@ static enum status perform(struct job *j, struct queue *q)
         return op_conv_fold(q, &t[0], &t[1]);
     case JOB_GROUP_SUMS:
         return op_group_sums(q, &t[0], &t[1]);
+    case JOB_GROUP_CENTRE:
+        return op_group_centre(q, &t[0], &group_parts);
     case JOB_GROUP_NORM:
         return op_group_norm(q, &t[0], &t[1], &group_norm);
     default:
@@ -255,6 +258,14 @@ static enum status group_sums(struct queue *q, struct tensor *sums, const struct
     return capturing_submit(q, JOB(JOB_GROUP_SUMS, sums, x));
 }
 
+static enum status group_centre(struct queue *q, struct tensor *sums, const struct group_parts *p)
+{
+    struct job job = JOB(JOB_GROUP_CENTRE, sums, p->own);
+    job.elements = p->count;
+    job.own_elements = p->own_count;
+    return capturing_submit(q, job);
+}
+
 static enum status group_norm(struct queue *q, struct tensor *y, const struct tensor *x,
                               const struct group_norm *n)
 {
@@ -408,6 +419,7 @@ static void make_ops(void)
     ops.conv = conv;
     ops.conv_fold = conv_fold;
     ops.group_sums = group_sums;
+    ops.group_centre = group_centre;
     ops.group_norm = group_norm;
     ops.random_normal = random_normal;
     ops.random_uniform = random_uniform;

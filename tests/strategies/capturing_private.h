@@ -26,6 +26,7 @@ enum job_kind {
     JOB_CONV,
     JOB_CONV_FOLD,
     JOB_GROUP_SUMS,
+    JOB_GROUP_CENTRE,
     JOB_GROUP_NORM,
     JOB_SEND,
     JOB_RECV,
@@ -49,6 +50,7 @@ struct job {
     int count[COUNTS], n_counts; /* keys of each lane */
     struct conv conv;            /* without its tensors */
     int64_t elements;            /* of a group, for GroupNorm */
+    int64_t own_elements;        /* those of a part */
     int peer;
     struct message *message;
 };

@@ -229,6 +229,7 @@ enum {
     LEVEL2 = (40 + 24) + (24 + 24) + 24,
     CONVOLUTIONS = 10 + 5 + 5,
     NORMS = 4 + 1 + 4 + 4 + 4 + 1,
+    SUMS = 2 * NORMS, /* of elements, then of squared distances */
     GROUPS = 8
 };
 
@@ -243,9 +244,9 @@ Test(rows, bytes_of_three_ranks)
 {
     const int rows[3] = {4, 4, 3};
     const int neighbours[3] = {1, 2, 1};
-    /* a ring all-reduce of 16 numbers in parts of 6, 5 and 5: every part is sent twice but that
+    /* a ring all-reduce of 8 numbers in parts of 3, 3 and 2: every part is sent twice but that
      * which a rank has at the end of the reduction and that which it is given last */
-    const uint64_t ring[3] = {32 - 6 - 5, 32 - 5 - 5, 32 - 5 - 6};
+    const uint64_t ring[3] = {16 - 3 - 3, 16 - 3 - 2, 16 - 2 - 3};
     struct cell_setup setup = tiny(10, 11, 2);
     for (int r = 0; r < 3; r++) {
         struct plan *plan = plan_of(&setup, "rows=3:chunk=2", r);
@@ -255,7 +256,7 @@ Test(rows, bytes_of_three_ranks)
         expect_line(plan, "rows", COMM_SEND, COMM_STEP,
                     (struct sent){(uint64_t)(2 * CONVOLUTIONS * neighbours[r]), halo, halo});
         expect_line(plan, "rows", COMM_ALL_REDUCE, COMM_STEP,
-                    (struct sent){2 * NORMS, 2 * NORMS * 2 * GROUPS * 4, 2 * NORMS * 4 * ring[r]});
+                    (struct sent){2 * SUMS, 2 * SUMS * GROUPS * 4, 2 * SUMS * 4 * ring[r]});
         expect_line(plan, "rows", COMM_ALL_GATHER, COMM_STEP, (struct sent){4, keys, 2 * keys});
         expect_line(plan, "rows", COMM_ALL_GATHER, COMM_ONCE, (struct sent){1, pixels, 2 * pixels});
         plan_close(plan);
@@ -273,7 +274,7 @@ Test(rows, bytes_of_half_precision)
     uint64_t pixels = (uint64_t)(8 * 24 * 3) * 4;
     expect_line(plan, "rows", COMM_SEND, COMM_STEP, (struct sent){CONVOLUTIONS, halo, halo});
     expect_line(plan, "rows", COMM_ALL_REDUCE, COMM_STEP,
-                (struct sent){NORMS, NORMS * 2 * GROUPS * 4, NORMS * 2 * GROUPS * 4});
+                (struct sent){SUMS, SUMS * GROUPS * 4, SUMS * GROUPS * 4});
     expect_line(plan, "rows", COMM_ALL_GATHER, COMM_STEP, (struct sent){2, keys, keys});
     expect_line(plan, "rows", COMM_ALL_GATHER, COMM_ONCE, (struct sent){1, pixels, pixels});
     plan_close(plan);
@@ -301,7 +302,8 @@ Test(rows, bytes_beside_data)
     }
 }
 
-/* No keys; 3 + 4 x 8 + 2 x 8 + 8 channels of 8 convolutions over 9 columns, 7 norms of 4 groups. */
+/* No keys; 3 + 4 x 8 + 2 x 8 + 8 channels of 8 convolutions over 9 columns, 7 norms
+ * of 4 groups, two sums each. */
 Test(rows, bytes_without_attention)
 {
     struct cell_setup setup = small();
@@ -311,7 +313,7 @@ Test(rows, bytes_without_attention)
     uint64_t pixels = 2 * (uint64_t)(4 * 9 * 2) * 4;
     expect_line(plan, "rows", COMM_SEND, COMM_STEP, (struct sent){2 * 8, halo, halo});
     expect_line(plan, "rows", COMM_ALL_REDUCE, COMM_STEP,
-                (struct sent){2 * 7, 2 * 7 * 8 * 4, 2 * 7 * 8 * 4});
+                (struct sent){2 * 14, 2 * 14 * 4 * 4, 2 * 14 * 4 * 4});
     expect_line(plan, "rows", COMM_ALL_GATHER, COMM_STEP, (struct sent){0, 0, 0});
     expect_line(plan, "rows", COMM_ALL_GATHER, COMM_ONCE, (struct sent){1, pixels, pixels});
     plan_close(plan);
