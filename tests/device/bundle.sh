@@ -11,7 +11,8 @@ cp "$build/ditbench" "$bundle/"
 cp "$build/tests/cuda" "$bundle/tests/"
 cp "$build/bench/ops_cuda" "$bundle/bench/"
 cp tests/device/check.sh tests/device/measure.sh tests/device/sanitize.sh "$bundle/tests/"
-cp -r experiments plots "$bundle/"
+cp -r experiments "$bundle/"
+mkdir "$bundle/plots" && cp plots/*.gp "$bundle/plots/"
 mkdir "$bundle/results" && cp -r results/published "$bundle/results/"
 ldd "$bundle/ditbench" "$bundle/tests/cuda" "$bundle/bench/ops_cuda" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' |
     sort -u | while read -r library; do
