@@ -128,15 +128,16 @@ static void take_published(struct paper_row *row)
 /* ---- ratios ---- */
 
 /* The single-GPU row of the smallest size that the figure has of this model; program and figure
- * are those of the row. */
-static int smallest(const struct pack *pack, int at)
+ * are those of the row, or with `any_source` the figure is any of the pack. */
+static int smallest(const struct pack *pack, int at, bool any_source)
 {
     const struct pack_point *mine = &pack->v[at];
     int best = -1;
     for (int i = 0; i < pack->n; i++) {
         const struct pack_point *p = &pack->v[i];
         bool single = p->line && p->spec && p->gpus == 1 && p->one == i && p->model && mine->model;
-        if (single && strcmp(p->model, mine->model) == 0 && strcmp(p->source, mine->source) == 0 &&
+        if (single && strcmp(p->model, mine->model) == 0 &&
+            (any_source || strcmp(p->source, mine->source) == 0) &&
             strcmp(p->program, mine->program) == 0 &&
             (best < 0 || p->height < pack->v[best].height))
             best = i;
@@ -150,7 +151,11 @@ static int base_of(const struct pack *pack, int at)
     const struct pack_point *p = &pack->v[at];
     if (!p->line)
         return -1;
-    return p->gpus == 1 ? smallest(pack, at) : p->one;
+    if (p->gpus > 1)
+        return p->one;
+    int best = smallest(pack, at, false);
+    int any = best == at ? smallest(pack, at, true) : best;
+    return any >= 0 && pack->v[any].height < p->height ? any : best;
 }
 
 static double ratio(const struct pack *pack, const struct pack_point *point, double value,

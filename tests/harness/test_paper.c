@@ -67,11 +67,12 @@ Test(paper, an_order_is_kept_or_not)
 #define ROW(gpus, size, strategy, config, metric, value, flag)                                     \
     "s,f,Px,t,A100,NVLink," gpus "," size "," size ",,20,," strategy "," config "," metric         \
     "," value ",s,label,0.5," flag "\n"
-#define PROTOCOL                                                                                   \
+#define PROTOCOL_OF(sources)                                                                       \
     "name: t\ndescription: d\nhardware: h\npublished_steps: \"20\"\npublished_sampler: s\n"        \
     "published_dtype: fp16\npublished_guidance: g\npublished_warmup: w\npublished_timed: t\n"      \
-    "published_loops: \"1\"\nsources: [t.csv]\nmodels: [\"Px => pixart-tiny\"]\nsteps: 20\n"       \
+    "published_loops: \"1\"\nsources: [" sources "]\nmodels: [\"Px => pixart-tiny\"]\nsteps: 20\n" \
     "backend: cuda\ntransport: local\nthreads: 64\ndiffers: [nothing]\n"
+#define PROTOCOL PROTOCOL_OF("t.csv")
 
 static const char curves[] = HEADER ROW("1", "64", "serial", "", "latency", "10", "")
     ROW("1", "128", "serial", "", "latency", "40", "")
@@ -104,16 +105,22 @@ static void write_file(const char *folder, const char *name, const char *text)
     free(path);
 }
 
+static void open_in(struct figure *c, const char *csv, const char *yaml,
+                    struct paper_machine machine)
+{
+    char *path = NULL;
+    write_file(c->folder, "t.csv", csv);
+    write_file(c->folder, "t.yaml", yaml);
+    cr_assert_gt(asprintf(&path, "%s/t.yaml", c->folder), 0);
+    cr_assert_eq(pack_open(path, &c->pack), ST_OK, "%s", status_text());
+    cr_assert_eq(paper_cells_make(c->pack, &machine, &c->cells), ST_OK, "%s", status_text());
+    free(path);
+}
+
 static struct figure open_case(const char *csv, const char *yaml, struct paper_machine machine)
 {
     struct figure c = {.folder = rows_folder()};
-    char *path = NULL;
-    write_file(c.folder, "t.csv", csv);
-    write_file(c.folder, "t.yaml", yaml);
-    cr_assert_gt(asprintf(&path, "%s/t.yaml", c.folder), 0);
-    cr_assert_eq(pack_open(path, &c.pack), ST_OK, "%s", status_text());
-    cr_assert_eq(paper_cells_make(c.pack, &machine, &c.cells), ST_OK, "%s", status_text());
-    free(path);
+    open_in(&c, csv, yaml, machine);
     return c;
 }
 
@@ -183,6 +190,30 @@ Test(paper, points_are_judged_by_their_own_single_gpu)
     cr_expect_float_eq(c.rows.v[2].memory_gb, 4001e-9, 1e-12, "the fullest rank's");
     cr_expect_str_eq(c.rows.v[2].memory_source, "run");
     cr_expect_str_eq(c.rows.v[6].memory_source, "plan");
+    close_case(&c);
+}
+
+/* A picture of one size alone is measured by the smallest one of the others. */
+Test(paper, pictures_of_a_pack_share_their_smallest_size)
+{
+    static const char larger[] = HEADER ROW("1", "128", "serial", "", "latency", "30", "")
+        ROW("2", "128", "ring", "r2", "latency", "15", "");
+    static const char again[] = HEADER ROW("1", "64", "serial", "", "latency", "12", "");
+    const struct paper_machine machine = {.gpus = 8};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\npoints: [\"serial => serial\", %s",
+             PROTOCOL_OF("small.csv, t.csv, again.csv"), "\"ring r{gpus} => ring={gpus}\"]\n");
+    struct figure c = {.folder = rows_folder()};
+    write_file(c.folder, "small.csv", HEADER ROW("1", "64", "serial", "", "latency", "10", ""));
+    write_file(c.folder, "again.csv", again);
+    open_in(&c, larger, yaml, machine);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 1, 3300, 0, NULL),
+                            row_of(&c, 2, 1500, 0, NULL)};
+    judge_case(&c, machine, 3, row);
+    expect(&c.rows, 0, PAPER_NOT_COMPARABLE, "smallest size on one GPU");
+    expect(&c.rows, 1, PAPER_REPRODUCED, "ratio 3.3, published 3: +10%");
+    expect(&c.rows, 2, PAPER_REPRODUCED, "ratio 2.2, published 2: +10%");
+    expect(&c.rows, 3, PAPER_NOT_COMPARABLE, "smallest size on one GPU");
     close_case(&c);
 }
 
