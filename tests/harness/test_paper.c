@@ -198,7 +198,8 @@ Test(paper, pictures_of_a_pack_share_their_smallest_size)
 {
     static const char larger[] = HEADER ROW("1", "128", "serial", "", "latency", "30", "")
         ROW("2", "128", "ring", "r2", "latency", "15", "");
-    static const char again[] = HEADER ROW("1", "64", "serial", "", "latency", "12", "");
+    static const char again[] =
+        HEADER "s,another,Px,t,A100,NVLink,1,64,64,,20,,serial,,latency,12,s,label,0.5,\n";
     const struct paper_machine machine = {.gpus = 8};
     char yaml[4000];
     snprintf(yaml, sizeof yaml, "%sclaim: ratio\npoints: [\"serial => serial\", %s",
