@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_DRY_RUN = 1, KEY_OUT, KEY_RESULTS, KEY_TINY };
+enum { KEY_DRY_RUN = 1, KEY_FILTER, KEY_OUT, KEY_RESULTS, KEY_TINY };
 
 static const struct args_option own[] = {
     {"dry-run", KEY_DRY_RUN, NULL,
      "print each cell and whether it runs here, needs more GPUs or memory, or is refused"},
+    {"filter", KEY_FILTER, "REGEX",
+     "run only cells whose text matches (--dry-run shows the texts); all that have rows are "
+     "judged"},
     {"out", KEY_OUT, "DIR", "where all of it is written (default: results/paper/NAME)"},
     {"results", KEY_RESULTS, "FILE",
      "rows are appended here; packs may share a file (default: DIR/results.jsonl)"},
@@ -34,6 +37,9 @@ static enum status take(void *self, int key, const char *value)
     switch (key) {
     case KEY_DRY_RUN:
         c->options.dry_run = true;
+        return ST_OK;
+    case KEY_FILTER:
+        c->options.filter = value;
         return ST_OK;
     case KEY_OUT:
         c->options.folder = value;

@@ -160,7 +160,7 @@ static enum status add_cell(const struct cell *asked, bool bounded, double steps
 {
     struct setup *setup;
     struct paper_cell *c = &out->v[out->n];
-    *c = (struct paper_cell){.bounded = bounded, .steps = steps};
+    *c = (struct paper_cell){.bounded = bounded, .steps = steps, .wanted = true};
     TRY(setup_open(asked, NULL, &setup));
     c->cell = setup->cell;
     enum status st = outcome_id(setup, "synthetic", c->id);
@@ -218,6 +218,16 @@ void paper_cells_release(struct paper_cells *cells)
     *cells = (struct paper_cells){0};
 }
 
+int paper_cells_choose(struct paper_cells *cells, const struct filter *filter)
+{
+    int n = 0;
+    for (int i = 0; i < cells->n; i++) {
+        cells->v[i].wanted = filter_takes(filter, &cells->v[i].cell);
+        n += cells->v[i].wanted;
+    }
+    return n;
+}
+
 /* ---- the preview ---- */
 
 static void print_cell(const struct pack *pack, const struct paper_cells *cells, int at)
@@ -247,7 +257,11 @@ enum status paper_cells_print(const struct pack *pack, const struct paper_cells 
 {
     int fate[PAPER_FATES] = {0};
     int left_out = 0;
+    int wanted = 0;
     for (int i = 0; i < cells->n; i++) {
+        if (!cells->v[i].wanted)
+            continue;
+        wanted++;
         print_cell(pack, cells, i);
         fate[cells->v[i].fate]++;
     }
@@ -255,7 +269,7 @@ enum status paper_cells_print(const struct pack *pack, const struct paper_cells 
         left_out += pack->v[i].left_out != NULL;
     printf("%d points, %d of them left out; %d cells: %d run, %d need more GPUs, %d need more "
            "memory, %d are refused\n",
-           pack->n, left_out, cells->n, fate[PAPER_RUNS], fate[PAPER_NEEDS_GPUS],
+           pack->n, left_out, wanted, fate[PAPER_RUNS], fate[PAPER_NEEDS_GPUS],
            fate[PAPER_NEEDS_MEMORY], fate[PAPER_REFUSED]);
     return ST_OK;
 }

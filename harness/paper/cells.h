@@ -10,6 +10,7 @@
 #ifndef HARNESS_PAPER_CELLS_H
 #define HARNESS_PAPER_CELLS_H
 
+#include "harness/cell/filter.h"
 #include "harness/paper/pack.h"
 #include "harness/record/list.h"
 
@@ -39,6 +40,7 @@ struct paper_cell {
     struct cell counted;        /* the same as threads that share GPUs, for memory and bytes: */
     char counted_id[RECORD_ID_SIZE]; /* "": it needs none, or would be too long */
     bool count;                      /* fits this machine, and is to be run */
+    bool wanted;                     /* of a filter; true without one */
 };
 
 struct paper_cells {
@@ -55,7 +57,10 @@ enum status paper_cells_make(const struct pack *pack, const struct paper_machine
                              struct paper_cells *out);
 void paper_cells_release(struct paper_cells *cells);
 
-/* One line a cell on standard output, and their number by fate. ST_OOM. */
+/* Sets `wanted`, by the text of `cell`. How many are. */
+int paper_cells_choose(struct paper_cells *cells, const struct filter *filter);
+
+/* One line a cell that is wanted on standard output, and their number by fate. ST_OOM. */
 enum status paper_cells_print(const struct pack *pack, const struct paper_cells *cells);
 
 #endif

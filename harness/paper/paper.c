@@ -127,10 +127,24 @@ static enum status judge(const struct paper *p)
 
 /* ---- all of it ---- */
 
+static enum status choose(struct paper *p)
+{
+    struct filter filter;
+    TRY(filter_init(&filter, p->options->filter));
+    int n = paper_cells_choose(&p->cells, &filter);
+    filter_release(&filter);
+    if (n == 0 && p->options->filter)
+        return fail(ST_INVALID,
+                    "%s: --filter '%.200s' matches no cell; --dry-run without it shows their texts",
+                    p->pack->path, p->options->filter);
+    return ST_OK;
+}
+
 static enum status reproduce(struct paper *p)
 {
     TRY(name_files(p));
     TRY(paper_cells_make(p->pack, &p->options->machine, &p->cells));
+    TRY(choose(p));
     if (p->options->dry_run)
         return paper_cells_print(p->pack, &p->cells);
     const struct paper_run run = {.pack = p->pack,

@@ -8,6 +8,7 @@
 struct paper_options {
     const char *folder;  /* NULL: results/paper/NAME */
     const char *results; /* file of rows, which packs may share; NULL: FOLDER/results.jsonl */
+    const char *filter;  /* POSIX extended expression over the texts of cells; NULL: all */
     bool dry_run;        /* print what would become of each cell; write nothing */
     struct paper_machine machine;
     int argc;

@@ -22,13 +22,14 @@ struct job {
 
 enum { FEW = 2 };
 
-/* Of a cell: itself where it runs, its threads where they are only counted. How many. */
+/* Of a cell that is wanted: itself where it runs, its threads where they are only counted. How
+ * many. */
 static int jobs_of(const struct paper_cell *c, struct job out[FEW])
 {
     int n = 0;
-    if (c->fate == PAPER_RUNS)
+    if (c->wanted && c->fate == PAPER_RUNS)
         out[n++] = (struct job){&c->cell, c->id};
-    if (c->count)
+    if (c->wanted && c->count)
         out[n++] = (struct job){&c->counted, c->counted_id};
     return n;
 }

@@ -15,7 +15,8 @@ struct paper_run {
 };
 
 /*
- * Cells whose row is ok or unsupported are not run again; those that failed are. *failed: cells
+ * Cells that are not wanted are left alone, and those whose row is ok or unsupported; those that
+ * failed are run again. *failed: cells
  * whose row is neither now. ST_INTERRUPTED: a signal came, and the same command goes on from there;
  * ST_INVALID, ST_IO: of the results file.
  */

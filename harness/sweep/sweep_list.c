@@ -3,9 +3,9 @@
 #include "harness/sweep/sweep_list.h"
 
 #include "harness/base/shuffle.h"
+#include "harness/cell/filter.h"
 #include "harness/measure/outcome.h"
 
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,13 +46,12 @@ static enum status find_model(struct sweep_list *list, const struct setup *setup
 }
 
 static enum status add_cell(struct sweep_list *list, const struct cell *asked,
-                            const regex_t *filter)
+                            const struct filter *filter)
 {
-    char text[CELL_LINE];
     struct setup *setup;
     struct sweep_entry *entry = &list->v[list->n];
     TRY(setup_open(asked, NULL, &setup));
-    bool wanted = !filter || regexec(filter, cell_text(&setup->cell, text), 0, NULL, 0) == 0;
+    bool wanted = filter_takes(filter, &setup->cell);
     enum status st = find_model(list, setup, entry);
     for (int r = 0; r < list->rounds && st == ST_OK; r++) {
         setup->cell.round = r;
@@ -137,7 +136,7 @@ static enum status check_rounds(const struct experiment *experiment, int cells, 
 }
 
 static enum status add_cells(struct sweep_list *list, const struct experiment *experiment,
-                             const struct cell *cells, int n, const regex_t *filter)
+                             const struct cell *cells, int n, const struct filter *filter)
 {
     char text[CELL_LINE];
     for (int i = 0; i < n; i++) {
@@ -149,38 +148,26 @@ static enum status add_cells(struct sweep_list *list, const struct experiment *e
     return drop_repetitions(list);
 }
 
-static enum status compile(const char *filter, regex_t *out)
-{
-    char why[200];
-    int error = regcomp(out, filter, REG_EXTENDED | REG_NOSUB);
-    if (error == 0)
-        return ST_OK;
-    regerror(error, out, why, sizeof why);
-    return fail(ST_INVALID, "--filter '%.200s': %s", filter, why);
-}
-
-enum status sweep_list_make(const struct experiment *experiment, const char *filter,
+enum status sweep_list_make(const struct experiment *experiment, const char *expression,
                             const struct sweep_rounds *rounds, struct sweep_list *out)
 {
-    regex_t expression;
+    struct filter filter;
     struct cell *cells = NULL;
     int n;
     *out = (struct sweep_list){.rounds = rounds->n};
-    if (filter)
-        TRY(compile(filter, &expression));
+    TRY(filter_init(&filter, expression));
     enum status st = experiment_expand(experiment, &n, &cells);
     if (st == ST_OK)
         st = check_rounds(experiment, n, rounds->n);
     if (st == ST_OK) {
         out->v = calloc((size_t)n * (size_t)rounds->n + 1, sizeof *out->v);
-        st = out->v ? add_cells(out, experiment, cells, n, filter ? &expression : NULL)
+        st = out->v ? add_cells(out, experiment, cells, n, &filter)
                     : fail(ST_OOM, "%d cells: no host memory", n);
     }
     if (st == ST_OK)
         st = order_rounds(out, rounds->shuffle);
     free(cells);
-    if (filter)
-        regfree(&expression);
+    filter_release(&filter);
     return st;
 }
 

@@ -85,6 +85,32 @@ Test(paper_run, a_stand_in_goes_from_end_to_end_and_resumes)
     free(folder);
 }
 
+/* Three cells of one rank, at 512, 1024 and 2048 px, which the stand-in makes smaller. */
+Test(paper_run, a_filter_leaves_cells_for_later)
+{
+    char *folder = strdup(program_file("some"));
+    const char *pack = DITBENCH_SOURCE_DIR "/experiments/paper/pixart-t4.yaml";
+    struct program p =
+        program_run("reproduce", pack, "--tiny", "--out", folder, "--filter", "ranks=1 ", NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    cr_expect_not_null(strstr(p.err, "pixart-t4: 3 cells to run here, 0 with a row"), "%s", p.err);
+    cr_expect_eq(lines_with(p.out, "\nnot comparable"), 14, "all points are told of: %s", p.out);
+    program_release(&p);
+    p = program_run("reproduce", pack, "--tiny", "--out", folder, NULL);
+    cr_expect_eq(p.status, 0, "%s", p.err);
+    cr_expect_not_null(strstr(p.err, "15 cells to run here, 3 with a row"), "%s", p.err);
+    program_release(&p);
+    p = program_run("reproduce", pack, "--dry-run", "--filter", "strategy=serial ", NULL);
+    cr_expect_not_null(strstr(p.out, " left out; 3 cells: "), "%s", p.out);
+    cr_expect_eq(lines_with(p.out, "; for: "), 3, "%s", p.out);
+    program_release(&p);
+    p = program_run("reproduce", pack, "--dry-run", "--filter", "ranks=3 ", NULL);
+    cr_expect_eq(p.status, 2, "%s", p.err);
+    cr_expect_not_null(strstr(p.err, "--filter 'ranks=3 ' matches no cell"), "%s", p.err);
+    program_release(&p);
+    free(folder);
+}
+
 /* Packs share rows, so that all of them take seconds. */
 Test(paper_run, every_pack_goes_from_end_to_end)
 {
