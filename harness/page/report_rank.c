@@ -132,7 +132,8 @@ static int by_place(const void *a, const void *b)
         order = (number[i][0] > number[i][1]) - (number[i][0] < number[i][1]);
     if (order == 0)
         order = by_run(p->v[0], q->v[0]);
-    return order ? order : (p->group > q->group) - (p->group < q->group);
+    return order ? order
+                 : (p->group->begin > q->group->begin) - (p->group->begin < q->group->begin);
 }
 
 enum status report_ranks_open(const struct plot_selection *selection, struct report_ranks *out)

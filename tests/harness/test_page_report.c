@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ditbench report`: sentences about hand-made rows, the same bytes when made again, texts of
  * enemies. */
+#include "harness/page/report_part.h"
 #include "tests/harness/program.h"
 #include "tests/harness/rows.h"
 #include "tests/harness/wellformed.h"
@@ -428,4 +429,24 @@ Test(page_report, bad_input_is_refused)
     cr_assert_not_null(strstr(p.err, "foo.txt, wanted a name that ends in .html"), "%s", p.err);
     cr_assert_null(program_read(program_file("foo.txt")));
     program_release(&p);
+}
+
+/* Two settings of one model, size and run stand as in the sheet, wherever their memory lies. */
+Test(page_report, settings_alike_keep_the_order_of_the_sheet)
+{
+    struct record *r = rows_ok("serial", 1, 10);
+    struct sheet_row row[2] = {{.record = r}, {.record = r}};
+    struct plot_cell cell[2] = {{.asked = &r->cell, .row = &row[0]},
+                                {.asked = &r->cell, .row = &row[1]}};
+    struct plot_group group[2] = {{.begin = 1, .end = 2, .n = 1, .cell = &cell[1]},
+                                  {.begin = 0, .end = 1, .n = 1, .cell = &cell[0]}};
+    struct plot_setting setting[2] = {{.n = 1, .group = &group[1]}, {.n = 1, .group = &group[0]}};
+    struct plot_selection selection = {.n = 2, .setting = setting};
+    struct report_ranks ranks;
+    cr_assert_eq(report_ranks_open(&selection, &ranks), ST_OK);
+    cr_assert_eq(ranks.n, 2);
+    cr_expect_eq(ranks.v[0].v[0], &row[0]);
+    cr_expect_eq(ranks.v[1].v[0], &row[1]);
+    report_ranks_close(&ranks);
+    record_close(r);
 }
