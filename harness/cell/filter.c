@@ -21,6 +21,13 @@ void filter_release(struct filter *filter)
         regfree(&filter->expression);
 }
 
+enum status filter_takes_none(const char *path, const char *expression)
+{
+    return fail(ST_INVALID,
+                "%s: --filter '%.200s' matches no cell; --dry-run without it shows their texts",
+                path, expression);
+}
+
 bool filter_takes(const struct filter *filter, const struct cell *cell)
 {
     char text[CELL_LINE];

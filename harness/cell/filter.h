@@ -17,6 +17,9 @@ struct filter {
 enum status filter_init(struct filter *filter, const char *expression);
 void filter_release(struct filter *filter);
 
+/* The error of an expression that takes no cell of a file: ST_INVALID. */
+enum status filter_takes_none(const char *path, const char *expression);
+
 /* It matches some part of cell_text(). */
 bool filter_takes(const struct filter *filter, const struct cell *cell);
 

@@ -133,11 +133,8 @@ static enum status choose(struct paper *p)
     TRY(filter_init(&filter, p->options->filter));
     int n = paper_cells_choose(&p->cells, &filter);
     filter_release(&filter);
-    if (n == 0 && p->options->filter)
-        return fail(ST_INVALID,
-                    "%s: --filter '%.200s' matches no cell; --dry-run without it shows their texts",
-                    p->pack->path, p->options->filter);
-    return ST_OK;
+    return n == 0 && p->options->filter ? filter_takes_none(p->pack->path, p->options->filter)
+                                        : ST_OK;
 }
 
 static enum status reproduce(struct paper *p)

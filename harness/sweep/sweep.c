@@ -4,6 +4,7 @@
 
 #include "harness/base/folder.h"
 #include "harness/base/interrupt.h"
+#include "harness/cell/filter.h"
 #include "harness/launch/scratch.h"
 #include "harness/measure/outcome.h"
 #include "harness/record/file.h"
@@ -428,9 +429,7 @@ static enum status sweep(struct sweep *s)
     for (int i = 0; i < s->list.n; i++)
         s->list.v[i].cell.nvtx = s->options->nvtx;
     if (s->list.n == 0 && s->options->filter)
-        return fail(ST_INVALID,
-                    "%s: --filter '%.200s' matches no cell; --dry-run without it shows their texts",
-                    experiment_path(s->experiment), s->options->filter);
+        return filter_takes_none(experiment_path(s->experiment), s->options->filter);
     if (s->list.n == 0)
         return fail(ST_INVALID, "%s: no cell is left; see its exclude",
                     experiment_path(s->experiment));
