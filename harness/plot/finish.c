@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 /* ---- files ---- */
 
@@ -61,18 +62,6 @@ static void put_big_endian(unsigned char *out, uint32_t value)
         out[i] = (unsigned char)(value >> (24 - 8 * i));
 }
 
-/* The check sum of PNG (ISO/IEC 15948, annex D). */
-static uint32_t crc32_of(const unsigned char *data, size_t size)
-{
-    uint32_t crc = 0xffffffff;
-    for (size_t i = 0; i < size; i++) {
-        crc ^= data[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-    }
-    return ~crc;
-}
-
 enum status plot_finish_png(const char *path, double width_cm)
 {
     enum { HEADER = 33, WIDTH = 16 }; // signature and IHDR; where the width is
@@ -89,8 +78,8 @@ enum status plot_finish_png(const char *path, double width_cm)
             per_metre = width / width_cm * 100;
         put_big_endian(chunk + 8, (uint32_t)lround(per_metre));
         put_big_endian(chunk + 12, (uint32_t)lround(per_metre));
-        chunk[16] = 1; // the unit is the metre
-        put_big_endian(chunk + 17, crc32_of(chunk + 4, 13));
+        chunk[16] = 1;                                                   // the unit is the metre
+        put_big_endian(chunk + 17, (uint32_t)crc32_z(0, chunk + 4, 13)); // ISO/IEC 15948, annex D
         st = write_whole(path, data, size, HEADER, chunk, sizeof chunk, HEADER);
     }
     free(data);

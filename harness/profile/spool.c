@@ -2,9 +2,8 @@
 /* One record of a spool as bytes and back, by one description of each type. Opens no file. */
 #include "harness/profile/spool.h"
 
-#include "kernels/base/hash.h"
-
 #include <string.h>
+#include <zlib.h>
 
 static const char magic[] = "DITSPOOL";
 enum { MARK = 0x01020304 };
@@ -178,23 +177,19 @@ static void code_frame(struct coder *c, struct frame *f)
     code(c, &f->size, 4);
     code(c, &f->type, 2);
     code(c, &f->stream, 2);
-    code(c, &f->check, 2);
-    code(c, &f->body_check, 2);
+    code(c, &f->check, 4);
+    code(c, &f->body_check, 4);
 }
 
-static uint64_t check_of(const void *bytes, size_t size)
+static uint64_t check_of(const unsigned char *bytes, size_t size)
 {
-    uint64_t hash = hash_bytes(SPOOL_VERSION, bytes, size);
-    return (hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48) & 0xffff;
+    return crc32_z(0, bytes, size);
 }
 
-static uint64_t frame_check(const struct frame *f)
+/* Of a frame's bytes before its checks. */
+static uint64_t frame_check(const unsigned char *bytes)
 {
-    const uint64_t word[3] = {f->size, f->type, f->stream};
-    uint64_t sum = 0x9e3779b97f4a7c15u;
-    for (int i = 0; i < 3; i++)
-        sum = (sum ^ word[i]) * 0xff51afd7ed558ccdu + (sum >> 29);
-    return sum >> 48;
+    return check_of(bytes, 8);
 }
 
 size_t spool_encode(const struct spool_record *record, unsigned char *out)
@@ -209,22 +204,25 @@ size_t spool_encode(const struct spool_record *record, unsigned char *out)
         body.used += letters;
     }
     struct frame frame = {.size = body.used, .type = own.type, .stream = own.stream};
-    frame.check = frame_check(&frame);
     frame.body_check = check_of(body.to, body.used);
+    code_frame(&head, &frame);
+    frame.check = frame_check(out);
+    head.used = 0;
     code_frame(&head, &frame);
     return SPOOL_FRAME + body.used;
 }
 
 /* The whole frame is there. */
-static enum status check_frame(const struct frame *f, size_t at, size_t *fixed)
+static enum status check_frame(const unsigned char *bytes, const struct frame *f, size_t at,
+                               size_t *fixed)
 {
     struct spool_record like = {.type = (enum spool_type)f->type};
     struct coder count = {.used = 0};
-    if (f->check != frame_check(f))
+    if (f->check != frame_check(bytes))
         return fail(ST_INVALID,
                     "byte %zu: a record's frame with check %llu, wanted %llu; the file is "
                     "damaged: profile again",
-                    at, (unsigned long long)f->check, (unsigned long long)frame_check(f));
+                    at, (unsigned long long)f->check, (unsigned long long)frame_check(bytes));
     if (f->type < SPOOL_PROCESS || f->type >= SPOOL_TYPES)
         return fail(ST_INVALID, "byte %zu: a record of type %llu, wanted %d to %d", at,
                     (unsigned long long)f->type, SPOOL_PROCESS, SPOOL_TYPES - 1);
@@ -248,7 +246,7 @@ enum status spool_decode(const unsigned char *bytes, size_t size, size_t at,
     if (*torn)
         return ST_OK;
     code_frame(&head, &frame);
-    TRY(check_frame(&frame, at, &fixed));
+    TRY(check_frame(bytes + at, &frame, at, &fixed));
     *torn = size - at - SPOOL_FRAME < frame.size;
     if (*torn)
         return ST_OK;
@@ -280,7 +278,7 @@ void spool_seal(unsigned char *bytes, size_t size)
         struct coder from = {.from = bytes + at};
         struct coder to = {.to = bytes + at};
         code_frame(&from, &frame);
-        frame.check = frame_check(&frame);
+        frame.check = frame_check(bytes + at);
         if (frame.size <= size - at - SPOOL_FRAME)
             frame.body_check = check_of(bytes + at + SPOOL_FRAME, frame.size);
         code_frame(&to, &frame);

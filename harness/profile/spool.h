@@ -3,11 +3,11 @@
  * The file that a process with ranks writes while its loop is profiled: what it is made of, and one
  * record as bytes. Who writes it is spool_write.h's, what it becomes spool_read.h's business.
  *
- * A head (8 bytes "DITSPOOL", version, a mark), then records: size of the body, type, stream, a
- * check of those and one of the body, the body. All numbers are little endian. A stream is what one
- * thread writes: 0 the process', 1 + i that of its i-th rank; records of one stream stand in order,
- * streams are mixed. A text is a record of its own, once in a stream before its first use, and
- * known by a number from 1; 0 is none.
+ * A head (8 bytes "DITSPOOL", version, a mark), then records: size of the body, type, stream, the
+ * CRC-32 of those and that of the body, the body. All numbers are little endian. A stream is what
+ * one thread writes: 0 the process', 1 + i that of its i-th rank; records of one stream stand in
+ * order, streams are mixed. A text is a record of its own, once in a stream before its first use,
+ * and known by a number from 1; 0 is none.
  *
  * The process' first record is SPOOL_PROCESS, a rank's first, but for texts, SPOOL_RANK. Times are
  * nanoseconds of activity_clock.
@@ -19,9 +19,9 @@
 #include "kernels/activity.h"
 
 enum {
-    SPOOL_VERSION = 1,
+    SPOOL_VERSION = 2,
     SPOOL_HEAD = 16,  /* bytes */
-    SPOOL_FRAME = 12, /* bytes before a body */
+    SPOOL_FRAME = 16, /* bytes before a body */
     SPOOL_LETTERS = 4000,
     SPOOL_MOST = SPOOL_FRAME + 4 + SPOOL_LETTERS, /* of a record */
 };

@@ -211,3 +211,25 @@ Test(spool_read, what_is_missing_is_said_by_rank_and_host)
                                       "or the disk was full");
     recording_close(r);
 }
+
+/* CRC-32 tells every burst of at most 32 bits, so no damage of a byte is left to chance: a hash of
+ * 16 bits let one of 65536 pass, and this tries a million. */
+Test(spool_read, no_change_of_one_bit_passes)
+{
+    unsigned char bytes[SPOOL_MOST];
+    int passed = 0;
+    for (int i = 0; i < 4000; i++) {
+        struct spool_record record = {.type = SPOOL_CLOCK, .stream = 1}, read;
+        size_t used;
+        bool torn;
+        record.clock.offset = 1000003 * (int64_t)i;
+        record.clock.error = 7919 * (int64_t)i;
+        size_t size = spool_encode(&record, bytes);
+        for (size_t bit = 0; bit < 8 * size; bit++) {
+            bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+            passed += spool_decode(bytes, size, 0, &read, &used, &torn) != ST_INVALID;
+            bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        }
+    }
+    cr_expect_eq(passed, 0, "%d changes were not seen", passed);
+}
