@@ -3,10 +3,11 @@
 # Is it right, on a GPU machine without compilers or packages: check.sh BUNDLE REPOSITORY OUT [PART...]. Runs all of
 # tests/cuda, then the parts that are named:
 #   sanitize   our own kernels under compute-sanitizer, SANITIZE_S (60) seconds
+#   faults     a rank killed and one stopped in the middle of a cell of all GPUs, two minutes
 #   full       full_size.py, whose Python has torch; PYTHONPATH names what diffusers wants (see there), FULL_S (180) seconds
 # Logs go to OUT, a summary to standard output; exit status 1 when something is wrong. Rates are measure.sh's business.
 set -u
-[ $# -ge 3 ] || { echo "usage: check.sh BUNDLE REPOSITORY OUT [sanitize] [full]" >&2; exit 2; }
+[ $# -ge 3 ] || { echo "usage: check.sh BUNDLE REPOSITORY OUT [sanitize] [faults] [full]" >&2; exit 2; }
 bundle=$1
 repository=$2
 out=$3
@@ -47,6 +48,17 @@ check_sanitize() {
     finish sanitize $status
 }
 
+check_faults() {
+    start=$(date +%s)
+    gpus=$(nvidia-smi -L | grep -c '^GPU')
+    strategy=serial
+    [ "$gpus" -lt 2 ] || strategy=ulysses=$gpus
+    "$bundle/tests/faults.sh" "$bundle/ditbench" --model pixart-alpha-1024 --strategy "$strategy" >"$out/faults.log" 2>&1
+    status=$?
+    cat "$out/faults.log"
+    finish faults $status
+}
+
 check_full() {
     start=$(date +%s)
     timeout "${FULL_S:-180}" python3 "$repository/tests/golden/full_size.py" --ditbench "$bundle/ditbench" \
@@ -61,8 +73,9 @@ check_tests
 for part; do
     case $part in
     sanitize) check_sanitize ;;
+    faults) check_faults ;;
     full) check_full ;;
-    *) echo "$part: no such part; sanitize and full are" >&2; failed=1 ;;
+    *) echo "$part: no such part; sanitize, faults and full are" >&2; failed=1 ;;
     esac
 done
 exit $failed
