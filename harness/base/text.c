@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counting, shortening and folding by characters. */
+/* UTF-8: its characters, and counting, shortening and folding by them. */
 #include "harness/base/text.h"
 
 #include <math.h>
@@ -7,6 +7,55 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+/* ---- characters ---- */
+
+/* Characters that turn the direction of the text around them, so that it reads as another. */
+static bool turns(uint32_t code)
+{
+    return code == 0x61c || code == 0x200e || code == 0x200f ||
+           (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+int text_character(const char *s)
+{
+    const unsigned char *b = (const unsigned char *)s;
+    if (b[0] < 0x80)
+        return b[0] >= 0x20 && b[0] != 0x7f;
+    int n = b[0] >= 0xf0 ? 4 : b[0] >= 0xe0 ? 3 : b[0] >= 0xc2 ? 2 : 0;
+    if (n == 0 || b[0] > 0xf4)
+        return 0;
+    uint32_t code = b[0] & (0xff >> (n + 1));
+    for (int i = 1; i < n; i++) {
+        if ((b[i] & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | (b[i] & 0x3f);
+    }
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    bool known = code >= least[n] && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff) &&
+                 code != 0xfffe && code != 0xffff && !(code >= 0x80 && code <= 0x9f) &&
+                 !turns(code);
+    return known ? n : 0;
+}
+
+char *text_line(const char *text, size_t size, char *buffer)
+{
+    static const char unknown[] = "\xef\xbf\xbd";
+    for (size_t n = 0;;) {
+        int length = text_character(text);
+        const char *shown = length > 0 ? text : *text == '\n' || *text == '\t' ? " " : unknown;
+        size_t wide = length > 0 ? (size_t)length : strlen(shown);
+        if (!*text || n + wide >= size) {
+            buffer[n] = '\0';
+            return buffer;
+        }
+        memcpy(buffer + n, shown, wide);
+        n += wide;
+        text += length > 0 ? length : 1;
+    }
+}
+
+/* ---- columns ---- */
 
 static bool begins_character(char c)
 {

@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Texts in columns: UTF-8, one column a character. Not their escaping. */
+/* Texts in UTF-8, anybody's too, and in columns: one a character. Not their escaping. */
 #ifndef HARNESS_BASE_TEXT_H
 #define HARNESS_BASE_TEXT_H
 
 #include <stddef.h>
 
 enum { TEXT_NUMBER = 48 };
+
+/* Length of the character that a text begins with; 0: it begins with none that a reader may be
+ * shown: bytes that are no UTF-8, control characters, and marks that turn the direction of the
+ * text around them (U+202E and its kin), by which it reads as another. */
+int text_character(const char *text);
+
+/* The text as one line that can be shown: U+FFFD for each byte that text_character does not
+ * know, blanks for line ends and tabs. Ends at a whole character within `size` bytes. Returns
+ * buffer. */
+char *text_line(const char *text, size_t size, char *buffer);
 
 /* Characters of a text: the bytes that begin one. */
 int text_columns(const char *text);

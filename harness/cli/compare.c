@@ -96,10 +96,11 @@ static enum status tell(const struct compare *compare, const struct compare_requ
     TRY(r->json ? compare_json(compare, stdout) : compare_print(compare, false, colour, stdout));
     if (r->md)
         TRY(write_markdown(compare, r->md));
-    if (r->out)
-        TRY(draw(compare, r));
     if (compare->pairs == 0)
-        fprintf(stderr, "ditbench compare: no cell is in both files\n");
+        fprintf(stderr, "ditbench compare: no cell is in both files%s\n",
+                r->out ? ", and no chart is drawn" : "");
+    else if (r->out)
+        TRY(draw(compare, r));
     int slower = compare->count[COMPARE_SLOWER];
     return slower ? fail(ST_WRONG, "%d of %d cells %s slower", slower, compare->pairs,
                          slower == 1 ? "is" : "are")

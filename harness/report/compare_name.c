@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a cell is called beside others: what all share is said once. */
+#include "harness/base/text.h"
 #include "harness/report/compare.h"
 
 #include <inttypes.h>
@@ -42,56 +43,57 @@ static void say_size(const struct record_cell *c, char text[PART])
         snprintf(text + n, PART - (size_t)n, "x%d", c->frames);
 }
 
-/* "20 steps": everything says what it is. */
+/* "20 steps": everything says what it is, and is one line that can be shown. */
 static char *say(const struct record_cell *c, enum field field, char text[PART])
 {
+    char raw[PART] = "";
     switch (field) {
     case MODEL:
-        snprintf(text, PART, "%s", last_part(c->model));
+        snprintf(raw, PART, "%s", last_part(c->model));
         break;
     case WEIGHTS:
-        snprintf(text, PART, "weights %s", c->weights);
+        snprintf(raw, PART, "weights %s", c->weights);
         break;
     case SIZE:
-        say_size(c, text);
+        say_size(c, raw);
         break;
     case STRATEGY:
-        snprintf(text, PART, "%s", c->strategy);
+        snprintf(raw, PART, "%s", c->strategy);
         break;
     case DTYPE:
-        snprintf(text, PART, "%s", c->dtype);
+        snprintf(raw, PART, "%s", c->dtype);
         break;
     case STEPS:
-        snprintf(text, PART, "%d step%s", c->steps, c->steps == 1 ? "" : "s");
+        snprintf(raw, PART, "%d step%s", c->steps, c->steps == 1 ? "" : "s");
         break;
     case GUIDANCE:
-        snprintf(text, PART, "guidance %g", c->guidance);
+        snprintf(raw, PART, "guidance %g", c->guidance);
         break;
     case REQUESTS:
-        snprintf(text, PART, "%d request%s", c->requests, c->requests == 1 ? "" : "s");
+        snprintf(raw, PART, "%d request%s", c->requests, c->requests == 1 ? "" : "s");
         break;
     case BACKEND:
-        snprintf(text, PART, "%s", c->backend);
+        snprintf(raw, PART, "%s", c->backend);
         break;
     case TRANSPORT:
-        snprintf(text, PART, "%s", c->transport);
+        snprintf(raw, PART, "%s", c->transport);
         break;
     case EXCHANGE:
-        snprintf(text, PART, "exchange %s", c->exchange);
+        snprintf(raw, PART, "exchange %s", c->exchange);
         break;
     case GRAPH:
-        snprintf(text, PART, "graph %s", c->graph == RECORD_YES ? "on" : "off");
+        snprintf(raw, PART, "graph %s", c->graph == RECORD_YES ? "on" : "off");
         break;
     case THREADS:
-        snprintf(text, PART, "%d thread%s", c->threads, c->threads == 1 ? "" : "s");
+        snprintf(raw, PART, "%d thread%s", c->threads, c->threads == 1 ? "" : "s");
         break;
     case SEED:
-        snprintf(text, PART, "seed %" PRIu64, c->seed);
+        snprintf(raw, PART, "seed %" PRIu64, c->seed);
         break;
     case FIELDS:
         break;
     }
-    return text;
+    return text_line(raw, PART, text);
 }
 
 unsigned compare_name_varying(const struct compare *compare)

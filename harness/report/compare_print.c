@@ -282,9 +282,9 @@ static void print_file(const struct page *page, int f)
 static void print_left_out(const struct page *page, int f)
 {
     const struct compare_file *file = &page->compare->file[f];
-    int again = file->list.again, joined = 0;
+    int again = file->list.again, others = 0, joined = 0;
     for (int i = 0; i < file->cells; i++) {
-        again += file->cell[i].left_out;
+        others += file->cell[i].left_out;
         joined += file->cell[i].rounds > 1;
     }
     if (joined > 0)
@@ -293,6 +293,11 @@ static void print_left_out(const struct page *page, int f)
     if (again > 0)
         print_line(page, "%c: %d earlier row%s of cells that were run again: the last row counts",
                    'A' + f, again, again == 1 ? "" : "s");
+    if (others > 0)
+        print_line(page,
+                   "%c: %d row%s left out: of another cohort, commit or cell (its warm-up loops, "
+                   "say) than the last one of the recipe",
+                   'A' + f, others, others == 1 ? " is" : "s are");
     if (file->torn)
         print_line(page, "%c: the last line was cut off and is left out", 'A' + f);
 }

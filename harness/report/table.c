@@ -76,11 +76,7 @@ static const char *page_text(const struct table_column *column, const struct she
 {
     if (column->form == TABLE_TEXT) {
         char room[TABLE_CELL];
-        size_t n = 0;
-        for (const char *c = text_of(column, row, room); *c && n < TABLE_CELL - 1; c++)
-            text[n++] = (unsigned char)*c < ' ' || *c == 0x7f ? ' ' : *c;
-        text[n] = '\0';
-        return n > 0 ? text : "-";
+        return *text_line(text_of(column, row, room), TABLE_CELL, text) ? text : "-";
     }
     double value = number_of(column, row);
     return isnan(value) ? "-" : number_text(value, column->form, text);

@@ -99,6 +99,42 @@ Test(compare_told, of_rounds_flags_and_spread_are_told)
     program_release(&p);
 }
 
+Test(compare_told, names_of_anybody_stay_in_their_line)
+{
+    struct record *a = loops_around("serial", 9, 100), *b = loops_around("ring=2", 9, 100);
+    a->cell.model = "x\x1b[31m\ny\xe2\x80\xaez";
+    const char *one = LOOPS_WRITE("a.jsonl", a, b);
+    struct program p = program_run("compare", one, one, NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    holds(p.out, "\nx\xef\xbf\xbd[31m y\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz serial ");
+    cr_assert_null(strchr(p.out, '\x1b'));
+    program_release(&p);
+}
+
+Test(compare_told, why_a_row_is_left_out)
+{
+    struct record *rounds[] = {loops_around("serial", 9, 100), loops_around("serial", 9, 200)};
+    rounds[0]->env.commit = "ba9876543210";
+    rounds[1]->cell.round = 1;
+    const char *one = loops_write("a.jsonl", 2, rounds);
+    struct program p = program_run("compare", one, one, NULL);
+    holds(p.out, "A: 1 row is left out: of another cohort, commit or cell (its warm-up loops, "
+                 "say) than the last one\n    of the recipe\n");
+    cr_assert_null(strstr(p.out, "run again"));
+    program_release(&p);
+}
+
+Test(compare_told, without_a_common_cell_there_is_no_chart)
+{
+    char a[200], b[200];
+    snprintf(a, sizeof a, "%s", LOOPS_WRITE("a.jsonl", loops_around("serial", 9, 100)));
+    snprintf(b, sizeof b, "%s", LOOPS_WRITE("b.jsonl", loops_around("ring=2", 9, 100)));
+    struct program p = program_run("compare", a, b, "--out", program_file("charts"), NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    holds(p.err, "no cell is in both files, and no chart is drawn\n");
+    program_release(&p);
+}
+
 Test(compare_told, exit_statuses)
 {
     char a[200], b[200], c[200]; // program_file's paths do not live as long

@@ -226,7 +226,7 @@ Test(table, console_keeps_control_characters_off_the_terminal)
     rows_set_model(record[0], "a\x1b[31m\nb é");
     cr_assert_eq(table_row_text(record[0], &text), ST_OK);
     cr_assert_null(strchr(text, '\x1b'));
-    cr_assert_not_null(strstr(text, "\na [31m b é "), "%s", text);
+    cr_assert_not_null(strstr(text, "\na\xef\xbf\xbd[31m b é "), "%s", text);
     free(text);
 }
 

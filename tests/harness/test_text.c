@@ -24,6 +24,17 @@ Test(text, long_ones_lose_their_middle)
     cr_assert_eq(text_columns("é1€"), 3);
 }
 
+Test(text, anybodys_are_one_line_that_can_be_shown)
+{
+    char buffer[64];
+    cr_assert_str_eq(text_line("a\nb\tc\x1b[31md\x7f \xc3\xa9", sizeof buffer, buffer),
+                     "a b c\xef\xbf\xbd[31md\xef\xbf\xbd \xc3\xa9");
+    cr_assert_str_eq(text_line("\xe2\x80\xae\xff\xc3", sizeof buffer, buffer),
+                     "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    cr_assert_str_eq(text_line("abc\xc3\xa9", 5, buffer), "abc"); /* é has no room */
+    cr_assert_str_eq(text_line("abc\xc3\xa9", 6, buffer), "abc\xc3\xa9");
+}
+
 static void folds(const char *text, int columns, const char *want)
 {
     char all[256] = "";
