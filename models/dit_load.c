@@ -31,6 +31,12 @@ enum status load_nothing(struct loader *ld, const char *name)
     return ld->names ? collect(ld->names, name) : ST_OK;
 }
 
+enum status load_named(struct loader *ld, const char *name, int ndim, const int64_t *shape)
+{
+    TRY(collect(ld->names, name));
+    return weights_want(ld->weights, name, ndim, shape);
+}
+
 enum status load_alloc(struct loader *ld, int64_t rows, int64_t cols, struct tensor *out)
 {
     int64_t dim[2] = {rows, cols};
@@ -43,7 +49,7 @@ enum status load_shaped(struct loader *ld, struct tensor dst, const char *name, 
                         const int64_t *shape, struct weights_slice slice)
 {
     if (ld->names)
-        return collect(ld->names, name);
+        return load_named(ld, name, ndim, shape);
     if (arena_measuring(ld->arena))
         return ST_OK;
     return weights_fill(ld->weights, name, ndim, shape, &slice, ld->q, &dst);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parameters of a checkpoint into tensors of an arena: whole, or the rows or columns of a shard.
- * Over a measuring arena nothing is read, and with `names` only the names are collected. For
- * models/dit*.c and models/vae_load.c only. */
+ * Over a measuring arena nothing is read, and with `names` only the names are collected, and shapes
+ * compared. For models/dit*.c and models/vae_load.c only. */
 #ifndef MODELS_DIT_LOAD_H
 #define MODELS_DIT_LOAD_H
 
@@ -19,7 +19,7 @@ struct loader {
     struct queue *q;
     struct arena *arena;
     enum dtype dtype;         /* of the tensors allocated next */
-    struct load_names *names; /* not NULL: only collects names */
+    struct load_names *names; /* not NULL: only collects names, compares shapes */
 };
 
 /* A name joined of two parts with a dot, or the second alone where the first is "". */
@@ -33,6 +33,9 @@ enum status load_alloc(struct loader *ld, int64_t rows, int64_t cols, struct ten
 
 /* A parameter that a checkpoint has and the model does not read. */
 enum status load_nothing(struct loader *ld, const char *name);
+
+/* Where names are collected: one that the model reads, and that the weights must have. */
+enum status load_named(struct loader *ld, const char *name, int ndim, const int64_t *shape);
 
 /* dst := rows and columns of parameter `name` of shape [rows, cols] (rows 0: a vector). */
 enum status load_slice(struct loader *ld, struct tensor dst, const char *name, int64_t rows,

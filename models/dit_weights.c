@@ -62,7 +62,7 @@ static enum status load_table(struct loader *ld, struct dit *dit)
     struct loader exact = *ld;
     exact.dtype = DTYPE_F32;
     if (ld->names)
-        return load_nothing(ld, name);
+        return load_named(ld, name, 3, shape);
     TRY(dit_position_crop(c, rows, columns, &top, &left));
     TRY(load_alloc(&exact, span_count(&dit->image), C, &dit->positions));
     for (int r = 0; r < dit->image.n && !arena_measuring(ld->arena); r++)
@@ -305,7 +305,7 @@ enum status dit_check_weights(const struct dit_config *config, const struct weig
 {
     struct load_names names = {0};
     struct dit dit = {.config = config, .layers = config->layers};
-    struct loader ld = {.names = &names};
+    struct loader ld = {.weights = (struct weights *)weights, .names = &names};
     dit.shard =
         (struct dit_shard){.layer_end = config->layers, .parts = 1, .embed = true, .head = true};
     enum status st = arena_open(NULL, ARENA_WEIGHTS, &ld.arena);

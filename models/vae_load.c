@@ -50,10 +50,11 @@ static enum status load_convolution(struct loader *ld, const char *prefix, int64
     struct load_name weight = load_join(prefix, "weight");
     struct load_name bias = load_join(prefix, "bias");
     int64_t dim[4] = {out, kernel, kernel, in};
+    int64_t shape[4] = {out, in, kernel, kernel};
     TRY(arena_tensor(ld->arena, ld->dtype, 4, dim, &conv->w));
     TRY(load_vector(ld, bias.text, out, &conv->b));
     if (ld->names)
-        return load_nothing(ld, weight.text);
+        return load_named(ld, weight.text, 4, shape);
     return arena_measuring(ld->arena) ? ST_OK : fill_kernel(ld, weight.text, &conv->w);
 }
 
@@ -64,11 +65,12 @@ static enum status load_folded(struct loader *ld, const struct vae *vae, const c
     struct load_name weight = load_join(prefix, "weight");
     struct load_name bias = load_join(prefix, "bias");
     int64_t dim[4] = {channels, 3, 3, channels};
+    int64_t shape[4] = {channels, channels, 3, 3};
     int64_t folded[5] = {4, channels, 2, 2, channels};
     TRY(arena_tensor(ld->arena, ld->dtype, 5, folded, &conv->w));
     TRY(load_vector(ld, bias.text, channels, &conv->b));
     if (ld->names)
-        return load_nothing(ld, weight.text);
+        return load_named(ld, weight.text, 4, shape);
     if (arena_measuring(ld->arena))
         return ST_OK;
     struct tensor plain = tensor_slice(&vae->folding, 0, 0, 9 * channels * channels);
@@ -147,8 +149,9 @@ static enum status load_latent(struct loader *ld, struct vae *vae)
     exact.dtype = DTYPE_F32;
     TRY(load_room(&exact, L, L, true, &vae->latent));
     if (ld->names && vae->config->post_quant) {
-        TRY(load_nothing(ld, "post_quant_conv.weight"));
-        return load_nothing(ld, "post_quant_conv.bias");
+        int64_t shape[4] = {L, L, 1, 1};
+        TRY(load_named(ld, "post_quant_conv.weight", 4, shape));
+        return load_named(ld, "post_quant_conv.bias", 1, &L);
     }
     return ld->names || arena_measuring(ld->arena) ? ST_OK : fill_latent(ld, vae);
 }

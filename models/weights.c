@@ -69,6 +69,15 @@ enum status weights_identity(struct weights *weights, const char **out)
     return ST_OK;
 }
 
+enum status weights_want(const struct weights *weights, const char *name, int ndim,
+                         const int64_t *shape)
+{
+    const struct weights_slice nothing = {0, 0, 0, 0};
+    if (!weights->ops->name_at)
+        return ST_OK;
+    return weights->ops->read(weights->self, name, ndim, shape, &nothing, NULL);
+}
+
 /* ---- fill ---- */
 
 static void check_slice(const char *name, int ndim, const int64_t *shape,

@@ -62,6 +62,11 @@ enum status weights_open_safetensors(const char *folder, struct weights **out);
 
 void weights_close(struct weights *weights);
 
+/* Is there such a parameter, of this shape? Reads no values; synthetic ones are of any. ST_INVALID
+ * as weights_fill. */
+enum status weights_want(const struct weights *weights, const char *name, int ndim,
+                         const int64_t *shape);
+
 /* Names of a checkpoint's parameters, in any order; NULL past the end, and for synthetic ones. */
 const char *weights_name_at(const struct weights *weights, int index);
 

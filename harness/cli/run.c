@@ -300,7 +300,7 @@ static enum status run_under_mpi(const struct cell *cell, const struct run_optio
         .experiment = "", .argc = argc, .argv = argv, .identity = "unknown"};
     enum status st = setup_open(cell, &place->where, &setup);
     if (st == ST_OK && o->image)
-        st = last_image_check(setup, o->image);
+        st = last_image_check(setup, o->image, o->output);
     if (st == ST_OK)
         st = run_as_rank(setup, o, &options, place, &agreed);
     setup_close(setup);
@@ -321,7 +321,7 @@ static enum status run(struct cell *cell, const struct run_options *o, int argc,
     TRY(setup_open(cell, NULL, &setup));
     enum status st = setup_check_text(setup);
     if (st == ST_OK && o->image)
-        st = last_image_check(setup, o->image);
+        st = last_image_check(setup, o->image, o->output);
     if (st == ST_OK)
         st = run_launched(setup, o, argc, argv);
     setup_close(setup);

@@ -7,6 +7,7 @@
 #include "harness/measure/outcome.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 /* Latents of a run: their shape, without values. */
 static struct latent shape_of(const struct setup *setup)
@@ -77,7 +78,29 @@ static enum status check_scale(const struct setup *setup, const struct setup *de
                 setup->cell.model, found, wanted);
 }
 
-/* Weights are opened, not read: a file that is missing or has other shapes is named. */
+/* One file by two names, of which links are not looked for before it is there. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    return strcmp(a, b) == 0 || (stat(a, &of_a) == 0 && stat(b, &of_b) == 0 &&
+                                 of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino);
+}
+
+/* Pictures are written after the latents. */
+static enum status check_apart(const char *path, int n, const char *output)
+{
+    char name[PATH_MAX];
+    for (int i = 0; output && i < n; i++)
+        if (same_file(picture_files_name(path, i, n, name), output))
+            return fail(ST_INVALID,
+                        "--image: %s is where --output puts the latents, which would be lost: "
+                        "name two files",
+                        name);
+    return ST_OK;
+}
+
+/* Weights are opened, not read: a file or a tensor that is missing or has another shape is named.
+ */
 static enum status check_decoder(const struct setup *setup, const struct setup *decoder)
 {
     struct weights *weights;
@@ -88,12 +111,13 @@ static enum status check_decoder(const struct setup *setup, const struct setup *
     return outcome_foresee(decoder, &predicted);
 }
 
-enum status last_image_check(const struct setup *setup, const char *path)
+enum status last_image_check(const struct setup *setup, const char *path, const char *output)
 {
     struct setup *decoder;
     TRY(find_decoder(setup));
     const struct latent latents = shape_of(setup);
     TRY(picture_files_check("--image", path, latents.n));
+    TRY(check_apart(path, latents.n, output));
     enum status st = open_decoder(setup, &latents, &decoder);
     if (st == ST_OK)
         st = check_decoder(setup, decoder);

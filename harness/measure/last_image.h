@@ -10,9 +10,10 @@
 #include "harness/cell/setup.h"
 
 /* Before anything runs. ST_INVALID: the model leaves no latents, or is a preset, its folder holds
- * no decoder, or one of other channels or another scale; the name of the files is of no use.
+ * no decoder, or one of other channels or another scale, or with weights that are not its own; the
+ * name of the files is of no use, or one of them is `output`, where the latents go (NULL: nowhere).
  * ST_OOM: the decoder does not fit. ST_IO. The message says what was looked for. */
-enum status last_image_check(const struct setup *setup, const char *path);
+enum status last_image_check(const struct setup *setup, const char *path, const char *output);
 
 /*
  * result: of the loop, as problem_result_dims has it, finite. device: the GPU that it runs on. *ms:

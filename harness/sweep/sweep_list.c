@@ -11,9 +11,10 @@
 #include <string.h>
 
 /* A model's weights have one identity, which for a checkpoint costs a read of all its files: asked
- * for once. */
+ * for once. A pipeline's folder is a model of each kind that it holds. */
 struct sweep_model {
     char name[CELL_MODEL];
+    const struct kind_ops *kind;
     char identity[PINS_IDENTITY];
     struct pins pins;
 };
@@ -29,14 +30,20 @@ static enum status add_model(struct sweep_list *list, const struct setup *setup)
         return fail(ST_OOM, "list of models: no host memory");
     models[list->n_models++] = model;
     strcpy(model->name, setup->cell.model);
+    model->kind = setup->model.kind;
     return pins_identify(setup, model->identity, &model->pins);
+}
+
+static bool is_model(const struct sweep_model *model, const struct setup *setup)
+{
+    return model->kind == setup->model.kind && strcmp(model->name, setup->cell.model) == 0;
 }
 
 static enum status find_model(struct sweep_list *list, const struct setup *setup,
                               struct sweep_entry *entry)
 {
     int at = 0;
-    while (at < list->n_models && strcmp(list->models[at]->name, setup->cell.model) != 0)
+    while (at < list->n_models && !is_model(list->models[at], setup))
         at++;
     if (at == list->n_models)
         TRY(add_model(list, setup));

@@ -149,6 +149,29 @@ Test(last_image, without_a_decoder_nothing_runs)
     refuses(model, "diffusion_pytorch_model.safetensors");
 }
 
+/* A denoising of hours ends with its picture, or does not begin. */
+Test(last_image, weights_of_another_decoder_are_refused_before_anything_runs)
+{
+    const char *model = pipeline("pixart-alpha", "vae-sd/vae");
+    shell("sed -i 's/\"layers_per_block\": [0-9]*/\"layers_per_block\": %s/' %s/vae/%s", "3", model,
+          "config.json");
+    refuses(model, "resnets.3.norm1.weight\" [");
+}
+
+Test(last_image, latents_and_pictures_are_two_files)
+{
+    const char *model = pipeline("pixart-alpha", "vae-sd/vae");
+    static const char *const requests[] = {"1", "2"}, *const lost[] = {"a.png", "a-1.png"};
+    for (int i = 0; i < 2; i++) {
+        struct program p =
+            run(model, "serial", program_file("a.png"), program_file(lost[i]), requests[i]);
+        cr_assert(p.status == 2 && strstr(p.err, "is where --output puts the latents"), "%d %s",
+                  p.status, p.err);
+        cr_assert_neq(access(program_file(lost[i]), F_OK), 0);
+        program_release(&p);
+    }
+}
+
 Test(last_image, names_that_cannot_be_are_refused)
 {
     const char *model = pipeline("pixart-alpha", "vae-sd/vae");

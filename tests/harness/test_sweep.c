@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sweeps: rows, refusals, resuming, and being killed at any moment. */
 #include "harness/record/file.h"
+#include "tests/harness/checkpoint.h"
 #include "tests/harness/program.h"
 
 #include <criterion/criterion.h>
@@ -433,4 +434,23 @@ Test(sweep_mpi, it_leaves_nobody_behind)
 {
     program_needs_mpi();
     kill_and_resume("mpi", "transport: mpi\n", SIGKILL, 90003);
+}
+
+/* Each part has an identity of its own, and the strategy chooses which is meant. */
+Test(sweep, a_folder_with_both_parts_is_two_models)
+{
+    char text[1500], command[1200];
+    const char *model = checkpoint_copy("pixart-alpha");
+    snprintf(command, sizeof command, "cp -r %s/tests/golden/vae-sd/vae %s/vae",
+             DITBENCH_SOURCE_DIR, model);
+    cr_assert_eq(system(command), 0, "%s", command);
+    snprintf(text, sizeof text,
+             "name: both\nmodels: [%s]\nsizes: [\"64\"]\nrepeats: 1\nthreads: 2\nbackend: cpu\n"
+             "strategies: [serial, \"rows=2\", \"cfg=2\", \"rows=1:chunk=2\"]\n",
+             model);
+    struct place p = place_of("both", text);
+    struct program ran = program_run("sweep", p.experiment, "--results", p.results, NULL);
+    cr_assert(ran.status == 0 && strstr(ran.out, "4 of 4 cells have a row: 4 ok"), "%d %s%s",
+              ran.status, ran.out, ran.err);
+    program_release(&ran);
 }

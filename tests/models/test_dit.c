@@ -208,5 +208,8 @@ Test(dit, unused_parameters_are_refused)
     config.layers--;
     cr_expect_eq(dit_check_weights(&config, weights), ST_INVALID);
     cr_expect(strstr(status_message(), "transformer_blocks."), "%s", status_message());
+    config.layers += 2;
+    cr_expect_eq(dit_check_weights(&config, weights), ST_INVALID);
+    cr_expect(strstr(status_message(), "] is missing"), "%s", status_message());
     weights_close(weights);
 }

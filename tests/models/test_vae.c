@@ -349,6 +349,9 @@ Test(vae, missing_weights_are_named)
     struct picture p;
     picture_open(&p, "vae-flux");
     p.config.post_quant = true;
+    cr_assert_eq(vae_check_weights(&p.config, p.shares.weights), ST_INVALID);
+    cr_assert(strstr(status_message(), "\"post_quant_conv.weight\" [16, 16, 1, 1] is missing"),
+              "%s", status_message());
     cr_assert_eq(shares_decode(&p.shares, 1), ST_INVALID);
     cr_assert(strstr(status_message(), "\"post_quant_conv.weight\" [16, 16, 1, 1] is missing"),
               "%s", status_message());
