@@ -64,7 +64,8 @@ enum status dit_config_key_number(json_t *object, const char *key, bool optional
         *out = 0;
     else if (value)
         return json_key_refuse(key, value,
-                               optional ? "a number above 0, or null" : "a number above 0");
+                               optional ? "a number above 0 and below 1e6, or null"
+                                        : "a number above 0 and below 1e6");
     json_object_del(object, key);
     return ST_OK;
 }

@@ -164,8 +164,8 @@ const struct strategy_ops strategy_rows = {
         "of norms over all",
     .paper = "xDiT (2411.01738)",
     .seam = "decoder: halo, sums; attend: collect",
-    .bytes = "two rows a convolution, 2(N-1)/N * 8 bytes a group and norm, 2(N-1) * the middle's "
-             "pixels / N",
+    .bytes = "two rows a convolution, 2(N-1)/N * 8 bytes a group and norm, 2(N-1)/N * the middle's "
+             "pixels x channels",
     .memory = "activations / N; weights whole, the picture whole",
     .reorders_sums = true,
     .options = rows_options,
