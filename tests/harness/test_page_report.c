@@ -281,11 +281,26 @@ Test(page_report, the_first_sentences_answer_what_a_newcomer_asks)
          "fullest rank, 50\u00a0B sent by a rank a step.");
     says(page, "- Right: 4 of 5 rows were checked against the one-rank run that they must equal; 0 "
                "are wrong.");
-    says(page,
-         "- Noise: 4 rows have fewer than 6 loops, which lie within \u00b14\u00a0%. No row is "
-         "flagged.");
+    says(page, "- Noise: 4 rows have fewer than 6 loops, which lie within \u00b15\u00a0% of their "
+               "median. No row is flagged.");
     says(page, "- Clock: not recorded.");
     says(page, "- Failed: 1 of 5 rows: 1 `oom`.");
+    free(page);
+}
+
+/* Of 6 loops the interval goes from the fastest to the slowest: 592.1 to 769 is +29.88 %. */
+Test(page_report, noise_is_told_by_the_farther_side_and_rounded_up)
+{
+    const double loops[] = {538, 591.1, 592, 592.2, 600, 769};
+    struct record *r = rows_ok("serial", 1, 200), *few = rows_ok("cfg=2", 2, 334.8);
+    record_set_numbers(r, &r->latency_ms.samples, 6, loops);
+    record_set_numbers(few, &few->latency_ms.samples, 3, (const double[]){327, 334.8, 359.4});
+    char *page = PAGE(r, few);
+    says(page,
+         "- Noise: medians of 1 row are known to \u00b130\u00a0% or better (95 % interval). 1 row "
+         "has fewer than 6 loops, which lie within \u00b17.4\u00a0% of their median.");
+    says(page, "on 1 rank: \u00b130\u00a0%; all others are known better.");
+    says(page, "on 2 ranks: \u00b17.4\u00a0%. Smaller differences");
     free(page);
 }
 
