@@ -4,7 +4,7 @@
 
 static const char *const meaning[ENDINGS] = {
     [ENDING_WRONG] = "the latent or the bytes are not what they must be",
-    [ENDING_UNSUPPORTED] = "the plan refuses, for the strategy cannot split this model so",
+    [ENDING_UNSUPPORTED] = "it cannot be done so, for the reason that the row has",
     [ENDING_OOM] = "more memory was needed than there is",
     [ENDING_TIMEOUT] = "the time limit was over",
     [ENDING_CRASH] = "a rank died of a signal",

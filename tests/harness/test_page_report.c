@@ -198,7 +198,7 @@ Test(page_report, failures_have_their_reasons)
     char *page = PAGE(rows_ok("serial", 1, 200),
                       rows_failed("ulysses=5", 5, ENDING_UNSUPPORTED, "5 does not divide 12 heads"),
                       rows_failed("tensor=2", 2, ENDING_OOM, "no memory"));
-    says(page, "- 1 row is `unsupported`: the plan refuses");
+    says(page, "- 1 row is `unsupported`: it cannot be done so, for the reason that the row has.");
     says(page, "| `ulysses=5` | unsupported | 5 does not divide 12 heads |");
     says(page, "| `tensor=2` | oom | no memory |");
     free(page);
