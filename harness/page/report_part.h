@@ -118,6 +118,10 @@ double report_sent(const struct record *record);
  * another run than serial. */
 bool report_stale(const struct record *record);
 
+/* Whether another program's row tells that its result is not what the same program's usual way
+ * gives: it is not the same work. */
+bool report_deviates(const struct record *record);
+
 /* 95 % interval of the median; of few samples the smallest and the largest (*range). */
 struct report_interval {
     double low, high;

@@ -200,6 +200,11 @@ bool report_stale(const struct record *record)
     return record->check.against && strcmp(record->check.against, "serial") != 0;
 }
 
+bool report_deviates(const struct record *record)
+{
+    return sheet_peer(record) && record->deviation.against && record->deviation.rel_l2 > 0;
+}
+
 struct report_interval report_interval_of(const struct record *record)
 {
     const struct record_numbers *samples = &record->latency_ms.samples;

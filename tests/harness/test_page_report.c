@@ -7,6 +7,7 @@
 #include "tests/harness/wellformed.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,6 +267,7 @@ static struct record *of_program(struct record *r, const char *program)
     r->cell.backend = program;
     r->check.against = NULL;
     r->check.pass = RECORD_UNKNOWN;
+    r->deviation = (struct record_deviation){NULL, NAN, NAN, NAN};
     return r;
 }
 
@@ -339,7 +341,8 @@ Test(page_report, more_sizes_than_columns_are_told)
 Test(page_report, other_programs_have_their_names)
 {
     char *page = PAGE(rows_ok("serial", 1, 200), of_program(rows_ok("serial", 1, 300), "other"));
-    says(page, "Another program, `other`, took 1.50 to 1.50 times as long as ditbench");
+    says(page, "Another program, `other`, took 1.50 times as long as ditbench for the same "
+               "work in the same run (1 cell, below).");
     says(page, "| `serial` | 10 | other | 15 | 1.50 |");
     says(page, "0 without a latent, for they failed; 1 of other programs");
     cr_assert_null(strstr(page,
@@ -350,6 +353,24 @@ Test(page_report, other_programs_have_their_names)
                 rows_ok("ring=2", 2, 150));
     says(page, "on 1\u00a0rank: `serial` takes 200.0\u00a0ms a loop");
     says(page, "Another program, `other` `serial`: 0.50 times as long.");
+    free(page);
+}
+
+/* A row of another program that tells how far its result lies from another way to compute it. */
+Test(page_report, another_result_is_no_same_work)
+{
+    struct record *tiled = of_program(rows_ok("serial", 1, 300), "tiled"),
+                  *whole = of_program(rows_ok("serial", 1, 250), "whole"),
+                  *large = sized(of_program(rows_ok("serial", 1, 800), "whole"), 512);
+    tiled->deviation = (struct record_deviation){"whole", 0.0266, 0.1, 30};
+    char *page =
+        PAGE(rows_ok("serial", 1, 200), tiled, whole, sized(rows_ok("serial", 1, 400), 512), large);
+    says(page, "Another program, `tiled`, took 1.50 times as long as ditbench in the same run, for "
+               "another result, 0.027 (relative L2) off that of `whole` (1 cell, below).");
+    says(page, "Another program, `whole`, took 1.25 to 2.00 times as long as ditbench for the same "
+               "work in the same run (2 cells, below).");
+    says(page, "| `serial` | 10 | tiled, another result | 15 | 1.50 |");
+    says(page, "| `serial` | 10 | whole | 12.5 | 1.25 |");
     free(page);
 }
 
