@@ -170,6 +170,10 @@ static void put_failed(struct report *report)
         say(text, "%s%d `%s`", failed ? ", " : "", count[s], ending_name((enum ending)s));
         failed += count[s];
     }
+    int distrusted = report_distrusted(report->sheet);
+    if (distrusted > 0)
+        say(text, "%s%d with numbers that cannot be", failed ? ", " : "", distrusted);
+    failed += distrusted;
     if (failed > 0)
         doc_item(report->doc, "Failed: %d of %d rows: %s. Reasons: \u201cWhat did not work\u201d.",
                  failed, report->sheet->n, text);

@@ -135,6 +135,13 @@ char *report_right_words(const struct report *report, char *text);
 char *report_noise_words(const struct report *report, char *text);
 char *report_course_words(const struct report *report, char *text);
 
+/* ---- how rows ended ---- */
+
+/* Whether a row is ok by its status, but with numbers that can be nobody's (sheet_distrusts): it is
+ * not counted as ok. */
+bool report_distrusts(const struct record *record);
+int report_distrusted(const struct sheet *sheet); /* how many */
+
 /* ---- commands ---- */
 
 /* A word of a command line, in quotes where a shell would read it otherwise. */

@@ -151,6 +151,11 @@ Test(page_report, numbers_that_cannot_be_are_left_out)
     says(page,
          "Of 4 rows not in these tables, nor in a curve: 1 with samples that are not positive "
          "numbers, 1 with more ranks than 65536.");
+    says(page, ". 4 rows: 2 ok, 2 with numbers that cannot be. Measured");
+    says(page, "- Failed: 2 of 4 rows: 2 with numbers that cannot be. Reasons");
+    says(page, "| ok | latency_ms.samples\\[1\\]: found -1.42, wanted a time above 0 ms |");
+    says(page, "| ok | with more ranks than 65536 |");
+    cr_assert_null(strstr(page, "rows are ok."), "%s", page);
     free(page);
 }
 
