@@ -98,8 +98,8 @@ static void put_words(FILE *out, const struct record_texts *argv, int k, const c
 {
     size_t n = skipped ? strlen(skipped) : 0;
     for (; k < argv->n; k++) {
-        const char *word = argv->v[k],
-                   end = n > 0 && strncmp(word, skipped, n) == 0 ? word[n] : 'x';
+        const char *word = argv->v[k];
+        char end = n > 0 && strncmp(word, skipped, n) == 0 ? word[n] : 'x';
         if (end == '=')
             continue;
         if (end == '\0') {
@@ -239,6 +239,8 @@ static void put_untold(const struct call *c, const struct record *r)
         const struct record *other = c->rows->v[i];
         if (!is_untold(other, r))
             continue;
+        if (rounds == 0 && other != r) // the first of them has told it
+            return;
         rounds = other->cell.round + 1 > rounds ? other->cell.round + 1 : rounds;
         loops = other->cell.repeats > loops ? other->cell.repeats : loops;
     }
@@ -276,7 +278,7 @@ static void put_row(const struct call *c, const struct record *r)
         put_call(c, r);
     else if (sheet_peer(r))
         put_untold(c, r);
-    else if (has_peers(c, r) && !is_command(r, "sweep") && !is_command(r, "reproduce"))
+    else if (!is_command(r, "sweep") && !is_command(r, "reproduce") && has_peers(c, r))
         return;
     else if (is_command(r, "run"))
         put_run(c, r);
