@@ -47,6 +47,7 @@ DECODERS = {  # the same
     "vae-sdxl": ("vae-sdxl", 1024, "vae-tiny", 120),
 }
 CELLS = {**DENOISERS, **DECODERS}
+CELL_OF = {f"{model}:{size}": name for name, (model, size, *_) in CELLS.items()}  # as a report calls a row's cell
 SIDES = (COMPILE, OURS, EAGER, TILED_COMPILE, TILED, XDIT)
 USUAL_SIDES = SIDES[:5]
 PEERS_OF = {  # by the module that drives diffusers, which is loaded when a cell wants it: it needs PyTorch and diffusers
@@ -69,7 +70,7 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--out", required=True, type=Path, help="results file; rows are appended")
     p.add_argument("--ditbench", required=True, type=Path, help="the program")
-    p.add_argument("--cells", default=",".join(CELLS), help=f"of {', '.join(CELLS)} (default: all)")
+    p.add_argument("--cells", default=",".join(CELLS), help=f"of {', '.join(CELLS)}, or MODEL:SIZE (default: all)")
     p.add_argument("--sides", default=",".join(USUAL_SIDES), help=f"of {', '.join(SIDES)}, in turn (default: all but xdit); "
                    "tiled ones are of decoders, and xdit is of the others")
     p.add_argument("--specs", default="serial", help="strategies, as ditbench takes them; put ';' between them where one "
@@ -85,6 +86,7 @@ def arguments():
     p.add_argument("--again", action="store_true", help="measure cells that are there")
     args = p.parse_args()
     args.cells, args.sides, args.specs = words(args.cells), words(args.sides), specs_of(args.specs)
+    args.cells = [CELL_OF.get(c, c) for c in args.cells]
     unknown = [c for c in args.cells if c not in CELLS] + [s for s in args.sides if s not in SIDES]
     if unknown or not args.specs:
         p.error(f"no such cell or side: {', '.join(unknown)}" if unknown else "--specs: none")

@@ -5,6 +5,7 @@
 #include "harness/profile/profile_find.h"
 #include "harness/profile/profile_read.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static enum status read_means(const char *folder, double mean[SIDE_SHARES])
@@ -31,8 +32,16 @@ static enum status add(const struct compare *compare, struct compare_pair *pair)
     for (int f = 0; f < 2; f++)
         if (!profile_find(compare->file[f].path, pair->side[f]->record, folder[f]))
             return ST_OK;
-    for (int f = 0; f < 2; f++)
-        TRY(read_means(folder[f], mean[f]));
+    for (int f = 0; f < 2; f++) {
+        enum status st = read_means(folder[f], mean[f]);
+        if (st == ST_OOM)
+            return st;
+        if (st) { // a verdict is not lost by what would only explain it
+            fprintf(stderr, "compare: a breakdown is left out: %s\n", status_message());
+            status_clear();
+            return ST_OK;
+        }
+    }
     for (int s = 0; s < SIDE_SHARES; s++)
         if (in_ms(profile_share(s)))
             pair->share[pair->shares++] =

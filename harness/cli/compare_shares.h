@@ -7,8 +7,8 @@
 #include "harness/report/compare.h"
 
 /* Fills the shares of pairs that are SLOWER or FASTER and of which both rows have a profile:
- * FILE_WITHOUT_.jsonl.profiles/CELL or CELL.ID, whose profile.json names the row. ST_INVALID,
- * ST_IO: a breakdown.csv is not as it should be. */
+ * FILE_WITHOUT_.jsonl.profiles/CELL or CELL.ID, whose profile.json names the row. A
+ * breakdown.csv that is not as it should be is left out, and standard error says so. ST_OOM. */
 enum status compare_shares_find(struct compare *compare);
 
 #endif

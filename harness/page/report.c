@@ -44,12 +44,17 @@ static void count_statuses(const struct sheet *sheet, char text[REPORT_TEXT])
     int count[ENDINGS] = {0};
     size_t n = 0;
     text[0] = '\0';
+    int distrusted = report_distrusted(sheet);
     for (int i = 0; i < sheet->n; i++)
         count[sheet->v[i].record->status]++;
+    count[ENDING_OK] -= distrusted;
     for (int s = 0; s < ENDINGS; s++)
         if (count[s] > 0)
             n += (size_t)snprintf(text + n, REPORT_TEXT - n, "%s%d %s", n ? ", " : "", count[s],
                                   ending_name((enum ending)s));
+    if (distrusted > 0)
+        snprintf(text + n, REPORT_TEXT - n, "%s%d with numbers that cannot be", n ? ", " : "",
+                 distrusted);
 }
 
 /* The first and the last moment of the rows: times are of one form, which sorts as text. */

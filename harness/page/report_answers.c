@@ -97,21 +97,49 @@ static void put_fastest(struct report *report)
 struct program {
     const char *name;
     int cells;
-    double least, most; /* its time over ours */
+    double least, most;         /* its time over ours */
+    const struct record *other; /* a row of another result; NULL: none */
 };
 
-static void add_program(struct program v[PROGRAMS], const char *name, double ratio)
+static void add_program(struct program v[PROGRAMS], const struct record *r, double ratio)
 {
+    const char *name = r->cell.backend;
     int i = 0;
     while (i < PROGRAMS && v[i].name && strcmp(v[i].name, name) != 0)
         i++;
     if (i == PROGRAMS)
         return;
     if (!v[i].name)
-        v[i] = (struct program){name, 0, INFINITY, -INFINITY};
+        v[i] = (struct program){name, 0, INFINITY, -INFINITY, NULL};
     v[i].cells++;
     v[i].least = fmin(v[i].least, ratio);
     v[i].most = fmax(v[i].most, ratio);
+    v[i].other = report_deviates(r) ? r : v[i].other;
+}
+
+/* "1.08 to 2.12"; "9.77" where both are that */
+static const char *ratios(const struct program *p, char text[REPORT_TEXT])
+{
+    char most[64];
+    snprintf(text, REPORT_TEXT, "%.2f", p->least);
+    snprintf(most, sizeof most, "%.2f", p->most);
+    if (strcmp(text, most) != 0)
+        snprintf(text, REPORT_TEXT, "%.2f to %s", p->least, most);
+    return text;
+}
+
+static void put_program(struct report *report, const struct program *p)
+{
+    char name[REPORT_TEXT], against[REPORT_TEXT], took[REPORT_TEXT], what[2 * REPORT_TEXT];
+    if (p->other)
+        snprintf(what, sizeof what,
+                 "in the same run, for another result, %.2g (relative L2) off that of `%.200s`",
+                 p->other->deviation.rel_l2, report_plain(p->other->deviation.against, against));
+    else
+        snprintf(what, sizeof what, "for the same work in the same run");
+    doc_item(report->doc,
+             "Another program, `%.200s`, took %s times as long as ditbench %s (%d cell%s, below).",
+             report_plain(p->name, name), ratios(p, took), what, p->cells, report_plural(p->cells));
 }
 
 static void put_programs(struct report *report)
@@ -120,17 +148,12 @@ static void put_programs(struct report *report)
     for (int i = 0; i < report->ranks.n; i++) {
         const struct report_rank *rank = &report->ranks.v[i];
         for (int k = rank->n; k < rank->n + rank->peers; k++)
-            add_program(v, rank->v[k]->record->cell.backend,
+            add_program(v, rank->v[k]->record,
                         rank->v[k]->record->latency_ms.median /
                             report_rank_beside(rank, k)->record->latency_ms.median);
     }
-    char name[REPORT_TEXT];
     for (int i = 0; i < PROGRAMS && v[i].name; i++)
-        doc_item(report->doc,
-                 "Another program, `%.200s`, took %.2f to %.2f times as long as ditbench for the "
-                 "same work in the same run (%d cell%s, below).",
-                 report_plain(v[i].name, name), v[i].least, v[i].most, v[i].cells,
-                 report_plural(v[i].cells));
+        put_program(report, &v[i]);
 }
 
 /* ---- the rest ---- */
@@ -147,6 +170,10 @@ static void put_failed(struct report *report)
         say(text, "%s%d `%s`", failed ? ", " : "", count[s], ending_name((enum ending)s));
         failed += count[s];
     }
+    int distrusted = report_distrusted(report->sheet);
+    if (distrusted > 0)
+        say(text, "%s%d with numbers that cannot be", failed ? ", " : "", distrusted);
+    failed += distrusted;
     if (failed > 0)
         doc_item(report->doc, "Failed: %d of %d rows: %s. Reasons: \u201cWhat did not work\u201d.",
                  failed, report->sheet->n, text);

@@ -327,10 +327,11 @@ static enum status put_serial(struct report *report)
 static void put_program(struct doc *doc, const struct record *peer, const struct record *ours)
 {
     char text[REPORT_TEXT];
+    const char *other = report_deviates(peer) ? ", another result" : "";
     if (strcmp(peer->cell.strategy, ours->cell.strategy) == 0)
-        doc_cell(doc, "%.200s", peer->cell.backend);
+        doc_cell(doc, "%.200s%s", peer->cell.backend, other);
     else
-        doc_cell(doc, "%s", report_strategy(peer, text));
+        doc_cell(doc, "%s%s", report_strategy(peer, text), other);
 }
 
 static void put_peer(struct report *report, const struct report_rank *rank, int peer)
@@ -364,7 +365,10 @@ static void put_peers(struct report *report)
         const struct report_rank *rank = &report->ranks.v[i];
         if (rank->peers > 0 && !any) {
             doc_table(report->doc, N, align);
-            doc_caption(report->doc, "Other programs: the same work in the same run, ms a step");
+            doc_caption(
+                report->doc,
+                "Other programs: the same work in the same run, but where another result is "
+                "told; ms a step");
             for (int k = 0; k < N; k++)
                 doc_cell(report->doc, "%s", columns_of[k].title);
             any = true;

@@ -35,19 +35,31 @@ static int count_flag(const struct sheet *sheet, const char *flag)
     return n;
 }
 
-/* Half of what the loops, or the interval of their median, cover, in percent of the median. */
-static double half_width(const struct record *r, bool *range)
+/* How far the loops, or the interval of their median, go from the median to the farther side, in
+ * percent of it. */
+static double reach_of(const struct record *r, bool *range)
 {
     struct report_interval i = report_interval_of(r);
+    double median = r->latency_ms.median;
     *range = i.range;
-    return 50 * (i.high - i.low) / r->latency_ms.median;
+    return 100 * fmax(i.high - median, median - i.low) / median;
 }
 
-/* Of rows with an interval (or, ranges: with too few loops for one): how many, and the widest. */
+/* "30" of 29.88: two digits, rounded up, so that nothing goes farther. */
+static const char *bound(double percent, char text[TEXT_NUMBER])
+{
+    double unit = percent > 0 ? pow(10, floor(log10(percent)) - 1) : 1;
+    double up = ceil(percent / unit * (1 - 1e-12)) * unit; // 5.000000000000001 is 5
+    snprintf(text, TEXT_NUMBER, up < 100 ? "%.2g" : "%.0f", up);
+    return text;
+}
+
+/* Of rows with an interval (or, ranges: with too few loops for one): how many, and that which goes
+ * farthest. */
 struct widths {
     int n;
-    const struct sheet_row *widest;
-    double most;
+    const struct sheet_row *farthest;
+    double most; /* percent */
 };
 
 static struct widths widths_of(const struct sheet *sheet, bool ranges)
@@ -56,13 +68,13 @@ static struct widths widths_of(const struct sheet *sheet, bool ranges)
     for (int i = 0; i < sheet->n; i++) {
         bool range;
         const struct sheet_row *row = &sheet->v[i];
-        double half = row->left_out ? NAN : half_width(row->record, &range);
-        if (!isfinite(half) || range != ranges)
+        double reach = row->left_out ? NAN : reach_of(row->record, &range);
+        if (!isfinite(reach) || range != ranges)
             continue;
         w.n++;
-        if (half > w.most) {
-            w.most = half;
-            w.widest = row;
+        if (reach > w.most) {
+            w.most = reach;
+            w.farthest = row;
         }
     }
     return w;
@@ -74,13 +86,13 @@ static void put_widths(struct report *report, bool ranges)
     struct widths w = widths_of(report->sheet, ranges);
     if (w.n == 0)
         return;
-    const struct record *r = w.widest->record;
-    snprintf(number, sizeof number, "%.2g", w.most);
+    const struct record *r = w.farthest->record;
+    bound(w.most, number);
     if (ranges)
         doc_text(
             report->doc,
-            "%d row%s fewer than 6 loops, too few for an interval of the median. Widest apart "
-            "are the loops of %s of %s at %s on %d rank%s: \u00b1%s\u00a0%% of the median. Smaller "
+            "%d row%s fewer than 6 loops, too few for an interval of the median. Farthest "
+            "from it lie the loops of %s of %s at %s on %d rank%s: \u00b1%s\u00a0%%. Smaller "
             "differences than the loops of a cell show among themselves are not to be trusted.",
             w.n, w.n == 1 ? " has" : "s have", report_strategy(r, name),
             report_model(&r->cell, model), report_size(&r->cell, size), r->cell.ranks,
@@ -88,8 +100,8 @@ static void put_widths(struct report *report, bool ranges)
     else
         doc_text(
             report->doc,
-            "%d row%s a 95 %% interval of the median. The widest is that of %s of %s at %s on %d "
-            "rank%s: \u00b1%s\u00a0%% of the median; all others are known better.",
+            "%d row%s a 95 %% interval of the median. It goes farthest from it for %s of %s at "
+            "%s on %d rank%s: \u00b1%s\u00a0%%; all others are known better.",
             w.n, w.n == 1 ? " has" : "s have", report_strategy(r, name),
             report_model(&r->cell, model), report_size(&r->cell, size), r->cell.ranks,
             report_plural(r->cell.ranks), number);
@@ -178,6 +190,7 @@ void report_noise(struct report *report)
 
 char *report_noise_words(const struct report *report, char *text)
 {
+    char number[TEXT_NUMBER];
     struct widths known = widths_of(report->sheet, false), few = widths_of(report->sheet, true);
     int flagged = 0, n = 0;
     text[0] = '\0';
@@ -185,13 +198,14 @@ char *report_noise_words(const struct report *report, char *text)
         flagged += is_listed(&report->sheet->v[i]);
     if (known.n > 0)
         n += snprintf(text + n, REPORT_TEXT - (size_t)n,
-                      "medians of %d row%s are known to \u00b1%.2g\u00a0%% or better (95 %% "
+                      "medians of %d row%s are known to \u00b1%s\u00a0%% or better (95 %% "
                       "interval). ",
-                      known.n, report_plural(known.n), known.most);
+                      known.n, report_plural(known.n), bound(known.most, number));
     if (few.n > 0)
-        n += snprintf(text + n, REPORT_TEXT - (size_t)n,
-                      "%d row%s fewer than 6 loops, which lie within \u00b1%.2g\u00a0%%. ", few.n,
-                      few.n == 1 ? " has" : "s have", few.most);
+        n += snprintf(
+            text + n, REPORT_TEXT - (size_t)n,
+            "%d row%s fewer than 6 loops, which lie within \u00b1%s\u00a0%% of their median. ",
+            few.n, few.n == 1 ? " has" : "s have", bound(few.most, number));
     if (flagged > 0)
         snprintf(text + n, REPORT_TEXT - (size_t)n,
                  "%d row%s flagged (noisy, drifting, throttled): \u201cIs it noise?\u201d.",

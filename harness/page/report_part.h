@@ -8,6 +8,8 @@
 #include "harness/plot/select.h"
 #include "harness/report/files.h"
 
+#include <stdio.h>
+
 enum {
     REPORT_TEXT = 1024, /* bytes of a name or number */
     REPORT_FOLD = 12,   /* rows of a table above which it is folded */
@@ -116,6 +118,10 @@ double report_sent(const struct record *record);
  * another run than serial. */
 bool report_stale(const struct record *record);
 
+/* Whether another program's row tells that its result is not what the same program's usual way
+ * gives: it is not the same work. */
+bool report_deviates(const struct record *record);
+
 /* 95 % interval of the median; of few samples the smallest and the largest (*range). */
 struct report_interval {
     double low, high;
@@ -128,6 +134,25 @@ struct report_interval report_interval_of(const struct record *record);
 char *report_right_words(const struct report *report, char *text);
 char *report_noise_words(const struct report *report, char *text);
 char *report_course_words(const struct report *report, char *text);
+
+/* ---- how rows ended ---- */
+
+/* Whether a row is ok by its status, but with numbers that can be nobody's (sheet_distrusts): it is
+ * not counted as ok. */
+bool report_distrusts(const struct record *record);
+int report_distrusted(const struct sheet *sheet); /* how many */
+
+/* ---- commands ---- */
+
+/* A word of a command line, in quotes where a shell would read it otherwise. */
+void report_put_word(FILE *out, const char *word);
+
+/* Makes each build of the files' rows once, in a tree beside this one, ../ditbench-COMMIT. */
+void report_put_builds(FILE *out, const struct files *files);
+
+/* The commands that make the rows of a file again, each once, into the new file `again` here. They
+ * run in the trees of their builds, as their rows name them. ST_OOM. */
+enum status report_put_again(FILE *out, const struct record_list *rows, const char *again);
 
 /* ---- cells of a rank count ---- */
 

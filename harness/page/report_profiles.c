@@ -16,9 +16,20 @@
 
 enum { PICTURES = 6 /* profiles that are shown with pictures at most */ };
 
+static const char *const share[] = {"total_ms", "compute_ms", "exposed_comm_ms", "bubble_ms",
+                                    "wait_ms",  "gaps_ms",    "other_ms"};
+static const struct report_column columns[] = {
+    {"a step, ms", DOC_RIGHT}, {"compute", DOC_RIGHT}, {"exposed communication", DOC_RIGHT},
+    {"bubble", DOC_RIGHT},     {"wait", DOC_RIGHT},    {"gaps", DOC_RIGHT},
+    {"other", DOC_RIGHT}};
+
+enum { COLUMNS = sizeof columns / sizeof columns[0] };
+
 struct profiled {
     const struct sheet_row *row;
     char *folder;
+    double mean[COLUMNS]; /* of its breakdown */
+    char *wrong;          /* what is wrong with that; NULL: nothing */
 };
 
 /* In the sheet's order. */
@@ -57,21 +68,14 @@ static enum status find_profiles(const struct report *report, struct profiles *o
 
 static void release(struct profiles *p)
 {
-    for (int i = 0; i < p->n; i++)
+    for (int i = 0; i < p->n; i++) {
         free(p->v[i].folder);
+        free(p->v[i].wrong);
+    }
     free(p->v);
 }
 
 /* ---- the breakdown ---- */
-
-static const char *const share[] = {"total_ms", "compute_ms", "exposed_comm_ms", "bubble_ms",
-                                    "wait_ms",  "gaps_ms",    "other_ms"};
-static const struct report_column columns[] = {
-    {"a step, ms", DOC_RIGHT}, {"compute", DOC_RIGHT}, {"exposed communication", DOC_RIGHT},
-    {"bubble", DOC_RIGHT},     {"wait", DOC_RIGHT},    {"gaps", DOC_RIGHT},
-    {"other", DOC_RIGHT}};
-
-enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
 static double mean_of(const struct profile_side *side, const char *name)
 {
@@ -81,35 +85,62 @@ static double mean_of(const struct profile_side *side, const char *name)
     return NAN;
 }
 
-static enum status put_shares(struct report *report, const struct profiled *p)
+/* Its breakdown, or what is wrong with it: other profiles and the page lose nothing by that. */
+static enum status read_breakdown(struct profiled *p)
 {
-    char path[PATH_MAX], number[TEXT_NUMBER];
+    char path[PATH_MAX];
     struct profile_side side = {.steps = 0};
     snprintf(path, sizeof path, "%.4000s/breakdown.csv", p->folder);
     enum status st = profile_side_breakdown(path, &side);
-    if (st == ST_OK) {
-        report_cell(report, p->row);
-        for (int i = 0; i < COLUMNS; i++) {
-            double mean = mean_of(&side, share[i]);
-            doc_cell(report->doc, "%s", isfinite(mean) ? text_number(mean, number) : "-");
-        }
-    }
+    for (int i = 0; i < COLUMNS && st == ST_OK; i++)
+        p->mean[i] = mean_of(&side, share[i]);
     profile_side_release(&side);
-    return st;
+    if (st == ST_OK || st == ST_OOM)
+        return st;
+    fprintf(stderr, "report: a breakdown is left out: %s\n", status_message());
+    p->wrong = strdup(status_message());
+    status_clear();
+    return p->wrong ? ST_OK : fail(ST_OOM, "report: the fault of a profile");
+}
+
+static void put_shares(struct report *report, const struct profiled *p)
+{
+    char number[TEXT_NUMBER];
+    report_cell(report, p->row);
+    for (int i = 0; i < COLUMNS; i++)
+        doc_cell(report->doc, "%s", isfinite(p->mean[i]) ? text_number(p->mean[i], number) : "-");
+}
+
+static void put_wrong(struct report *report, const struct profiled *p)
+{
+    char strategy[REPORT_TEXT], size[REPORT_TEXT], ranks[REPORT_TEXT];
+    doc_text(report->doc, "There is no breakdown of %s, %s, %s: %s",
+             report_strategy(p->row->record, strategy), report_size(&p->row->record->cell, size),
+             report_ranks(p->row->record->cell.ranks, ranks), p->wrong);
 }
 
 static enum status put_breakdown(struct report *report, const struct profiles *p)
 {
-    if (p->n > REPORT_FOLD)
-        doc_fold(report->doc, "Breakdown of all %d profiled rows", p->n);
-    report_table(report,
-                 "Milliseconds of a step by what a rank does: mean of all ranks and steps. "
-                 "The six parts add up to the step.",
-                 COLUMNS, columns);
+    int good = 0;
+    for (int i = 0; i < p->n; i++) {
+        TRY(read_breakdown(&p->v[i]));
+        good += !p->v[i].wrong;
+    }
+    if (good > REPORT_FOLD)
+        doc_fold(report->doc, "Breakdown of all %d profiled rows", good);
+    if (good > 0)
+        report_table(report,
+                     "Milliseconds of a step by what a rank does: mean of all ranks and steps. "
+                     "The six parts add up to the step.",
+                     COLUMNS, columns);
     for (int i = 0; i < p->n; i++)
-        TRY(put_shares(report, &p->v[i]));
-    if (p->n > REPORT_FOLD)
+        if (!p->v[i].wrong)
+            put_shares(report, &p->v[i]);
+    if (good > REPORT_FOLD)
         doc_unfold(report->doc);
+    for (int i = 0; i < p->n; i++)
+        if (p->v[i].wrong)
+            put_wrong(report, &p->v[i]);
     return ST_OK;
 }
 

@@ -1,39 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The section "How to repeat it": the build, the commands that made the files, and one command for
- * each cell. */
+/* The section "How to repeat it": the builds, the commands that make each file again
+ * (report_again.c), and one command for each cell. */
 #include "harness/page/report_part.h"
+#include "harness/report/compare.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- words of a shell ---- */
-
-static void put_word(FILE *out, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_./:=,+@%^-";
-    if (*word && word[strspn(word, plain)] == '\0') {
-        fputs(word, out);
-        return;
-    }
-    fputc('\'', out);
-    for (; *word; word++)
-        if (*word == '\'')
-            fputs("'\\''", out);
-        else
-            fputc(*word, out);
-    fputc('\'', out);
-}
-
 static void put_option(FILE *out, const char *option, const char *word)
 {
     fprintf(out, " --%s ", option);
-    put_word(out, word);
+    report_put_word(out, word);
 }
-
-/* ---- the commands ---- */
 
 static bool same_argv(const struct record *a, const struct record *b)
 {
@@ -55,7 +35,7 @@ static void put_argv(FILE *out, const struct record_rounds *rows)
             again = same_argv(r, rows->v[k]);
         for (int k = 0; k < r->argv.n && !again; k++) {
             fputs(k ? " " : "", out);
-            put_word(out, r->argv.v[k]);
+            report_put_word(out, r->argv.v[k]);
         }
         fputs(again || r->argv.n == 0 ? "" : "\n", out);
     }
@@ -77,7 +57,9 @@ static void put_cell(FILE *out, const struct record_cell *c)
     put_option(out, "backend", c->backend);
     put_option(out, "transport", c->transport);
     put_option(out, "strategy", c->strategy);
-    fprintf(out, " --threads %d --warmup-loops %d", c->threads, c->warmup_loops);
+    if (c->threads > 0) // older rows: 0, all cores
+        fprintf(out, " --threads %d", c->threads);
+    fprintf(out, " --warmup-loops %d", c->warmup_loops);
     if (strcmp(c->exchange, "auto") != 0)
         put_option(out, "exchange", c->exchange);
     if (c->graph == RECORD_NO)
@@ -90,127 +72,12 @@ static void put_cell(FILE *out, const struct record_cell *c)
                 c->stop.min_loops, c->stop.min_seconds, c->stop.max_seconds, c->stop.max_noise);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
-/* Where the build of a commit is, and a file in it; here where the commit is unknown. */
-static void put_folder(FILE *out, const char *commit, const char *file)
-{
-    char path[REPORT_TEXT];
-    snprintf(path, sizeof path, "%s%.400s%s%s", commit ? "../ditbench-" : "", commit ? commit : "",
-             commit && *file ? "/" : "", file);
-    put_word(out, path);
-}
-
-/* Each build of the file's rows once, beside this tree, whose results stay as they are. */
-static void put_builds(FILE *out, const struct record_rounds *rows)
-{
-    for (int i = 0; i < rows->n; i++) {
-        const struct record_env *env = &rows->v[i]->env;
-        bool again = false;
-        for (int k = 0; k < i && !again; k++)
-            again = same_text(env->commit, rows->v[k]->env.commit);
-        if (again || !env->commit)
-            continue;
-        fputs("git worktree add ", out);
-        put_folder(out, env->commit, "");
-        fputc(' ', out);
-        put_word(out, env->commit);
-        fputs(" && make -C ", out);
-        put_folder(out, env->commit, "");
-        fprintf(out, "%s\n",
-                env->dirty == RECORD_YES ? "   # and local changes that are not in the commit"
-                                         : "");
-    }
-}
-
-/* The sweep of a recorded command line, with its options but where rows went; false: none. */
-static bool put_sweep(FILE *out, const struct record *r, const char *name, const char *again)
-{
-    if (r->argv.n < 3 || strcmp(r->argv.v[1], "sweep") != 0 || r->argv.v[2][0] == '-')
-        return false;
-    put_folder(out, r->env.commit, "build/ditbench");
-    fputs(" sweep ", out);
-    put_word(out, name);
-    for (int k = 3; k < r->argv.n; k++) {
-        if (strcmp(r->argv.v[k], "--results") == 0) {
-            k++;
-            continue;
-        }
-        fputc(' ', out);
-        put_word(out, r->argv.v[k]);
-    }
-    put_option(out, "results", again);
-    fputc('\n', out);
-    return true;
-}
-
-/* The sides that the scripts for other programs are asked for; false: there is none in these rows.
- */
-static bool put_peers(FILE *out, const struct record_rounds *rows, const char *again)
-{
-    bool any = false;
-    for (int i = 0; i < rows->n; i++) {
-        const char *program = rows->v[i]->cell.backend;
-        bool said = !sheet_peer(rows->v[i]);
-        for (int k = 0; k < i && !said; k++)
-            said = strcmp(program, rows->v[k]->cell.backend) == 0;
-        if (said)
-            continue;
-        if (!any) {
-            fputs("experiments/peers/peers.py", out);
-            put_option(out, "out", again);
-            fputs(" --ditbench ", out);
-            put_folder(out, rows->v[i]->env.commit, "build/ditbench");
-            fputs(" --sides ditbench", out);
-        }
-        any = true;
-        fputc(',', out);
-        put_word(out, program);
-    }
-    fputs(any ? "\n" : "", out);
-    return any;
-}
-
-/* What makes a file's rows again, and compares. */
-static void put_file(FILE *out, const char *path, const struct record_rounds *rows,
-                     const char *again)
-{
-    const char *name = rows->n > 0 ? rows->v[0]->experiment : NULL;
-    bool any;
-    put_builds(out, rows);
-    if (!name || !*name)
-        return;
-    any = put_peers(out, rows, again);
-    for (int i = 0; i < rows->n && !sheet_peer(rows->v[0]); i++) {
-        bool said = false;
-        for (int k = 0; k < i && !said; k++)
-            said = same_argv(rows->v[i], rows->v[k]);
-        if (!said && !sheet_peer(rows->v[i]))
-            any |= put_sweep(out, rows->v[i], rows->v[i]->experiment, again);
-    }
-    if (!any) {
-        put_folder(out, rows->v[0]->env.commit, "build/ditbench");
-        fputs(" sweep ", out);
-        put_word(out, name);
-        put_option(out, "results", again);
-        fputc('\n', out);
-    }
-    fputs("build/ditbench compare ", out);
-    put_word(out, path);
-    fputc(' ', out);
-    put_word(out, again);
-    fputc('\n', out);
-}
-
 static void put_report(FILE *out, struct report *report)
 {
     fputs("build/ditbench report", out);
     for (int f = 0; f < report->files->n; f++) {
         fputc(' ', out);
-        put_word(out, report->paths[f]);
+        report_put_word(out, report->paths[f]);
     }
     fputc('\n', out);
 }
@@ -241,15 +108,65 @@ static enum status block_end(struct report *report, struct block *b)
     return written ? ST_OK : fail(ST_OOM, "report: no memory for commands");
 }
 
+/* "again-NAME" for the k-th file: of files with one name the later ones have a number. */
+static void name_again(const struct report *report, int f, char text[REPORT_TEXT])
+{
+    int before = 0;
+    char *name = files_name(report->paths[f]), number[32] = "";
+    for (int k = 0; k < f && name; k++) {
+        char *other = files_name(report->paths[k]);
+        before += other && strcmp(name, other) == 0;
+        free(other);
+    }
+    if (before > 0)
+        snprintf(number, sizeof number, "-%d", before + 1);
+    if (report->files->n > 1)
+        snprintf(text, REPORT_TEXT, "again-%.900s%s.jsonl", name ? name : "", number);
+    else
+        snprintf(text, REPORT_TEXT, "again.jsonl");
+    free(name);
+}
+
+/* `compare` has no verdict on few loops, which the same commands give again. */
+static void put_verdicts(struct report *report, int f)
+{
+    const struct record_rounds *rows = &report->files->rounds[f];
+    int ok = 0, few = 0;
+    for (int i = 0; i < rows->n; i++) {
+        ok += rows->v[i]->status == ENDING_OK;
+        few += rows->v[i]->status == ENDING_OK && rows->v[i]->latency_ms.samples.n < COMPARE_LEAST;
+    }
+    if (few > 0)
+        doc_text(
+            report->doc,
+            "%d of its %d cell%s %s fewer than %d loops: `compare` shows the medians of these, "
+            "and has no verdict but AMBIGUOUS.",
+            few, ok, report_plural(ok), few == 1 ? "has" : "have", COMPARE_LEAST);
+}
+
 static enum status put_again(struct report *report, int f)
 {
     struct block b;
     char again[REPORT_TEXT];
-    const char *run = report->files->n > 1 ? report->files->run[f] : "";
-    snprintf(again, sizeof again, "again%s%.900s.jsonl", *run ? "-" : "",
-             strchr(run, '/') ? strrchr(run, '/') + 1 : run);
+    name_again(report, f, again);
     TRY(block_begin(&b));
-    put_file(b.out, report->paths[f], &report->files->rounds[f], again);
+    enum status st = report_put_again(b.out, &report->files->list[f], again);
+    fputs("build/ditbench compare ", b.out);
+    report_put_word(b.out, report->paths[f]);
+    fprintf(b.out, " ");
+    report_put_word(b.out, again);
+    fputc('\n', b.out);
+    TRY(block_end(report, &b));
+    TRY(st);
+    put_verdicts(report, f);
+    return ST_OK;
+}
+
+static enum status put_builds(struct report *report)
+{
+    struct block b;
+    TRY(block_begin(&b));
+    report_put_builds(b.out, report->files);
     return block_end(report, &b);
 }
 
@@ -277,7 +194,10 @@ static enum status put_cells(struct report *report)
         n++;
     }
     if (n > 0)
-        doc_fold(report->doc, "One command for each of the %d cells of ours in the tables", n);
+        doc_fold(
+            report->doc,
+            "One command for each of the %d cells of ours in the tables, by the build of this tree",
+            n);
     enum status st = block_end(report, &b);
     if (n > 0)
         doc_unfold(report->doc);
@@ -289,8 +209,11 @@ enum status report_repeat(struct report *report)
     struct block b;
     doc_heading(report->doc, 2, "How to repeat it");
     doc_text(report->doc,
-             "On the same kind of machine, in a clone of ditbench: the same build, the "
-             "same cells, and cell by cell whether it is the same again.");
+             "On the same kind of machine, in a clone of ditbench. First the builds that made the "
+             "rows, each in a tree of its own:");
+    TRY(put_builds(report));
+    doc_text(report->doc, "Then the same cells, with the files and options of that time, and cell "
+                          "by cell whether it is the same again.");
     for (int f = 0; f < report->files->n; f++) {
         if (report->files->n > 1)
             doc_text(report->doc, "`%s`:", report->paths[f]);

@@ -200,6 +200,24 @@ bool report_stale(const struct record *record)
     return record->check.against && strcmp(record->check.against, "serial") != 0;
 }
 
+bool report_distrusts(const struct record *record)
+{
+    return record->status == ENDING_OK && sheet_distrusts(record);
+}
+
+int report_distrusted(const struct sheet *sheet)
+{
+    int n = 0;
+    for (int i = 0; i < sheet->n; i++)
+        n += report_distrusts(sheet->v[i].record);
+    return n;
+}
+
+bool report_deviates(const struct record *record)
+{
+    return sheet_peer(record) && record->deviation.against && record->deviation.rel_l2 > 0;
+}
+
 struct report_interval report_interval_of(const struct record *record)
 {
     const struct record_numbers *samples = &record->latency_ms.samples;

@@ -257,6 +257,15 @@ bool record_shares_gpu(const struct record *record)
            c->ranks > record->env.gpus.n;
 }
 
+int record_wrong_sample(const struct record *record)
+{
+    const struct record_numbers *samples = &record->latency_ms.samples;
+    for (int i = 0; i < samples->n; i++)
+        if (!(samples->v[i] > 0 && isfinite(samples->v[i])))
+            return i;
+    return -1;
+}
+
 /* Some of the samples in ascending order. NULL: none, or no memory. */
 static double *sorted_samples(struct record *record, int begin, int n)
 {

@@ -54,6 +54,9 @@ void record_set_time(struct record *record);
 /* Statistics of latency_ms and step_ms from their samples; null where there are none. */
 void record_summarise(struct record *record);
 
+/* Place of its first loop that is no time: not above 0 ms, or not finite; -1: all are times. */
+int record_wrong_sample(const struct record *record);
+
 #define RECORD_NOISY                                                                               \
     "noisy" /* p90 is over 1.25 times p10, or the stop rule's interval was never narrow enough */
 

@@ -26,6 +26,13 @@ static int by_number(double a, double b)
     return (a > b) - (a < b);
 }
 
+/* How they ended, and why. */
+static int by_ending(const struct record *a, const struct record *b)
+{
+    int order = by_number(a->status, b->status);
+    return order ? order : by_text(a->reason, b->reason);
+}
+
 /* 0: they may be rounds of one measurement. */
 static int by_measurement(const struct record *a, const struct record *b)
 {
@@ -39,7 +46,8 @@ static int by_measurement(const struct record *a, const struct record *b)
     order = order ? order : by_number(x->stop.min_loops, y->stop.min_loops);
     order = order ? order : by_number(x->stop.min_seconds, y->stop.min_seconds);
     order = order ? order : by_number(x->stop.max_seconds, y->stop.max_seconds);
-    return order ? order : by_number(x->stop.max_noise, y->stop.max_noise);
+    order = order ? order : by_number(x->stop.max_noise, y->stop.max_noise);
+    return order ? order : by_ending(a, b);
 }
 
 static int by_round(const void *a, const void *b)
@@ -52,6 +60,7 @@ static int by_round(const void *a, const void *b)
 
 /* ---- joining ---- */
 
+/* Rows that failed may have none. */
 static void append_samples(struct record *out, int n, const struct place *rows)
 {
     int count = 0;
@@ -59,7 +68,7 @@ static void append_samples(struct record *out, int n, const struct place *rows)
         count += rows[i].record->latency_ms.samples.n;
     double *all = record_array(out, (size_t)count, sizeof *all);
     double *medians = record_array(out, (size_t)n, sizeof *medians);
-    if (!all || !medians)
+    if (!medians || (count > 0 && !all))
         return;
     count = 0;
     for (int i = 0; i < n; i++) {
@@ -188,7 +197,7 @@ static enum status join_all(int n, struct place *rows, struct record_rounds *out
 enum status record_rounds_join(int n, const struct record *const *records,
                                struct record_rounds *out)
 {
-    int ok = 0;
+    int count = 0;
     *out = (struct record_rounds){.n = n};
     struct place *rows = calloc((size_t)n + 1, sizeof *rows);
     out->v = calloc((size_t)n + 1, sizeof *out->v);
@@ -199,10 +208,10 @@ enum status record_rounds_join(int n, const struct record *const *records,
     }
     for (int i = 0; i < n; i++) {
         out->v[i] = records[i];
-        if (records[i]->status == ENDING_OK && records[i]->latency_ms.samples.n > 0)
-            rows[ok++] = (struct place){records[i], i};
+        if (records[i]->status != ENDING_OK || records[i]->latency_ms.samples.n > 0)
+            rows[count++] = (struct place){records[i], i};
     }
-    enum status st = join_all(ok, rows, out);
+    enum status st = join_all(count, rows, out);
     free(rows);
     TRY(st);
     out->n = 0;

@@ -2,11 +2,12 @@
 /*
  * Rows that are rounds of one measurement, as one row. Reads and writes no file.
  *
- * Joined are rows that are ok, of equal recipe, cohort, commit and rule of measurement (warm-up
- * loops, repeats, stop), which differ in round; of two with one round, the later. Their samples are
- * appended in the order of the rounds, and statistics and flags are made of all of them; the median
- * of each round is in record->rounds. Steps and slowest rank are those of the round that the median
- * loop is in, the check is the round's that is farthest off, all else is the last row's.
+ * Joined are rows of equal recipe, cohort, commit and rule of measurement (warm-up loops, repeats,
+ * stop), which ended alike, by status and reason, and differ in round; of two with one round, the
+ * later. Their samples are appended in the order of the rounds, and statistics and flags are made
+ * of all of them; the median of each round is in record->rounds. Steps and slowest rank are those
+ * of the round that the median loop is in, the check is the round's that is farthest off, all else
+ * is the last row's.
  */
 #ifndef HARNESS_RECORD_ROUNDS_H
 #define HARNESS_RECORD_ROUNDS_H

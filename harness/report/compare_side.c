@@ -56,14 +56,13 @@ static bool joined(const struct row *row, const struct row *last)
 
 static enum status check_samples(const struct record *record)
 {
-    const struct record_numbers *samples = &record->latency_ms.samples;
-    for (int i = 0; i < samples->n; i++)
-        if (!(samples->v[i] > 0 && isfinite(samples->v[i])))
-            return fail(ST_INVALID,
-                        "row %s, which is ok: latency_ms.samples[%d]: found %g, wanted a time "
-                        "above 0 ms; measure the cell again, or take the row out",
-                        record->id, i, samples->v[i]);
-    return ST_OK;
+    int i = record_wrong_sample(record);
+    if (i < 0)
+        return ST_OK;
+    return fail(ST_INVALID,
+                "row %s, which is ok: latency_ms.samples[%d]: found %g, wanted a time above 0 ms; "
+                "measure the cell again, or take the row out",
+                record->id, i, record->latency_ms.samples.v[i]);
 }
 
 /* Adds the loops of a row that is ok, as a round; ones without loops add none. */

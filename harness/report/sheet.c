@@ -160,14 +160,6 @@ int sheet_cell_end(const struct sheet *sheet, int begin, int end)
 
 /* ---- what is in no chart ---- */
 
-static bool positive(const struct record_numbers *samples)
-{
-    for (int i = 0; i < samples->n; i++)
-        if (!(samples->v[i] > 0 && isfinite(samples->v[i])))
-            return false;
-    return true;
-}
-
 const char *sheet_distrusts(const struct record *record)
 {
     static_assert(CELL_MAX_RANKS == 65536, "the text below tells it");
@@ -175,8 +167,7 @@ const char *sheet_distrusts(const struct record *record)
         return "with more ranks than 65536";
     if (record->cell.ranks < 1 || record->cell.steps < 1)
         return "without ranks or steps";
-    return positive(&record->latency_ms.samples) ? NULL
-                                                 : "with samples that are not positive numbers";
+    return record_wrong_sample(record) < 0 ? NULL : "with samples that are not positive numbers";
 }
 
 char *sheet_left_out(int n, struct sheet_row *const *rows, size_t size, char *buffer)

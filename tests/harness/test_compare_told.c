@@ -225,4 +225,12 @@ Test(compare_told, shares_that_changed_are_told)
     p = program_run("compare", a, b, "--json", NULL);
     holds(p.out, "\"exposed_comm_ms\":[1.0,3.0]");
     program_release(&p);
+    write_profile(b, other, id, "0,0,twelve"); // one that is broken takes no verdict away
+    p = program_run("compare", a, b, NULL);
+    cr_expect_eq(p.status, 1, "%s", p.err);
+    holds(p.out, "SLOWER");
+    holds(p.err, "compare: a breakdown is left out: ");
+    holds(p.err, "breakdown.csv");
+    cr_expect_null(strstr(p.out, "of a step"), "%s", p.out);
+    program_release(&p);
 }

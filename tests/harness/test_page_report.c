@@ -7,6 +7,7 @@
 #include "tests/harness/wellformed.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +151,11 @@ Test(page_report, numbers_that_cannot_be_are_left_out)
     says(page,
          "Of 4 rows not in these tables, nor in a curve: 1 with samples that are not positive "
          "numbers, 1 with more ranks than 65536.");
+    says(page, ". 4 rows: 2 ok, 2 with numbers that cannot be. Measured");
+    says(page, "- Failed: 2 of 4 rows: 2 with numbers that cannot be. Reasons");
+    says(page, "| ok | latency_ms.samples\\[1\\]: found -1.42, wanted a time above 0 ms |");
+    says(page, "| ok | with more ranks than 65536 |");
+    cr_assert_null(strstr(page, "rows are ok."), "%s", page);
     free(page);
 }
 
@@ -198,7 +204,7 @@ Test(page_report, failures_have_their_reasons)
     char *page = PAGE(rows_ok("serial", 1, 200),
                       rows_failed("ulysses=5", 5, ENDING_UNSUPPORTED, "5 does not divide 12 heads"),
                       rows_failed("tensor=2", 2, ENDING_OOM, "no memory"));
-    says(page, "- 1 row is `unsupported`: the plan refuses");
+    says(page, "- 1 row is `unsupported`: it cannot be done so, for the reason that the row has.");
     says(page, "| `ulysses=5` | unsupported | 5 does not divide 12 heads |");
     says(page, "| `tensor=2` | oom | no memory |");
     free(page);
@@ -243,26 +249,13 @@ Test(page_report, it_can_be_repeated)
 {
     char *page = PAGE(rows_ok("serial", 1, 200), rows_ok("cfg=2", 2, 110));
     says(page, "git worktree add ../ditbench-0123456789ab 0123456789ab && make -C "
-               "../ditbench-0123456789ab\n../ditbench-0123456789ab/build/ditbench sweep demo "
-               "--results again.jsonl\nbuild/ditbench compare ");
+               "../ditbench-0123456789ab\n");
+    says(page, "\n(cd ../ditbench-0123456789ab && build/ditbench sweep demo --results "
+               "\"$OLDPWD\"/again.jsonl)\nbuild/ditbench compare ");
     says(page,
          "build/ditbench run --model pixart-tiny --size 256 --steps 20 --guidance 4.5 --requests 1 "
          "--seed 1 --dtype fp32 --backend cpu --transport local --strategy cfg=2 --threads 2 "
          "--warmup-loops 1 --repeats 5\n");
-    free(page);
-}
-
-/* A recorded sweep is repeated with what it was asked, but for where its rows went. */
-Test(page_report, a_sweep_is_repeated_with_its_filter)
-{
-    static const char *const words[] = {"/x/ditbench", "sweep",    "/x/demo.yaml", "--results",
-                                        "/x/y.jsonl",  "--filter", "ranks=[12] "};
-    struct record *r = rows_ok("serial", 1, 200);
-    r->argv.n = 0;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        record_add_text(r, &r->argv, words[i]);
-    char *page = PAGE(r);
-    says(page, "/build/ditbench sweep demo --filter 'ranks=[12] ' --results again.jsonl\n");
     free(page);
 }
 
@@ -279,6 +272,7 @@ static struct record *of_program(struct record *r, const char *program)
     r->cell.backend = program;
     r->check.against = NULL;
     r->check.pass = RECORD_UNKNOWN;
+    r->deviation = (struct record_deviation){NULL, NAN, NAN, NAN};
     return r;
 }
 
@@ -294,11 +288,26 @@ Test(page_report, the_first_sentences_answer_what_a_newcomer_asks)
          "fullest rank, 50\u00a0B sent by a rank a step.");
     says(page, "- Right: 4 of 5 rows were checked against the one-rank run that they must equal; 0 "
                "are wrong.");
-    says(page,
-         "- Noise: 4 rows have fewer than 6 loops, which lie within \u00b14\u00a0%. No row is "
-         "flagged.");
+    says(page, "- Noise: 4 rows have fewer than 6 loops, which lie within \u00b15\u00a0% of their "
+               "median. No row is flagged.");
     says(page, "- Clock: not recorded.");
     says(page, "- Failed: 1 of 5 rows: 1 `oom`.");
+    free(page);
+}
+
+/* Of 6 loops the interval goes from the fastest to the slowest: 592.1 to 769 is +29.88 %. */
+Test(page_report, noise_is_told_by_the_farther_side_and_rounded_up)
+{
+    const double loops[] = {538, 591.1, 592, 592.2, 600, 769};
+    struct record *r = rows_ok("serial", 1, 200), *few = rows_ok("cfg=2", 2, 334.8);
+    record_set_numbers(r, &r->latency_ms.samples, 6, loops);
+    record_set_numbers(few, &few->latency_ms.samples, 3, (const double[]){327, 334.8, 359.4});
+    char *page = PAGE(r, few);
+    says(page,
+         "- Noise: medians of 1 row are known to \u00b130\u00a0% or better (95 % interval). 1 row "
+         "has fewer than 6 loops, which lie within \u00b17.4\u00a0% of their median.");
+    says(page, "on 1 rank: \u00b130\u00a0%; all others are known better.");
+    says(page, "on 2 ranks: \u00b17.4\u00a0%. Smaller differences");
     free(page);
 }
 
@@ -337,7 +346,8 @@ Test(page_report, more_sizes_than_columns_are_told)
 Test(page_report, other_programs_have_their_names)
 {
     char *page = PAGE(rows_ok("serial", 1, 200), of_program(rows_ok("serial", 1, 300), "other"));
-    says(page, "Another program, `other`, took 1.50 to 1.50 times as long as ditbench");
+    says(page, "Another program, `other`, took 1.50 times as long as ditbench for the same "
+               "work in the same run (1 cell, below).");
     says(page, "| `serial` | 10 | other | 15 | 1.50 |");
     says(page, "0 without a latent, for they failed; 1 of other programs");
     cr_assert_null(strstr(page,
@@ -348,6 +358,24 @@ Test(page_report, other_programs_have_their_names)
                 rows_ok("ring=2", 2, 150));
     says(page, "on 1\u00a0rank: `serial` takes 200.0\u00a0ms a loop");
     says(page, "Another program, `other` `serial`: 0.50 times as long.");
+    free(page);
+}
+
+/* A row of another program that tells how far its result lies from another way to compute it. */
+Test(page_report, another_result_is_no_same_work)
+{
+    struct record *tiled = of_program(rows_ok("serial", 1, 300), "tiled"),
+                  *whole = of_program(rows_ok("serial", 1, 250), "whole"),
+                  *large = sized(of_program(rows_ok("serial", 1, 800), "whole"), 512);
+    tiled->deviation = (struct record_deviation){"whole", 0.0266, 0.1, 30};
+    char *page =
+        PAGE(rows_ok("serial", 1, 200), tiled, whole, sized(rows_ok("serial", 1, 400), 512), large);
+    says(page, "Another program, `tiled`, took 1.50 times as long as ditbench in the same run, for "
+               "another result, 0.027 (relative L2) off that of `whole` (1 cell, below).");
+    says(page, "Another program, `whole`, took 1.25 to 2.00 times as long as ditbench for the same "
+               "work in the same run (2 cells, below).");
+    says(page, "| `serial` | 10 | tiled, another result | 15 | 1.50 |");
+    says(page, "| `serial` | 10 | whole | 12.5 | 1.25 |");
     free(page);
 }
 

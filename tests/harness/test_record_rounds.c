@@ -83,6 +83,34 @@ Test(record_rounds, of_one_round_the_later_row_counts)
     close_all(3, v, &rounds);
 }
 
+static struct record *failed(int round, const char *reason)
+{
+    struct record *r = rows_failed("ring=2", 2, ENDING_UNSUPPORTED, reason);
+    r->cell.round = round;
+    cr_assert_eq(record_identify(r), ST_OK);
+    return r;
+}
+
+/* A cell that fails in each round is one that failed; not so where it failed for other reasons. */
+Test(record_rounds, rounds_that_failed_alike_are_one_row)
+{
+    struct record *v[] = {failed(0, "one tile"), row("ring=2", 2, 100), failed(1, "one tile"),
+                          failed(3, "no memory")};
+    struct record_rounds rounds = joined(4, v);
+    cr_assert_eq(rounds.n, 3);
+    cr_assert_eq(rounds.v[0], v[1]);
+    cr_assert_eq(rounds.v[2], v[3]);
+    const struct record *r = rounds.v[1];
+    cr_assert_eq(r->status, ENDING_UNSUPPORTED);
+    cr_assert_str_eq(r->reason, "one tile");
+    cr_assert_str_eq(r->id, v[2]->id, "the last row's");
+    cr_assert_eq(r->latency_ms.samples.n, 0);
+    cr_assert(isnan(r->latency_ms.median));
+    cr_assert_eq(r->rounds.n, 2);
+    cr_assert(isnan(record_rounds_spread(r)));
+    close_all(4, v, &rounds);
+}
+
 Test(record_rounds, flags_are_told_from_all_samples)
 {
     struct record *v[] = {row("ring=2", 0, 100), row("ring=2", 1, 200)};
