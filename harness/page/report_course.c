@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The part "Clocks, temperature and power while it was measured" of the section about the machine:
- * what rows tell of it. Rows of older builds tell nothing. */
+ * what rows tell of it. Rows of older builds, and of short loops, tell nothing. */
 #include "harness/base/text.h"
 #include "harness/page/report_part.h"
 #include "harness/report/machine.h"
 
 #include <math.h>
 #include <stdio.h>
-
-static const char older[] = "Builds before commit 5b8247fe9323 did not watch the machine.";
 
 /* The lowest and the highest of something over many rows. */
 struct span {
@@ -34,7 +32,8 @@ static bool tells(const struct record *r)
 
 struct courses {
     int told, untold, throttled;
-    bool judged; /* some GPU told whether it was throttled */
+    int period_ms; /* from sample to sample in an untold row that was watched; 0: none was */
+    bool judged;   /* some GPU told whether it was throttled */
     struct span sm, temperature, power, limit, cpu;
     const struct record *most; /* throttled; NULL: none is */
 };
@@ -48,6 +47,7 @@ static struct courses courses_of(const struct sheet *sheet)
         const struct record_machine *m = &r->machine;
         c.told += tells(r);
         c.untold += !tells(r) && r->latency_ms.samples.n > 0;
+        c.period_ms = !tells(r) && m->period_ms > c.period_ms ? m->period_ms : c.period_ms;
         c.throttled += record_has_flag(r, RECORD_THROTTLED);
         if (record_throttled_share(r) > (c.most ? record_throttled_share(c.most) : 0))
             c.most = r;
@@ -63,6 +63,17 @@ static struct courses courses_of(const struct sheet *sheet)
             extend(&c.cpu, m->cpu.mhz.min, m->cpu.mhz.max);
     }
     return c;
+}
+
+/* Why no row tells anything. */
+static char *say_untold(const struct courses *c, char text[REPORT_TEXT])
+{
+    if (c->period_ms > 0)
+        snprintf(text, REPORT_TEXT, "Loops that were over within %d\u00a0ms had no sample.",
+                 c->period_ms);
+    else
+        snprintf(text, REPORT_TEXT, "Builds before commit 5b8247fe9323 did not watch the machine.");
+    return text;
 }
 
 static void put_span(struct doc *doc, const char *what, const char *unit, const struct span *span)
@@ -156,13 +167,14 @@ static void put_rows(struct report *report, int n)
 
 void report_course(struct report *report)
 {
+    char text[REPORT_TEXT];
     struct courses c = courses_of(report->sheet);
     doc_heading(report->doc, 3, "Clocks, temperature and power while it was measured");
     if (c.told == 0) {
         doc_text(report->doc,
                  "Not recorded in these rows: nothing can be said of the clock that the devices "
                  "ran at, nor of temperature, power and limits that held them back. %s",
-                 older);
+                 say_untold(&c, text));
         return;
     }
     put_summary(report, &c);
@@ -172,10 +184,11 @@ void report_course(struct report *report)
 /* "GPU clock 1695 to 1965 MHz at 50 to 71 degrees; 1 row was throttled." */
 char *report_course_words(const struct report *report, char *text)
 {
+    char why[REPORT_TEXT];
     struct courses c = courses_of(report->sheet);
     const struct span *clock = c.sm.low <= c.sm.high ? &c.sm : &c.cpu;
     if (c.told == 0 || clock->low > clock->high)
-        snprintf(text, REPORT_TEXT, "not recorded. %s", older);
+        snprintf(text, REPORT_TEXT, "not recorded. %.900s", say_untold(&c, why));
     else
         snprintf(text, REPORT_TEXT,
                  "%s %.0f to %.0f\u00a0MHz in the %d row%s that tell; %d %s throttled.",

@@ -243,6 +243,13 @@ Test(page_report, clocks_are_told_where_rows_have_them)
     page = PAGE(rows_ok("serial", 1, 300));
     says(page, "Not recorded in these rows");
     free(page);
+    struct record *brief = rows_ok("serial", 1, 20); /* watched, but over before the first sample */
+    brief->machine.period_ms = 100;
+    page = PAGE(brief);
+    says(page, "- Clock: not recorded. Loops that were over within 100\u00a0ms had no sample.");
+    says(page, "Not recorded in these rows");
+    cr_assert_null(strstr(page, "Builds before commit"));
+    free(page);
 }
 
 Test(page_report, it_can_be_repeated)
