@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Values of ours from rows and plans. */
+#include "harness/paper/ours.h"
+
+#include "harness/base/stats.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const double MS = 1e-3, GB = 1e-9, MB = 1e-6;
+
+static const struct record *good(const struct record_list *records, const char *id)
+{
+    const struct record *record = record_list_find(records, id);
+    return record && record->status == ENDING_OK ? record : NULL;
+}
+
+/* A bounded loop's synchronous steps count once, its steady ones stand for all others. False: it
+ * has no steady step. */
+static bool stretch(const struct paper_cell *c, const struct record *r, struct paper_row *row)
+{
+    const struct record_numbers *steps = &r->step_ms.samples;
+    double *sorted = calloc((size_t)steps->n + 1, sizeof *sorted);
+    double sum = 0;
+    int steady = steps->n - c->warmup;
+    bool good_enough = sorted && steady > 0;
+    for (int i = 0; i < steps->n && good_enough; i++) {
+        if (i < c->warmup)
+            sum += steps->v[i];
+        else
+            sorted[i - c->warmup] = steps->v[i];
+    }
+    if (good_enough) {
+        stats_sort(steady, sorted);
+        double rest = c->steps - c->warmup;
+        row->ours.value = MS * (sum + rest * stats_percentile(steady, sorted, 50));
+        row->ours.low = MS * (sum + rest * sorted[0]);
+        row->ours.high = MS * (sum + rest * sorted[steady - 1]);
+        snprintf(row->source, sizeof row->source,
+                 "bounded run of %d step%s, stretched to %.0f by the median step%s", r->cell.steps,
+                 r->cell.steps == 1 ? "" : "s", c->steps,
+                 c->warmup ? " behind the synchronous ones" : "");
+    } else {
+        snprintf(row->why, sizeof row->why, "the bounded run of %d steps has no steady one",
+                 r->cell.steps);
+    }
+    free(sorted);
+    return good_enough;
+}
+
+static void take_latency(struct paper_row *row)
+{
+    const struct record *r = row->record;
+    if (!r)
+        return;
+    if (row->cell->bounded) {
+        stretch(row->cell, r, row);
+        return;
+    }
+    row->ours.value = MS * r->latency_ms.median;
+    row->ours.low = MS * r->latency_ms.p10;
+    row->ours.high = MS * r->latency_ms.p90;
+    snprintf(row->source, sizeof row->source, "median of %d loop%s%s", r->latency_ms.samples.n,
+             r->latency_ms.samples.n == 1 ? "" : "s",
+             record_has_flag(r, RECORD_NOISY) ? ", noisy" : "");
+}
+
+static uint64_t largest(const struct record_counts *counts)
+{
+    uint64_t most = 0;
+    for (int i = 0; i < counts->n; i++)
+        most = counts->v[i] > most ? counts->v[i] : most;
+    return most;
+}
+
+/* Arenas that were really opened, else what the plan says of them. */
+static void take_memory(const struct record_list *records, struct paper_row *row)
+{
+    const struct paper_cell *c = row->cell;
+    const struct record *counted = c->counted_id[0] ? good(records, c->counted_id) : NULL;
+    const struct record *r = row->record ? row->record : counted;
+    if (!c->planned)
+        return;
+    row->memory_gb =
+        GB * (double)(r && r->memory_bytes.peak.n ? largest(&r->memory_bytes.peak) : c->bytes);
+    row->wire_mb = MB * (double)c->wire;
+    snprintf(row->memory_source, sizeof row->memory_source, "%s",
+             row->record ? "run"
+             : r         ? "thread ranks on shared GPUs; bytes as the plan says"
+                         : "plan");
+}
+
+void ours_take(const struct pack *pack, const struct record_list *records, struct paper_row *row)
+{
+    const struct paper_cell *c = row->cell;
+    if (!c)
+        return;
+    row->record = good(records, c->id); /* of this machine, or of another that could run it */
+    take_memory(records, row);
+    if (!pack->memory) {
+        take_latency(row);
+        return;
+    }
+    row->ours.value = row->ours.low = row->ours.high = row->memory_gb;
+    if (isfinite(row->memory_gb))
+        snprintf(row->source, sizeof row->source, "%s", row->memory_source);
+}
