@@ -34,6 +34,25 @@ Test(paper, a_ratio_within_a_quarter_is_reproduced_edges_included)
     cr_expect_str_eq(why, "ratio 2.6, published 2: +30%");
 }
 
+/* A percentage that rounds to the other side of the rule gets the digits that tell. */
+Test(paper, a_percentage_lies_on_the_side_of_its_verdict)
+{
+    static const struct {
+        double published, ours;
+        const char *why;
+    } cases[] = {
+        {1, 1.25, ": +25%"},      {1, 0.75, ": -25%"},
+        {1, 0.7498, ": -25.02%"}, {1, 0.746, ": -25.4%"},
+        {1, 1.249, ": +25%"},     {1, 1.2503, ": +25.03%"},
+        {1, 1.256, ": +26%"},     {10000, 12500.1, ": +25.001%"},
+    };
+    char why[PAPER_WHY];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        paper_judge_ratio(cases[i].published, cases[i].ours, why);
+        cr_expect_not_null(strstr(why, cases[i].why), "%g: %s", cases[i].ours, why);
+    }
+}
+
 Test(paper, an_order_is_kept_or_not)
 {
     static const char *const name[] = {"a", "b", "c", "d"};
