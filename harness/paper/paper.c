@@ -98,6 +98,7 @@ static enum status write_files(const struct paper *p, const struct paper_rows *r
 {
     char path[PATH_MAX];
     struct paper_report report = {.pack = p->pack,
+                                  .given = p->options->pack,
                                   .rows = rows,
                                   .folder = p->folder,
                                   .results = p->results,

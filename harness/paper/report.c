@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { NUMBER = TEXT_NUMBER };
@@ -301,10 +302,39 @@ static void put_memory(const struct paper_report *r, struct doc *doc)
     }
 }
 
+/* ---- again ---- */
+
+/* The command that makes this page of these rows; the page is not what it is without them. */
+static void put_command(const struct paper_report *r, struct doc *doc)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return;
+    fputs("build/ditbench reproduce ", out);
+    text_put_word(out, r->given);
+    fputs(" --results ", out);
+    text_put_word(out, r->results);
+    fputs(" --out ", out);
+    text_put_word(out, r->folder);
+    fputs(r->rows->stand_in ? " --tiny" : "", out);
+    if (fclose(out) == 0)
+        doc_code(doc, text);
+    free(text);
+}
+
+static void put_again(const struct paper_report *r, struct doc *doc)
+{
+    doc_heading(doc, 2, "Again");
+    put_command(r, doc);
+    doc_text(doc, "Rows: `%s`. Published values:", r->results);
+    for (unsigned i = 0; i < r->pack->values->sources.n; i++)
+        doc_item(doc, "`%s`", r->pack->source[i]);
+}
+
 void paper_report_fill(const struct paper_report *r, struct doc *doc)
 {
-    const struct experiment_list *sources = &r->pack->values->sources;
-    char command[PATH_MAX + 200];
     doc_heading(doc, 1, "%s: published and reproduced", r->pack->values->name);
     put_summary(r, doc);
     put_pictures(r, doc);
@@ -312,11 +342,5 @@ void paper_report_fill(const struct paper_report *r, struct doc *doc)
     put_left_out(r, doc);
     put_memory(r, doc);
     put_protocol(r, doc);
-    doc_heading(doc, 2, "Again");
-    snprintf(command, sizeof command, "build/ditbench reproduce %s --out %s%s",
-             r->pack->values->name, r->folder, r->rows->stand_in ? " --tiny" : "");
-    doc_code(doc, command);
-    doc_text(doc, "Rows: `%s`. Published values:", r->results);
-    for (unsigned i = 0; i < sources->n; i++)
-        doc_item(doc, "`results/published/%s`", sources->v[i]);
+    put_again(r, doc);
 }

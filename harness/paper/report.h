@@ -8,6 +8,7 @@
 
 struct paper_report {
     const struct pack *pack;
+    const char *given; /* the pack's name or file, as it was given */
     const struct paper_rows *rows;
     const char *folder;      /* of the pictures */
     const char *results;     /* the file of the rows */

@@ -140,6 +140,49 @@ Test(paper_run, every_pack_goes_from_end_to_end)
     "strategy,config,metric,value,unit,method,uncertainty\n"                                       \
     "s,f,Px,t,A100,NVLink,1,64,64,,20,,serial,,latency,10,s,label,0.5\n"
 
+static int same_text(const char *folder, const char *name, const char *text)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    char *now = program_read(path);
+    int same = now && strcmp(now, text) == 0;
+    free(now);
+    return same;
+}
+
+/* The command on the page makes the page again, wherever its rows, its pack and its values lie. */
+Test(paper_run, a_page_names_the_command_that_makes_it_again)
+{
+    char *folder = strdup(program_file("page of t")), *rows = strdup(program_file("rows.jsonl"));
+    char *csv = strdup(program_file("t.csv")), *pack = strdup(program_file("t.yaml"));
+    char want[4096], path[4096], command[8192];
+    program_write(csv, CSV);
+    program_write(pack, PACK);
+    struct program p =
+        program_run("reproduce", pack, "--tiny", "--out", folder, "--results", rows, NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    program_release(&p);
+    snprintf(want, sizeof want, "build/ditbench reproduce %s --results %s --out '%s' --tiny", pack,
+             rows, folder);
+    expect_file(folder, "report.md", want);
+    snprintf(path, sizeof path, "- `%s`", csv);
+    expect_file(folder, "report.md", path);
+    snprintf(path, sizeof path, "%s/report.md", folder);
+    char *page = program_read(path);
+    snprintf(command, sizeof command, "%s%s", program_path(), want + strlen("build/ditbench"));
+    const char *const argv[] = {"sh", "-c", command, NULL};
+    p = program_command(argv);
+    cr_expect_eq(p.status, 0, "%s", p.err);
+    cr_expect_not_null(strstr(p.err, "1 cell to run here, 1 with a row"), "%s", p.err);
+    cr_expect(same_text(folder, "report.md", page));
+    program_release(&p);
+    free(page);
+    free(folder);
+    free(rows);
+    free(csv);
+    free(pack);
+}
+
 /* A cell that fails: 5, with everything written; the next start runs it again. */
 Test(paper_run, a_failed_cell_is_the_exit_status)
 {
