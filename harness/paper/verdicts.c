@@ -103,18 +103,24 @@ static void say_ending(const struct record *r, struct paper_row *row)
     say(row, "our cell ended as %s: %.200s", ending_name(r->status), r->reason ? r->reason : "");
 }
 
+/* The flag by which its published value is not to be compared with; NULL: it is. */
+static const char *suspect(const struct paper_row *row)
+{
+    const char *flag = row->point->line ? row->point->line->field[PUBLISHED_FLAG] : "";
+    return strncmp(flag, "suspect", 7) == 0 ? flag : NULL;
+}
+
 /* Why a row has no verdict of its own; false: it may have one. */
 static bool excused(const struct paper_machine *machine, const struct record_list *records,
                     struct paper_row *row)
 {
     const struct published_line *line = row->point->line;
-    const char *flag = line ? line->field[PUBLISHED_FLAG] : "";
     if (row->point->left_out)
         say(row, "%s", row->point->left_out);
     else if (!line)
         say(row, "nothing was published; ours alone");
-    else if (strncmp(flag, "suspect", 7) == 0)
-        say(row, "%s", flag);
+    else if (suspect(row))
+        say(row, "%s", suspect(row));
     else if (!isfinite(row->published.value) && machine->stand_in)
         say(row, "published: out of memory");
     else if (!isfinite(row->published.value) && isfinite(row->memory_gb))
@@ -155,6 +161,10 @@ static void judge_ratio(const struct pack *pack, const struct paper_rows *rows, 
     else if (base == at)
         snprintf(row->why, sizeof row->why,
                  "the figure's smallest size on one GPU, by which larger ones are measured");
+    else if (suspect(&rows->v[base]))
+        snprintf(row->why, sizeof row->why,
+                 "measured by %.100s, which is not to be compared with: %.200s",
+                 rows->v[base].label, suspect(&rows->v[base]));
     else if (!isfinite(row->ours.ratio))
         snprintf(row->why, sizeof row->why, "we have no value of %.200s to measure it by",
                  rows->v[base].label);
@@ -185,9 +195,8 @@ static enum status judge_order(const struct pack *pack, const struct paper_rows 
         const struct paper_row *r = &rows->v[i];
         if (!one_group(pack, row, r))
             continue;
-        const char *flag = r->point->line->field[PUBLISHED_FLAG];
         mine = i == at ? n : mine;
-        published[n] = strncmp(flag, "suspect", 7) == 0 ? NAN : r->published.value;
+        published[n] = suspect(r) ? NAN : r->published.value;
         ours[n] = r->ours.value;
         name[n++] = r->name;
     }

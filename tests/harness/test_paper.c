@@ -212,6 +212,31 @@ Test(paper, points_are_judged_by_their_own_single_gpu)
     close_case(&c);
 }
 
+/* A single GPU that is not to be compared with measures nothing, and neither does a size. */
+Test(paper, a_suspect_single_gpu_is_no_base)
+{
+    static const char csv[] =
+        HEADER ROW("1", "64", "serial", "", "latency", "10", "suspect: a typo")
+            ROW("1", "128", "serial", "", "latency", "40", "")
+                ROW("2", "64", "ring", "r2", "latency", "5", "")
+                    ROW("2", "128", "ring", "r2", "latency", "20", "");
+    const struct paper_machine machine = {.gpus = 8};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\npoints: [\"serial => serial\", %s", PROTOCOL,
+             "\"ring r{gpus} => ring={gpus}\"]\n");
+    struct figure c = open_case(csv, yaml, machine);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 1, 4000, 0, NULL),
+                            row_of(&c, 2, 500, 0, NULL), row_of(&c, 3, 2000, 0, NULL)};
+    judge_case(&c, machine, 4, row);
+    expect(&c.rows, 0, PAPER_NOT_COMPARABLE, "suspect: a typo");
+    expect(
+        &c.rows, 1, PAPER_NOT_COMPARABLE,
+        "measured by Px serial, 1 GPU, 64 px, which is not to be compared with: suspect: a typo");
+    expect(&c.rows, 2, PAPER_NOT_COMPARABLE, "not to be compared with: suspect: a typo");
+    expect(&c.rows, 3, PAPER_REPRODUCED, "ratio 2, published 2");
+    close_case(&c);
+}
+
 /* A picture of one size alone is measured by the smallest one of the others. */
 Test(paper, pictures_of_a_pack_share_their_smallest_size)
 {
