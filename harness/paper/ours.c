@@ -96,7 +96,11 @@ void ours_take(const struct pack *pack, const struct record_list *records, struc
     const struct paper_cell *c = row->cell;
     if (!c)
         return;
-    row->record = good(records, c->id); /* of this machine, or of another that could run it */
+    const struct record *r = record_list_find(records, c->id); // whichever machine ran it
+    if (r && r->status == ENDING_OK)
+        row->record = r;
+    else
+        row->failed = r;
     take_memory(records, row);
     if (!pack->memory) {
         take_latency(row);

@@ -6,8 +6,8 @@
 
 #include "harness/paper/verdicts.h"
 
-/* Sets record, ours, source, memory and bytes of a row whose cell is set and whose values are NaN.
- * Without a cell: nothing. `why` is set where a row has no value to give. */
+/* Sets record, failed, ours, source, memory and bytes of a row whose cell is set and whose values
+ * are NaN. Without a cell: nothing. `why` is set where a row has no value to give. */
 void ours_take(const struct pack *pack, const struct record_list *records, struct paper_row *row);
 
 #endif

@@ -40,6 +40,15 @@ static char *hardware_of(const struct paper_report *r, size_t size, char *text)
     return text;
 }
 
+/* Points of which no row says anything, not even that it failed. */
+static int without_row(const struct paper_rows *rows)
+{
+    int n = 0;
+    for (int i = 0; i < rows->n; i++)
+        n += rows->v[i].cell && !rows->v[i].record && !rows->v[i].failed;
+    return n;
+}
+
 static void put_summary(const struct paper_report *r, struct doc *doc)
 {
     const int *count = r->rows->count;
@@ -53,11 +62,12 @@ static void put_summary(const struct paper_report *r, struct doc *doc)
         doc_text(doc, "This is a stand-in for tests: tiny models on the CPU took the place of all "
                       "cells. Nothing here may be compared with what was published.");
     else
+        doc_text(doc, "Ours are from: %s.", hardware_of(r, sizeof hardware, hardware));
+    if (without_row(r->rows))
         doc_text(doc,
-                 "Ours are from: %s. What needs more was not run for its speed; memory and bytes "
-                 "are then of a bounded run with ranks as threads, or of the plan, as each row "
-                 "says.",
-                 hardware_of(r, sizeof hardware, hardware));
+                 "%d point%s no row of ours, so no speed: memory and bytes are then of a bounded "
+                 "run with ranks as threads, or of the plan, as each row says.",
+                 without_row(r->rows), without_row(r->rows) == 1 ? " has" : "s have");
     if (r->failed)
         doc_text(doc, "%d cell%s failed.", r->failed, r->failed == 1 ? "" : "s");
     if (r->pack->order)

@@ -90,17 +90,11 @@ __attribute__((format(printf, 2, 3))) static void say(struct paper_row *row, con
     va_end(args);
 }
 
-/* The record of a cell that ran here and failed; NULL: it did not. */
-static const struct record *failed(const struct record_list *records, const struct paper_row *row)
+/* Of a row that is not ok. */
+static void say_ending(struct paper_row *row)
 {
-    const struct paper_cell *c = row->cell;
-    const struct record *r = c && c->fate == PAPER_RUNS ? record_list_find(records, c->id) : NULL;
-    return r && r->status != ENDING_OK ? r : NULL;
-}
-
-static void say_ending(const struct record *r, struct paper_row *row)
-{
-    say(row, "our cell ended as %s: %.200s", ending_name(r->status), r->reason ? r->reason : "");
+    const struct record *r = row->failed;
+    say(row, "its row is %s: %.200s", ending_name(r->status), r->reason ? r->reason : "");
 }
 
 /* The flag by which its published value is not to be compared with; NULL: it is. */
@@ -111,8 +105,7 @@ static const char *suspect(const struct paper_row *row)
 }
 
 /* Why a row has no verdict of its own; false: it may have one. */
-static bool excused(const struct paper_machine *machine, const struct record_list *records,
-                    struct paper_row *row)
+static bool excused(const struct paper_machine *machine, struct paper_row *row)
 {
     const struct published_line *line = row->point->line;
     if (row->point->left_out)
@@ -129,25 +122,22 @@ static bool excused(const struct paper_machine *machine, const struct record_lis
         say(row, "published: out of memory");
     else if (!machine->stand_in)
         return false;
-    const struct record *bad = failed(records, row);
-    if (bad)
-        say_ending(bad, row);
+    if (row->failed)
+        say_ending(row);
     if (machine->stand_in && !row->point->left_out)
         say(row, "a stand-in for tests: a tiny model on the CPU");
     return true;
 }
 
-/* No value of ours: its cell did not run, or failed. */
-static void explain_missing(const struct record_list *records, struct paper_row *row)
+/* No row of ours that is ok, and no value. A row that is there says more than what this machine lacks. */
+static void explain_missing(struct paper_row *row)
 {
-    const struct paper_cell *c = row->cell;
-    const struct record *bad = failed(records, row);
     if (row->why[0])
         return;
-    if (c->fate != PAPER_RUNS)
-        say(row, "%s", c->text);
-    else if (bad)
-        say_ending(bad, row);
+    if (row->failed)
+        say_ending(row);
+    else if (row->cell->fate != PAPER_RUNS)
+        say(row, "%s", row->cell->text);
     else
         say(row, "our cell was not run");
 }
@@ -209,15 +199,15 @@ static enum status judge_order(const struct pack *pack, const struct paper_rows 
 }
 
 static enum status judge(const struct pack *pack, const struct paper_machine *machine,
-                         const struct record_list *records, struct paper_rows *rows)
+                         struct paper_rows *rows)
 {
     for (int i = 0; i < rows->n; i++) {
         struct paper_row *row = &rows->v[i];
         row->verdict = PAPER_NOT_COMPARABLE;
-        if (excused(machine, records, row))
+        if (excused(machine, row))
             continue;
-        if (!isfinite(row->ours.value))
-            explain_missing(records, row);
+        if (row->failed || !isfinite(row->ours.value))
+            explain_missing(row);
         else if (pack->order)
             TRY(judge_order(pack, rows, i));
         else
@@ -250,7 +240,7 @@ enum status paper_rows_make(const struct pack *pack, const struct paper_machine 
         ours_take(pack, records, row);
     }
     take_ratios(pack, out);
-    TRY(judge(pack, machine, records, out));
+    TRY(judge(pack, machine, out));
     for (int i = 0; i < out->n; i++)
         out->count[out->v[i].verdict]++;
     return ST_OK;

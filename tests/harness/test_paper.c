@@ -277,6 +277,27 @@ Test(paper, rows_of_another_machine_count)
     close_case(&c);
 }
 
+/* A row that failed says more than what this machine lacks. */
+Test(paper, a_failed_row_of_another_machine_is_told)
+{
+    const struct paper_machine machine = {.gpus = 0};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\n%s", PROTOCOL, rules);
+    struct figure c = open_case(curves, yaml, machine);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 2, 500, 0, NULL),
+                            row_of(&c, 5, 500, 0, NULL)};
+    row[1]->status = ENDING_CRASH;
+    row[1]->reason = "signal 11";
+    row[2]->status = ENDING_OOM;
+    row[2]->reason = "the weights";
+    judge_case(&c, machine, 3, row);
+    expect(&c.rows, 2, PAPER_NOT_COMPARABLE, "its row is crash: signal 11");
+    cr_expect_null(strstr(c.rows.v[2].why, "needs"), "%s", c.rows.v[2].why);
+    expect(&c.rows, 3, PAPER_NOT_COMPARABLE, "needs 2 GPUs");
+    expect(&c.rows, 5, PAPER_NOT_COMPARABLE, "its row is oom: the weights");
+    close_case(&c);
+}
+
 /* Nothing is judged on tiny models, whatever they gave. */
 Test(paper, a_stand_in_is_compared_with_nothing)
 {
@@ -296,12 +317,12 @@ Test(paper, a_stand_in_is_compared_with_nothing)
     judge_case(&c, machine, 3, row);
     cr_expect_eq(c.rows.count[PAPER_NOT_COMPARABLE], 8);
     cr_expect_str_eq(c.rows.v[0].why, "a stand-in for tests: a tiny model on the CPU");
-    cr_expect_str_eq(c.rows.v[1].why, "our cell ended as timeout: 60 s; a stand-in for tests: a "
+    cr_expect_str_eq(c.rows.v[1].why, "its row is timeout: 60 s; a stand-in for tests: a "
                                       "tiny model on the CPU");
     cr_expect_str_eq(c.rows.v[4].why,
                      "suspect: a copy error; a stand-in for tests: a tiny model on the CPU");
     cr_expect_str_eq(c.rows.v[5].why,
-                     "published: out of memory; our cell ended as timeout: 60 s; a stand-in for "
+                     "published: out of memory; its row is timeout: 60 s; a stand-in for "
                      "tests: a tiny model on the CPU");
     const struct paper_cell *first = paper_rows_cell(&c.rows);
     cr_expect_eq(first->steps, 2, "what ran, not the 20 of the pack");
@@ -380,9 +401,12 @@ Test(paper, memory_is_judged_by_its_order)
         "\"pipefusion pp2 => pipefusion=2\"]\n";
     const struct paper_machine machine = {.gpus = 0};
     struct figure c = open_case(csv, yaml, machine);
-    struct record *row[] = {rows_ok("serial", 1, 5)};
-    judge_case(&c, machine, 1, row);
+    struct record *row[] = {rows_ok("serial", 1, 5), row_of(&c, 2, 5, 0, NULL)};
+    row[1]->status = ENDING_OOM;
+    row[1]->reason = "the plan was wrong";
+    judge_case(&c, machine, 2, row);
     expect(&c.rows, 0, PAPER_REPRODUCED, "its order with 2 others is kept");
+    expect(&c.rows, 2, PAPER_NOT_COMPARABLE, "its row is oom: the plan was wrong");
     cr_expect_str_eq(c.rows.v[1].source, "plan");
     cr_expect_lt(c.rows.v[1].ours.value, c.rows.v[0].ours.value);
     close_case(&c);

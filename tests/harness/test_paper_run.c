@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ditbench reproduce` as a user runs it: previews, a pack from end to end, exit statuses. */
+#include "harness/cell/setup.h"
+#include "harness/paper/cells.h"
 #include "tests/harness/program.h"
+#include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
 #include <glob.h>
@@ -181,6 +184,60 @@ Test(paper_run, a_page_names_the_command_that_makes_it_again)
     free(rows);
     free(csv);
     free(pack);
+}
+
+#define TWO_CSV                                                                                    \
+    CSV "s,f,Px,t,A100,NVLink,2,64,64,,20,,ring,r2,latency,5,s,label,0.5\n"                        \
+        "s,f,Px,t,A100,NVLink,4,64,64,,20,,ring,r4,latency,3,s,label,0.5\n"
+#define TWO_PACK PACK "assumed: [\"ring r{gpus} => ring={gpus}\"]\nbackend: cuda\n"
+
+static struct record *record_of(const struct cell *cell, double ms)
+{
+    struct setup *setup;
+    struct record *r = rows_ok(cell->strategy, cell->ranks, ms);
+    cr_assert_eq(setup_open(cell, NULL, &setup), ST_OK, "%s", status_text());
+    setup_name_record(setup, "synthetic", r);
+    setup_close(setup);
+    return r;
+}
+
+/* Rows of cells that do not run here: counted, and their failures are the exit status, too. */
+Test(paper_run, rows_of_another_machine_are_counted)
+{
+    char *folder = strdup(program_file("two")), *pack = strdup(program_file("t.yaml"));
+    char *rows = strdup(program_file("rows.jsonl"));
+    struct pack *two;
+    struct paper_cells cells;
+    struct record *record[2];
+    setenv("CUDA_VISIBLE_DEVICES", "", 1); // a GPU that is here would run them
+    program_write(program_file("t.csv"), TWO_CSV);
+    program_write(pack, TWO_PACK);
+    cr_assert_eq(pack_open(pack, &two), ST_OK, "%s", status_text());
+    cr_assert_eq(paper_cells_make(two, &(struct paper_machine){0}, &cells), ST_OK);
+    for (int i = 0; i < 2; i++)
+        record[i] = record_of(&cells.v[i].cell, 1000 - 400 * i);
+    free(rows_write(program_folder(), "rows.jsonl", 2, record));
+    struct program p = program_run("reproduce", pack, "--out", folder, "--results", rows, NULL);
+    cr_expect_eq(p.status, 0, "%s", p.err);
+    cr_expect_not_null(strstr(p.err, "t: 0 cells to run here, 0 with a row in "), "%s", p.err);
+    cr_expect_not_null(strstr(p.err, "; 2 other rows there are of its cells"), "%s", p.err);
+    expect_file(folder, "report.md", "1 point has no row of ours");
+    program_release(&p);
+    record[1]->status = ENDING_CRASH;
+    record[1]->reason = "signal 11";
+    free(rows_write(program_folder(), "rows.jsonl", 2, record));
+    p = program_run("reproduce", pack, "--out", folder, "--results", rows, NULL);
+    cr_expect_eq(p.status, 5, "%s", p.err);
+    cr_expect_not_null(strstr(p.err, "1 cell failed"), "%s", p.err);
+    expect_file(folder, "report.md", "its row is crash: signal 11");
+    program_release(&p);
+    for (int i = 0; i < 2; i++)
+        record_close(record[i]);
+    paper_cells_release(&cells);
+    pack_close(two);
+    free(folder);
+    free(pack);
+    free(rows);
 }
 
 /* A cell that fails: 5, with everything written; the next start runs it again. */
