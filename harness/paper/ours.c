@@ -3,10 +3,12 @@
 #include "harness/paper/ours.h"
 
 #include "harness/base/stats.h"
+#include "kernels/backend.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const double MS = 1e-3, GB = 1e-9, MB = 1e-6;
 
@@ -14,6 +16,17 @@ static const struct record *good(const struct record_list *records, const char *
 {
     const struct record *record = record_list_find(records, id);
     return record && record->status == ENDING_OK ? record : NULL;
+}
+
+/* What a reader must know before trusting the number. */
+static void add_flags(struct paper_row *row)
+{
+    static const char *const flag[] = {RECORD_NOISY, RECORD_DRIFT, RECORD_THROTTLED};
+    for (size_t i = 0; i < sizeof flag / sizeof flag[0]; i++) {
+        size_t used = strlen(row->source);
+        if (record_has_flag(row->record, flag[i]))
+            snprintf(row->source + used, sizeof row->source - used, ", %s", flag[i]);
+    }
 }
 
 /* A bounded loop's synchronous steps count once, its steady ones stand for all others. False: it
@@ -55,15 +68,16 @@ static void take_latency(struct paper_row *row)
     if (!r)
         return;
     if (row->cell->bounded) {
-        stretch(row->cell, r, row);
+        if (stretch(row->cell, r, row))
+            add_flags(row);
         return;
     }
     row->ours.value = MS * r->latency_ms.median;
     row->ours.low = MS * r->latency_ms.p10;
     row->ours.high = MS * r->latency_ms.p90;
-    snprintf(row->source, sizeof row->source, "median of %d loop%s%s", r->latency_ms.samples.n,
-             r->latency_ms.samples.n == 1 ? "" : "s",
-             record_has_flag(r, RECORD_NOISY) ? ", noisy" : "");
+    snprintf(row->source, sizeof row->source, "median of %d loop%s", r->latency_ms.samples.n,
+             r->latency_ms.samples.n == 1 ? "" : "s");
+    add_flags(row);
 }
 
 static uint64_t largest(const struct record_counts *counts)
@@ -109,4 +123,58 @@ void ours_take(const struct pack *pack, const struct record_list *records, struc
     row->ours.value = row->ours.low = row->ours.high = row->memory_gb;
     if (isfinite(row->memory_gb))
         snprintf(row->source, sizeof row->source, "%s", row->memory_source);
+}
+
+/* ---- where rows are from ---- */
+
+static const char *known(const char *text)
+{
+    return text ? text : "unknown";
+}
+
+static bool on_gpus(const struct record *r)
+{
+    return r->cell.backend && backend_wants_gpus(r->cell.backend) && r->env.gpus.n > 0;
+}
+
+const char *ours_device(const struct record *r)
+{
+    return known(on_gpus(r) ? r->env.gpus.v[0].name : r->env.cpu);
+}
+
+/* Whether each GPU of `a` is of a kind that `b` has. */
+static bool kinds_of(const struct record *a, const struct record *b)
+{
+    bool all = true;
+    for (int i = 0; i < a->env.gpus.n && all; i++) {
+        bool found = false;
+        for (int k = 0; k < b->env.gpus.n && !found; k++)
+            found = strcmp(known(a->env.gpus.v[i].name), known(b->env.gpus.v[k].name)) == 0;
+        all = found;
+    }
+    return all;
+}
+
+bool ours_other_device(const struct record *a, const struct record *b)
+{
+    if (on_gpus(a) && on_gpus(b))
+        return !kinds_of(a, b) || !kinds_of(b, a);
+    return strcmp(ours_device(a), ours_device(b)) != 0;
+}
+
+char *ours_build(const struct record *r, size_t size, char *text)
+{
+    snprintf(text, size, "%s%s", known(r->env.commit),
+             r->env.dirty == RECORD_YES ? " (dirty)" : "");
+    return text;
+}
+
+bool ours_other_build(const struct record *a, const struct record *b)
+{
+    return strcmp(known(a->env.commit), known(b->env.commit)) != 0 || a->env.dirty != b->env.dirty;
+}
+
+bool ours_other_host(const struct record *a, const struct record *b)
+{
+    return strcmp(known(a->env.cpu), known(b->env.cpu)) != 0;
 }

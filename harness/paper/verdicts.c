@@ -62,6 +62,19 @@ static double ratio(const struct pack *pack, const struct pack_point *point, dou
     return point->gpus > 1 && !pack->memory ? base / value : value / base;
 }
 
+/* Memory is the same wherever it is opened; times are not. */
+static bool both_timed(const struct pack *pack, const struct paper_row *a,
+                       const struct paper_row *b)
+{
+    return !pack->memory && a->record && b->record;
+}
+
+static bool across_devices(const struct pack *pack, const struct paper_row *a,
+                           const struct paper_row *b)
+{
+    return both_timed(pack, a, b) && ours_other_device(a->record, b->record);
+}
+
 static void take_ratios(const struct pack *pack, struct paper_rows *rows)
 {
     for (int i = 0; i < rows->n; i++) {
@@ -71,7 +84,8 @@ static void take_ratios(const struct pack *pack, struct paper_rows *rows)
             continue;
         const struct paper_row *one = &rows->v[base];
         row->published.ratio = ratio(pack, row->point, row->published.value, one->published.value);
-        row->ours.ratio = ratio(pack, row->point, row->ours.value, one->ours.value);
+        if (!across_devices(pack, one, row))
+            row->ours.ratio = ratio(pack, row->point, row->ours.value, one->ours.value);
     }
 }
 
@@ -129,7 +143,8 @@ static bool excused(const struct paper_machine *machine, struct paper_row *row)
     return true;
 }
 
-/* No row of ours that is ok, and no value. A row that is there says more than what this machine lacks. */
+/* No row of ours that is ok, and no value. A row that is there says more than what this machine
+ * lacks. */
 static void explain_missing(struct paper_row *row)
 {
     if (row->why[0])
@@ -142,10 +157,26 @@ static void explain_missing(struct paper_row *row)
         say(row, "our cell was not run");
 }
 
+/* Rows of one file may come from several sessions: what else differs stands at the point. */
+static void say_base(const struct paper_row *one, struct paper_row *row)
+{
+    enum { BUILD = 60 };
+    char build[2][BUILD];
+    const struct record *a = one->record;
+    const struct record *b = row->record;
+    if (ours_other_host(a, b))
+        say(row, "measured by a row of another machine: %.60s, its own %.60s",
+            a->env.cpu ? a->env.cpu : "unknown", b->env.cpu ? b->env.cpu : "unknown");
+    if (ours_other_build(a, b))
+        say(row, "measured by a row of another build: %s, its own %s",
+            ours_build(a, BUILD, build[0]), ours_build(b, BUILD, build[1]));
+}
+
 static void judge_ratio(const struct pack *pack, const struct paper_rows *rows, int at)
 {
     struct paper_row *row = &rows->v[at];
     int base = base_of(pack, at);
+    bool timed = base >= 0 && both_timed(pack, &rows->v[base], row);
     if (base < 0)
         snprintf(row->why, sizeof row->why, "the figure has no single GPU to measure it by");
     else if (base == at)
@@ -155,11 +186,17 @@ static void judge_ratio(const struct pack *pack, const struct paper_rows *rows, 
         snprintf(row->why, sizeof row->why,
                  "measured by %.100s, which is not to be compared with: %.200s",
                  rows->v[base].label, suspect(&rows->v[base]));
+    else if (across_devices(pack, &rows->v[base], row))
+        snprintf(row->why, sizeof row->why,
+                 "%.100s was measured on another device: %.80s, not %.80s", rows->v[base].label,
+                 ours_device(rows->v[base].record), ours_device(row->record));
     else if (!isfinite(row->ours.ratio))
         snprintf(row->why, sizeof row->why, "we have no value of %.200s to measure it by",
                  rows->v[base].label);
     else
         row->verdict = paper_judge_ratio(row->published.ratio, row->ours.ratio, row->why);
+    if (timed && row->verdict != PAPER_NOT_COMPARABLE)
+        say_base(&rows->v[base], row);
 }
 
 /* Of a latency: rows of equal size and number of GPUs; of memory a rank: of equal size. */
@@ -181,17 +218,28 @@ static enum status judge_order(const struct pack *pack, const struct paper_rows 
     enum status st = published && ours && name ? ST_OK : fail(ST_OOM, "verdicts: no host memory");
     int n = 0;
     int mine = 0;
+    int devices = 0;
+    int builds = 0;
     for (int i = 0; i < rows->n && st == ST_OK; i++) {
         const struct paper_row *r = &rows->v[i];
         if (!one_group(pack, row, r))
             continue;
         mine = i == at ? n : mine;
         published[n] = suspect(r) ? NAN : r->published.value;
-        ours[n] = r->ours.value;
+        bool other = across_devices(pack, row, r);
+        devices += other;
+        builds +=
+            !other && both_timed(pack, row, r) &&
+            (ours_other_build(row->record, r->record) || ours_other_host(row->record, r->record));
+        ours[n] = other ? NAN : r->ours.value;
         name[n++] = r->name;
     }
     if (st == ST_OK)
         row->verdict = paper_judge_order(n, published, ours, name, mine, row->why);
+    if (devices)
+        say(row, "%d of another device left out", devices);
+    if (builds)
+        say(row, "%d of another build or machine", builds);
     free(published);
     free(ours);
     free(name);

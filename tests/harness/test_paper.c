@@ -212,6 +212,83 @@ Test(paper, points_are_judged_by_their_own_single_gpu)
     close_case(&c);
 }
 
+/* A GPU of that name, and that build. */
+static struct record *made_by(struct record *r, const char *gpu, const char *commit, bool dirty)
+{
+    r->env.gpus.n = 0;
+    record_add_gpu(r, &(struct record_gpu){.name = gpu});
+    r->env.commit = commit;
+    r->env.dirty = dirty;
+    return r;
+}
+
+/* Ours are divided by each other: two builds are told, two kinds of GPU are no ratio. */
+Test(paper, ratios_across_builds_are_told_and_across_devices_are_none)
+{
+    const struct paper_machine machine = {.gpus = 8};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\n%s", PROTOCOL, rules);
+    struct figure c = open_case(curves, yaml, machine);
+    struct record *row[] = {made_by(row_of(&c, 0, 1000, 0, NULL), "H200", "aaa", false),
+                            made_by(row_of(&c, 1, 4000, 0, NULL), "H200", "aaa", true),
+                            made_by(row_of(&c, 2, 500, 0, NULL), "H200", "bbb", false),
+                            made_by(row_of(&c, 3, 500, 0, NULL), "L20", "aaa", false),
+                            made_by(row_of(&c, 6, 500, 0, NULL), "H200", "aaa", false)};
+    record_add_gpu(row[4], &(struct record_gpu){.name = "H200"});
+    row[4]->env.cpu = "another CPU";
+    judge_case(&c, machine, 5, row);
+    expect(&c.rows, 1, PAPER_REPRODUCED,
+           "measured by a row of another build: aaa, its own aaa (dirty)");
+    expect(&c.rows, 2, PAPER_REPRODUCED,
+           "ratio 2, published 2: +0%; measured by a row of another build: aaa, its own bbb");
+    expect(&c.rows, 3, PAPER_NOT_COMPARABLE,
+           "Px serial, 1 GPU, 64 px was measured on another device: H200, not L20");
+    cr_expect(isnan(c.rows.v[3].ours.ratio), "neither shown nor drawn");
+    expect(&c.rows, 6, PAPER_NOT_REPRODUCED,
+           "measured by a row of another machine: A CPU, its own another CPU");
+    cr_expect_null(strstr(c.rows.v[6].why, "build"), "%s", c.rows.v[6].why);
+    close_case(&c);
+}
+
+/* The order of seconds is one of equal devices. */
+Test(paper, an_order_is_of_one_device)
+{
+    const struct paper_machine machine = {.gpus = 8};
+    static const char csv[] = HEADER ROW("2", "64", "ulysses", "u2", "latency", "5", "")
+        ROW("2", "64", "ring", "r2", "latency", "10", "")
+            ROW("2", "64", "cfg", "cfg2", "latency", "20", "");
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: order\npoints: [%s]\n", PROTOCOL,
+             "\"ulysses u2 => ulysses=2\", \"ring r2 => ring=2\", \"cfg cfg2 => cfg=2\"");
+    struct figure c = open_case(csv, yaml, machine);
+    struct record *row[] = {made_by(row_of(&c, 0, 100, 0, NULL), "H200", "aaa", false),
+                            made_by(row_of(&c, 1, 200, 0, NULL), "H200", "bbb", false),
+                            made_by(row_of(&c, 2, 50, 0, NULL), "B200", "aaa", false)};
+    judge_case(&c, machine, 3, row);
+    expect(&c.rows, 0, PAPER_REPRODUCED,
+           "its order with 1 other is kept; 1 of another device left out; 1 of another build or "
+           "machine");
+    expect(&c.rows, 2, PAPER_NOT_COMPARABLE, "2 of another device left out");
+    close_case(&c);
+}
+
+/* What must be known of a row before its number is trusted stands where the number comes from. */
+Test(paper, flags_of_rows_stand_at_points)
+{
+    const struct paper_machine machine = {.gpus = 8};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\n%s", PROTOCOL, rules);
+    struct figure c = open_case(curves, yaml, machine);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 1, 4000, 0, NULL)};
+    record_add_text(row[0], &row[0]->flags, RECORD_DRIFT);
+    record_add_text(row[0], &row[0]->flags, RECORD_THROTTLED);
+    record_add_text(row[1], &row[1]->flags, RECORD_NOISY);
+    judge_case(&c, machine, 2, row);
+    cr_expect_str_eq(c.rows.v[0].source, "median of 5 loops, drift, throttled");
+    cr_expect_str_eq(c.rows.v[1].source, "median of 5 loops, noisy");
+    close_case(&c);
+}
+
 /* A single GPU that is not to be compared with measures nothing, and neither does a size. */
 Test(paper, a_suspect_single_gpu_is_no_base)
 {
