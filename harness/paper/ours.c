@@ -51,9 +51,10 @@ static bool stretch(const struct paper_cell *c, const struct record *r, struct p
         row->ours.low = MS * (sum + rest * sorted[0]);
         row->ours.high = MS * (sum + rest * sorted[steady - 1]);
         snprintf(row->source, sizeof row->source,
-                 "bounded run of %d step%s, stretched to %.0f by the median step%s", r->cell.steps,
-                 r->cell.steps == 1 ? "" : "s", c->steps,
-                 c->warmup ? " behind the synchronous ones" : "");
+                 "bounded run of %d step%s, stretched to %.0f by the median step%s%s",
+                 r->cell.steps, r->cell.steps == 1 ? "" : "s", c->steps,
+                 c->warmup ? " behind the synchronous ones" : "",
+                 steady > 1 ? "; range by its shortest and longest step" : "");
     } else {
         snprintf(row->why, sizeof row->why, "the bounded run of %d steps has no steady one",
                  r->cell.steps);

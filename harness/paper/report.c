@@ -247,14 +247,25 @@ static void put_group(const struct paper_report *r, int first, struct doc *doc)
             put_point(&r->rows->v[i], doc);
 }
 
+static bool has_bounded(const struct paper_rows *rows)
+{
+    for (int i = 0; i < rows->n; i++)
+        if (rows->v[i].cell && rows->v[i].cell->bounded)
+            return true;
+    return false;
+}
+
 static void put_points(const struct paper_report *r, struct doc *doc)
 {
     doc_heading(doc, 2, "Points");
     doc_text(doc,
              "Ratio: of several GPUs how many times faster than one%s; of one GPU how many "
-             "times the figure's smallest size. Behind ours: p10 to p90. Assumed: the figure "
+             "times the figure's smallest size. Behind ours: p10 to p90%s. Assumed: the figure "
              "does not state all degrees.",
-             r->pack->memory ? " (of memory: the rank's over the single GPU's)" : "");
+             r->pack->memory ? " (of memory: the rank's over the single GPU's)" : "",
+             has_bounded(r->rows)
+                 ? "; of a bounded run, by its shortest and its longest steady step"
+                 : "");
     for (int i = 0; i < r->rows->n; i++)
         if (!r->rows->v[i].point->left_out && first_of_group(r->rows, i))
             put_group(r, i, doc);

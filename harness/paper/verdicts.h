@@ -12,7 +12,8 @@ enum { PAPER_SOURCE = 200, PAPER_LABEL = 300 };
  * the single GPU's); of one GPU it over the same at the figure's smallest size. NaN: none. */
 struct paper_value {
     double value;     /* s of the whole loop, or GB of the rank that holds most */
-    double low, high; /* published: how exactly it was read; ours: p10 and p90 */
+    double low, high; /* published: how exactly it was read; ours: p10 and p90, or
+                         of a bounded run by its shortest and longest step */
     double ratio;
 };
 

@@ -424,7 +424,11 @@ Test(paper, a_bounded_run_is_stretched_by_its_steady_steps)
     cr_expect_float_eq(c.rows.v[0].ours.value, 2.4, 1e-9);
     cr_expect_float_eq(c.rows.v[1].ours.value, 1.24, 1e-9);
     cr_expect_float_eq(c.rows.v[1].ours.low, 0.1 + 19 * 0.05, 1e-9);
-    cr_expect_not_null(strstr(c.rows.v[1].source, "bounded run of 4 steps, stretched to 20"));
+    cr_expect_str_eq(c.rows.v[1].source,
+                     "bounded run of 4 steps, stretched to 20 by the median step behind the "
+                     "synchronous ones; range by its shortest and longest step");
+    cr_expect_str_eq(c.rows.v[0].source,
+                     "bounded run of 1 step, stretched to 20 by the median step", "no range");
     expect(&c.rows, 1, PAPER_REPRODUCED, "published 2: -3%");
     close_case(&c);
 }

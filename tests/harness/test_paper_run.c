@@ -240,6 +240,27 @@ Test(paper_run, rows_of_another_machine_are_counted)
     free(rows);
 }
 
+/* Nothing runs here: the page of a pack with bounded runs, and of one without. */
+Test(paper_run, a_legend_tells_what_a_range_is)
+{
+    char *folder = strdup(program_file("legend")), *pack = strdup(program_file("t.yaml"));
+    setenv("CUDA_VISIBLE_DEVICES", "", 1);
+    program_write(program_file("t.csv"), CSV);
+    program_write(pack, PACK "backend: cuda\noverrides: [\"serial => steps=4\"]\n");
+    struct program p = program_run("reproduce", pack, "--out", folder, NULL);
+    cr_expect_eq(p.status, 0, "%s", p.err);
+    expect_file(folder, "report.md",
+                "p10 to p90; of a bounded run, by its shortest and its longest");
+    program_release(&p);
+    program_write(pack, PACK "backend: cuda\n");
+    p = program_run("reproduce", pack, "--out", folder, NULL);
+    cr_expect_eq(p.status, 0, "%s", p.err);
+    expect_file(folder, "report.md", "p10 to p90. Assumed");
+    program_release(&p);
+    free(folder);
+    free(pack);
+}
+
 /* A cell that fails: 5, with everything written; the next start runs it again. */
 Test(paper_run, a_failed_cell_is_the_exit_status)
 {
