@@ -89,7 +89,21 @@ static uint64_t largest(const struct record_counts *counts)
     return most;
 }
 
-/* Arenas that were really opened, else what the plan says of them. */
+/* Bytes of the rank that sent most, as its messages were counted. */
+static uint64_t most_sent(const struct record_comms *comm)
+{
+    uint64_t most = 0;
+    for (int i = 0; i < comm->n; i++) {
+        uint64_t sum = 0;
+        for (int k = 0; k < comm->n; k++)
+            sum += comm->v[k].rank == comm->v[i].rank ? comm->v[k].wire_bytes : 0;
+        most = sum > most ? sum : most;
+    }
+    return most;
+}
+
+/* Arenas that were really opened and bytes that were counted, else what the plan says of them.
+ * Threads and bounded runs are too short for the bytes of a whole loop. */
 static void take_memory(const struct record_list *records, struct paper_row *row)
 {
     const struct paper_cell *c = row->cell;
@@ -97,13 +111,17 @@ static void take_memory(const struct record_list *records, struct paper_row *row
     const struct record *r = row->record ? row->record : counted;
     if (!c->planned)
         return;
-    row->memory_gb =
-        GB * (double)(r && r->memory_bytes.peak.n ? largest(&r->memory_bytes.peak) : c->bytes);
-    row->wire_mb = MB * (double)c->wire;
-    snprintf(row->memory_source, sizeof row->memory_source, "%s",
-             row->record ? "run"
-             : r         ? "thread ranks on shared GPUs; bytes as the plan says"
-                         : "plan");
+    bool opened = r && r->memory_bytes.peak.n > 0;
+    bool sent = row->record && !c->bounded && row->record->comm.n > 0;
+    row->memory_gb = GB * (double)(opened ? largest(&r->memory_bytes.peak) : c->bytes);
+    row->wire_mb = MB * (double)(sent ? most_sent(&row->record->comm) : c->wire);
+    snprintf(row->memory_source, sizeof row->memory_source, "%s%s",
+             !opened       ? "plan"
+             : row->record ? "run"
+                           : "thread ranks on shared GPUs",
+             opened == sent ? ""
+             : sent         ? "; bytes of the run"
+                            : "; bytes as the plan says");
 }
 
 void ours_take(const struct pack *pack, const struct record_list *records, struct paper_row *row)

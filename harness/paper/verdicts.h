@@ -26,7 +26,7 @@ struct paper_row {
     struct paper_value published, ours;
     char source[PAPER_SOURCE];        /* where ours come from; "" where there are none */
     double memory_gb, wire_mb;        /* of the largest rank, in a whole loop; NaN: unknown */
-    char memory_source[PAPER_SOURCE]; /* "run", "thread ranks", "plan" */
+    char memory_source[PAPER_SOURCE]; /* "run", "plan", "run; bytes as the plan says", ... */
     enum paper_verdict verdict;
     char why[PAPER_WHY];
 };

@@ -289,6 +289,47 @@ Test(paper, flags_of_rows_stand_at_points)
     close_case(&c);
 }
 
+static struct record *sent(struct record *r, uint64_t first, uint64_t second)
+{
+    r->comm.n = 0;
+    const uint64_t bytes[] = {first, first, second};
+    for (int i = 0; i < 3; i++) // rank 0 has two lines
+        record_add_comm(r, &(struct record_comm){.rank = i / 2,
+                                                 .axis = "ring",
+                                                 .op = "send",
+                                                 .when = "step",
+                                                 .wire_bytes = bytes[i],
+                                                 .predicted_wire_bytes = bytes[i]});
+    return r;
+}
+
+/* Each of memory and bytes says whether it was measured. */
+Test(paper, memory_and_bytes_say_where_each_is_from)
+{
+    const struct paper_machine machine = {.gpus = 0};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml,
+             "%sclaim: ratio\n%soverrides: [\"ring r2 on 2 at 128 => steps=4\"]\n", PROTOCOL,
+             rules);
+    struct figure c = open_case(curves, yaml, machine);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL),
+                            sent(row_of(&c, 3, 500, 0, NULL), 2000000, 5000000),
+                            sent(row_of(&c, 7, 500, 0, NULL), 1, 1), row_of(&c, 2, 500, 0, NULL)};
+    row[3]->memory_bytes.peak.n = 0;
+    row[3]->comm.n = 0;
+    judge_case(&c, machine, 4, row);
+    cr_expect_str_eq(c.rows.v[0].memory_source, "run; bytes as the plan says",
+                     "one rank sends none");
+    cr_expect_eq(c.rows.v[0].wire_mb, 0);
+    cr_expect_str_eq(c.rows.v[3].memory_source, "run");
+    cr_expect_float_eq(c.rows.v[3].wire_mb, 5, 1e-9, "the second rank's, not the first's 4");
+    cr_expect_str_eq(c.rows.v[7].memory_source, "run; bytes as the plan says", "of 4 steps");
+    cr_expect_gt(c.rows.v[7].wire_mb, 0.01);
+    cr_expect_str_eq(c.rows.v[2].memory_source, "plan");
+    cr_expect_str_eq(c.rows.v[4].memory_source, "plan");
+    close_case(&c);
+}
+
 /* A single GPU that is not to be compared with measures nothing, and neither does a size. */
 Test(paper, a_suspect_single_gpu_is_no_base)
 {
@@ -349,7 +390,7 @@ Test(paper, rows_of_another_machine_count)
     struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 1, 4100, 0, NULL)};
     judge_case(&c, machine, 2, row);
     expect(&c.rows, 1, PAPER_REPRODUCED, "ratio 4.1, published 4");
-    cr_expect_str_eq(c.rows.v[1].memory_source, "run");
+    cr_expect_str_eq(c.rows.v[1].memory_source, "run; bytes as the plan says");
     expect(&c.rows, 2, PAPER_NOT_COMPARABLE, "needs 2 GPUs");
     close_case(&c);
 }
