@@ -44,11 +44,29 @@ Test(paper_run, every_preview_names_every_cell)
         cr_expect_eq(lines_with(p.out, "; for: ") + lines_with(p.out, ": for: "), cells, "%s",
                      p.out);
         int told = lines_with(p.out, "\nneeds ") + lines_with(p.out, "\nruns ") +
-                   lines_with(p.out, "\nrefused ") + 1;
+                   lines_with(p.out, "\nrefused ") + lines_with(p.out, "\nfrom ") + 1;
         cr_expect_eq(told, cells, "%s: %d of %d", found.gl_pathv[i], told, cells);
         program_release(&p);
     }
     globfree(&found);
+}
+
+/* Of memory no GPU is needed, and the preview does not ask for one. */
+Test(paper_run, a_preview_of_memory_says_that_the_plan_is_judged)
+{
+    setenv("CUDA_VISIBLE_DEVICES", "", 1);
+    struct program p =
+        program_run("reproduce", DITBENCH_SOURCE_DIR "/experiments/paper/pixart-memory.yaml",
+                    "--dry-run", NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    cr_expect_eq(lines_with(p.out, "\nneeds "), 0, "%s", p.out);
+    cr_expect_eq(lines_with(p.out, "\nfrom the plan "), 19, "of 20 lines all but the first: %s",
+                 p.out);
+    cr_expect_not_null(strstr(p.out, "; needs 8 GPUs to run; "), "%s", p.out);
+    cr_expect_not_null(
+        strstr(p.out, "; what does not run is judged from the plan or thread ranks\n"), "%s",
+        p.out);
+    program_release(&p);
 }
 
 static void expect_file(const char *folder, const char *name, const char *words)
