@@ -73,7 +73,7 @@ static void put_summary(const struct paper_report *r, struct doc *doc)
     if (r->pack->order)
         doc_text(doc, "The claim is an order: a point is reproduced when no other value of its "
                       "group, whose published value differs by more than 5%%, stands the other way "
-                      "round here.");
+                      "round here or is equal.");
     else
         doc_text(doc, "The claim is a ratio: a point is reproduced when its ratio to the single "
                       "GPU is within 25%% of the published one; a point of one GPU by its ratio to "
