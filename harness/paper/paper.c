@@ -94,6 +94,17 @@ static enum status write_page(const struct paper *p, const struct paper_report *
     return st;
 }
 
+/* Twice, for wide screens and for narrow ones. */
+static enum status draw(const struct paper *p, const struct paper_rows *rows, bool normalised,
+                        bool *drawn)
+{
+    char path[PATH_MAX];
+    TRY(figure_draw(p->pack, rows, p->folder, normalised, 0, drawn));
+    return *drawn ? figure_draw(p->pack, rows, in_folder(p, PAPER_NARROW, path), normalised,
+                                FIGURE_NARROW_CM, drawn)
+                  : ST_OK;
+}
+
 static enum status write_files(const struct paper *p, const struct paper_rows *rows)
 {
     char path[PATH_MAX];
@@ -105,8 +116,8 @@ static enum status write_files(const struct paper *p, const struct paper_rows *r
                                   .failed = p->failed};
     TRY(folder_make(p->folder));
     TRY(paper_rows_write(rows, in_folder(p, "verdicts.csv", path)));
-    TRY(figure_draw(p->pack, rows, p->folder, false, &report.figure));
-    TRY(figure_draw(p->pack, rows, p->folder, true, &report.normalised));
+    TRY(draw(p, rows, false, &report.figure));
+    TRY(draw(p, rows, true, &report.normalised));
     return write_page(p, &report);
 }
 

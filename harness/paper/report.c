@@ -36,7 +36,7 @@ static char *hardware_of(const struct paper_report *r, size_t size, char *text)
         used = used + (size_t)n < size ? used + (size_t)n : size - 1;
     }
     if (used == 0)
-        snprintf(text, size, "no machine yet, the plan alone");
+        snprintf(text, size, "no machine yet");
     return text;
 }
 
@@ -166,6 +166,8 @@ static void put_picture(const struct paper_report *r, const char *name, const ch
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s.svg", r->folder, name);
     doc_figure(doc, path, alt, caption);
+    snprintf(path, sizeof path, "%.*s/%s/%s.svg", PATH_MAX - 100, r->folder, PAPER_NARROW, name);
+    doc_figure_narrow(doc, path);
 }
 
 static void put_pictures(const struct paper_report *r, struct doc *doc)
@@ -241,6 +243,7 @@ static void put_group(const struct paper_report *r, int first, struct doc *doc)
                                    title[1], "ratio", "verdict", "why"};
     doc_heading(doc, 3, "%s, %d px", head->point->model, head->point->height);
     doc_table(doc, 8, align);
+    doc_fit(doc);
     put_head(doc, 8, titles);
     for (int i = first; i < r->rows->n; i++)
         if (!r->rows->v[i].point->left_out && together(head, &r->rows->v[i]))
@@ -310,6 +313,7 @@ static void put_memory(const struct paper_report *r, struct doc *doc)
              "that sends most, in a loop of all %.0f steps.",
              paper_rows_cell(r->rows) ? paper_rows_cell(r->rows)->steps : r->pack->steps);
     doc_table(doc, 5, align);
+    doc_fit(doc);
     put_head(doc, 5, head);
     for (int i = 0; i < r->rows->n; i++) {
         const struct paper_row *row = &r->rows->v[i];

@@ -143,8 +143,7 @@ static bool excused(const struct paper_machine *machine, struct paper_row *row)
     return true;
 }
 
-/* No row of ours that is ok, and no value. A row that is there says more than what this machine
- * lacks. */
+/* Why ours have nothing to judge. A row that is there says more than what this machine lacks. */
 static void explain_missing(struct paper_row *row)
 {
     if (row->why[0])
