@@ -14,6 +14,7 @@ if (above) {
 }
 set logscale x 10
 set xrange [x_low : x_high]
+set xtics 10
 set format x '%g'
 if (x_high / x_low < 100) { set xtics add (0.02, 0.05, 0.2, 0.5, 2, 5, 20, 50, 200, 500, 2000, 5000) }
 set xlabel x_title.' (logarithmic)'

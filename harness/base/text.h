@@ -4,6 +4,7 @@
 #define HARNESS_BASE_TEXT_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 enum { TEXT_NUMBER = 48 };
 
@@ -30,6 +31,9 @@ char *text_shorten(const char *text, int columns, size_t size, char *buffer);
  * or slash, else anywhere.
  */
 int text_fold(const char *text, int columns, const char **next);
+
+/* A word of a command line, in single quotes where a shell would read it otherwise. */
+void text_put_word(FILE *out, const char *word);
 
 /* Numbers, each into a buffer of TEXT_NUMBER bytes, which is returned. For people: four digits, or
  * all before the point; without decimals; as "%.9g" has it. Long tables of them take a quarter of

@@ -72,6 +72,7 @@ static enum status reproduce_main(int argc, char **argv)
     struct reproduce_command c = {.options = {.argc = argc, .argv = argv}};
     char path[PATH_MAX];
     TRY(args_parse(&args, argc, argv, NULL, &c));
+    c.options.pack = c.name;
     TRY(pack_find(c.name ? c.name : "", path));
     if (c.options.machine.stand_in)
         fputs("ditbench reproduce: --tiny: a stand-in; its numbers are compared with nothing\n",

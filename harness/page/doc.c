@@ -218,6 +218,14 @@ void doc_table(struct doc *doc, int columns, const enum doc_align *align)
         memcpy(part->align, align, (size_t)columns * sizeof *align);
 }
 
+void doc_fit(struct doc *doc)
+{
+    struct doc_part *part = last(doc, DOC_TABLE);
+    BUG_ON(!part && !doc->failed, "no table to fit");
+    if (part)
+        part->fit = true;
+}
+
 void doc_caption(struct doc *doc, const char *format, ...)
 {
     va_list args;

@@ -55,6 +55,10 @@ void doc_figure_narrow(struct doc *doc, const char *svg_path);
 void doc_table(struct doc *doc, int columns, const enum doc_align *align);
 void doc_cell(struct doc *doc, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* On screens that are not narrow the table that was added last is no wider than the page: the texts
+ * of its last column take more lines instead. */
+void doc_fit(struct doc *doc);
+
 /* What the table that was added last shows, above it. */
 void doc_caption(struct doc *doc, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -117,7 +117,7 @@ static void put_table(struct writer *w, const struct doc_part *part)
 {
     fputs("<div class=\"table\" role=\"region\" tabindex=\"0\" aria-label=\"", w->out);
     put_bare(w->out, part->caption ? part->caption : "Table");
-    fputs("\">\n<table>\n", w->out);
+    fprintf(w->out, "\">\n<table%s>\n", part->fit ? " class=\"fit\"" : "");
     if (part->caption) {
         fputs("<caption><span>", w->out);
         put_text(w->out, part->caption);

@@ -22,6 +22,7 @@ struct doc_part {
     char *narrow;          /* the same picture for narrow screens; NULL: none */
     int columns;           /* of a table */
     enum doc_align *align; /* [columns] */
+    bool fit;              /* a table no wider than the page */
     int n;                 /* cells of a table, the header among them; items of a list */
     char **v;              /* [n] */
 };

@@ -240,12 +240,17 @@ static void print_cell(const struct pack *pack, const struct paper_cells *cells,
         if (cells->of[i] == at && points++ == 0)
             pack_label(&pack->v[i], sizeof label, label);
     cell_text(&c->cell, text);
+    bool by_plan = pack->memory && c->planned && c->fate != PAPER_RUNS;
     if (c->fate == PAPER_REFUSED)
         printf("%-24s  %s: %s; for: %s", "refused", text, c->text, label);
+    else if (by_plan) // its point has a verdict all the same
+        printf("%-24s  %s; for: %s", c->count ? "from thread ranks" : "from the plan", text, label);
     else
         printf("%-24s  %s; for: %s", c->text, text, label);
     if (points > 1)
         printf(" and %d more", points - 1);
+    if (by_plan)
+        printf("; %s to run", c->text);
     if (c->planned && c->fate != PAPER_RUNS)
         printf("; memory and bytes: %s, %.2f GB a rank, %.1f MB sent a loop",
                c->count ? "thread ranks" : "the plan", 1e-9 * (double)c->bytes,
@@ -268,8 +273,9 @@ enum status paper_cells_print(const struct pack *pack, const struct paper_cells 
     for (int i = 0; i < pack->n; i++)
         left_out += pack->v[i].left_out != NULL;
     printf("%d points, %d of them left out; %d cells: %d run, %d need more GPUs, %d need more "
-           "memory, %d are refused\n",
+           "memory, %d are refused%s\n",
            pack->n, left_out, wanted, fate[PAPER_RUNS], fate[PAPER_NEEDS_GPUS],
-           fate[PAPER_NEEDS_MEMORY], fate[PAPER_REFUSED]);
+           fate[PAPER_NEEDS_MEMORY], fate[PAPER_REFUSED],
+           pack->memory ? "; what does not run is judged from the plan or thread ranks" : "");
     return ST_OK;
 }

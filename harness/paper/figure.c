@@ -5,6 +5,7 @@
 #include "harness/base/text.h"
 #include "harness/plot/gnuplot.h"
 #include "harness/plot/picture.h"
+#include "harness/plot/plot.h"
 
 #include <math.h>
 #include <string.h>
@@ -116,7 +117,7 @@ static void put_notes(struct picture *picture, int n, const struct paper_row *co
 }
 
 enum status figure_draw(const struct pack *pack, const struct paper_rows *rows, const char *folder,
-                        bool normalised, bool *drawn)
+                        bool normalised, double width_cm, bool *drawn)
 {
     const struct paper_row *row[MOST_BARS];
     struct picture picture;
@@ -126,8 +127,11 @@ enum status figure_draw(const struct pack *pack, const struct paper_rows *rows, 
     *drawn = false;
     if (n == 0)
         return ST_OK;
-    const struct picture_options options = {
-        .folder = folder, .setting = pack->values->description, .quiet = true};
+    const struct picture_options options = {.folder = folder,
+                                            .setting = pack->values->description,
+                                            .quiet = true,
+                                            .width_cm = width_cm,
+                                            .formats = width_cm > 0 ? PLOT_SVG : 0};
     const char *title = normalised     ? (pack->memory ? "Memory of a rank over the single GPU's"
                                                        : "Speed-up over each one's own single GPU")
                         : pack->memory ? "Memory of the fullest rank, published and ours"

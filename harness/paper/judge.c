@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 const char *paper_verdict_name(enum paper_verdict verdict)
 {
@@ -16,12 +17,30 @@ const char *paper_verdict_name(enum paper_verdict verdict)
 }
 
 /* The last bit of a quotient decides nothing. */
+static bool within(double off)
+{
+    return fabs(off) <= PAPER_RATIO_TOLERANCE * (1 + 1e-9);
+}
+
+/* Decimals with which the percentage lies on the side of the rule that the verdict says. */
+static int decimals_of(double off)
+{
+    int decimals = 0;
+    char text[60];
+    for (; decimals < 6; decimals++) {
+        snprintf(text, sizeof text, "%.*f", decimals, 100 * off);
+        if (within(strtod(text, NULL) / 100) == within(off))
+            break;
+    }
+    return decimals;
+}
+
 enum paper_verdict paper_judge_ratio(double published, double ours, char *why)
 {
     double off = ours / published - 1;
-    snprintf(why, PAPER_WHY, "ratio %.3g, published %.3g: %+.0f%%", ours, published, 100 * off);
-    return fabs(off) <= PAPER_RATIO_TOLERANCE * (1 + 1e-9) ? PAPER_REPRODUCED
-                                                           : PAPER_NOT_REPRODUCED;
+    snprintf(why, PAPER_WHY, "ratio %.3g, published %.3g: %+.*f%%", ours, published,
+             decimals_of(off), 100 * off);
+    return within(off) ? PAPER_REPRODUCED : PAPER_NOT_REPRODUCED;
 }
 
 /* -1: a is smaller; 1: larger; 0: they have no order. */

@@ -222,10 +222,13 @@ static enum status add_also(struct pack *p)
     return ST_OK;
 }
 
-static enum status read_source(struct pack *p, const char *name, int *begin)
+static enum status read_source(struct pack *p, unsigned at, int *begin)
 {
     char path[PATH_MAX];
-    TRY(find_source(p, name, path));
+    TRY(find_source(p, p->values->sources.v[at], path));
+    p->source[at] = strdup(path);
+    if (!p->source[at])
+        return fail(ST_OOM, "%s: no host memory", p->path);
     *begin = p->published.n;
     return at_key(p, "sources", published_file_read(path, &p->published));
 }
@@ -235,9 +238,10 @@ static enum status read_points(struct pack *p)
 {
     const struct experiment_list *sources = &p->values->sources;
     int *begin = calloc(sources->n + 1, sizeof *begin);
-    enum status st = begin ? ST_OK : fail(ST_OOM, "%s: no host memory", p->path);
+    p->source = calloc(sources->n + 1, sizeof *p->source);
+    enum status st = begin && p->source ? ST_OK : fail(ST_OOM, "%s: no host memory", p->path);
     for (unsigned i = 0; i < sources->n && st == ST_OK; i++)
-        st = read_source(p, sources->v[i], &begin[i]);
+        st = read_source(p, i, &begin[i]);
     if (st == ST_OK)
         begin[sources->n] = p->published.n;
     for (unsigned i = 0; i < sources->n && st == ST_OK; i++)
@@ -335,6 +339,9 @@ void pack_close(struct pack *p)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         pack_rules_release(all[i]);
     published_file_release(&p->published);
+    for (unsigned i = 0; p->source && i < p->values->sources.n; i++)
+        free(p->source[i]);
+    free(p->source);
     if (p->values)
         pack_file_release(p->values);
     free(p->v);

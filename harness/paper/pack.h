@@ -46,6 +46,7 @@ struct pack_point {
 struct pack {
     char *path, *text; /* of the file */
     struct pack_values *values;
+    char **source; /* [values->sources.n] where each of them was found, owned */
     struct published_file published;
     struct pack_rules models, points, assumed, left_out, also, overrides;
     double steps; /* of our cells that are not bounded */

@@ -94,18 +94,30 @@ static enum status write_page(const struct paper *p, const struct paper_report *
     return st;
 }
 
+/* Twice, for wide screens and for narrow ones. */
+static enum status draw(const struct paper *p, const struct paper_rows *rows, bool normalised,
+                        bool *drawn)
+{
+    char path[PATH_MAX];
+    TRY(figure_draw(p->pack, rows, p->folder, normalised, 0, drawn));
+    return *drawn ? figure_draw(p->pack, rows, in_folder(p, PAPER_NARROW, path), normalised,
+                                FIGURE_NARROW_CM, drawn)
+                  : ST_OK;
+}
+
 static enum status write_files(const struct paper *p, const struct paper_rows *rows)
 {
     char path[PATH_MAX];
     struct paper_report report = {.pack = p->pack,
+                                  .given = p->options->pack,
                                   .rows = rows,
                                   .folder = p->folder,
                                   .results = p->results,
                                   .failed = p->failed};
     TRY(folder_make(p->folder));
     TRY(paper_rows_write(rows, in_folder(p, "verdicts.csv", path)));
-    TRY(figure_draw(p->pack, rows, p->folder, false, &report.figure));
-    TRY(figure_draw(p->pack, rows, p->folder, true, &report.normalised));
+    TRY(draw(p, rows, false, &report.figure));
+    TRY(draw(p, rows, true, &report.normalised));
     return write_page(p, &report);
 }
 

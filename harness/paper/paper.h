@@ -6,6 +6,7 @@
 #include "harness/paper/cells.h"
 
 struct paper_options {
+    const char *pack;    /* NAME or FILE as it was given, for the page */
     const char *folder;  /* NULL: results/paper/NAME */
     const char *results; /* file of rows, which packs may share; NULL: FOLDER/results.jsonl */
     const char *filter;  /* POSIX extended expression over the texts of cells; NULL: all */

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { NUMBER = TEXT_NUMBER };
@@ -35,8 +36,17 @@ static char *hardware_of(const struct paper_report *r, size_t size, char *text)
         used = used + (size_t)n < size ? used + (size_t)n : size - 1;
     }
     if (used == 0)
-        snprintf(text, size, "no machine yet, the plan alone");
+        snprintf(text, size, "no machine yet");
     return text;
+}
+
+/* Points of which no row says anything, not even that it failed. */
+static int without_row(const struct paper_rows *rows)
+{
+    int n = 0;
+    for (int i = 0; i < rows->n; i++)
+        n += rows->v[i].cell && !rows->v[i].record && !rows->v[i].failed;
+    return n;
 }
 
 static void put_summary(const struct paper_report *r, struct doc *doc)
@@ -52,17 +62,18 @@ static void put_summary(const struct paper_report *r, struct doc *doc)
         doc_text(doc, "This is a stand-in for tests: tiny models on the CPU took the place of all "
                       "cells. Nothing here may be compared with what was published.");
     else
+        doc_text(doc, "Ours are from: %s.", hardware_of(r, sizeof hardware, hardware));
+    if (without_row(r->rows))
         doc_text(doc,
-                 "Ours are from: %s. What needs more was not run for its speed; memory and bytes "
-                 "are then of a bounded run with ranks as threads, or of the plan, as each row "
-                 "says.",
-                 hardware_of(r, sizeof hardware, hardware));
+                 "%d point%s no row of ours, so no speed: memory and bytes are then of a bounded "
+                 "run with ranks as threads, or of the plan, as each row says.",
+                 without_row(r->rows), without_row(r->rows) == 1 ? " has" : "s have");
     if (r->failed)
         doc_text(doc, "%d cell%s failed.", r->failed, r->failed == 1 ? "" : "s");
     if (r->pack->order)
         doc_text(doc, "The claim is an order: a point is reproduced when no other value of its "
                       "group, whose published value differs by more than 5%%, stands the other way "
-                      "round here.");
+                      "round here or is equal.");
     else
         doc_text(doc, "The claim is a ratio: a point is reproduced when its ratio to the single "
                       "GPU is within 25%% of the published one; a point of one GPU by its ratio to "
@@ -155,6 +166,8 @@ static void put_picture(const struct paper_report *r, const char *name, const ch
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s.svg", r->folder, name);
     doc_figure(doc, path, alt, caption);
+    snprintf(path, sizeof path, "%.*s/%s/%s.svg", PATH_MAX - 100, r->folder, PAPER_NARROW, name);
+    doc_figure_narrow(doc, path);
 }
 
 static void put_pictures(const struct paper_report *r, struct doc *doc)
@@ -230,10 +243,19 @@ static void put_group(const struct paper_report *r, int first, struct doc *doc)
                                    title[1], "ratio", "verdict", "why"};
     doc_heading(doc, 3, "%s, %d px", head->point->model, head->point->height);
     doc_table(doc, 8, align);
+    doc_fit(doc);
     put_head(doc, 8, titles);
     for (int i = first; i < r->rows->n; i++)
         if (!r->rows->v[i].point->left_out && together(head, &r->rows->v[i]))
             put_point(&r->rows->v[i], doc);
+}
+
+static bool has_bounded(const struct paper_rows *rows)
+{
+    for (int i = 0; i < rows->n; i++)
+        if (rows->v[i].cell && rows->v[i].cell->bounded)
+            return true;
+    return false;
 }
 
 static void put_points(const struct paper_report *r, struct doc *doc)
@@ -241,9 +263,12 @@ static void put_points(const struct paper_report *r, struct doc *doc)
     doc_heading(doc, 2, "Points");
     doc_text(doc,
              "Ratio: of several GPUs how many times faster than one%s; of one GPU how many "
-             "times the figure's smallest size. Behind ours: p10 to p90. Assumed: the figure "
+             "times the figure's smallest size. Behind ours: p10 to p90%s. Assumed: the figure "
              "does not state all degrees.",
-             r->pack->memory ? " (of memory: the rank's over the single GPU's)" : "");
+             r->pack->memory ? " (of memory: the rank's over the single GPU's)" : "",
+             has_bounded(r->rows)
+                 ? "; of a bounded run, by its shortest and its longest steady step"
+                 : "");
     for (int i = 0; i < r->rows->n; i++)
         if (!r->rows->v[i].point->left_out && first_of_group(r->rows, i))
             put_group(r, i, doc);
@@ -288,6 +313,7 @@ static void put_memory(const struct paper_report *r, struct doc *doc)
              "that sends most, in a loop of all %.0f steps.",
              paper_rows_cell(r->rows) ? paper_rows_cell(r->rows)->steps : r->pack->steps);
     doc_table(doc, 5, align);
+    doc_fit(doc);
     put_head(doc, 5, head);
     for (int i = 0; i < r->rows->n; i++) {
         const struct paper_row *row = &r->rows->v[i];
@@ -301,10 +327,39 @@ static void put_memory(const struct paper_report *r, struct doc *doc)
     }
 }
 
+/* ---- again ---- */
+
+/* The command that makes this page of these rows; the page is not what it is without them. */
+static void put_command(const struct paper_report *r, struct doc *doc)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return;
+    fputs("build/ditbench reproduce ", out);
+    text_put_word(out, r->given);
+    fputs(" --results ", out);
+    text_put_word(out, r->results);
+    fputs(" --out ", out);
+    text_put_word(out, r->folder);
+    fputs(r->rows->stand_in ? " --tiny" : "", out);
+    if (fclose(out) == 0)
+        doc_code(doc, text);
+    free(text);
+}
+
+static void put_again(const struct paper_report *r, struct doc *doc)
+{
+    doc_heading(doc, 2, "Again");
+    put_command(r, doc);
+    doc_text(doc, "Rows: `%s`. Published values:", r->results);
+    for (unsigned i = 0; i < r->pack->values->sources.n; i++)
+        doc_item(doc, "`%s`", r->pack->source[i]);
+}
+
 void paper_report_fill(const struct paper_report *r, struct doc *doc)
 {
-    const struct experiment_list *sources = &r->pack->values->sources;
-    char command[PATH_MAX + 200];
     doc_heading(doc, 1, "%s: published and reproduced", r->pack->values->name);
     put_summary(r, doc);
     put_pictures(r, doc);
@@ -312,11 +367,5 @@ void paper_report_fill(const struct paper_report *r, struct doc *doc)
     put_left_out(r, doc);
     put_memory(r, doc);
     put_protocol(r, doc);
-    doc_heading(doc, 2, "Again");
-    snprintf(command, sizeof command, "build/ditbench reproduce %s --out %s%s",
-             r->pack->values->name, r->folder, r->rows->stand_in ? " --tiny" : "");
-    doc_code(doc, command);
-    doc_text(doc, "Rows: `%s`. Published values:", r->results);
-    for (unsigned i = 0; i < sources->n; i++)
-        doc_item(doc, "`results/published/%s`", sources->v[i]);
+    put_again(r, doc);
 }

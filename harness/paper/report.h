@@ -6,8 +6,12 @@
 #include "harness/page/doc.h"
 #include "harness/paper/verdicts.h"
 
+/* In `folder`: the pictures of narrow screens, which HTML holds and Markdown does not name. */
+#define PAPER_NARROW "data/narrow"
+
 struct paper_report {
     const struct pack *pack;
+    const char *given; /* the pack's name or file, as it was given */
     const struct paper_rows *rows;
     const char *folder;      /* of the pictures */
     const char *results;     /* the file of the rows */

@@ -51,6 +51,33 @@ static int count_jobs(const struct paper_run *run, const struct record_list *row
     return n;
 }
 
+/* Rows of cells and of their threads that are no jobs here, but are judged all the same. */
+static int count_others(const struct paper_run *run, const struct record_list *rows)
+{
+    struct job job[FEW];
+    int n = 0;
+    for (int i = 0; i < run->cells->n; i++) {
+        const struct paper_cell *c = &run->cells->v[i];
+        n += record_list_find(rows, c->id) != NULL;
+        n += c->counted_id[0] && record_list_find(rows, c->counted_id);
+        for (int k = jobs_of(c, job); k-- > 0;)
+            n -= record_list_find(rows, job[k].id) != NULL;
+    }
+    return n;
+}
+
+static void print_start(const struct paper_run *run, const struct record_list *rows, int n,
+                        int standing)
+{
+    int others = count_others(run, rows);
+    fprintf(stderr, "%s: %d cell%s to run here, %d with a row in %s", run->pack->values->name, n,
+            n == 1 ? "" : "s", standing, run->results);
+    if (others)
+        fprintf(stderr, "; %d other row%s there %s of its cells", others, others == 1 ? "" : "s",
+                others == 1 ? "is" : "are");
+    fputc('\n', stderr);
+}
+
 static void describe(const struct cell *c, size_t size, char *text)
 {
     snprintf(text, size, "%s %dx%d %s ranks=%d steps=%d %s", c->model, c->width, c->height,
@@ -136,8 +163,7 @@ static enum status run_file(const struct paper_run *run, struct record_file *fil
     enum status st = record_file_read(run->results, &rows, NULL);
     if (st == ST_OK) {
         int n = count_jobs(run, &rows, &standing);
-        fprintf(stderr, "%s: %d cell%s to run here, %d with a row in %s\n", run->pack->values->name,
-                n, n == 1 ? "" : "s", standing, run->results);
+        print_start(run, &rows, n, standing);
         progress_start(&progress, n, standing);
         st = run_all(run, &rows, file, &progress);
         progress_finish(&progress);
@@ -152,9 +178,13 @@ static enum status count_failed(const struct paper_run *run, int *failed)
     struct job job[FEW];
     *failed = 0;
     enum status st = record_file_read(run->results, &rows, NULL);
-    for (int i = 0; i < run->cells->n && st == ST_OK; i++)
-        for (int k = jobs_of(&run->cells->v[i], job); k-- > 0;)
+    for (int i = 0; i < run->cells->n && st == ST_OK; i++) {
+        const struct paper_cell *c = &run->cells->v[i];
+        for (int k = jobs_of(c, job); k-- > 0;)
             *failed += !stands(&rows, job[k].id);
+        if (c->wanted && c->fate != PAPER_RUNS) // its row is of another machine
+            *failed += record_list_find(&rows, c->id) && !stands(&rows, c->id);
+    }
     record_list_release(&rows);
     return st;
 }

@@ -16,8 +16,8 @@ struct paper_run {
 
 /*
  * Cells that are not wanted are left alone, and those whose row is ok or unsupported; those that
- * failed are run again. *failed: cells
- * whose row is neither now. ST_INTERRUPTED: a signal came, and the same command goes on from there;
+ * failed are run again. *failed: cells whose row is neither now, rows of cells that do not run here
+ * among them. ST_INTERRUPTED: a signal came, and the same command goes on from there;
  * ST_INVALID, ST_IO: of the results file.
  */
 enum status paper_run_cells(const struct paper_run *run, int *failed);

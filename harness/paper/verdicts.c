@@ -3,115 +3,13 @@
 #include "harness/paper/verdicts.h"
 
 #include "harness/base/csv_out.h"
-#include "harness/base/stats.h"
+#include "harness/paper/ours.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const double MS = 1e-3, GB = 1e-9, MB = 1e-6;
-
-/* ---- ours ---- */
-
-static const struct record *good(const struct record_list *records, const char *id)
-{
-    const struct record *record = record_list_find(records, id);
-    return record && record->status == ENDING_OK ? record : NULL;
-}
-
-/* A bounded loop's synchronous steps count once, its steady ones stand for all others. False: it
- * has no steady step. */
-static bool stretch(const struct paper_cell *c, const struct record *r, struct paper_row *row)
-{
-    const struct record_numbers *steps = &r->step_ms.samples;
-    double *sorted = calloc((size_t)steps->n + 1, sizeof *sorted);
-    double sum = 0;
-    int steady = steps->n - c->warmup;
-    bool good_enough = sorted && steady > 0;
-    for (int i = 0; i < steps->n && good_enough; i++) {
-        if (i < c->warmup)
-            sum += steps->v[i];
-        else
-            sorted[i - c->warmup] = steps->v[i];
-    }
-    if (good_enough) {
-        stats_sort(steady, sorted);
-        double rest = c->steps - c->warmup;
-        row->ours.value = MS * (sum + rest * stats_percentile(steady, sorted, 50));
-        row->ours.low = MS * (sum + rest * sorted[0]);
-        row->ours.high = MS * (sum + rest * sorted[steady - 1]);
-        snprintf(row->source, sizeof row->source,
-                 "bounded run of %d step%s, stretched to %.0f by the median step%s", r->cell.steps,
-                 r->cell.steps == 1 ? "" : "s", c->steps,
-                 c->warmup ? " behind the synchronous ones" : "");
-    } else {
-        snprintf(row->why, sizeof row->why, "the bounded run of %d steps has no steady one",
-                 r->cell.steps);
-    }
-    free(sorted);
-    return good_enough;
-}
-
-static void take_latency(struct paper_row *row)
-{
-    const struct record *r = row->record;
-    if (!r)
-        return;
-    if (row->cell->bounded) {
-        stretch(row->cell, r, row);
-        return;
-    }
-    row->ours.value = MS * r->latency_ms.median;
-    row->ours.low = MS * r->latency_ms.p10;
-    row->ours.high = MS * r->latency_ms.p90;
-    snprintf(row->source, sizeof row->source, "median of %d loop%s%s", r->latency_ms.samples.n,
-             r->latency_ms.samples.n == 1 ? "" : "s",
-             record_has_flag(r, RECORD_NOISY) ? ", noisy" : "");
-}
-
-static uint64_t largest(const struct record_counts *counts)
-{
-    uint64_t most = 0;
-    for (int i = 0; i < counts->n; i++)
-        most = counts->v[i] > most ? counts->v[i] : most;
-    return most;
-}
-
-/* Arenas that were really opened, else what the plan says of them. */
-static void take_memory(const struct record_list *records, struct paper_row *row)
-{
-    const struct paper_cell *c = row->cell;
-    const struct record *counted = c->counted_id[0] ? good(records, c->counted_id) : NULL;
-    const struct record *r = row->record ? row->record : counted;
-    if (!c->planned)
-        return;
-    row->memory_gb =
-        GB * (double)(r && r->memory_bytes.peak.n ? largest(&r->memory_bytes.peak) : c->bytes);
-    row->wire_mb = MB * (double)c->wire;
-    snprintf(row->memory_source, sizeof row->memory_source, "%s",
-             row->record ? "run"
-             : r         ? "thread ranks on shared GPUs; bytes as the plan says"
-                         : "plan");
-}
-
-static void take_ours(const struct pack *pack, const struct record_list *records,
-                      struct paper_row *row)
-{
-    const struct paper_cell *c = row->cell;
-    if (!c)
-        return;
-    row->record = good(records, c->id); /* of this machine, or of another that could run it */
-    take_memory(records, row);
-    if (!pack->memory) {
-        take_latency(row);
-        return;
-    }
-    row->ours.value = row->ours.low = row->ours.high = row->memory_gb;
-    if (isfinite(row->memory_gb))
-        snprintf(row->source, sizeof row->source, "%s", row->memory_source);
-}
 
 /* ---- published ---- */
 
@@ -164,6 +62,19 @@ static double ratio(const struct pack *pack, const struct pack_point *point, dou
     return point->gpus > 1 && !pack->memory ? base / value : value / base;
 }
 
+/* Memory is the same wherever it is opened; times are not. */
+static bool both_timed(const struct pack *pack, const struct paper_row *a,
+                       const struct paper_row *b)
+{
+    return !pack->memory && a->record && b->record;
+}
+
+static bool across_devices(const struct pack *pack, const struct paper_row *a,
+                           const struct paper_row *b)
+{
+    return both_timed(pack, a, b) && ours_other_device(a->record, b->record);
+}
+
 static void take_ratios(const struct pack *pack, struct paper_rows *rows)
 {
     for (int i = 0; i < rows->n; i++) {
@@ -173,7 +84,8 @@ static void take_ratios(const struct pack *pack, struct paper_rows *rows)
             continue;
         const struct paper_row *one = &rows->v[base];
         row->published.ratio = ratio(pack, row->point, row->published.value, one->published.value);
-        row->ours.ratio = ratio(pack, row->point, row->ours.value, one->ours.value);
+        if (!across_devices(pack, one, row))
+            row->ours.ratio = ratio(pack, row->point, row->ours.value, one->ours.value);
     }
 }
 
@@ -192,31 +104,30 @@ __attribute__((format(printf, 2, 3))) static void say(struct paper_row *row, con
     va_end(args);
 }
 
-/* The record of a cell that ran here and failed; NULL: it did not. */
-static const struct record *failed(const struct record_list *records, const struct paper_row *row)
+/* Of a row that is not ok. */
+static void say_ending(struct paper_row *row)
 {
-    const struct paper_cell *c = row->cell;
-    const struct record *r = c && c->fate == PAPER_RUNS ? record_list_find(records, c->id) : NULL;
-    return r && r->status != ENDING_OK ? r : NULL;
+    const struct record *r = row->failed;
+    say(row, "its row is %s: %.200s", ending_name(r->status), r->reason ? r->reason : "");
 }
 
-static void say_ending(const struct record *r, struct paper_row *row)
+/* The flag by which its published value is not to be compared with; NULL: it is. */
+static const char *suspect(const struct paper_row *row)
 {
-    say(row, "our cell ended as %s: %.200s", ending_name(r->status), r->reason ? r->reason : "");
+    const char *flag = row->point->line ? row->point->line->field[PUBLISHED_FLAG] : "";
+    return strncmp(flag, "suspect", 7) == 0 ? flag : NULL;
 }
 
 /* Why a row has no verdict of its own; false: it may have one. */
-static bool excused(const struct paper_machine *machine, const struct record_list *records,
-                    struct paper_row *row)
+static bool excused(const struct paper_machine *machine, struct paper_row *row)
 {
     const struct published_line *line = row->point->line;
-    const char *flag = line ? line->field[PUBLISHED_FLAG] : "";
     if (row->point->left_out)
         say(row, "%s", row->point->left_out);
     else if (!line)
         say(row, "nothing was published; ours alone");
-    else if (strncmp(flag, "suspect", 7) == 0)
-        say(row, "%s", flag);
+    else if (suspect(row))
+        say(row, "%s", suspect(row));
     else if (!isfinite(row->published.value) && machine->stand_in)
         say(row, "published: out of memory");
     else if (!isfinite(row->published.value) && isfinite(row->memory_gb))
@@ -225,43 +136,66 @@ static bool excused(const struct paper_machine *machine, const struct record_lis
         say(row, "published: out of memory");
     else if (!machine->stand_in)
         return false;
-    const struct record *bad = failed(records, row);
-    if (bad)
-        say_ending(bad, row);
+    if (row->failed)
+        say_ending(row);
     if (machine->stand_in && !row->point->left_out)
         say(row, "a stand-in for tests: a tiny model on the CPU");
     return true;
 }
 
-/* No value of ours: its cell did not run, or failed. */
-static void explain_missing(const struct record_list *records, struct paper_row *row)
+/* Why ours have nothing to judge. A row that is there says more than what this machine lacks. */
+static void explain_missing(struct paper_row *row)
 {
-    const struct paper_cell *c = row->cell;
-    const struct record *bad = failed(records, row);
     if (row->why[0])
         return;
-    if (c->fate != PAPER_RUNS)
-        say(row, "%s", c->text);
-    else if (bad)
-        say_ending(bad, row);
+    if (row->failed)
+        say_ending(row);
+    else if (row->cell->fate != PAPER_RUNS)
+        say(row, "%s", row->cell->text);
     else
         say(row, "our cell was not run");
+}
+
+/* Rows of one file may come from several sessions: what else differs stands at the point. */
+static void say_base(const struct paper_row *one, struct paper_row *row)
+{
+    enum { BUILD = 60 };
+    char build[2][BUILD];
+    const struct record *a = one->record;
+    const struct record *b = row->record;
+    if (ours_other_host(a, b))
+        say(row, "measured by a row of another machine: %.60s, its own %.60s",
+            a->env.cpu ? a->env.cpu : "unknown", b->env.cpu ? b->env.cpu : "unknown");
+    if (ours_other_build(a, b))
+        say(row, "measured by a row of another build: %s, its own %s",
+            ours_build(a, BUILD, build[0]), ours_build(b, BUILD, build[1]));
 }
 
 static void judge_ratio(const struct pack *pack, const struct paper_rows *rows, int at)
 {
     struct paper_row *row = &rows->v[at];
     int base = base_of(pack, at);
+    bool timed = base >= 0 && both_timed(pack, &rows->v[base], row);
     if (base < 0)
         snprintf(row->why, sizeof row->why, "the figure has no single GPU to measure it by");
     else if (base == at)
         snprintf(row->why, sizeof row->why,
                  "the figure's smallest size on one GPU, by which larger ones are measured");
+    else if (suspect(&rows->v[base]))
+        snprintf(row->why, sizeof row->why,
+                 "measured by %.100s, which is not to be compared with: %.200s",
+                 rows->v[base].label, suspect(&rows->v[base]));
+    else if (across_devices(pack, &rows->v[base], row))
+        snprintf(row->why, sizeof row->why,
+                 "%.100s was measured on another device: %.80s, not %.80s", rows->v[base].label,
+                 ours_device(rows->v[base].record), ours_device(row->record));
     else if (!isfinite(row->ours.ratio))
         snprintf(row->why, sizeof row->why, "we have no value of %.200s to measure it by",
                  rows->v[base].label);
     else
         row->verdict = paper_judge_ratio(row->published.ratio, row->ours.ratio, row->why);
+    if (timed && row->verdict != PAPER_NOT_COMPARABLE)
+        say_base(&rows->v[base], row);
 }
 
 /* Of a latency: rows of equal size and number of GPUs; of memory a rank: of equal size. */
@@ -283,18 +217,28 @@ static enum status judge_order(const struct pack *pack, const struct paper_rows 
     enum status st = published && ours && name ? ST_OK : fail(ST_OOM, "verdicts: no host memory");
     int n = 0;
     int mine = 0;
+    int devices = 0;
+    int builds = 0;
     for (int i = 0; i < rows->n && st == ST_OK; i++) {
         const struct paper_row *r = &rows->v[i];
         if (!one_group(pack, row, r))
             continue;
-        const char *flag = r->point->line->field[PUBLISHED_FLAG];
         mine = i == at ? n : mine;
-        published[n] = strncmp(flag, "suspect", 7) == 0 ? NAN : r->published.value;
-        ours[n] = r->ours.value;
+        published[n] = suspect(r) ? NAN : r->published.value;
+        bool other = across_devices(pack, row, r);
+        devices += other;
+        builds +=
+            !other && both_timed(pack, row, r) &&
+            (ours_other_build(row->record, r->record) || ours_other_host(row->record, r->record));
+        ours[n] = other ? NAN : r->ours.value;
         name[n++] = r->name;
     }
     if (st == ST_OK)
         row->verdict = paper_judge_order(n, published, ours, name, mine, row->why);
+    if (devices)
+        say(row, "%d of another device left out", devices);
+    if (builds)
+        say(row, "%d of another build or machine", builds);
     free(published);
     free(ours);
     free(name);
@@ -302,15 +246,15 @@ static enum status judge_order(const struct pack *pack, const struct paper_rows 
 }
 
 static enum status judge(const struct pack *pack, const struct paper_machine *machine,
-                         const struct record_list *records, struct paper_rows *rows)
+                         struct paper_rows *rows)
 {
     for (int i = 0; i < rows->n; i++) {
         struct paper_row *row = &rows->v[i];
         row->verdict = PAPER_NOT_COMPARABLE;
-        if (excused(machine, records, row))
+        if (excused(machine, row))
             continue;
-        if (!isfinite(row->ours.value))
-            explain_missing(records, row);
+        if (row->failed || !isfinite(row->ours.value))
+            explain_missing(row);
         else if (pack->order)
             TRY(judge_order(pack, rows, i));
         else
@@ -340,10 +284,10 @@ enum status paper_rows_make(const struct pack *pack, const struct paper_machine 
         pack_name(row->point, sizeof row->name, row->name);
         pack_label(row->point, sizeof row->label, row->label);
         take_published(row);
-        take_ours(pack, records, row);
+        ours_take(pack, records, row);
     }
     take_ratios(pack, out);
-    TRY(judge(pack, machine, records, out));
+    TRY(judge(pack, machine, out));
     for (int i = 0; i < out->n; i++)
         out->count[out->v[i].verdict]++;
     return ST_OK;

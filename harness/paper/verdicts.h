@@ -12,19 +12,21 @@ enum { PAPER_SOURCE = 200, PAPER_LABEL = 300 };
  * the single GPU's); of one GPU it over the same at the figure's smallest size. NaN: none. */
 struct paper_value {
     double value;     /* s of the whole loop, or GB of the rank that holds most */
-    double low, high; /* published: how exactly it was read; ours: p10 and p90 */
+    double low, high; /* published: how exactly it was read; ours: p10 and p90, or
+                         of a bounded run by its shortest and longest step */
     double ratio;
 };
 
 struct paper_row {
     const struct pack_point *point;
     const struct paper_cell *cell;              /* NULL: left out */
-    const struct record *record;                /* of the cell, or NULL */
+    const struct record *record;                /* of the cell, ok, or NULL */
+    const struct record *failed;                /* of the cell, not ok, or NULL */
     char name[PAPER_LABEL], label[PAPER_LABEL]; /* pack_name, pack_label */
     struct paper_value published, ours;
     char source[PAPER_SOURCE];        /* where ours come from; "" where there are none */
     double memory_gb, wire_mb;        /* of the largest rank, in a whole loop; NaN: unknown */
-    char memory_source[PAPER_SOURCE]; /* "run", "thread ranks", "plan" */
+    char memory_source[PAPER_SOURCE]; /* "run", "plan", "run; bytes as the plan says", ... */
     enum paper_verdict verdict;
     char why[PAPER_WHY];
 };

@@ -232,6 +232,22 @@ Test(page_doc, what_is_no_picture_is_refused_with_its_place)
     doc_close(doc);
 }
 
+Test(page_doc, a_table_of_texts_fits_the_page)
+{
+    static const enum doc_align align[1] = {DOC_LEFT};
+    struct doc *doc = doc_open();
+    doc_table(doc, 1, align);
+    doc_fit(doc);
+    doc_cell(doc, "a");
+    doc_table(doc, 1, align);
+    doc_cell(doc, "b");
+    char *page = written(doc, true);
+    cr_assert_null(wellformed(page), "%s", wellformed(page));
+    cr_assert_eq(wellformed_count(page, "<table class=\"fit\">"), 1);
+    cr_assert_eq(wellformed_count(page, "<table>"), 1);
+    free(page);
+}
+
 Test(page_doc, two_pictures_do_not_meet)
 {
     program_write(program_file("b.svg"), SVG("<defs><path id='p' d='M0,0'/></defs>"

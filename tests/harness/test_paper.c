@@ -13,54 +13,6 @@
 
 TestSuite(paper, .timeout = 120);
 
-/* ---- the rule ---- */
-
-Test(paper, a_ratio_within_a_quarter_is_reproduced_edges_included)
-{
-    static const struct {
-        double published, ours;
-        enum paper_verdict verdict;
-    } cases[] = {
-        {2, 2, PAPER_REPRODUCED},         {2, 2.5, PAPER_REPRODUCED},
-        {2, 2.501, PAPER_NOT_REPRODUCED}, {2, 1.5, PAPER_REPRODUCED},
-        {2, 1.499, PAPER_NOT_REPRODUCED}, {0.4, 0.3, PAPER_REPRODUCED},
-        {2, 8, PAPER_NOT_REPRODUCED}, /* better is not the same */
-    };
-    char why[PAPER_WHY];
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        cr_expect_eq(paper_judge_ratio(cases[i].published, cases[i].ours, why), cases[i].verdict,
-                     "%g, %g: %s", cases[i].published, cases[i].ours, why);
-    paper_judge_ratio(2, 2.6, why);
-    cr_expect_str_eq(why, "ratio 2.6, published 2: +30%");
-}
-
-Test(paper, an_order_is_kept_or_not)
-{
-    static const char *const name[] = {"a", "b", "c", "d"};
-    const double published[] = {1, 2, 2.04, 4}; /* b and c differ by 2%: no order */
-    const double kept[] = {10, 30, 20, 40}, broken[] = {10, 30, 20, 25};
-    const double some[] = {10, NAN, NAN, 40}, equal[] = {10, 20, 20, 20};
-    char why[PAPER_WHY];
-    for (int i = 0; i < 4; i++)
-        cr_expect_eq(paper_judge_order(4, published, kept, name, i, why), PAPER_REPRODUCED,
-                     "%s: %s", name[i], why);
-    cr_expect_eq(paper_judge_order(4, published, broken, name, 0, why), PAPER_REPRODUCED);
-    cr_expect_str_eq(why, "its order with 3 others is kept");
-    cr_expect_eq(paper_judge_order(4, published, broken, name, 1, why), PAPER_NOT_REPRODUCED);
-    cr_expect_str_eq(why, "its order with 1 of 2 others is kept; not with d");
-    cr_expect_eq(paper_judge_order(4, published, broken, name, 2, why), PAPER_REPRODUCED);
-    cr_expect_eq(paper_judge_order(4, published, broken, name, 3, why), PAPER_NOT_REPRODUCED);
-    cr_expect_eq(paper_judge_order(4, published, some, name, 0, why), PAPER_REPRODUCED);
-    cr_expect_str_eq(why, "its order with 1 other is kept");
-    cr_expect_eq(paper_judge_order(4, published, some, name, 1, why), PAPER_NOT_COMPARABLE);
-    cr_expect_eq(paper_judge_order(4, published, equal, name, 3, why), PAPER_NOT_REPRODUCED,
-                 "equal is no order");
-    cr_expect_eq(paper_judge_order(2, published + 1, kept, name, 0, why), PAPER_NOT_COMPARABLE);
-    cr_expect_str_eq(why, "no other value of ours here has a published order with it");
-}
-
-/* ---- packs by hand ---- */
-
 #define HEADER                                                                                     \
     "source,figure,model,task,hardware,interconnect,gpus,height,width,frames,steps,scheduler,"     \
     "strategy,config,metric,value,unit,method,uncertainty,flag\n"
@@ -193,6 +145,149 @@ Test(paper, points_are_judged_by_their_own_single_gpu)
     close_case(&c);
 }
 
+/* A GPU of that name, and that build. */
+static struct record *made_by(struct record *r, const char *gpu, const char *commit, bool dirty)
+{
+    r->env.gpus.n = 0;
+    record_add_gpu(r, &(struct record_gpu){.name = gpu});
+    r->env.commit = commit;
+    r->env.dirty = dirty;
+    return r;
+}
+
+/* Ours are divided by each other: two builds are told, two kinds of GPU are no ratio. */
+Test(paper, ratios_across_builds_are_told_and_across_devices_are_none)
+{
+    const struct paper_machine machine = {.gpus = 8};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\n%s", PROTOCOL, rules);
+    struct figure c = open_case(curves, yaml, machine);
+    struct record *row[] = {made_by(row_of(&c, 0, 1000, 0, NULL), "H200", "aaa", false),
+                            made_by(row_of(&c, 1, 4000, 0, NULL), "H200", "aaa", true),
+                            made_by(row_of(&c, 2, 500, 0, NULL), "H200", "bbb", false),
+                            made_by(row_of(&c, 3, 500, 0, NULL), "L20", "aaa", false),
+                            made_by(row_of(&c, 6, 500, 0, NULL), "H200", "aaa", false)};
+    record_add_gpu(row[4], &(struct record_gpu){.name = "H200"});
+    row[4]->env.cpu = "another CPU";
+    judge_case(&c, machine, 5, row);
+    expect(&c.rows, 1, PAPER_REPRODUCED,
+           "measured by a row of another build: aaa, its own aaa (dirty)");
+    expect(&c.rows, 2, PAPER_REPRODUCED,
+           "ratio 2, published 2: +0%; measured by a row of another build: aaa, its own bbb");
+    expect(&c.rows, 3, PAPER_NOT_COMPARABLE,
+           "Px serial, 1 GPU, 64 px was measured on another device: H200, not L20");
+    cr_expect(isnan(c.rows.v[3].ours.ratio), "neither shown nor drawn");
+    expect(&c.rows, 6, PAPER_NOT_REPRODUCED,
+           "measured by a row of another machine: A CPU, its own another CPU");
+    cr_expect_null(strstr(c.rows.v[6].why, "build"), "%s", c.rows.v[6].why);
+    close_case(&c);
+}
+
+/* The order of seconds is one of equal devices. */
+Test(paper, an_order_is_of_one_device)
+{
+    const struct paper_machine machine = {.gpus = 8};
+    static const char csv[] = HEADER ROW("2", "64", "ulysses", "u2", "latency", "5", "")
+        ROW("2", "64", "ring", "r2", "latency", "10", "")
+            ROW("2", "64", "cfg", "cfg2", "latency", "20", "");
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: order\npoints: [%s]\n", PROTOCOL,
+             "\"ulysses u2 => ulysses=2\", \"ring r2 => ring=2\", \"cfg cfg2 => cfg=2\"");
+    struct figure c = open_case(csv, yaml, machine);
+    struct record *row[] = {made_by(row_of(&c, 0, 100, 0, NULL), "H200", "aaa", false),
+                            made_by(row_of(&c, 1, 200, 0, NULL), "H200", "bbb", false),
+                            made_by(row_of(&c, 2, 50, 0, NULL), "B200", "aaa", false)};
+    judge_case(&c, machine, 3, row);
+    expect(&c.rows, 0, PAPER_REPRODUCED,
+           "its order with 1 other is kept; 1 of another device left out; 1 of another build or "
+           "machine");
+    expect(&c.rows, 2, PAPER_NOT_COMPARABLE, "2 of another device left out");
+    close_case(&c);
+}
+
+/* What must be known of a row before its number is trusted stands where the number comes from. */
+Test(paper, flags_of_rows_stand_at_points)
+{
+    const struct paper_machine machine = {.gpus = 8};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\n%s", PROTOCOL, rules);
+    struct figure c = open_case(curves, yaml, machine);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 1, 4000, 0, NULL)};
+    record_add_text(row[0], &row[0]->flags, RECORD_DRIFT);
+    record_add_text(row[0], &row[0]->flags, RECORD_THROTTLED);
+    record_add_text(row[1], &row[1]->flags, RECORD_NOISY);
+    judge_case(&c, machine, 2, row);
+    cr_expect_str_eq(c.rows.v[0].source, "median of 5 loops, drift, throttled");
+    cr_expect_str_eq(c.rows.v[1].source, "median of 5 loops, noisy");
+    close_case(&c);
+}
+
+static struct record *sent(struct record *r, uint64_t first, uint64_t second)
+{
+    r->comm.n = 0;
+    const uint64_t bytes[] = {first, first, second};
+    for (int i = 0; i < 3; i++) // rank 0 has two lines
+        record_add_comm(r, &(struct record_comm){.rank = i / 2,
+                                                 .axis = "ring",
+                                                 .op = "send",
+                                                 .when = "step",
+                                                 .wire_bytes = bytes[i],
+                                                 .predicted_wire_bytes = bytes[i]});
+    return r;
+}
+
+/* Each of memory and bytes says whether it was measured. */
+Test(paper, memory_and_bytes_say_where_each_is_from)
+{
+    const struct paper_machine machine = {.gpus = 0};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml,
+             "%sclaim: ratio\n%soverrides: [\"ring r2 on 2 at 128 => steps=4\"]\n", PROTOCOL,
+             rules);
+    struct figure c = open_case(curves, yaml, machine);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL),
+                            sent(row_of(&c, 3, 500, 0, NULL), 2000000, 5000000),
+                            sent(row_of(&c, 7, 500, 0, NULL), 1, 1), row_of(&c, 2, 500, 0, NULL)};
+    row[3]->memory_bytes.peak.n = 0;
+    row[3]->comm.n = 0;
+    judge_case(&c, machine, 4, row);
+    cr_expect_str_eq(c.rows.v[0].memory_source, "run; bytes as the plan says",
+                     "one rank sends none");
+    cr_expect_eq(c.rows.v[0].wire_mb, 0);
+    cr_expect_str_eq(c.rows.v[3].memory_source, "run");
+    cr_expect_float_eq(c.rows.v[3].wire_mb, 5, 1e-9, "the second rank's, not the first's 4");
+    cr_expect_str_eq(c.rows.v[7].memory_source, "run; bytes as the plan says", "of 4 steps");
+    cr_expect_gt(c.rows.v[7].wire_mb, 0.01);
+    cr_expect_str_eq(c.rows.v[2].memory_source, "plan");
+    cr_expect_str_eq(c.rows.v[4].memory_source, "plan");
+    close_case(&c);
+}
+
+/* A single GPU that is not to be compared with measures nothing, and neither does a size. */
+Test(paper, a_suspect_single_gpu_is_no_base)
+{
+    static const char csv[] =
+        HEADER ROW("1", "64", "serial", "", "latency", "10", "suspect: a typo")
+            ROW("1", "128", "serial", "", "latency", "40", "")
+                ROW("2", "64", "ring", "r2", "latency", "5", "")
+                    ROW("2", "128", "ring", "r2", "latency", "20", "");
+    const struct paper_machine machine = {.gpus = 8};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\npoints: [\"serial => serial\", %s", PROTOCOL,
+             "\"ring r{gpus} => ring={gpus}\"]\n");
+    struct figure c = open_case(csv, yaml, machine);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 1, 4000, 0, NULL),
+                            row_of(&c, 2, 500, 0, NULL), row_of(&c, 3, 2000, 0, NULL)};
+    judge_case(&c, machine, 4, row);
+    expect(&c.rows, 0, PAPER_NOT_COMPARABLE, "suspect: a typo");
+    expect(
+        &c.rows, 1, PAPER_NOT_COMPARABLE,
+        "measured by Px serial, 1 GPU, 64 px, which is not to be compared with: suspect: a typo");
+    expect(&c.rows, 2, PAPER_NOT_COMPARABLE, "not to be compared with: suspect: a typo");
+    expect(&c.rows, 3, PAPER_REPRODUCED, "ratio 2, published 2");
+    close_case(&c);
+}
+
 /* A picture of one size alone is measured by the smallest one of the others. */
 Test(paper, pictures_of_a_pack_share_their_smallest_size)
 {
@@ -228,8 +323,29 @@ Test(paper, rows_of_another_machine_count)
     struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 1, 4100, 0, NULL)};
     judge_case(&c, machine, 2, row);
     expect(&c.rows, 1, PAPER_REPRODUCED, "ratio 4.1, published 4");
-    cr_expect_str_eq(c.rows.v[1].memory_source, "run");
+    cr_expect_str_eq(c.rows.v[1].memory_source, "run; bytes as the plan says");
     expect(&c.rows, 2, PAPER_NOT_COMPARABLE, "needs 2 GPUs");
+    close_case(&c);
+}
+
+/* A row that failed says more than what this machine lacks. */
+Test(paper, a_failed_row_of_another_machine_is_told)
+{
+    const struct paper_machine machine = {.gpus = 0};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\n%s", PROTOCOL, rules);
+    struct figure c = open_case(curves, yaml, machine);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 2, 500, 0, NULL),
+                            row_of(&c, 5, 500, 0, NULL)};
+    row[1]->status = ENDING_CRASH;
+    row[1]->reason = "signal 11";
+    row[2]->status = ENDING_OOM;
+    row[2]->reason = "the weights";
+    judge_case(&c, machine, 3, row);
+    expect(&c.rows, 2, PAPER_NOT_COMPARABLE, "its row is crash: signal 11");
+    cr_expect_null(strstr(c.rows.v[2].why, "needs"), "%s", c.rows.v[2].why);
+    expect(&c.rows, 3, PAPER_NOT_COMPARABLE, "needs 2 GPUs");
+    expect(&c.rows, 5, PAPER_NOT_COMPARABLE, "its row is oom: the weights");
     close_case(&c);
 }
 
@@ -252,12 +368,12 @@ Test(paper, a_stand_in_is_compared_with_nothing)
     judge_case(&c, machine, 3, row);
     cr_expect_eq(c.rows.count[PAPER_NOT_COMPARABLE], 8);
     cr_expect_str_eq(c.rows.v[0].why, "a stand-in for tests: a tiny model on the CPU");
-    cr_expect_str_eq(c.rows.v[1].why, "our cell ended as timeout: 60 s; a stand-in for tests: a "
+    cr_expect_str_eq(c.rows.v[1].why, "its row is timeout: 60 s; a stand-in for tests: a "
                                       "tiny model on the CPU");
     cr_expect_str_eq(c.rows.v[4].why,
                      "suspect: a copy error; a stand-in for tests: a tiny model on the CPU");
     cr_expect_str_eq(c.rows.v[5].why,
-                     "published: out of memory; our cell ended as timeout: 60 s; a stand-in for "
+                     "published: out of memory; its row is timeout: 60 s; a stand-in for "
                      "tests: a tiny model on the CPU");
     const struct paper_cell *first = paper_rows_cell(&c.rows);
     cr_expect_eq(first->steps, 2, "what ran, not the 20 of the pack");
@@ -282,7 +398,11 @@ Test(paper, a_bounded_run_is_stretched_by_its_steady_steps)
     cr_expect_float_eq(c.rows.v[0].ours.value, 2.4, 1e-9);
     cr_expect_float_eq(c.rows.v[1].ours.value, 1.24, 1e-9);
     cr_expect_float_eq(c.rows.v[1].ours.low, 0.1 + 19 * 0.05, 1e-9);
-    cr_expect_not_null(strstr(c.rows.v[1].source, "bounded run of 4 steps, stretched to 20"));
+    cr_expect_str_eq(c.rows.v[1].source,
+                     "bounded run of 4 steps, stretched to 20 by the median step behind the "
+                     "synchronous ones; range by its shortest and longest step");
+    cr_expect_str_eq(c.rows.v[0].source,
+                     "bounded run of 1 step, stretched to 20 by the median step", "no range");
     expect(&c.rows, 1, PAPER_REPRODUCED, "published 2: -3%");
     close_case(&c);
 }
@@ -336,9 +456,12 @@ Test(paper, memory_is_judged_by_its_order)
         "\"pipefusion pp2 => pipefusion=2\"]\n";
     const struct paper_machine machine = {.gpus = 0};
     struct figure c = open_case(csv, yaml, machine);
-    struct record *row[] = {rows_ok("serial", 1, 5)};
-    judge_case(&c, machine, 1, row);
+    struct record *row[] = {rows_ok("serial", 1, 5), row_of(&c, 2, 5, 0, NULL)};
+    row[1]->status = ENDING_OOM;
+    row[1]->reason = "the plan was wrong";
+    judge_case(&c, machine, 2, row);
     expect(&c.rows, 0, PAPER_REPRODUCED, "its order with 2 others is kept");
+    expect(&c.rows, 2, PAPER_NOT_COMPARABLE, "its row is oom: the plan was wrong");
     cr_expect_str_eq(c.rows.v[1].source, "plan");
     cr_expect_lt(c.rows.v[1].ours.value, c.rows.v[0].ours.value);
     close_case(&c);

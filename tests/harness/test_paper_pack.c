@@ -76,6 +76,59 @@ Test(paper_pack, a_mistake_is_told_with_its_line_and_key)
     }
 }
 
+/* Keys of a smallest pack, each left out once: all of them, and no others, are those that the
+ * README says must be given. */
+Test(paper_pack, the_readme_names_the_keys_that_must_be_given)
+{
+    static const char *const line[] = {
+        "name: t\n",
+        "description: d\n",
+        "claim: ratio\n",
+        "hardware: h\n",
+        "published_steps: \"20\"\n",
+        "published_sampler: s\n",
+        "published_dtype: fp16\n",
+        "published_guidance: g\n",
+        "published_warmup: w\n",
+        "published_timed: t\n",
+        "published_loops: \"1\"\n",
+        "sources: [t.csv]\n",
+        "models: [\"Px => pixart-tiny\"]\n",
+        "points: [serial => serial, \"ring r{gpus} => ring={gpus}\"]\n",
+        "differs: [n]\n",
+        "steps: 20\n"};
+    enum { KEYS = sizeof line / sizeof line[0] };
+    char *readme = program_read(DITBENCH_SOURCE_DIR "/experiments/paper/README.md");
+    cr_assert_not_null(readme);
+    char *must = strstr(readme, "Must be given: ");
+    cr_assert_not_null(must);
+    *strchr(must, '.') = '\0';
+    int named = 0;
+    for (const char *at = must; (at = strchr(at, '`')); at++)
+        named++;
+    cr_expect_eq(named, 2 * KEYS, "%s", must);
+    for (int left = 0; left <= KEYS; left++) {
+        char text[2000] = "";
+        char key[100] = "";
+        struct pack *pack = NULL;
+        for (int i = 0; i < KEYS; i++)
+            if (i != left)
+                strcat(text, line[i]);
+        if (left == KEYS) {
+            cr_expect_eq(open_text(text, &pack), ST_OK, "%s", status_text());
+            pack_close(pack);
+            continue;
+        }
+        cr_expect_eq(open_text(text, &pack), ST_INVALID, "without %s", line[left]);
+        snprintf(key, sizeof key, "%.*s: the key is missing", (int)strcspn(line[left], ":"),
+                 line[left]);
+        cr_expect_not_null(strstr(status_message(), key), "%s", status_message());
+        snprintf(key, sizeof key, "`%.*s`", (int)strcspn(line[left], ":"), line[left]);
+        cr_expect_not_null(strstr(must, key), "%s", key);
+    }
+    free(readme);
+}
+
 Test(paper_pack, overrides_are_told_with_their_line)
 {
     struct pack *pack;

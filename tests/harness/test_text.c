@@ -111,3 +111,22 @@ Test(text, numbers_are_as_printf_writes_them)
         cr_assert_str_eq(text_digits(edge[i], quick), slow);
     }
 }
+
+static void word_is(const char *word, const char *want)
+{
+    char buffer[64] = "";
+    FILE *out = fmemopen(buffer, sizeof buffer, "w");
+    cr_assert_not_null(out);
+    text_put_word(out, word);
+    fclose(out);
+    cr_expect_str_eq(buffer, want);
+}
+
+Test(text, a_word_of_a_command_line_is_quoted_where_it_must_be)
+{
+    word_is("results/a.jsonl", "results/a.jsonl");
+    word_is("a b", "'a b'");
+    word_is("it's", "'it'\\''s'");
+    word_is("", "''");
+    word_is("$HOME", "'$HOME'");
+}
