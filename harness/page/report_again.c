@@ -1,30 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands that make the rows of a file again, by the builds and with the words that the rows
  * name. Not the section around them. */
+#include "harness/base/text.h"
 #include "harness/page/report_part.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- words of a shell ---- */
-
-void report_put_word(FILE *out, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_./:=,+@%^-";
-    if (*word && word[strspn(word, plain)] == '\0') {
-        fputs(word, out);
-        return;
-    }
-    fputc('\'', out);
-    for (; *word; word++)
-        if (*word == '\'')
-            fputs("'\\''", out);
-        else
-            fputc(*word, out);
-    fputc('\'', out);
-}
 
 /* ---- builds ---- */
 
@@ -85,7 +67,7 @@ static void begin(const struct call *c, const struct record *r)
 static void put_again(const struct call *c, const struct record *r, const char *option)
 {
     fprintf(c->out, " %s %s", option, commit_of(r) ? "\"$OLDPWD\"/" : "");
-    report_put_word(c->out, c->again);
+    text_put_word(c->out, c->again);
 }
 
 static void end(const struct call *c, const struct record *r)
@@ -107,7 +89,7 @@ static void put_words(FILE *out, const struct record_texts *argv, int k, const c
             continue;
         }
         fputc(' ', out);
-        report_put_word(out, word);
+        text_put_word(out, word);
     }
 }
 
@@ -134,7 +116,7 @@ static void put_sweep(const struct call *c, const struct record *r)
         put_words(c->out, &r->argv, 1, "--results");
     } else {
         fputs(" sweep ", c->out);
-        report_put_word(c->out, r->experiment);
+        text_put_word(c->out, r->experiment);
     }
     put_again(c, r, "--results");
     end(c, r);
@@ -150,7 +132,7 @@ static void put_run(const struct call *c, const struct record *r)
     fputs(has_word(&r->argv, "--json") ? "" : " --json", c->out);
     end(c, r);
     fputs(" >>", c->out);
-    report_put_word(c->out, c->again);
+    text_put_word(c->out, c->again);
     fputc('\n', c->out);
 }
 
@@ -228,7 +210,7 @@ static void put_values(const struct call *c, const struct record *r, const char 
     }
     if (all[n - 1] == ',')
         all[n - 1] = '\0';
-    report_put_word(c->out, all);
+    text_put_word(c->out, all);
 }
 
 /* What rows without their call tell of it, by this tree's script: builds may be older than it. */
@@ -248,7 +230,7 @@ static void put_untold(const struct call *c, const struct record *r)
         "# How the script was called these rows do not tell: sides, cells, strategies, rounds and "
         "loops are theirs, other options are not known\nexperiments/peers/peers.py --out ",
         c->out);
-    report_put_word(c->out, c->again);
+    text_put_word(c->out, c->again);
     fprintf(c->out, " --ditbench %s%s%sbuild/ditbench --sides ", commit_of(r) ? "../ditbench-" : "",
             commit_of(r) ? commit_of(r) : "", commit_of(r) ? "/" : "");
     put_values(c, r, "ditbench", side_of);

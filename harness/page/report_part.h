@@ -144,9 +144,6 @@ int report_distrusted(const struct sheet *sheet); /* how many */
 
 /* ---- commands ---- */
 
-/* A word of a command line, in quotes where a shell would read it otherwise. */
-void report_put_word(FILE *out, const char *word);
-
 /* Makes each build of the files' rows once, in a tree beside this one, ../ditbench-COMMIT. */
 void report_put_builds(FILE *out, const struct files *files);
 

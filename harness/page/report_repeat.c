@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The section "How to repeat it": the builds, the commands that make each file again
  * (report_again.c), and one command for each cell. */
+#include "harness/base/text.h"
 #include "harness/page/report_part.h"
 #include "harness/report/compare.h"
 
@@ -12,7 +13,7 @@
 static void put_option(FILE *out, const char *option, const char *word)
 {
     fprintf(out, " --%s ", option);
-    report_put_word(out, word);
+    text_put_word(out, word);
 }
 
 static bool same_argv(const struct record *a, const struct record *b)
@@ -35,7 +36,7 @@ static void put_argv(FILE *out, const struct record_rounds *rows)
             again = same_argv(r, rows->v[k]);
         for (int k = 0; k < r->argv.n && !again; k++) {
             fputs(k ? " " : "", out);
-            report_put_word(out, r->argv.v[k]);
+            text_put_word(out, r->argv.v[k]);
         }
         fputs(again || r->argv.n == 0 ? "" : "\n", out);
     }
@@ -77,7 +78,7 @@ static void put_report(FILE *out, struct report *report)
     fputs("build/ditbench report", out);
     for (int f = 0; f < report->files->n; f++) {
         fputc(' ', out);
-        report_put_word(out, report->paths[f]);
+        text_put_word(out, report->paths[f]);
     }
     fputc('\n', out);
 }
@@ -152,9 +153,9 @@ static enum status put_again(struct report *report, int f)
     TRY(block_begin(&b));
     enum status st = report_put_again(b.out, &report->files->list[f], again);
     fputs("build/ditbench compare ", b.out);
-    report_put_word(b.out, report->paths[f]);
+    text_put_word(b.out, report->paths[f]);
     fprintf(b.out, " ");
-    report_put_word(b.out, again);
+    text_put_word(b.out, again);
     fputc('\n', b.out);
     TRY(block_end(report, &b));
     TRY(st);

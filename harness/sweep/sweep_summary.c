@@ -2,6 +2,7 @@
 /* The lines at the end of a sweep, and what they mean for its exit status. */
 #include "harness/sweep/sweep_summary.h"
 
+#include "harness/base/text.h"
 #include "harness/record/rounds.h"
 #include "harness/report/table.h"
 
@@ -61,19 +62,8 @@ static int count(const struct sweep_list *list, int by_status[ENDINGS])
 
 static void print_word(const char *word)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_-+=:,./@%^";
-    if (word[0] && word[strspn(word, plain)] == '\0') {
-        printf(" %s", word);
-        return;
-    }
-    printf(" '");
-    for (const char *c = word; *c; c++)
-        if (*c == '\'')
-            printf("'\\''");
-        else
-            putchar(*c);
-    putchar('\'');
+    putchar(' ');
+    text_put_word(stdout, word);
 }
 
 /* Words of the command line that are a --retry: 0, 1, or 2 with its value. Options may be shortened
