@@ -112,9 +112,10 @@ static void take_memory(const struct record_list *records, struct paper_row *row
     if (!c->planned)
         return;
     bool opened = r && r->memory_bytes.peak.n > 0;
-    bool sent = row->record && !c->bounded && row->record->comm.n > 0;
+    bool counted_all = row->record && !c->bounded && row->record->comm.n > 0;
+    bool sent = counted_all || (row->record && c->wire == 0); // a rank alone sends nothing
     row->memory_gb = GB * (double)(opened ? largest(&r->memory_bytes.peak) : c->bytes);
-    row->wire_mb = MB * (double)(sent ? most_sent(&row->record->comm) : c->wire);
+    row->wire_mb = MB * (double)(counted_all ? most_sent(&row->record->comm) : c->wire);
     snprintf(row->memory_source, sizeof row->memory_source, "%s%s",
              !opened       ? "plan"
              : row->record ? "run"

@@ -251,8 +251,7 @@ Test(paper, memory_and_bytes_say_where_each_is_from)
     row[3]->memory_bytes.peak.n = 0;
     row[3]->comm.n = 0;
     judge_case(&c, machine, 4, row);
-    cr_expect_str_eq(c.rows.v[0].memory_source, "run; bytes as the plan says",
-                     "one rank sends none");
+    cr_expect_str_eq(c.rows.v[0].memory_source, "run", "a rank alone sends nothing");
     cr_expect_eq(c.rows.v[0].wire_mb, 0);
     cr_expect_str_eq(c.rows.v[3].memory_source, "run");
     cr_expect_float_eq(c.rows.v[3].wire_mb, 5, 1e-9, "the second rank's, not the first's 4");
@@ -323,7 +322,7 @@ Test(paper, rows_of_another_machine_count)
     struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 1, 4100, 0, NULL)};
     judge_case(&c, machine, 2, row);
     expect(&c.rows, 1, PAPER_REPRODUCED, "ratio 4.1, published 4");
-    cr_expect_str_eq(c.rows.v[1].memory_source, "run; bytes as the plan says");
+    cr_expect_str_eq(c.rows.v[1].memory_source, "run", "a rank alone sends nothing");
     expect(&c.rows, 2, PAPER_NOT_COMPARABLE, "needs 2 GPUs");
     close_case(&c);
 }
