@@ -45,7 +45,11 @@ rows=results/paper/rows.jsonl
 for pack in experiments/paper/*.yaml; do
     name=$(basename "$pack" .yaml)
     say "results/paper/$name"
-    said=$(call reproduce "$name" --results $rows 2>&1) || { echo "$said" >&2; exit 1; }
+    said=$(call reproduce "$name" --results $rows 2>&1) && status=0 || status=$?
+    case $status in
+    0 | 5) ;; # 5: some rows failed, as the page says
+    *) echo "$said" >&2; exit "$status" ;;
+    esac
     rm -rf "results/paper/$name"/{data,figure.png,normalised.png}
 done
 
