@@ -71,6 +71,12 @@ def of_ditbench(record, number):
     return record
 
 
+def unwatched():
+    """What a row says of its machine where nobody watched it."""
+    clock = {key: None for key in ("before", "median", "min", "max", "after")}
+    return {"period_ms": None, "samples": None, "gpus": [], "cpu": {"governor": None, "mhz": clock}}
+
+
 def of_peer(ours, program, number, outcome, libraries, argv):
     """A peer's row of round `number` beside a row of ditbench. id, recipe and cohort are made by the reader, and so
     are the flags, whose rules are its own: that key alone is missing."""
@@ -86,6 +92,7 @@ def of_peer(ours, program, number, outcome, libraries, argv):
     row["memory_bytes"] = {key: [] for key in row["memory_bytes"]}
     row["memory_bytes"]["peak"] = list(outcome.peaks)
     row["check"] = {key: None for key in row["check"]}
+    row["machine"] = unwatched()  # ours is of another moment
     row["deviation"] = {key: outcome.deviation.get(key) for key in row["deviation"]}
     row["env"].update(load=list(outcome.load), compiler=None, flags=None, libraries=libraries)
     return row

@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # A rank killed and a rank stopped in the middle of a cell, where ranks are processes: faults.sh DITBENCH OPTION..., options
-# those of `ditbench run` that name the cell. The record must say crash and timeout, and no process may be left. A line each;
-# exit status 1 when one is otherwise.
+# those of `ditbench run` that name the cell (under transport local one process has all ranks). The record must say crash and
+# timeout, and no process may be left. A line each; exit status 1 when one is otherwise.
 set -u
+[ $# -ge 1 ] || { echo "usage: faults.sh DITBENCH OPTION..." >&2; exit 2; }
 ditbench=$1
 shift
 record=${TMPDIR:-/tmp}/faults.$$
@@ -11,7 +12,7 @@ trap 'rm -f "$record" "$record.log"' EXIT
 seed=$$ # by which the cell's processes are found
 failed=0
 
-processes() { pgrep -f "$(basename "$ditbench").*seed[= ]$seed" || true; }
+processes() { pgrep -f "$(basename "$ditbench").*seed[= ]$seed( |\$)" || true; }
 
 # The last process below one: a rank.
 last_below() {
@@ -29,6 +30,8 @@ fault() {
     sleep 15
     rank=$(last_below $run)
     if [ "$rank" = "$run" ]; then
+        kill "$run" 2>/dev/null
+        wait $run
         echo "SIG$signal: no rank of its own after 15 s: $(tail -n 1 "$record.log")"
         failed=1
         return
