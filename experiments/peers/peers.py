@@ -104,7 +104,10 @@ class Cell:
         self.args, self.name, self.spec = args, name, spec
         self.shape_name, size, tiny_name, self.usual_seconds = CELLS[name]
         module = "decoder_side" if name in DECODERS else "diffusers_side"
-        self.local, self.peers = importlib.import_module(module), PEERS_OF[module]
+        try:
+            self.local, self.peers = importlib.import_module(module), PEERS_OF[module]
+        except ImportError as error:
+            sys.exit(f"peers.py: {error}; README.md here has the line that installs PyTorch and diffusers")
         self.shape = self.local.shape_of(self.shape_name, args.tiny)
         self.model = tiny_name if args.tiny else self.shape_name
         self.size = self.shape["size"] if args.tiny else size

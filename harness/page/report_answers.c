@@ -96,7 +96,7 @@ static void put_fastest(struct report *report)
 
 struct program {
     const char *name;
-    int cells;
+    int cells, noisy;
     double least, most;         /* its time over ours */
     const struct record *other; /* a row of another result; NULL: none */
 };
@@ -110,8 +110,9 @@ static void add_program(struct program v[PROGRAMS], const struct record *r, doub
     if (i == PROGRAMS)
         return;
     if (!v[i].name)
-        v[i] = (struct program){name, 0, INFINITY, -INFINITY, NULL};
+        v[i] = (struct program){name, 0, 0, INFINITY, -INFINITY, NULL};
     v[i].cells++;
+    v[i].noisy += record_has_flag(r, RECORD_NOISY);
     v[i].least = fmin(v[i].least, ratio);
     v[i].most = fmax(v[i].most, ratio);
     v[i].other = report_deviates(r) ? r : v[i].other;
@@ -131,15 +132,20 @@ static const char *ratios(const struct program *p, char text[REPORT_TEXT])
 static void put_program(struct report *report, const struct program *p)
 {
     char name[REPORT_TEXT], against[REPORT_TEXT], took[REPORT_TEXT], what[2 * REPORT_TEXT];
+    char noisy[REPORT_TEXT] = "";
+    if (p->noisy > 0)
+        snprintf(noisy, sizeof noisy, ", %d of them noisy", p->noisy);
     if (p->other)
         snprintf(what, sizeof what,
                  "in the same run, for another result, %.2g (relative L2) off that of `%.200s`",
                  p->other->deviation.rel_l2, report_plain(p->other->deviation.against, against));
     else
         snprintf(what, sizeof what, "for the same work in the same run");
-    doc_item(report->doc,
-             "Another program, `%.200s`, took %s times as long as ditbench %s (%d cell%s, below).",
-             report_plain(p->name, name), ratios(p, took), what, p->cells, report_plural(p->cells));
+    doc_item(
+        report->doc,
+        "Another program, `%.200s`, took %s times as long as ditbench %s (%d cell%s%s, below).",
+        report_plain(p->name, name), ratios(p, took), what, p->cells, report_plural(p->cells),
+        noisy);
 }
 
 static void put_programs(struct report *report)

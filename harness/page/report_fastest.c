@@ -328,10 +328,11 @@ static void put_program(struct doc *doc, const struct record *peer, const struct
 {
     char text[REPORT_TEXT];
     const char *other = report_deviates(peer) ? ", another result" : "";
+    const char *noisy = record_has_flag(peer, RECORD_NOISY) ? ", noisy" : "";
     if (strcmp(peer->cell.strategy, ours->cell.strategy) == 0)
-        doc_cell(doc, "%.200s%s", peer->cell.backend, other);
+        doc_cell(doc, "%.200s%s%s", peer->cell.backend, other, noisy);
     else
-        doc_cell(doc, "%s%s", report_strategy(peer, text), other);
+        doc_cell(doc, "%s%s%s", report_strategy(peer, text), other, noisy);
 }
 
 static void put_peer(struct report *report, const struct report_rank *rank, int peer)

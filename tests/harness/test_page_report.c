@@ -368,6 +368,17 @@ Test(page_report, other_programs_have_their_names)
     free(page);
 }
 
+/* A ratio is worth what both of its times are. */
+Test(page_report, another_program_s_noise_stands_beside_its_ratio)
+{
+    struct record *noisy = of_program(rows_ok("serial", 1, 300), "other");
+    record_add_text(noisy, &noisy->flags, RECORD_NOISY);
+    char *page = PAGE(rows_ok("serial", 1, 200), noisy);
+    says(page, "(1 cell, 1 of them noisy, below).");
+    says(page, "| other, noisy |");
+    free(page);
+}
+
 /* A row of another program that tells how far its result lies from another way to compute it. */
 Test(page_report, another_result_is_no_same_work)
 {
