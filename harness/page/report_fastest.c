@@ -48,6 +48,7 @@ static void put_head(struct report *report)
     for (int i = 0; i < n; i++)
         align[i] = all[i].align;
     doc_table(report->doc, n, align);
+    doc_fit(report->doc);
     doc_caption(report->doc,
                 "The fastest cell of each size and rank count. Speed-up: over `serial` on one "
                 "rank. Memory: of the fullest rank.");

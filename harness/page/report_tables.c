@@ -56,6 +56,7 @@ static enum status put_group(struct report *report, const struct plot_group *gro
     char model[REPORT_TEXT], size[REPORT_TEXT], run[REPORT_TEXT], threads[REPORT_TEXT];
     struct doc *doc = report->doc;
     doc_table(doc, 11, align);
+    doc_fit(doc);
     doc_caption(doc, "%s, %s%s%s. In brackets: fastest and slowest loop, of fewer than 6.",
                 report_model(&of->record->cell, model), report_size(&of->record->cell, size),
                 report_threads(report, of, threads), report_run(of, run));
