@@ -156,7 +156,7 @@ static void explain_missing(struct paper_row *row)
         say(row, "our cell was not run");
 }
 
-/* Rows of one file may come from several sessions: what else differs stands at the point. */
+/* Rows of one file may be of several runs: what else differs stands at the point. */
 static void say_base(const struct paper_row *one, struct paper_row *row)
 {
     enum { BUILD = 60 };
