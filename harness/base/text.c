@@ -38,13 +38,14 @@ int text_character(const char *s)
     return known ? n : 0;
 }
 
-char *text_line(const char *text, size_t size, char *buffer)
+char *text_shown(const char *text, bool lines, size_t size, char *buffer)
 {
     static const char unknown[] = "\xef\xbf\xbd";
     for (size_t n = 0;;) {
         int length = text_character(text);
-        const char *shown = length > 0 ? text : *text == '\n' || *text == '\t' ? " " : unknown;
-        size_t wide = length > 0 ? (size_t)length : strlen(shown);
+        bool between = *text == '\n' || *text == '\t';
+        const char *shown = length > 0 || (between && lines) ? text : between ? " " : unknown;
+        size_t wide = length > 0 ? (size_t)length : between ? 1 : strlen(unknown);
         if (!*text || n + wide >= size) {
             buffer[n] = '\0';
             return buffer;

@@ -3,6 +3,7 @@
 #ifndef HARNESS_BASE_TEXT_H
 #define HARNESS_BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -13,10 +14,10 @@ enum { TEXT_NUMBER = 48 };
  * text around them (U+202E and its kin), by which it reads as another. */
 int text_character(const char *text);
 
-/* The text as one line that can be shown: U+FFFD for each byte that text_character does not
- * know, blanks for line ends and tabs. Ends at a whole character within `size` bytes. Returns
- * buffer. */
-char *text_line(const char *text, size_t size, char *buffer);
+/* The text as it can be shown: U+FFFD for each byte that text_character does not know; line ends
+ * and tabs are blanks, or stay (`lines`). Ends at a whole character within `size` bytes; three for
+ * each of the text's and one are always enough. Returns buffer. */
+char *text_shown(const char *text, bool lines, size_t size, char *buffer);
 
 /* Characters of a text: the bytes that begin one. */
 int text_columns(const char *text);

@@ -6,6 +6,7 @@
 #include "harness/measure/decode.h"
 #include "harness/measure/outcome.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -78,12 +79,21 @@ static enum status check_scale(const struct setup *setup, const struct setup *de
                 setup->cell.model, found, wanted);
 }
 
-/* One file by two names, of which links are not looked for before it is there. */
+/* Where a file's own name begins in its path; its folder, into `folder`. */
+static const char *split(const char *path, char folder[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(slash - path + 1) : 2, slash ? path : "./");
+    return slash ? slash + 1 : path;
+}
+
+/* One name in one folder, whatever the folder is called. */
 static bool same_file(const char *a, const char *b)
 {
-    struct stat of_a, of_b;
-    return strcmp(a, b) == 0 || (stat(a, &of_a) == 0 && stat(b, &of_b) == 0 &&
-                                 of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino);
+    char of_a[PATH_MAX], of_b[PATH_MAX];
+    struct stat in_a, in_b;
+    return strcmp(split(a, of_a), split(b, of_b)) == 0 && stat(of_a, &in_a) == 0 &&
+           stat(of_b, &in_b) == 0 && in_a.st_dev == in_b.st_dev && in_a.st_ino == in_b.st_ino;
 }
 
 /* Pictures are written after the latents. */

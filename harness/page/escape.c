@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Characters that XML has, the five of HTML, and code spans. */
+/* The five characters of HTML, and code spans. */
 #include "harness/page/escape.h"
 
 #include "harness/base/text.h"
@@ -9,28 +9,9 @@
 
 char *escape_clean(const char *text, bool lines)
 {
-    static const char unknown[] = "\xef\xbf\xbd";
-    char *out = malloc(3 * strlen(text) + 1);
-    size_t n = 0;
-    if (!out)
-        return NULL;
-    while (*text) {
-        int length = text_character(text);
-        if (length > 0) {
-            memcpy(out + n, text, (size_t)length);
-            n += (size_t)length;
-            text += length;
-        } else if (*text == '\n' || *text == '\t') {
-            out[n++] = lines ? *text : ' ';
-            text++;
-        } else {
-            memcpy(out + n, unknown, 3);
-            n += 3;
-            text++;
-        }
-    }
-    out[n] = '\0';
-    return out;
+    size_t room = 3 * strlen(text) + 1;
+    char *out = malloc(room);
+    return out ? text_shown(text, lines, room, out) : NULL;
 }
 
 void escape_html(FILE *out, const char *text, size_t n)

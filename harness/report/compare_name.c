@@ -93,7 +93,7 @@ static char *say(const struct record_cell *c, enum field field, char text[PART])
     case FIELDS:
         break;
     }
-    return text_line(raw, PART, text);
+    return text_shown(raw, false, PART, text);
 }
 
 unsigned compare_name_varying(const struct compare *compare)

@@ -76,7 +76,7 @@ static const char *page_text(const struct table_column *column, const struct she
 {
     if (column->form == TABLE_TEXT) {
         char room[TABLE_CELL];
-        return *text_line(text_of(column, row, room), TABLE_CELL, text) ? text : "-";
+        return *text_shown(text_of(column, row, room), false, TABLE_CELL, text) ? text : "-";
     }
     double value = number_of(column, row);
     return isnan(value) ? "-" : number_text(value, column->form, text);

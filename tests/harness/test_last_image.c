@@ -161,8 +161,9 @@ Test(last_image, weights_of_another_decoder_are_refused_before_anything_runs)
 Test(last_image, latents_and_pictures_are_two_files)
 {
     const char *model = pipeline("pixart-alpha", "vae-sd/vae");
-    static const char *const requests[] = {"1", "2"}, *const lost[] = {"a.png", "a-1.png"};
-    for (int i = 0; i < 2; i++) {
+    static const char *const requests[] = {"1", "2", "1"}, *const lost[] = {"a.png", "a-1.png",
+                                                                            "./a.png"};
+    for (int i = 0; i < 3; i++) {
         struct program p =
             run(model, "serial", program_file("a.png"), program_file(lost[i]), requests[i]);
         cr_assert(p.status == 2 && strstr(p.err, "is where --output puts the latents"), "%d %s",

@@ -27,12 +27,13 @@ Test(text, long_ones_lose_their_middle)
 Test(text, anybodys_are_one_line_that_can_be_shown)
 {
     char buffer[64];
-    cr_assert_str_eq(text_line("a\nb\tc\x1b[31md\x7f \xc3\xa9", sizeof buffer, buffer),
+    cr_assert_str_eq(text_shown("a\nb\tc\x1b[31md\x7f \xc3\xa9", false, sizeof buffer, buffer),
                      "a b c\xef\xbf\xbd[31md\xef\xbf\xbd \xc3\xa9");
-    cr_assert_str_eq(text_line("\xe2\x80\xae\xff\xc3", sizeof buffer, buffer),
+    cr_assert_str_eq(text_shown("\xe2\x80\xae\xff\xc3", false, sizeof buffer, buffer),
                      "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
-    cr_assert_str_eq(text_line("abc\xc3\xa9", 5, buffer), "abc"); /* é has no room */
-    cr_assert_str_eq(text_line("abc\xc3\xa9", 6, buffer), "abc\xc3\xa9");
+    cr_assert_str_eq(text_shown("a\nb\tc\r", true, sizeof buffer, buffer), "a\nb\tc\xef\xbf\xbd");
+    cr_assert_str_eq(text_shown("abc\xc3\xa9", false, 5, buffer), "abc"); /* é has no room */
+    cr_assert_str_eq(text_shown("abc\xc3\xa9", false, 6, buffer), "abc\xc3\xa9");
 }
 
 static void folds(const char *text, int columns, const char *want)
