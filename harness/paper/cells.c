@@ -240,21 +240,16 @@ static void print_cell(const struct pack *pack, const struct paper_cells *cells,
         if (cells->of[i] == at && points++ == 0)
             pack_label(&pack->v[i], sizeof label, label);
     cell_text(&c->cell, text);
-    bool by_plan = pack->memory && c->planned && c->fate != PAPER_RUNS;
     if (c->fate == PAPER_REFUSED)
         printf("%-24s  %s: %s; for: %s", "refused", text, c->text, label);
-    else if (by_plan) // its point has a verdict all the same
-        printf("%-24s  %s; for: %s", c->count ? "from thread ranks" : "from the plan", text, label);
     else
         printf("%-24s  %s; for: %s", c->text, text, label);
     if (points > 1)
         printf(" and %d more", points - 1);
-    if (by_plan)
-        printf("; %s to run", c->text);
     if (c->planned && c->fate != PAPER_RUNS)
-        printf("; memory and bytes: %s, %.2f GB a rank, %.1f MB sent a loop",
-               c->count ? "thread ranks" : "the plan", 1e-9 * (double)c->bytes,
-               1e-6 * (double)c->wire);
+        printf("; memory and bytes%s: %s, %.2f GB a rank, %.1f MB sent a loop",
+               pack->memory ? ", which are judged" : "", c->count ? "thread ranks" : "the plan",
+               1e-9 * (double)c->bytes, 1e-6 * (double)c->wire);
     putchar('\n');
 }
 
