@@ -150,15 +150,15 @@ class Cell:
         return row
 
     def outcome(self, side, cell):
-        """What a peer says, and its command line."""
+        """What a peer says."""
         if side == XDIT:
             return xdit_side.measure(cell, self.shape_name, self.args.tiny, self.args.device, self.args.attention,
                                      self.args.timeout)
         try:
             self.diffusers = self.diffusers or self.local.open_side(self.shape, cell, self.args.device)
         except Exception as error:
-            return self.local.outcome_of(error), sys.argv
-        return self.diffusers.measure(side), sys.argv
+            return self.local.outcome_of(error)
+        return self.diffusers.measure(side)
 
     def our_row(self, blank, number):
         argv = self.command(self.steps, self.args.loops)
@@ -172,13 +172,10 @@ class Cell:
         if side == OURS:
             return self.our_row(blank, number)
         libraries = (xdit_side if side == XDIT else self.local).libraries(self.args.device)
-        if side in self.broken:
-            outcome, argv = self.broken[side]
-        else:
-            outcome, argv = self.outcome(side, blank["cell"])
+        outcome = self.broken.get(side) or self.outcome(side, blank["cell"])
         if outcome.status not in ("ok", "wrong"):
-            self.broken[side] = outcome, argv
-        return records.of_peer(blank, side, number, outcome, libraries, argv)
+            self.broken[side] = outcome
+        return records.of_peer(blank, side, number, outcome, libraries, sys.argv)
 
     def measure(self, blank):
         """The rows of all rounds."""

@@ -88,23 +88,22 @@ def run(argv, timeout, log):
 
 
 def measure(cell, shape_name, tiny, device, attention=None, timeout=600):
-    """The outcome of one cell, and the command line that was run."""
+    """The outcome of one cell."""
     try:
         degrees = degrees_of(cell["strategy"])
     except Refusal as why:
-        return refused("unsupported", why), []
+        return refused("unsupported", why)
     with tempfile.TemporaryDirectory(prefix="peers-xdit-") as folder:
         task, result = Path(folder, "task.json"), Path(folder, "result.json")
         task.write_text(json.dumps({"cell": cell, "shape": shape_name, "tiny": tiny, "device": device,
                                     "degrees": degrees, "attention": attention, "result": str(result)}))
-        argv = command(task, cell["ranks"])
         with open(Path(folder, "log"), "w+", errors="replace") as log:
-            status = run(argv, timeout, log)
+            status = run(command(task, cell["ranks"]), timeout, log)
             log.seek(0)
             text = log.read()
         if status is None:
-            return refused("timeout", f"no end after {timeout:g} s (--timeout)"), argv
+            return refused("timeout", f"no end after {timeout:g} s (--timeout)")
         if not result.exists():
             ending = "oom" if "OutOfMemoryError" in text else "error"
-            return refused(ending, f"exit status {status}: {last_words(text)}"), argv
-        return Outcome(**json.loads(result.read_text())), argv
+            return refused(ending, f"exit status {status}: {last_words(text)}")
+        return Outcome(**json.loads(result.read_text()))
