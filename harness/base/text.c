@@ -56,6 +56,11 @@ char *text_shown(const char *text, bool lines, size_t size, char *buffer)
     }
 }
 
+bool text_same(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
 /* ---- columns ---- */
 
 static bool begins_character(char c)

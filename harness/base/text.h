@@ -19,6 +19,9 @@ int text_character(const char *text);
  * each of the text's and one are always enough. Returns buffer. */
 char *text_shown(const char *text, bool lines, size_t size, char *buffer);
 
+/* Whether two texts are the same; NULL is empty. */
+bool text_same(const char *a, const char *b);
+
 /* Characters of a text: the bytes that begin one. */
 int text_columns(const char *text);
 

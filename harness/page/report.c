@@ -132,9 +132,18 @@ static bool several_models(const struct sheet *sheet)
     return false;
 }
 
+static bool several_runs(const struct report *report)
+{
+    bool several = report->files->n > 1;
+    for (int i = 0; i < report->sheet->n && !several; i++)
+        several = report_several_builds(report, &report->sheet->v[i]);
+    return several;
+}
+
 static enum status fill(struct report *report)
 {
     report->several_models = several_models(report->sheet);
+    report->several_runs = several_runs(report);
     put_begin(report);
     TRY(report_summary(report));
     report_words(report);

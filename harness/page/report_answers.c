@@ -70,7 +70,7 @@ static void put_setting(struct report *report, const struct plot_setting *settin
     }
     doc_item(report->doc, "Fastest, %s, %d step%s%s%s: %s.", report_model(c, model), c->steps,
              report_plural(c->steps), report_threads(report, setting->of, threads),
-             report_run(setting->of, run), text);
+             report_run(report, setting->of, run), text);
 }
 
 static void put_fastest(struct report *report)

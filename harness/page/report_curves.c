@@ -105,7 +105,7 @@ static void put_setting(struct curves *c, const struct plot_setting *setting)
         const struct sheet_row *of = setting->group[g].first;
         doc_heading(doc, 3, "%s, %s%s%s", report_model(&of->record->cell, model),
                     report_size(&of->record->cell, size), report_threads(c->report, of, threads),
-                    report_run(of, run));
+                    report_run(c->report, of, run));
         put_chart(c, of, 0);
         put_chart(c, of, 1);
         doc_fold(doc, "Bytes and memory, %s", size);

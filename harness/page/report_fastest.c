@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tables of "In short": the fastest cell of each size and rank count, serial runs by model and
  * size, other programs beside ours. */
+#include "harness/base/text.h"
 #include "harness/page/report_part.h"
 #include "harness/plot/text.h"
 #include "harness/report/memory.h"
@@ -40,7 +41,7 @@ static void put_head(struct report *report)
     int n = 0;
     if (report->several_models)
         all[n++] = (struct report_column){"model", DOC_LEFT};
-    if (report->files->n > 1)
+    if (report->several_runs)
         all[n++] = (struct report_column){"run", DOC_LEFT};
     all[n++] = (struct report_column){"size", DOC_LEFT};
     memcpy(all + n, columns, sizeof columns);
@@ -61,8 +62,8 @@ static void put_place(struct report *report, const struct sheet_row *row)
     char text[REPORT_TEXT];
     if (report->several_models)
         doc_cell(report->doc, "%s", report_model(&row->record->cell, text));
-    if (report->files->n > 1)
-        doc_cell(report->doc, "%s", row->run ? row->run : "");
+    if (report->several_runs)
+        doc_cell(report->doc, "%s", report_run_name(report, row, text));
     doc_cell(report->doc, "%s", report_size(&row->record->cell, text));
 }
 
@@ -153,21 +154,16 @@ static int grid_column(struct grid *grid, const struct record_cell *size)
     return place;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 /* All but size and steps. */
 static bool same_line(const struct sheet_row *a, const struct sheet_row *b)
 {
     const struct record_cell *x = &a->record->cell, *y = &b->record->cell;
-    return same_text(x->model, y->model) && same_text(a->run, b->run) &&
+    return text_same(x->model, y->model) && text_same(a->run, b->run) &&
            x->guidance == y->guidance && x->requests == y->requests &&
-           same_text(x->dtype, y->dtype) && same_text(x->backend, y->backend) &&
-           same_text(x->transport, y->transport) && x->threads == y->threads &&
-           same_text(a->record->env.commit, b->record->env.commit) &&
-           same_text(a->record->env.host, b->record->env.host);
+           text_same(x->dtype, y->dtype) && text_same(x->backend, y->backend) &&
+           text_same(x->transport, y->transport) && x->threads == y->threads &&
+           text_same(a->record->env.commit, b->record->env.commit) &&
+           text_same(a->record->env.host, b->record->env.host);
 }
 
 /* The first line that it fits in, or a new one. */
@@ -208,9 +204,9 @@ static bool grid_tells_setting(const struct grid *grid)
 {
     for (int i = 0; i < grid->lines; i++)
         for (int k = 0; k < i; k++)
-            if (same_text(grid->line[i].of->record->cell.model,
+            if (text_same(grid->line[i].of->record->cell.model,
                           grid->line[k].of->record->cell.model) &&
-                same_text(grid->line[i].of->run, grid->line[k].of->run))
+                text_same(grid->line[i].of->run, grid->line[k].of->run))
                 return true;
     return false;
 }
@@ -246,7 +242,7 @@ static void put_size(struct doc *doc, const struct record_cell *c)
 static bool grid_tells_commit(const struct grid *grid)
 {
     for (int i = 1; i < grid->lines; i++)
-        if (!same_text(grid->line[i].of->record->env.commit, grid->line[0].of->record->env.commit))
+        if (!text_same(grid->line[i].of->record->env.commit, grid->line[0].of->record->env.commit))
             return true;
     return false;
 }
@@ -283,7 +279,7 @@ static void put_grid(struct report *report, const struct grid *grid)
         const struct line *line = &grid->line[i];
         doc_cell(report->doc, "%s", report_model(&line->of->record->cell, text));
         if (report->files->n > 1)
-            doc_cell(report->doc, "%s", line->of->run ? line->of->run : "");
+            doc_cell(report->doc, "%s", report_plain(line->of->run, text));
         if (commit)
             doc_cell(report->doc, "%.12s",
                      line->of->record->env.commit ? line->of->record->env.commit : "-");

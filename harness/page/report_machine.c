@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The section "On what machine": hardware, system, libraries and build of the rows. How it
  * did meanwhile is in report_course.c. */
+#include "harness/base/text.h"
 #include "harness/host/env.h"
 #include "harness/page/report_part.h"
 
@@ -16,17 +17,12 @@ static const char *known(const char *text)
     return text && *text ? text : "not recorded";
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 /* The same cards. */
 static bool same_gpus(const struct record_gpus *a, const struct record_gpus *b)
 {
     for (int i = 0; i < a->n && a->n == b->n; i++)
-        if (!same_text(a->v[i].name, b->v[i].name) || !same_text(a->v[i].uuid, b->v[i].uuid) ||
-            !same_text(a->v[i].driver, b->v[i].driver))
+        if (!text_same(a->v[i].name, b->v[i].name) || !text_same(a->v[i].uuid, b->v[i].uuid) ||
+            !text_same(a->v[i].driver, b->v[i].driver))
             return false;
     return a->n == b->n;
 }
@@ -35,10 +31,10 @@ static bool same_gpus(const struct record_gpus *a, const struct record_gpus *b)
 static bool same_machine(const struct record *a, const struct record *b)
 {
     const struct record_env *x = &a->env, *y = &b->env;
-    return same_text(x->host, y->host) && same_text(x->os, y->os) && same_text(x->cpu, y->cpu) &&
+    return text_same(x->host, y->host) && text_same(x->os, y->os) && text_same(x->cpu, y->cpu) &&
            x->cores == y->cores && same_gpus(&x->gpus, &y->gpus) &&
-           same_text(x->commit, y->commit) && x->dirty == y->dirty &&
-           same_text(x->flags, y->flags) && same_text(x->compiler, y->compiler);
+           text_same(x->commit, y->commit) && x->dirty == y->dirty &&
+           text_same(x->flags, y->flags) && text_same(x->compiler, y->compiler);
 }
 
 /* ---- what it is ---- */

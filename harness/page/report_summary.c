@@ -186,7 +186,7 @@ static void put_setting(struct report *report, const struct plot_setting *settin
     const struct sheet_row *of = setting->group[0].first;
     doc_heading(report->doc, 3, "%s, %d step%s%s%s", report_model(&of->record->cell, name),
                 of->record->cell.steps, report_plural(of->record->cell.steps),
-                report_threads(report, of, threads), report_run(of, run));
+                report_threads(report, of, threads), report_run(report, of, run));
     doc_text(report->doc, "%s; %s.", report_plain(plot_text_setting(of, text), plain[0]),
              report_plain(plot_text_machine(of, machine), plain[1]));
     for (int i = 0; i < report->ranks.n; i++)

@@ -59,7 +59,7 @@ static enum status put_group(struct report *report, const struct plot_group *gro
     doc_fit(doc);
     doc_caption(doc, "%s, %s%s%s. In brackets: fastest and slowest loop, of fewer than 6.",
                 report_model(&of->record->cell, model), report_size(&of->record->cell, size),
-                report_threads(report, of, threads), report_run(of, run));
+                report_threads(report, of, threads), report_run(report, of, run));
     for (int i = 0; i < 11; i++)
         doc_cell(doc, "%s", title[i]);
     for (int ranks = report_rank_next(group, 0); ranks > 0 && st == ST_OK;

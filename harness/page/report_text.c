@@ -55,8 +55,7 @@ char *report_size(const struct record_cell *cell, char *text)
 static bool same_heading(const struct sheet_row *a, const struct sheet_row *b)
 {
     return strcmp(a->record->cell.model, b->record->cell.model) == 0 &&
-           a->record->cell.steps == b->record->cell.steps &&
-           strcmp(a->run ? a->run : "", b->run ? b->run : "") == 0;
+           a->record->cell.steps == b->record->cell.steps && text_same(a->run, b->run);
 }
 
 char *report_threads(const struct report *report, const struct sheet_row *of, char *text)
@@ -77,12 +76,34 @@ char *report_plain(const char *from, char *text)
     return without_ticks(text);
 }
 
-char *report_run(const struct sheet_row *of, char *text)
+bool report_several_builds(const struct report *report, const struct sheet_row *of)
+{
+    for (int i = 0; i < report->sheet->n; i++) {
+        const struct sheet_row *other = &report->sheet->v[i];
+        if (text_same(other->run, of->run) &&
+            !text_same(other->record->env.commit, of->record->env.commit))
+            return true;
+    }
+    return false;
+}
+
+char *report_run_name(const struct report *report, const struct sheet_row *of, char *text)
+{
+    char name[REPORT_TEXT], commit[REPORT_TEXT];
+    int n = snprintf(text, REPORT_TEXT, "%.900s", report_plain(of->run, name));
+    if (report_several_builds(report, of))
+        snprintf(text + n, REPORT_TEXT - (size_t)n, "%s%.12s", of->run ? " at " : "of ",
+                 of->record->env.commit ? report_plain(of->record->env.commit, commit)
+                                        : "no commit");
+    return text;
+}
+
+char *report_run(const struct report *report, const struct sheet_row *of, char *text)
 {
     char name[REPORT_TEXT];
     text[0] = '\0';
-    if (of->run)
-        snprintf(text, REPORT_TEXT, ", run %.1000s", report_plain(of->run, name));
+    if (*report_run_name(report, of, name))
+        snprintf(text, REPORT_TEXT, ", run %.1000s", name);
     return text;
 }
 
@@ -151,7 +172,7 @@ void report_table(struct report *report, const char *caption, int n,
     BUG_ON(n > REPORT_COLUMNS, "%d columns", n);
     if (report->several_models)
         all[k++] = model;
-    if (report->files->n > 1)
+    if (report->several_runs)
         all[k++] = run;
     memcpy(all + k, cell, sizeof cell);
     k += 3;
@@ -171,8 +192,8 @@ void report_cell(struct report *report, const struct sheet_row *row)
     const struct record_cell *c = &row->record->cell;
     if (report->several_models)
         doc_cell(report->doc, "%s", report_model(c, text));
-    if (report->files->n > 1)
-        doc_cell(report->doc, "%s", report_plain(row->run, text));
+    if (report->several_runs)
+        doc_cell(report->doc, "%s", report_run_name(report, row, text));
     doc_cell(report->doc, "%s", report_size(c, text));
     doc_cell(report->doc, "%d", c->ranks);
     doc_cell(report->doc, "%s", report_strategy(row->record, text));

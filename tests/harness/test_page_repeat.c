@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ditbench report`, "How to repeat it": commands that a shell and the builds of the rows take. */
+/* `ditbench report`: builds of one file are told apart; "How to repeat it": commands that a shell
+ * and the builds of the rows take. */
 #include "tests/harness/program.h"
 #include "tests/harness/rows.h"
 
@@ -81,6 +82,29 @@ static int count(const char *page, const char *text)
     for (const char *at = page; (at = strstr(at, text)); at++)
         n++;
     return n;
+}
+
+Test(page_repeat, builds_of_one_file_have_their_commits)
+{
+    static const char a[] = "aaaaaaaaaaaa", b[] = "bbbbbbbbbbbb";
+    struct record *rows[] = {
+        of_commit(rows_ok("serial", 1, 200), a), of_commit(rows_ok("ring=2", 2, 110), a),
+        of_commit(rows_ok("cfg=2", 2, 100), b), of_commit(rows_ok("ulysses=2", 2, 120), b)};
+    struct record *alone[] = {rows_ok("serial", 1, 200), rows_ok("ring=2", 2, 110)};
+    char *mixed = write_rows("mixed.jsonl", 4, rows), *one = write_rows("one.jsonl", 2, alone);
+    char *page = page_of(mixed, NULL);
+    says(page, ", run of aaaaaaaaaaaa: ");
+    says(page, ", run of bbbbbbbbbbbb: ");
+    says(page, "| of bbbbbbbbbbbb | 256\u00a0×\u00a0256\u00a0px |");
+    free(page);
+    page = page_of(mixed, one);
+    says(page, ", run mixed at aaaaaaaaaaaa: ");
+    says(page, ", run mixed at bbbbbbbbbbbb: ");
+    says(page, ", run one: ");
+    says(page, "| mixed at bbbbbbbbbbbb | 256\u00a0×\u00a0256\u00a0px |");
+    free(page);
+    free(mixed);
+    free(one);
 }
 
 /* With its file as it was named, in the tree of its commit; but not where its rows went. */
