@@ -12,12 +12,9 @@ if (above) {
 } else {
     do for [i = 1:bars] { set label 200 + i @bar_label_left }
 }
-set logscale x 10
-set xrange [x_low : x_high]
-set xtics 10
-set format x '%g'
-if (x_high / x_low < 100) { set xtics add (0.02, 0.05, 0.2, 0.5, 2, 5, 20, 50, 200, 500, 2000, 5000) }
-set xlabel x_title.' (logarithmic)'
+eval x_axis
+if (wanted_px > 0 && x_tics > 6) { set xtics (); set for [i = 1:x_tics:2] xtics add (sprintf('%g', x_tic[i]) x_tic[i]) }
+set xlabel x_title.(x_log ? ' (logarithmic)' : '')
 
 their_colour = '#1a1a1a'
 our_colour = '#b3003c'

@@ -122,6 +122,9 @@ static void put_begin(struct report *report)
              report_plain(hardware, plain[0]), count_rows(report, rows), text,
              report_plain(first ? first : "an unknown time", plain[1]),
              report_plain(last ? last : "an unknown time", plain[2]));
+    if (sheet->again > 0)
+        doc_text(report->doc, "Left out: %d earlier row%s of cells that were run again later.",
+                 sheet->again, report_plural(sheet->again));
 }
 
 static bool several_models(const struct sheet *sheet)

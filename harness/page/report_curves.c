@@ -26,6 +26,7 @@ static const struct kind {
     {"bytes", "Bytes sent in one loop by strategy: counted, and by closed form",
      "Counted above, predicted below; they must agree."},
     {"memory", "Memory of the fullest rank by strategy and purpose", NULL},
+    {"peers", "A step of ditbench and of other programs, a bar a strategy", "Lower is better."},
     {"latency-vs-size", "Latency of a loop against the size of the image, a curve a strategy",
      "Lower is better."},
     {"memory-vs-size",
@@ -35,7 +36,8 @@ static const struct kind {
 
 enum {
     KINDS = sizeof kinds / sizeof kinds[0],
-    OVER_SIZES = 4 /* from here on one for all sizes */
+    PEERS = 4,
+    OVER_SIZES /* from here on one for all sizes */
 };
 
 /* What is drawn of the selection. */
@@ -108,6 +110,7 @@ static void put_setting(struct curves *c, const struct plot_setting *setting)
                     report_run(c->report, of, run));
         put_chart(c, of, 0);
         put_chart(c, of, 1);
+        put_chart(c, of, PEERS);
         doc_fold(doc, "Bytes and memory, %s", size);
         put_chart(c, of, 2);
         put_chart(c, of, 3);

@@ -339,6 +339,8 @@ static void put_peer(struct report *report, const struct report_rank *rank, int 
     const struct sheet_row *ours = report_rank_beside(rank, peer), *theirs = rank->v[peer];
     const struct record_cell *c = &ours->record->cell;
     doc_cell(doc, "%s", report_model(c, text));
+    if (report->several_runs)
+        doc_cell(doc, "%s", report_run_name(report, ours, text));
     doc_cell(doc, "%s", report_size(c, text));
     doc_cell(doc, "%d", rank->ranks);
     doc_cell(doc, "%s", report_strategy(ours->record, text));
@@ -348,29 +350,36 @@ static void put_peer(struct report *report, const struct report_rank *rank, int 
     doc_cell(doc, "%.2f", step_ms(theirs) / step_ms(ours));
 }
 
-static void put_peers(struct report *report)
+/* The run stands there only where there are several. */
+static void put_peers_head(struct report *report)
 {
     static const struct report_column columns_of[] = {
-        {"model", DOC_LEFT},      {"size", DOC_LEFT},          {"ranks", DOC_RIGHT},
-        {"ditbench", DOC_LEFT},   {"ms a step", DOC_RIGHT},    {"the other", DOC_LEFT},
-        {"ms a step", DOC_RIGHT}, {"times as long", DOC_RIGHT}};
-    enum { N = sizeof columns_of / sizeof columns_of[0] };
+        {"model", DOC_LEFT},     {"run", DOC_LEFT},        {"size", DOC_LEFT},
+        {"ranks", DOC_RIGHT},    {"ditbench", DOC_LEFT},   {"ms a step", DOC_RIGHT},
+        {"the other", DOC_LEFT}, {"ms a step", DOC_RIGHT}, {"times as long", DOC_RIGHT}};
+    enum { N = sizeof columns_of / sizeof columns_of[0], RUN = 1 };
     enum doc_align align[N];
-    bool any = false;
+    int n = 0;
     for (int i = 0; i < N; i++)
-        align[i] = columns_of[i].align;
-    for (int i = 0; i < report->ranks.n; i++) {
-        const struct report_rank *rank = &report->ranks.v[i];
-        if (rank->peers > 0 && !any) {
-            doc_table(report->doc, N, align);
-            doc_caption(
-                report->doc,
+        if (i != RUN || report->several_runs)
+            align[n++] = columns_of[i].align;
+    doc_table(report->doc, n, align);
+    doc_caption(report->doc,
                 "Other programs: the same work in the same run, but where another result is "
                 "told; ms a step");
-            for (int k = 0; k < N; k++)
-                doc_cell(report->doc, "%s", columns_of[k].title);
-            any = true;
-        }
+    for (int i = 0; i < N; i++)
+        if (i != RUN || report->several_runs)
+            doc_cell(report->doc, "%s", columns_of[i].title);
+}
+
+static void put_peers(struct report *report)
+{
+    bool any = false;
+    for (int i = 0; i < report->ranks.n; i++) {
+        const struct report_rank *rank = &report->ranks.v[i];
+        if (rank->peers > 0 && !any)
+            put_peers_head(report);
+        any |= rank->peers > 0;
         for (int k = rank->n; k < rank->n + rank->peers; k++)
             put_peer(report, rank, k);
     }

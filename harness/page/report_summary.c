@@ -134,13 +134,19 @@ static void say_others(char *text, const struct report_rank *rank)
         say_other(text, "Slowest is", rank->v[rank->n - 1], first);
 }
 
+/* Each over our row of its strategy, which is named where it is not the fastest. */
 static void say_peers(char *text, const struct report_rank *rank)
 {
-    char name[REPORT_TEXT], number[TEXT_NUMBER];
-    for (int i = rank->n; i < rank->n + rank->peers; i++)
-        say(text, " Another program, %s: %s times as long.",
+    char name[REPORT_TEXT], ours[REPORT_TEXT], number[TEXT_NUMBER];
+    for (int i = rank->n; i < rank->n + rank->peers; i++) {
+        const struct sheet_row *beside = report_rank_beside(rank, i);
+        say(text, " Another program, %s: %s times as long",
             report_strategy(rank->v[i]->record, name),
-            times(median(rank->v[i]) / median(rank->v[0]), number));
+            times(median(rank->v[i]) / median(beside), number));
+        if (beside != rank->v[0])
+            say(text, " as our %s", report_strategy(beside->record, ours));
+        say(text, ".");
+    }
 }
 
 static void put_rank(struct report *report, const struct report_rank *rank)

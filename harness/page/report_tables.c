@@ -133,9 +133,6 @@ enum status report_tables(struct report *report)
     if (*sheet_left_out(report->sheet->n, report->sheet->sorted, sizeof text, text))
         doc_text(report->doc, "Of %d row%s not in these tables, nor in a curve: %s.",
                  report->sheet->n, report_plural(report->sheet->n), text);
-    if (report->sheet->again > 0)
-        doc_text(report->doc, "Left out: %d earlier row%s of cells that were run again.",
-                 report->sheet->again, report_plural(report->sheet->again));
     doc_text(report->doc, "`ditbench plot` writes these and all further columns as CSV.");
     return ST_OK;
 }

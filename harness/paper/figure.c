@@ -3,6 +3,7 @@
 #include "harness/paper/figure.h"
 
 #include "harness/base/text.h"
+#include "harness/plot/axis.h"
 #include "harness/plot/gnuplot.h"
 #include "harness/plot/picture.h"
 #include "harness/plot/plot.h"
@@ -19,15 +20,15 @@ static bool shown(const struct paper_row *row, bool normalised)
     return !row->point->left_out && (theirs > 0 || ours > 0);
 }
 
-/* A row of one GPU has no speed-up. */
-static int pick(const struct pack *pack, const struct paper_rows *rows, bool normalised,
+/* A row of one GPU is what others are measured by. */
+static int pick(const struct paper_rows *rows, bool normalised,
                 const struct paper_row *out[MOST_BARS], int *more)
 {
     int n = 0;
     *more = 0;
     for (int i = 0; i < rows->n; i++) {
         const struct paper_row *row = &rows->v[i];
-        if (!shown(row, normalised) || (normalised && row->point->gpus == 1 && !pack->memory))
+        if (!shown(row, normalised) || (normalised && row->point->gpus == 1))
             continue;
         if (n < MOST_BARS)
             out[n++] = row;
@@ -57,7 +58,7 @@ static void put_names(FILE *out, int n, const struct paper_row *const *row)
     plot_gnuplot_number(out, "columns", columns);
 }
 
-/* "place value" of theirs and ours; the range of both. */
+/* "place value" of theirs and ours; the axis for both. */
 static void put_values(FILE *out, int n, const struct paper_row *const *row, bool normalised)
 {
     double low = INFINITY;
@@ -67,7 +68,6 @@ static void put_values(FILE *out, int n, const struct paper_row *const *row, boo
         for (int i = 0; i < n; i++) {
             const struct paper_value *v = side ? &row[i]->ours : &row[i]->published;
             double value = normalised ? v->ratio : v->value;
-            double scale = value / v->value;
             if (!(value > 0)) {
                 fprintf(out, "%d NaN NaN NaN\n", i + 1);
                 continue;
@@ -75,14 +75,14 @@ static void put_values(FILE *out, int n, const struct paper_row *const *row, boo
             if (normalised) // errors of ratios are not simply those of their parts
                 fprintf(out, "%d %.9g %.9g %.9g\n", i + 1, value, value, value);
             else
-                fprintf(out, "%d %.9g %.9g %.9g\n", i + 1, value, scale * v->low, scale * v->high);
+                fprintf(out, "%d %.9g %.9g %.9g\n", i + 1, value, v->low, v->high);
             low = fmin(low, value);
             high = fmax(high, value);
         }
         fputs("EOD\n", out);
     }
-    plot_gnuplot_number(out, "x_low", low / 1.25);
-    plot_gnuplot_number(out, "x_high", high * 1.25);
+    const struct plot_axis axis = plot_axis_values(low, high, PLOT_AXIS_LINEAR);
+    plot_axis_put(out, "x", &axis);
 }
 
 /* Of what ran, not of what the pack asks for: a stand-in's steps are fewer. */
@@ -91,11 +91,15 @@ static void put_protocols(struct picture *picture, const struct pack *pack,
 {
     const struct pack_values *v = pack->values;
     const struct paper_cell *c = paper_rows_cell(rows);
-    if (c)
-        picture_note(picture, "published: %s, %s steps, %s; ours: %s%.0f steps, %s", v->hardware,
-                     v->published_steps, v->published_dtype,
-                     rows->stand_in ? "a stand-in for tests, tiny models on the CPU, " : "",
-                     c->steps, c->cell.dtype);
+    char machine[PAPER_HARDWARE];
+    if (!c)
+        return;
+    picture_note(picture, "published: %s; steps: %s; %s", v->hardware, v->published_steps,
+                 v->published_dtype);
+    picture_note(picture, "ours: %s; steps: %.0f; %s",
+                 rows->stand_in ? "a stand-in for tests, tiny models on the CPU"
+                                : paper_rows_hardware(rows, sizeof machine, machine),
+                 c->steps, c->cell.dtype);
 }
 
 static void put_notes(struct picture *picture, int n, const struct paper_row *const *row, int more)
@@ -123,7 +127,7 @@ enum status figure_draw(const struct pack *pack, const struct paper_rows *rows, 
     struct picture picture;
     bool missing = false;
     int more;
-    int n = pick(pack, rows, normalised, row, &more);
+    int n = pick(rows, normalised, row, &more);
     *drawn = false;
     if (n == 0)
         return ST_OK;

@@ -3,7 +3,6 @@
 #include "harness/paper/report.h"
 
 #include "harness/base/text.h"
-#include "harness/host/env.h"
 
 #include <limits.h>
 #include <math.h>
@@ -20,26 +19,6 @@ static const char *number(double value, char text[NUMBER])
 
 /* ---- summary ---- */
 
-enum { HARDWARE = 400 };
-
-/* The machines that our rows are from, each once: "1 x NVIDIA H200; 8 x NVIDIA L20". */
-static char *hardware_of(const struct paper_report *r, size_t size, char *text)
-{
-    size_t used = 0;
-    text[0] = '\0';
-    for (int i = 0; i < r->rows->n; i++) {
-        const struct record *record = r->rows->v[i].record;
-        char one[200];
-        if (!record || strstr(text, env_hardware(&record->env, one, sizeof one)))
-            continue;
-        int n = snprintf(text + used, size - used, "%s%s", used ? "; " : "", one);
-        used = used + (size_t)n < size ? used + (size_t)n : size - 1;
-    }
-    if (used == 0)
-        snprintf(text, size, "no machine yet");
-    return text;
-}
-
 /* Points of which no row says anything, not even that it failed. */
 static int without_row(const struct paper_rows *rows)
 {
@@ -52,7 +31,7 @@ static int without_row(const struct paper_rows *rows)
 static void put_summary(const struct paper_report *r, struct doc *doc)
 {
     const int *count = r->rows->count;
-    char hardware[HARDWARE];
+    char hardware[PAPER_HARDWARE];
     doc_text(doc, "%s.", r->pack->values->description);
     doc_text(doc, "Of %d points: %d reproduced, %d not reproduced, %d not comparable%s.",
              r->rows->n, count[PAPER_REPRODUCED], count[PAPER_NOT_REPRODUCED],
@@ -62,14 +41,16 @@ static void put_summary(const struct paper_report *r, struct doc *doc)
         doc_text(doc, "This is a stand-in for tests: tiny models on the CPU took the place of all "
                       "cells. Nothing here may be compared with what was published.");
     else
-        doc_text(doc, "Ours are from: %s.", hardware_of(r, sizeof hardware, hardware));
+        doc_text(doc, "Ours are from: %s.",
+                 paper_rows_hardware(r->rows, sizeof hardware, hardware));
     if (without_row(r->rows))
         doc_text(doc,
                  "%d point%s no row of ours, so no speed: memory and bytes are then of a bounded "
                  "run with ranks as threads, or of the plan, as each row says.",
                  without_row(r->rows), without_row(r->rows) == 1 ? " has" : "s have");
     if (r->failed)
-        doc_text(doc, "%d cell%s failed.", r->failed, r->failed == 1 ? "" : "s");
+        doc_text(doc, "%d cell%s failed or %s stopped.", r->failed, r->failed == 1 ? "" : "s",
+                 r->failed == 1 ? "was" : "were");
     if (r->pack->order)
         doc_text(doc, "The claim is an order: a point is reproduced when no other value of its "
                       "group, whose published value differs by more than 5%%, stands the other way "
@@ -139,9 +120,9 @@ static void put_protocol(const struct paper_report *r, struct doc *doc)
 {
     static const enum doc_align align[3] = {DOC_LEFT, DOC_LEFT, DOC_LEFT};
     const struct pack_values *v = r->pack->values;
-    char machine[HARDWARE];
+    char machine[PAPER_HARDWARE];
     struct ours ours;
-    hardware_of(r, sizeof machine, machine);
+    paper_rows_hardware(r->rows, sizeof machine, machine);
     say_ours(r, &ours);
     doc_heading(doc, 2, "Protocol");
     doc_table(doc, 3, align);

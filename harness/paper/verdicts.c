@@ -3,6 +3,7 @@
 #include "harness/paper/verdicts.h"
 
 #include "harness/base/csv_out.h"
+#include "harness/host/env.h"
 #include "harness/paper/ours.h"
 
 #include <math.h>
@@ -299,6 +300,23 @@ const struct paper_cell *paper_rows_cell(const struct paper_rows *rows)
         if (rows->v[i].cell)
             return rows->v[i].cell;
     return NULL;
+}
+
+char *paper_rows_hardware(const struct paper_rows *rows, size_t size, char *text)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < rows->n; i++) {
+        const struct record *record = rows->v[i].record;
+        char one[200];
+        if (!record || strstr(text, env_hardware(&record->env, one, sizeof one)))
+            continue;
+        int n = snprintf(text + used, size - used, "%s%s", used ? "; " : "", one);
+        used = used + (size_t)n < size ? used + (size_t)n : size - 1;
+    }
+    if (used == 0)
+        snprintf(text, size, "no machine yet");
+    return text;
 }
 
 void paper_rows_release(struct paper_rows *rows)

@@ -6,7 +6,7 @@
 #include "harness/paper/cells.h"
 #include "harness/paper/judge.h"
 
-enum { PAPER_SOURCE = 200, PAPER_LABEL = 300 };
+enum { PAPER_SOURCE = 200, PAPER_LABEL = 300, PAPER_HARDWARE = 400 };
 
 /* A value, and its ratio: of several GPUs the single GPU's over it (a speed-up; of memory, it over
  * the single GPU's); of one GPU it over the same at the figure's smallest size. NaN: none. */
@@ -46,6 +46,10 @@ void paper_rows_release(struct paper_rows *rows);
 
 /* The first one's cell, for what all of them have in common; NULL: all are left out. */
 const struct paper_cell *paper_rows_cell(const struct paper_rows *rows);
+
+/* The machines that our rows are from, each once, "1 x NVIDIA H200; 8 x NVIDIA L20": into a buffer
+ * of `size` bytes (PAPER_HARDWARE), which is returned. */
+char *paper_rows_hardware(const struct paper_rows *rows, size_t size, char *text);
 
 /* FOLDER/verdicts.csv. ST_IO. */
 enum status paper_rows_write(const struct paper_rows *rows, const char *path);

@@ -86,7 +86,7 @@ void plot_note_places(struct plot_chart *chart, double places)
 void plot_note_noisy(struct plot_chart *chart, int n, const struct plot_point *points,
                      bool with_size)
 {
-    char size[PLOT_NAME];
+    char size[PLOT_NAME], name[PLOT_TEXT];
     int noisy = 0;
     bool wide = false;
     struct list list = {0};
@@ -96,10 +96,12 @@ void plot_note_noisy(struct plot_chart *chart, int n, const struct plot_point *p
             continue;
         noisy++;
         wide |= r->cell.stop.min_loops > 0;
+        snprintf(name, sizeof name, "%s%s%s", sheet_peer(r) ? r->cell.backend : "",
+                 sheet_peer(r) ? " " : "", r->cell.strategy);
         if (with_size)
-            list_add(&list, "%s px %s", plot_text_size(&r->cell, size), r->cell.strategy);
+            list_add(&list, "%s px %s", plot_text_size(&r->cell, size), name);
         else
-            list_add(&list, "%s", r->cell.strategy);
+            list_add(&list, "%s", name);
     }
     list_end(chart,
              wide

@@ -89,9 +89,10 @@ Test(page_repeat, builds_of_one_file_have_their_commits)
     static const char a[] = "aaaaaaaaaaaa", b[] = "bbbbbbbbbbbb";
     struct record *rows[] = {
         of_commit(rows_ok("serial", 1, 200), a), of_commit(rows_ok("ring=2", 2, 110), a),
-        of_commit(rows_ok("cfg=2", 2, 100), b), of_commit(rows_ok("ulysses=2", 2, 120), b)};
+        of_commit(rows_ok("cfg=2", 2, 100), b), of_commit(rows_ok("ulysses=2", 2, 120), b),
+        of_commit(of_peer(rows_ok("cfg=2", 2, 200), "xdit"), b)};
     struct record *alone[] = {rows_ok("serial", 1, 200), rows_ok("ring=2", 2, 110)};
-    char *mixed = write_rows("mixed.jsonl", 4, rows), *one = write_rows("one.jsonl", 2, alone);
+    char *mixed = write_rows("mixed.jsonl", 5, rows), *one = write_rows("one.jsonl", 2, alone);
     char *page = page_of(mixed, NULL);
     says(page, ", run of aaaaaaaaaaaa: ");
     says(page, ", run of bbbbbbbbbbbb: ");
@@ -102,6 +103,9 @@ Test(page_repeat, builds_of_one_file_have_their_commits)
     says(page, ", run mixed at bbbbbbbbbbbb: ");
     says(page, ", run one: ");
     says(page, "| mixed at bbbbbbbbbbbb | 256\u00a0×\u00a0256\u00a0px |");
+    says(page, "| mixed at bbbbbbbbbbbb | 256\u00a0×\u00a0256\u00a0px | 2 | `cfg=2` | 5 | xdit, "
+               "another result | 10 | "
+               "2.00 |");
     free(page);
     free(mixed);
     free(one);

@@ -362,9 +362,11 @@ Test(page_report, other_programs_have_their_names)
                           "--guidance 4.5 --requests 1 --seed 1 --dtype fp32 --backend other"));
     free(page);
     page = PAGE(rows_ok("serial", 1, 200), of_program(rows_ok("serial", 1, 100), "other"),
-                rows_ok("ring=2", 2, 150));
+                rows_ok("ring=2", 2, 150), rows_ok("cfg=2", 2, 120),
+                of_program(rows_ok("ring=2", 2, 300), "other"));
     says(page, "on 1\u00a0rank: `serial` takes 200.0\u00a0ms a loop");
     says(page, "Another program, `other` `serial`: 0.50 times as long.");
+    says(page, "Another program, `other` `ring=2`: 2.00 times as long as our `ring=2`.");
     free(page);
 }
 

@@ -95,7 +95,7 @@ Test(paper_run, a_stand_in_goes_from_end_to_end_and_resumes)
     expect_file(folder, "report.md", "| loops | 1 | 1, not judged |");
     expect_file(folder, "report.md", "in a loop of all 2 steps");
     expect_file(folder, "report.md", "published: out of memory; a stand-in");
-    expect_file(folder, "figure.svg", "tiny models on the CPU, 2 steps, fp32");
+    expect_file(folder, "figure.svg", "tiny models on the CPU; steps: 2; fp32");
     expect_file(folder, "index.html", "<div class=\"picture narrow\">");
     expect_file(folder, "index.html", "<table class=\"fit\">");
     program_release(&p);
