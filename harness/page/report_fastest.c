@@ -364,6 +364,7 @@ static void put_peers_head(struct report *report)
         if (i != RUN || report->several_runs)
             align[n++] = columns_of[i].align;
     doc_table(report->doc, n, align);
+    doc_fit(report->doc);
     doc_caption(report->doc,
                 "Other programs: the same work in the same run, but where another result is "
                 "told; ms a step");

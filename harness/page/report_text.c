@@ -92,7 +92,7 @@ char *report_run_name(const struct report *report, const struct sheet_row *of, c
     char name[REPORT_TEXT], commit[REPORT_TEXT];
     int n = snprintf(text, REPORT_TEXT, "%.900s", report_plain(of->run, name));
     if (report_several_builds(report, of))
-        snprintf(text + n, REPORT_TEXT - (size_t)n, "%s%.12s", of->run ? " at " : "of ",
+        snprintf(text + n, REPORT_TEXT - (size_t)n, "%s%.7s", of->run ? " at " : "of ",
                  of->record->env.commit ? report_plain(of->record->env.commit, commit)
                                         : "no commit");
     return text;

@@ -94,16 +94,16 @@ Test(page_repeat, builds_of_one_file_have_their_commits)
     struct record *alone[] = {rows_ok("serial", 1, 200), rows_ok("ring=2", 2, 110)};
     char *mixed = write_rows("mixed.jsonl", 5, rows), *one = write_rows("one.jsonl", 2, alone);
     char *page = page_of(mixed, NULL);
-    says(page, ", run of aaaaaaaaaaaa: ");
-    says(page, ", run of bbbbbbbbbbbb: ");
-    says(page, "| of bbbbbbbbbbbb | 256\u00a0×\u00a0256\u00a0px |");
+    says(page, ", run of aaaaaaa: ");
+    says(page, ", run of bbbbbbb: ");
+    says(page, "| of bbbbbbb | 256\u00a0×\u00a0256\u00a0px |");
     free(page);
     page = page_of(mixed, one);
-    says(page, ", run mixed at aaaaaaaaaaaa: ");
-    says(page, ", run mixed at bbbbbbbbbbbb: ");
+    says(page, ", run mixed at aaaaaaa: ");
+    says(page, ", run mixed at bbbbbbb: ");
     says(page, ", run one: ");
-    says(page, "| mixed at bbbbbbbbbbbb | 256\u00a0×\u00a0256\u00a0px |");
-    says(page, "| mixed at bbbbbbbbbbbb | 256\u00a0×\u00a0256\u00a0px | 2 | `cfg=2` | 5 | xdit, "
+    says(page, "| mixed at bbbbbbb | 256\u00a0×\u00a0256\u00a0px |");
+    says(page, "| mixed at bbbbbbb | 256\u00a0×\u00a0256\u00a0px | 2 | `cfg=2` | 5 | xdit, "
                "another result | 10 | "
                "2.00 |");
     free(page);
