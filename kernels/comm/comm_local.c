@@ -322,17 +322,31 @@ static enum status local_split(void *comm, int color, int key, void **out, int *
     return st;
 }
 
+/* Until a copy by the partner is through: the message's memory goes next. It waits for nothing that
+ * has yet to be issued. */
+static void await_copy(const struct local_post *post)
+{
+    struct queue *q;
+    if (post->outcome != ST_OK || post->copier == post || queue_open(post->dev, &q) != ST_OK)
+        return;
+    if (queue_await(q, &post->copier->copied) == ST_OK)
+        queue_sync(q);
+    queue_close(q);
+}
+
 /* Takes back what was posted and never waited for. Lock held. */
 static void withdraw_all(struct local_endpoint *end)
 {
     for (struct local_post *post = end->posts; post; post = post->older) {
         if (!post->busy)
             continue;
-        if (post->queued)
+        if (post->queued) {
             mailbox_withdraw(mailbox_of(end->group, post), post);
-        else
+        } else {
             while (!post->done)
                 local_group_sleep(end->group, end->rank, LOCAL_NEVER);
+            await_copy(post);
+        }
         return_loan(post);
     }
 }

@@ -3,6 +3,7 @@
  * failures. */
 #include "kernels/base/clock.h"
 #include "kernels/comm/rendezvous.h"
+#include "kernels/op.h"
 #include "tests/comm/conformance.h"
 #include "tests/comm/slow_device.h"
 #include "tests/support/threads.h"
@@ -293,6 +294,55 @@ static enum status close_early(struct thread_rank *self)
 Test(comm_local, closing_waits_for_partners)
 {
     cr_assert_eq(threads_run(2, close_early, NULL), ST_OK, "%s", status_message());
+}
+
+/*
+ * A rank that fails closes with a message under way, which its partner copies on a queue that lags:
+ * once comm_close is back nothing writes to the memory any more.
+ */
+static enum status close_under_a_copy(struct thread_rank *self)
+{
+    enum { BACKLOG = 100, COUNT = 1000 };
+    const struct device_options options = {.threads = 1};
+    struct scene *scene = self->arg;
+    struct device *dev;
+    struct queue *q;
+    struct comm *pipe;
+    struct comm_req req = {0};
+    static float memory[2][COUNT], scratch[2]; // of each rank
+    TRY(device_open(slow_device_ops(), &options, &dev));
+    TRY(queue_open(dev, &q));
+    TRY(comm_split(self->world, 0, self->rank, "pipe", NULL, &pipe));
+    const int64_t count = COUNT, one = 1;
+    struct tensor t = tensor_of(memory[self->rank], dev, DTYPE_F32, 1, &count);
+    struct tensor from = tensor_of(&scratch[0], dev, DTYPE_F32, 1, &one), to = from;
+    to.data = &scratch[1];
+    if (self->rank == 0)
+        TRY(comm_recv(pipe, 1, &t, q, &req));
+    pthread_barrier_wait(&scene->barrier);
+    for (int i = 0; i < BACKLOG && self->rank == 1; i++)
+        TRY(op_copy(q, &to, &from));
+    if (self->rank == 1)
+        TRY(comm_send(pipe, 0, &t, q, &req)); // copies
+    pthread_barrier_wait(&scene->barrier);
+    if (self->rank == 1)
+        TRY(comm_wait(&req, q));
+    comm_close(pipe);
+    for (int i = 0; i < COUNT && self->rank == 0; i++)
+        memory[0][i] = 7; // somebody else's by now
+    queue_close(q);
+    pthread_barrier_wait(&scene->barrier);
+    enum status st = expect(self->rank == 1 || memory[0][COUNT - 1] == 7, "it was written to");
+    device_close(dev);
+    return st;
+}
+
+Test(comm_local, closing_waits_for_copies_of_others)
+{
+    struct scene scene;
+    pthread_barrier_init(&scene.barrier, NULL, 2);
+    enum status st = threads_run(2, close_under_a_copy, &scene);
+    cr_assert_eq(st, ST_OK, "%s", status_message());
 }
 
 Test(comm_local, needs_a_world)
