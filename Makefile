@@ -192,7 +192,7 @@ FIXED := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 LOGS = $(abspath $(BUILD))/$(1)/log
 # A leak does not fail a Criterion test by itself: any report does. Leaks under mpirun are not looked for: MPI's own, of modules
 # that it has unloaded, look like ours. gcc 13.2 misaligns AVX-512 variables where it watches frames after their return.
-judge = || failed=1; if ls $(LOGS).* >/dev/null 2>&1; then cat $(LOGS).*; echo "FAILED: $(LOGS).*"; failed=1; fi; exit $$failed
+judge = || failed=1; tests/tools/sanitizer-logs $(LOGS) || failed=1; exit $$failed
 .PHONY: deps bench test test-all test-asan test-tsan test-mpi test-cuda bundle cuda-programs fuzz fuzz-all golden coverage bench-cpu sweep plots plots-again \
         install uninstall
 
