@@ -12,8 +12,8 @@ if (above) {
 } else {
     do for [i = 1:bars] { set label 200 + i @bar_label_left }
 }
+x_every = wanted_px > 0 && x_tics > 6 ? 2 : 1
 eval x_axis
-if (wanted_px > 0 && x_tics > 6) { set xtics (); set for [i = 1:x_tics:2] xtics add (sprintf('%g', x_tic[i]) x_tic[i]) }
 set xlabel x_title.(x_log ? ' (logarithmic)' : '')
 
 their_colour = '#1a1a1a'

@@ -107,7 +107,8 @@ curve_entry = "set arrow 1000 + k @entry_line @curve_line; set label 1000 + k la
 noisy_entry = "set label 1000 + k 'noisy' @entry_text; set label 1200 + k '' @entry_mark @noisy_point"
 
 # ---- axes: the numbers x_log, x_low, ... that the data holds ----
-x_axis = "if (x_log) { set logscale x 2 }; set xrange [x_low : x_high]; if (x_tics > 0) { set xtics (); set for [i = 1:x_tics] xtics add (sprintf('%g', x_tic[i]) x_tic[i]) }"
+x_every = 1 # of so many ticks one is shown
+x_axis = "if (x_log) { set logscale x 2 }; set xrange [x_low : x_high]; if (x_tics > 0) { set xtics (); set for [i = 1:x_tics:x_every] xtics add (sprintf('%g', x_tic[i]) x_tic[i]) }"
 y_axis = "if (y_log) { set logscale y 10 }; set yrange [y_low : y_high]; if (y_tics > 0) { set ytics (); set for [i = 1:y_tics] ytics add (sprintf('%g', y_tic[i]) y_tic[i]) }"
 named(text, unit, logarithmic) = unit eq '' && !logarithmic ? text : \
     text.' ('.unit.(unit ne '' && logarithmic ? ', ' : '').(logarithmic ? 'logarithmic' : '').')'
