@@ -4,10 +4,12 @@
  * share memory.
  *
  * A send and a receive meet in the mailbox of their pair of ranks. Whoever comes second copies at
- * once, straight from source to destination, on its own queue: after the partner's `ready` event,
- * before its own `copied` event. A wait sleeps until that copy was issued and then makes its queue
- * wait for `copied`. So a message needs no further help from either rank once both have posted, and
- * no order of waits can deadlock.
+ * once, straight from source to destination, on a queue that its end has for copies: after both
+ * `ready` events, before its own `copied` event. So the copy runs beside what either rank computes,
+ * and on GPUs by their copy engines, which take nothing from kernels. A wait sleeps until the copy
+ * was issued and then makes its queue wait for `copied`. So a message needs no further help from
+ * either rank once both have posted, and no order of waits can deadlock: a copy waits for points
+ * that queues had before it was issued, and copies issued earlier on its queue do too.
  */
 #include "kernels/comm/comm_private.h"
 #include "kernels/comm/local_world.h"
@@ -20,7 +22,8 @@ struct local_endpoint {
     struct local_group *group;
     int rank;
     double timeout_s;
-    bool broken; /* a wait failed: what is left is only taken back */
+    bool broken;          /* a wait failed: what is left is only taken back */
+    struct queue *copies; /* of what this end copies; NULL: nothing so far */
     struct local_post *posts;
     struct local_post *free_head,
         *free_tail; /* oldest first: the likeliest not to be lent any more */
@@ -151,18 +154,21 @@ static void mailbox_withdraw(struct local_mailbox *box, struct local_post *post)
 
 /* ---- send, receive ---- */
 
-static enum status copy_message(struct queue *q, struct local_post *post,
-                                struct local_post *partner)
+static enum status copy_message(struct local_post *post, struct local_post *partner)
 {
+    struct local_endpoint *end = post->owner;
     const struct tensor *from = post->sends ? &post->message : &partner->message;
     struct tensor to = post->sends ? partner->message : post->message;
     BUG_ON(!tensor_same_shape(&to, from) || to.dtype != from->dtype,
            "a message of %lld x %s from rank %d meets a receive of %lld x %s on rank %d",
            (long long)from->dim[0], dtype_name(from->dtype), post->source, (long long)to.dim[0],
            dtype_name(to.dtype), post->destination);
-    TRY(queue_await(q, &partner->ready));
-    TRY(op_copy(q, &to, from));
-    return queue_mark(q, &post->copied);
+    if (!end->copies)
+        TRY(queue_open(post->dev, &end->copies));
+    TRY(queue_await(end->copies, &post->ready));
+    TRY(queue_await(end->copies, &partner->ready));
+    TRY(op_copy(end->copies, &to, from));
+    return queue_mark(end->copies, &post->copied);
 }
 
 static void tell_done(struct local_group *group, struct local_post *post,
@@ -194,7 +200,7 @@ static enum status post_exchange(struct local_post *post, struct queue *q)
         return fail(ST_COMM, "not posted, since a rank gave up");
     if (!partner)
         return ST_OK;
-    enum status st = copy_message(q, post, partner);
+    enum status st = copy_message(post, partner);
     tell_done(group, post, partner, st);
     return st;
 }
@@ -390,6 +396,7 @@ static void local_close(void *comm)
         free(post);
     }
     pthread_mutex_unlock(&group->lock);
+    queue_close(end->copies);
     local_group_leave(group);
     free(end);
 }

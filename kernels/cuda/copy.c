@@ -30,18 +30,14 @@ static enum status in_halves(struct queue *q, const struct tensor *dst, const st
     return ST_OK;
 }
 
-/* Kernels of one GPU may then read the other's memory. */
-static enum status allow_peer(const struct tensor *dst, const struct tensor *src)
+/* What GPU `here` is given may then read and write the other's memory; else *possible is false. */
+static enum status allow_peer(int here, int there, bool *possible)
 {
-    int here = ((struct cuda_device *)dst->dev)->base.options.ordinal;
-    int there = ((struct cuda_device *)src->dev)->base.options.ordinal;
-    int possible = 0;
-    TRY(CU(cudaDeviceCanAccessPeer(&possible, here, there)));
-    if (!possible)
-        return fail(ST_UNSUPPORTED,
-                    "a strided copy from GPU %d to GPU %d: they cannot see each other's memory; "
-                    "use --transport nccl",
-                    there, here);
+    int can = 0;
+    TRY(CU(cudaDeviceCanAccessPeer(&can, here, there)));
+    *possible = *possible && can;
+    if (!can)
+        return ST_OK;
     TRY(CU(cudaSetDevice(here)));
     cudaError_t error = cudaDeviceEnablePeerAccess(there, 0);
     if (error == cudaErrorPeerAccessAlreadyEnabled) {
@@ -51,18 +47,37 @@ static enum status allow_peer(const struct tensor *dst, const struct tensor *src
     return CU(error);
 }
 
+/* Once for a queue and a GPU, both ways. Where that cannot be, dense copies go through the host. */
+static enum status reach_peer(struct queue *q, const struct tensor *dst, const struct tensor *src,
+                              bool dense)
+{
+    int to = dst->dev->options.ordinal, from = src->dev->options.ordinal;
+    int other = q->dev->options.ordinal == to ? from : to;
+    struct cuda_queue *queue = cuda_queue_of(q);
+    bool possible = true;
+    if (to == from || (other < 64 && queue->peers >> other & 1))
+        return ST_OK;
+    TRY(allow_peer(to, from, &possible));
+    TRY(allow_peer(from, to, &possible));
+    if (!possible && !dense)
+        return fail(ST_UNSUPPORTED,
+                    "a strided copy from GPU %d to GPU %d: they cannot see each other's memory; "
+                    "use --transport nccl",
+                    from, to);
+    if (other < 64)
+        queue->peers |= UINT64_C(1) << other;
+    return ST_OK;
+}
+
 static enum status copy_on_gpu(struct queue *q, const struct tensor *dst, const struct tensor *src)
 {
-    struct cuda_target at = cuda_target(q);
     bool dense = dst->dtype == src->dtype && tensor_contiguous(dst) && tensor_contiguous(src);
-    if (dense)
-        return CU(
-            cudaMemcpyAsync(dst->data, src->data, tensor_bytes(dst), cudaMemcpyDefault, at.stream));
-    if (dst->dev->options.ordinal != src->dev->options.ordinal) {
-        TRY(allow_peer(dst, src));
-        TRY(allow_peer(src, dst));
-    }
-    return in_halves(q, dst, src, 0.0f);
+    TRY(reach_peer(q, dst, src, dense));
+    if (!dense)
+        return in_halves(q, dst, src, 0.0f);
+    struct cuda_target at = cuda_target(q);
+    return CU(
+        cudaMemcpyAsync(dst->data, src->data, tensor_bytes(dst), cudaMemcpyDefault, at.stream));
 }
 
 enum status cuda_copy(struct queue *q, struct tensor *dst, const struct tensor *src)

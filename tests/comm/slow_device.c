@@ -30,18 +30,14 @@ struct job {
 
 struct slow_queue {
     struct queue base;
-    struct queue *cpu; /* where the work is done */
+    struct device *alone; /* queues run at once, and a CPU device has one pool of threads */
+    struct queue *cpu;    /* where the work is done */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct job *head, *tail;
     bool idle;
     unsigned seed;
-};
-
-struct slow_device {
-    struct device base;
-    struct device *cpu;
 };
 
 /* ---- events ---- */
@@ -176,7 +172,8 @@ static enum status queue_make(struct device *dev, struct queue **out)
     BUG_ON(!q, "no memory for a queue");
     q->base.dev = dev;
     q->seed = (unsigned)(uintptr_t)q;
-    TRY(queue_open(((struct slow_device *)dev)->cpu, &q->cpu));
+    TRY(device_open(backend_find("cpu"), &dev->options, &q->alone));
+    TRY(queue_open(q->alone, &q->cpu));
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->changed, NULL);
     BUG_ON(pthread_create(&q->thread, NULL, queue_main, q) != 0, "no thread for a queue");
@@ -190,6 +187,7 @@ static void queue_free(struct queue *queue)
     enqueue(queue, &(struct job){.kind = JOB_STOP});
     pthread_join(q->thread, NULL);
     queue_close(q->cpu);
+    device_close(q->alone);
     pthread_mutex_destroy(&q->lock);
     pthread_cond_destroy(&q->changed);
     free(q);
@@ -243,17 +241,14 @@ static enum status add(struct queue *q, struct tensor *y, const struct tensor *x
 
 static enum status device_make(const struct device_options *options, struct device **out)
 {
-    struct slow_device *slow = calloc(1, sizeof(*slow));
-    BUG_ON(!slow, "no memory for a device");
-    slow->base.options = *options;
-    TRY(device_open(backend_find("cpu"), options, &slow->cpu));
-    *out = &slow->base;
+    *out = calloc(1, sizeof **out);
+    BUG_ON(!*out, "no memory for a device");
+    (*out)->options = *options;
     return ST_OK;
 }
 
 static void device_free(struct device *dev)
 {
-    device_close(((struct slow_device *)dev)->cpu);
     free(dev);
 }
 
