@@ -83,12 +83,13 @@ static enum status ulysses_init(struct strategy *me, struct run *run)
     u->heads = plan->heads;
     for (int set = 0; set < TOKEN_SETS; set++)
         TRY(set_init(u, me, run, set));
-    int64_t row = (int64_t)plan->n_grids * u->heads * plan->problem.config->head_dim;
-    int64_t wide = span_count(&u->wide[TOKENS_ALL][0]) * row;
-    int64_t block = plan_rows(plan, TOKENS_ALL, PLAN_OWN, NULL, PATCH_ALL) * row;
-    int64_t staging = comm_exchange_staging(3, u->ranks, u->rank, block);
+    int64_t row = (int64_t)u->heads * plan->problem.config->head_dim;
+    int64_t all = span_count(&u->wide[TOKENS_ALL][0]) * row;
+    int64_t own = plan_rows(plan, TOKENS_ALL, PLAN_OWN, NULL, PATCH_ALL) * row;
+    int64_t staging = comm_exchange_staging(3, u->ranks, u->rank, plan->n_grids, own, all);
     for (int i = 0; i < 4; i++)
-        TRY(comm_exchange_tensor(u->comm, arena, plan->problem.dtype, wide, &u->flat[i]));
+        TRY(comm_exchange_tensor(u->comm, arena, plan->problem.dtype, plan->n_grids * all,
+                                 &u->flat[i]));
     return run_tensor(run, ARENA_BUFFERS, 1, &staging, &u->staging);
 }
 

@@ -214,14 +214,16 @@ static struct tensor heads_of(const struct tensor *rows, int64_t column, int64_t
 static enum status wide_init(struct comm_case *c, int tensors, struct tensor *flat)
 {
     int64_t each = c->count / tensors;
-    int64_t block = COMM_CASE_LANES * c->rows * c->heads * COMM_CASE_WIDTH;
+    int64_t own = c->rows * c->heads * COMM_CASE_WIDTH;
     TRY(comm_exchange_tensor(c->comm, c->arena, c->dtype, c->count, flat));
     for (int i = 0; i < tensors; i++) {
         struct tensor one_of = tensor_slice(flat, 0, i * each, each);
         struct tensor rows = shaped(&one_of, c->n * c->rows, c->heads * COMM_CASE_WIDTH);
         c->wide[i] = heads_of(&rows, 0, c->heads);
     }
-    return vector(c, comm_exchange_staging(tensors, c->n, c->rank, block), &c->scratch);
+    return vector(c,
+                  comm_exchange_staging(tensors, c->n, c->rank, COMM_CASE_LANES, own, c->n * own),
+                  &c->scratch);
 }
 
 /* Queries, keys and values as columns of one product, as the model has them. */

@@ -14,6 +14,7 @@ struct exchange {
     const int *rows;
     int64_t lanes, heads, width; /* B, h, D */
     int first, packed;           /* ranks whose parts have a place in the staging */
+    bool dense;                  /* all lanes of a part are one message */
     struct queue *q;
     struct comm_req *req;
 };
@@ -29,10 +30,13 @@ static int packed_ranks(int ranks, int rank, int *first)
     return edge ? ranks - 1 : ranks;
 }
 
-int64_t comm_exchange_staging(int tensors, int ranks, int rank, int64_t block)
+int64_t comm_exchange_staging(int tensors, int ranks, int rank, int64_t lanes, int64_t own,
+                              int64_t all)
 {
     int first;
-    return tensors * packed_ranks(ranks, rank, &first) * block;
+    int64_t narrow = packed_ranks(ranks, rank, &first) * own;
+    int64_t wide = lanes > EXCHANGE_LANES ? all - own : 0;
+    return tensors * lanes * (narrow + wide);
 }
 
 /* ---- views ---- */
@@ -74,6 +78,21 @@ static int first_row(const struct exchange *e, int rank)
     return row;
 }
 
+/* The place of another rank's rows of the i-th of n tensors, [B, rows, h, D], behind what is
+ * packed. */
+static struct tensor landing(const struct exchange *e, const struct tensor *staging, int n, int i,
+                             int rank)
+{
+    int me = e->comm->rank, ranks = e->comm->size;
+    int64_t row = e->lanes * e->heads * e->width;
+    int64_t others = first_row(e, ranks) - e->rows[me];
+    int64_t before = first_row(e, rank) - (rank > me ? e->rows[me] : 0);
+    int64_t dim[4] = {e->lanes, e->rows[rank], e->heads, e->width};
+    struct tensor flat = tensor_slice(
+        staging, 0, row * (n * e->packed * e->rows[me] + i * others + before), row * dim[1]);
+    return tensor_reshape(&flat, 4, dim);
+}
+
 /* A rank's rows of wide [B, W, h, D]. */
 static struct tensor wide_of(const struct exchange *e, const struct tensor *wide, int rank)
 {
@@ -93,35 +112,55 @@ static enum status copy(const struct exchange *e, struct tensor to, const struct
 
 /* ---- messages ---- */
 
-/* Every rank posts in the same order of (distance, tensor, lane). */
-static enum status post_all(struct exchange *e, int n, const struct tensor *place,
-                            const struct tensor *wide, bool to_heads)
+/* The tensors of one exchange at both ends of messages. */
+struct ends {
+    int n;
+    const struct tensor *place;   /* [n] staged, the narrow end */
+    const struct tensor *wide;    /* [n] the wide end, */
+    const struct tensor *staging; /* or its landings in here */
+    bool to_heads;
+};
+
+static struct tensor wide_end(const struct exchange *e, const struct ends *ends, int i, int rank)
 {
-    int ranks = e->comm->size;
-    for (int d = 1; d < ranks; d++) {
-        int to = (e->comm->rank + d) % ranks;
-        int from = (e->comm->rank + ranks - d) % ranks;
-        for (int i = 0; i < n; i++) {
-            struct tensor out = to_heads ? staged_of(e, &place[i], to) : wide_of(e, &wide[i], to);
-            struct tensor in =
-                to_heads ? wide_of(e, &wide[i], from) : staged_of(e, &place[i], from);
-            for (int64_t b = 0; b < e->lanes; b++) {
-                struct tensor lane_out = tensor_at(&out, b);
-                struct tensor lane_in = tensor_at(&in, b);
-                TRY(comm_post_pair(e->comm, COMM_ALL_TO_ALL, from, &lane_in, to, &lane_out, e->q,
-                                   e->req));
-            }
-        }
+    return e->dense ? landing(e, ends->staging, ends->n, i, rank)
+                    : wide_of(e, &ends->wide[i], rank);
+}
+
+/* One rank's parts of the i-th tensor, lane by lane or at once. */
+static enum status post_part(struct exchange *e, const struct ends *ends, int i, int to, int from)
+{
+    int narrow = ends->to_heads ? to : from, wide = ends->to_heads ? from : to;
+    struct tensor staged = staged_of(e, &ends->place[i], narrow);
+    struct tensor rows = wide_end(e, ends, i, wide);
+    const struct tensor *out = ends->to_heads ? &staged : &rows;
+    const struct tensor *in = ends->to_heads ? &rows : &staged;
+    if (e->dense)
+        return comm_post_pair(e->comm, COMM_ALL_TO_ALL, from, in, to, out, e->q, e->req);
+    for (int64_t b = 0; b < e->lanes; b++) {
+        struct tensor lane_out = tensor_at(out, b);
+        struct tensor lane_in = tensor_at(in, b);
+        TRY(comm_post_pair(e->comm, COMM_ALL_TO_ALL, from, &lane_in, to, &lane_out, e->q, e->req));
     }
     return ST_OK;
 }
 
+/* Every rank posts in the same order of (distance, tensor, lane). */
+static enum status post_all(struct exchange *e, const struct ends *ends)
+{
+    int ranks = e->comm->size;
+    for (int d = 1; d < ranks; d++)
+        for (int i = 0; i < ends->n; i++)
+            TRY(post_part(e, ends, i, (e->comm->rank + d) % ranks,
+                          (e->comm->rank + ranks - d) % ranks));
+    return ST_OK;
+}
+
 /* Sends and receives in one group; an open group is closed after a failure too. */
-static enum status post_group(struct exchange *e, int n, const struct tensor *place,
-                              const struct tensor *wide, bool to_heads)
+static enum status post_group(struct exchange *e, const struct ends *ends)
 {
     TRY(comm_group_begin(e->comm));
-    enum status st = post_all(e, n, place, wide, to_heads);
+    enum status st = post_all(e, ends);
     if (st != ST_OK) {
         char message[512];
         snprintf(message, sizeof message, "%s", status_message());
@@ -143,6 +182,7 @@ static void begin(struct exchange *e, const struct tensor *narrow, const struct 
     e->heads = wide->dim[2];
     e->width = wide->dim[3];
     e->packed = packed_ranks(ranks, e->comm->rank, &e->first);
+    e->dense = e->lanes > EXCHANGE_LANES;
     const int64_t want[4] = {e->lanes, e->rows[e->comm->rank], ranks * e->heads, e->width};
     for (int a = 0; a < 4; a++)
         BUG_ON(narrow->dim[a] != want[a], "%s: axis %d of the narrow tensor is %lld, not %lld",
@@ -186,6 +226,32 @@ static enum status offer(struct exchange *e, bool to_heads, int n, const struct 
 
 /* ---- the two ways ---- */
 
+/* What has landed, to where it belongs. */
+static enum status unpack(struct exchange *e, const struct ends *ends)
+{
+    TRY(comm_wait(e->req, e->q));
+    for (int i = 0; i < ends->n; i++)
+        for (int r = 0; r < e->comm->size; r++) {
+            if (r == e->comm->rank)
+                continue;
+            struct tensor part = landing(e, ends->staging, ends->n, i, r);
+            TRY(copy(e, wide_of(e, &ends->wide[i], r), &part));
+        }
+    return ST_OK;
+}
+
+/* The other ranks' rows of the wide tensor, to where they are sent from. */
+static enum status pack_wide(struct exchange *e, const struct ends *ends)
+{
+    for (int r = 0; r < e->comm->size; r++) {
+        if (r == e->comm->rank)
+            continue;
+        struct tensor part = wide_of(e, ends->wide, r);
+        TRY(copy(e, landing(e, ends->staging, 1, 0, r), &part));
+    }
+    return ST_OK;
+}
+
 static enum status to_heads(struct exchange *e, int n, const struct tensor *x,
                             const struct tensor *wide, const struct tensor *staging)
 {
@@ -199,12 +265,13 @@ static enum status to_heads(struct exchange *e, int n, const struct tensor *x,
         place[i] = staged(e, staging, i);
         TRY(copy(e, place[i], &parts));
     }
-    TRY(post_group(e, n, place, wide, true));
+    const struct ends ends = {n, place, wide, staging, true};
+    TRY(post_group(e, &ends));
     for (int i = 0; i < n; i++) {
         struct tensor own = own_heads(e, &x[i]);
         TRY(copy(e, wide_of(e, &wide[i], e->comm->rank), &own));
     }
-    return ST_OK;
+    return e->dense ? unpack(e, &ends) : ST_OK;
 }
 
 enum status comm_to_heads(struct comm *comm, int n, const struct tensor *x,
@@ -236,7 +303,10 @@ static enum status to_tokens(struct exchange *e, const struct tensor *wide, cons
         return ST_OK;
     if (e->packed > 0)
         place = staged(e, staging, 0);
-    TRY(post_group(e, 1, &place, wide, false));
+    const struct ends ends = {1, &place, wide, staging, false};
+    if (e->dense)
+        TRY(pack_wide(e, &ends));
+    TRY(post_group(e, &ends));
     bool apart = e->packed < e->comm->size;
     TRY(copy(e, apart ? own_heads(e, o) : staged_of(e, &place, me), &own));
     TRY(comm_wait(e->req, e->q));

@@ -13,7 +13,9 @@
  *
  * A transport may have a form of its own (comm_ops.exchange). The general one: what goes to other
  * ranks is packed by one copy for each tensor, all messages of all tensors make one group, and
- * those to heads land where they belong; my own part is copied while they travel.
+ * my own part is copied while they travel. Up to EXCHANGE_LANES lanes each lane is a message and
+ * those to heads land where they belong; more lanes are one message, whose wide end is packed too:
+ * a copy costs less than many small messages.
  */
 #ifndef KERNELS_COMM_EXCHANGE_H
 #define KERNELS_COMM_EXCHANGE_H
@@ -21,10 +23,12 @@
 #include "kernels/base/arena.h"
 #include "kernels/comm/comm.h"
 
-enum { EXCHANGE_TENSORS = 3 };
+enum { EXCHANGE_TENSORS = 3, EXCHANGE_LANES = 2 };
 
-/* Elements of staging that n tensors at once need on that rank; block = B*n*h*D elements. */
-int64_t comm_exchange_staging(int tensors, int ranks, int rank, int64_t block);
+/* Elements of staging that so many tensors at once need on that rank: lanes B, own n*h*D, all
+ * W*h*D elements. */
+int64_t comm_exchange_staging(int tensors, int ranks, int rank, int64_t lanes, int64_t own,
+                              int64_t all);
 
 /* Flat memory of `count` elements for wide tensors; the arena accounts for it and frees it. The
  * same count on all ranks. comm NULL where the arena measures. */

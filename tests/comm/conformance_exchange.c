@@ -30,7 +30,7 @@ static struct shape shape_of(const struct conformance *c, uint64_t seed)
 {
     struct shape s = {
         .tensors = 1 + draw(seed, 0, EXCHANGE_TENSORS),
-        .lanes = 1 + draw(seed, 1, 3),
+        .lanes = 1 + draw(seed, 1, 2 * EXCHANGE_LANES),
         .heads = 1 + draw(seed, 2, 3),
         .width = 1 + draw(seed, 3, 9),
         .fused = draw(seed, 4, 2) == 1,
@@ -73,8 +73,9 @@ static enum status take(struct conformance *c, const struct shape *s, struct buf
     int64_t own = (int64_t)c->size * s->heads * s->width;
     int64_t columns[3] = {s->lanes, n, (s->fused ? s->tensors : 1) * own};
     int64_t wide[4] = {s->lanes, s->all, s->heads, s->width};
+    int64_t row = (int64_t)s->heads * s->width;
     int64_t staging =
-        comm_exchange_staging(s->tensors, c->size, c->rank, s->lanes * n * s->heads * s->width);
+        comm_exchange_staging(s->tensors, c->size, c->rank, s->lanes, n * row, s->all * row);
     struct tensor whole;
     TRY(arena_tensor(c->arena, DTYPE_F32, 1, &staging, &m->staging));
     for (int i = 0; i < s->tensors; i++) {
@@ -131,7 +132,7 @@ enum status case_exchange(struct conformance *c)
     return ST_OK;
 }
 
-/* More messages than a request holds: lanes enough that even two ranks cut the group. */
+/* Lanes that are one message, and more rows than ranks have alike. */
 enum status case_exchange_many_lanes(struct conformance *c)
 {
     struct shape s = {.tensors = 3, .lanes = 75, .heads = 1, .width = 2, .fused = true};

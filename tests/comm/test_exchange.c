@@ -14,13 +14,21 @@
  * moves a run of ranks. */
 Test(exchange, staging)
 {
-    cr_assert_eq(comm_exchange_staging(3, 1, 0, 10), 0);
-    cr_assert_eq(comm_exchange_staging(3, 2, 0, 10), 30);
-    cr_assert_eq(comm_exchange_staging(3, 2, 1, 10), 30);
-    cr_assert_eq(comm_exchange_staging(1, 5, 0, 10), 40);
-    cr_assert_eq(comm_exchange_staging(1, 5, 4, 10), 40);
+    cr_assert_eq(comm_exchange_staging(3, 1, 0, 1, 10, 10), 0);
+    cr_assert_eq(comm_exchange_staging(3, 2, 0, 1, 10, 20), 30);
+    cr_assert_eq(comm_exchange_staging(3, 2, 1, 1, 10, 20), 30);
+    cr_assert_eq(comm_exchange_staging(1, 5, 0, 2, 5, 25), 40);
+    cr_assert_eq(comm_exchange_staging(1, 5, 4, 2, 5, 25), 40);
     for (int r = 1; r < 4; r++)
-        cr_assert_eq(comm_exchange_staging(2, 5, r, 10), 100);
+        cr_assert_eq(comm_exchange_staging(2, 5, r, 2, 5, 25), 100);
+}
+
+/* Many lanes are one message, which has a place at its wide end too: all but the own rows. */
+Test(exchange, staging_of_many_lanes)
+{
+    cr_assert_eq(comm_exchange_staging(3, 1, 0, 7, 10, 10), 0);
+    cr_assert_eq(comm_exchange_staging(3, 2, 0, 7, 10, 24), 3 * 7 * (10 + 14));
+    cr_assert_eq(comm_exchange_staging(1, 3, 1, 7, 10, 31), 7 * (30 + 21));
 }
 
 static enum status run_exchange(struct thread_rank *self)
@@ -81,7 +89,8 @@ static enum status take_four(struct fake *fake, struct comm *comm, struct arena 
     int64_t count = (int64_t)LANES * P * ROWS * HEADS * WIDTH;
     int64_t narrow[4] = {LANES, ROWS, P * HEADS, WIDTH};
     int64_t wide[4] = {LANES, P * ROWS, HEADS, WIDTH};
-    int64_t staging = comm_exchange_staging(1, P, comm_rank(comm), count / P);
+    int64_t staging = comm_exchange_staging(1, P, comm_rank(comm), LANES, ROWS * HEADS * WIDTH,
+                                            (int64_t)P * ROWS * HEADS * WIDTH);
     TRY(arena_tensor(arena, DTYPE_F32, 4, narrow, &x[0]));
     size_t before = arena_peak(arena);
     TRY(comm_exchange_tensor(comm, arena, DTYPE_F32, count, &x[1]));
