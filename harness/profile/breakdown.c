@@ -98,9 +98,9 @@ static int64_t least(int64_t a, int64_t b)
 }
 
 /* Wherever this side of a message waits before `ready`: in its waits; or in the kernel that carries
- * it, until the others' kernels run; where it makes the copy, as soon as it posted. */
-static void put_waiting(struct builder *b, const struct post *post, bool receives, bool copies,
-                        int64_t ready, int message)
+ * it, until the others' kernels run. A copy holds no stream that computes. */
+static void put_waiting(struct builder *b, const struct post *post, bool receives, int64_t ready,
+                        int message)
 {
     const struct posts *posts = &b->messages->posts[b->id];
     bool bubble = receives && post->axis >= 0 && post->axis == b->recording->schedule_axis;
@@ -114,8 +114,6 @@ static void put_waiting(struct builder *b, const struct post *post, bool receive
     if (post->carrier >= 0)
         put(b, level, share, post->carrier_begin, least(post->carrier_end, ready), RECORDED_NONE,
             message);
-    if (copies && !b->recording->on_host)
-        put(b, level, share, post->came, least(post->ops_end, ready), RECORDED_NONE, message);
 }
 
 static void put_messages(struct builder *b)
@@ -131,14 +129,14 @@ static void put_messages(struct builder *b)
         int64_t ready = messages_ready(all, m);
         put(b, LEVEL_MESSAGE, SHARE_EXPOSED, m->begin, m->end, RECORDED_NONE, i);
         if (m->from == b->id)
-            put_waiting(b, send, false, send->ops > receive->ops, ready, i);
+            put_waiting(b, send, false, ready, i);
         else
-            put_waiting(b, receive, true, receive->ops > send->ops, ready, i);
+            put_waiting(b, receive, true, ready, i);
     }
     for (int i = 0; i < posts->n; i++) {
         const struct post *post = &posts->v[i];
         if (post->lone)
-            put_waiting(b, post, post->side == POST_RECEIVE, false, INT64_MAX, RECORDED_NONE);
+            put_waiting(b, post, post->side == POST_RECEIVE, INT64_MAX, RECORDED_NONE);
         else if (b->recording->on_host)
             put(b, LEVEL_ASLEEP, SHARE_GAPS, post->done, b->rank->range[post->range].end,
                 RECORDED_NONE, RECORDED_NONE);

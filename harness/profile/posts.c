@@ -22,6 +22,7 @@ struct builder {
     struct posts *out;
     int *within;     /* [ranges] the capture that it lies in, or none */
     int *graph;      /* [ranges] of a launch: the capture that it launches, or none */
+    bool *computes;  /* [tracks] the stream has work that is no communication */
     struct given *q; /* [n_q] items of the streams that compute, in order */
     int64_t *next;   /* [n_q + 1] the least begin from there on */
     int n_q, at;     /* at: items before it were passed */
@@ -174,8 +175,10 @@ static void add_carrier(struct builder *b, struct post *post, int item)
     b->out->carries[item] = true;
 }
 
-static void add_op(struct post *post, const struct recorded_item *item)
+static void add_op(const struct builder *b, struct post *post, const struct recorded_item *item)
 {
+    if (!b->recording->on_host && !b->computes[item->track] && item->end > post->copied)
+        post->copied = item->end;
     if (post->ops == 0 || item->begin < post->ops_begin)
         post->ops_begin = item->begin;
     if (post->ops == 0 || item->end > post->ops_end)
@@ -197,7 +200,7 @@ static void sort_items(struct builder *b, struct given *grouped, int *n)
         if (transport && post)
             add_carrier(b, post, i);
         else if (post && !recording_marks(rank, item))
-            add_op(post, item);
+            add_op(b, post, item);
         else if (transport && rank->range[item->range].kind == TRACE_GROUP)
             grouped[(*n)++] =
                 (struct given){key_of(item->range, item->launch), item->begin, item->end, i};
@@ -248,23 +251,20 @@ static enum status find_carriers(struct builder *b)
 static enum status sort_stream(struct builder *b)
 {
     const struct recorded_rank *rank = b->rank;
-    bool *computes = calloc((size_t)rank->tracks + 1, sizeof *computes);
+    b->computes = calloc((size_t)rank->tracks + 1, sizeof *b->computes);
     b->q = calloc((size_t)rank->items + 1, sizeof *b->q);
     b->next = calloc((size_t)rank->items + 1, sizeof *b->next);
-    if (!computes || !b->q || !b->next) {
-        free(computes);
+    if (!b->computes || !b->q || !b->next)
         return fail(ST_OOM, "messages of rank %d: no host memory", b->id);
-    }
     for (int i = 0; i < rank->items; i++)
         if (!recording_moves(rank, &rank->item[i]))
-            computes[rank->item[i].track] = true;
+            b->computes[rank->item[i].track] = true;
     for (int i = 0; i < rank->items; i++) {
         const struct recorded_item *item = &rank->item[i];
-        if (item->range >= 0 && computes[item->track])
+        if (item->range >= 0 && b->computes[item->track])
             b->q[b->n_q++] =
                 (struct given){key_of(item->range, item->launch), item->begin, item->end, i};
     }
-    free(computes);
     qsort(b->q, (size_t)b->n_q, sizeof *b->q, compare_given);
     b->next[b->n_q] = rank->end;
     for (int i = b->n_q - 1; i >= 0; i--)
@@ -297,6 +297,8 @@ static void give_wait(struct builder *b, struct post *post, int wait)
         post->wait = wait;
     if (post->carrier >= 0 && post->carrier_end > b->came)
         b->came = post->carrier_end; /* what comes behind the wait comes after it */
+    if (post->copied > b->came)
+        b->came = post->copied;
 }
 
 /*
@@ -371,8 +373,8 @@ static enum status build(struct builder *b)
         return fail(ST_OOM, "messages of rank %d: no host memory", b->id);
     posts->n = posts->waits = 0;
     walk(b, add_post);
-    TRY(find_carriers(b));
     TRY(sort_stream(b));
+    TRY(find_carriers(b));
     walk(b, visit_event);
     return ST_OK;
 }
@@ -385,6 +387,7 @@ enum status posts_open(const struct recording *recording, int rank, struct posts
     enum status st = build(&b);
     free(b.within);
     free(b.graph);
+    free(b.computes);
     free(b.q);
     free(b.next);
     free(b.open);

@@ -28,8 +28,9 @@ struct post {
     int ops; /* other items in its COMM range: pack, own part, and the copies of messages whose
                 other side had posted before */
     int64_t ops_begin, ops_end;
-    bool lone;    /* without a partner: set by messages.c */
-    int64_t done; /* when the last of its messages had come: set by messages.c */
+    int64_t copied; /* the end of those on a stream that only copies; 0: there is none */
+    bool lone;      /* without a partner: set by messages.c */
+    int64_t done;   /* when the last of its messages had come: set by messages.c */
 };
 
 /* On the host: a WAIT range. On a device: from when its stream had come to the wait until the next

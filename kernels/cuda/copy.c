@@ -64,7 +64,7 @@ static enum status reach_peer(struct queue *q, const struct tensor *dst, const s
                     "a strided copy from GPU %d to GPU %d: they cannot see each other's memory; "
                     "use --transport nccl",
                     from, to);
-    if (other < 64)
+    if (possible && other < 64)
         queue->peers |= UINT64_C(1) << other;
     return ST_OK;
 }

@@ -22,6 +22,7 @@ static const struct conformance_case cases[] = {
     {"all_to_all_empty", case_all_to_all_empty},
     {"all_gather", case_all_gather},
     {"all_gather_in_place", case_all_gather_in_place},
+    {"large_group", case_large_group},
     {"all_reduce_exact", case_all_reduce_exact},
     {"all_reduce_order", case_all_reduce_order},
     {"exchange", case_exchange},

@@ -65,6 +65,7 @@ enum status case_all_to_all_uneven(struct conformance *c);
 enum status case_all_to_all_empty(struct conformance *c);
 enum status case_all_gather(struct conformance *c);
 enum status case_all_gather_in_place(struct conformance *c);
+enum status case_large_group(struct conformance *c);
 enum status case_all_reduce_exact(struct conformance *c);
 enum status case_all_reduce_order(struct conformance *c);
 

@@ -85,6 +85,32 @@ enum status case_all_gather_in_place(struct conformance *c)
     return ST_OK;
 }
 
+/* More messages in one group than NCCL takes: it is cut. */
+enum status case_large_group(struct conformance *c)
+{
+    enum { GATHERS = 1100 };
+    struct tensor own, all, part[RANKS];
+    struct comm_req req = {0};
+    TRY(conformance_vector(c, GATHERS, &own));
+    TRY(conformance_vector(c, (int64_t)GATHERS * c->size, &all));
+    conformance_write(&own, c->rank, 5);
+    TRY(comm_group_begin(c->world));
+    for (int g = 0; g < GATHERS; g++) {
+        struct tensor mine = tensor_slice(&own, 0, g, 1);
+        for (int r = 0; r < c->size; r++)
+            part[r] = tensor_slice(&all, 0, (int64_t)r * GATHERS + g, 1);
+        TRY(comm_all_gather(c->world, &mine, part, c->q, &req));
+    }
+    TRY(comm_group_end(c->world));
+    TRY(comm_wait(&req, c->q));
+    TRY(queue_sync(c->q));
+    for (int r = 0; r < c->size; r++) {
+        struct tensor of = tensor_slice(&all, 0, (int64_t)r * GATHERS, GATHERS);
+        TRY(conformance_read(c, &of, r, 5));
+    }
+    return ST_OK;
+}
+
 /* Whole numbers: the sum is exact in any order. Counts around multiples of n, below n, and none. */
 enum status case_all_reduce_exact(struct conformance *c)
 {

@@ -144,9 +144,9 @@ enum status case_exchange_many_lanes(struct conformance *c)
 }
 
 /* api: all that a rank puts in; wire: the parts for other ranks. */
-enum status case_exchange_counters(struct conformance *c)
+static enum status count_exchange(struct conformance *c, int lanes)
 {
-    struct shape s = {.tensors = 3, .lanes = 2, .heads = 2, .width = 4};
+    struct shape s = {.tensors = 3, .lanes = lanes, .heads = 2, .width = 4};
     struct comm_counters counters = {0};
     struct conformance inner = *c;
     for (int r = 0; r < c->size; r++) {
@@ -157,7 +157,8 @@ enum status case_exchange_counters(struct conformance *c)
     comm_set_when(inner.world, COMM_STEP);
     TRY(exchange(&inner, &s));
     comm_close(inner.world);
-    uint64_t row = 4u * 2 * 2 * 4; // bytes of one row with one rank's heads, all lanes
+    uint64_t row =
+        4u * (unsigned)lanes * 2 * 4; // bytes of one row with one rank's heads, all lanes
     uint64_t n = (uint64_t)s.rows[c->rank];
     uint64_t P = (uint64_t)c->size;
     const struct comm_count *got = &counters.count[COMM_ALL_TO_ALL][COMM_STEP];
@@ -170,4 +171,10 @@ enum status case_exchange_counters(struct conformance *c)
                   (unsigned long long)got->calls, (unsigned long long)got->api_bytes,
                   (unsigned long long)got->wire_bytes, (unsigned long long)api,
                   (unsigned long long)wire);
+}
+
+enum status case_exchange_counters(struct conformance *c)
+{
+    TRY(count_exchange(c, EXCHANGE_LANES));
+    return count_exchange(c, EXCHANGE_LANES + 1);
 }

@@ -64,6 +64,13 @@ int hand_op(struct recording *r, int rank, int parent, int launch, int64_t begin
     return recording_add_item(r, rank, &item);
 }
 
+int hand_copy(struct recording *r, int rank, int comm, int64_t begin, int64_t end)
+{
+    int item = hand_op(r, rank, comm, RECORDED_NONE, begin, end);
+    r->rank[rank].item[item].track = HAND_LINK;
+    return item;
+}
+
 int hand_kernel(struct recording *r, int rank, int range, int launch, const char *name,
                 int64_t begin, int64_t end)
 {

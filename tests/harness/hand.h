@@ -22,6 +22,9 @@ int hand_comm(struct recording *r, int rank, int parent, const char *name, int64
  * (none: without). */
 int hand_op(struct recording *r, int rank, int parent, int launch, int64_t begin, int64_t end);
 
+/* A copy in a COMM range, on a stream that only copies. */
+int hand_copy(struct recording *r, int rank, int comm, int64_t begin, int64_t end);
+
 /* A kernel of the transport, given in a range. */
 int hand_kernel(struct recording *r, int rank, int range, int launch, const char *name,
                 int64_t begin, int64_t end);

@@ -297,8 +297,10 @@ Test(breakdown, kernels_wait_for_each_other)
     close_all(&b);
 }
 
-/* The copy is on the receiver's stream and waits there for the sender's, until 40. Its start, and
- * what the host is late with afterwards, are gaps. */
+/* The receiver's end copies, on a stream of its own, as soon as the sender's has come to the send,
+ * at 40; its own waits for that. The copy's start, and what the host is late with afterwards, are
+ * gaps.
+ */
 Test(breakdown, a_stream_waits_for_a_copy)
 {
     struct recording *r = hand_open(2, 1, 100, false);
@@ -307,7 +309,7 @@ Test(breakdown, a_stream_waits_for_a_copy)
     hand_op(r, 0, NONE, NONE, 41, 90);
     hand_op(r, 1, NONE, NONE, 0, 20);
     int comm = hand_comm(r, 1, NONE, "recv", 5, 6, 0, 64);
-    hand_op(r, 1, comm, NONE, 42, 50);
+    hand_copy(r, 1, comm, 42, 50);
     hand_range(r, 1, NONE, TRACE_WAIT, "wait", 7, 8, 0);
     hand_op(r, 1, NONE, NONE, 55, 90);
     struct broken_down b = break_down(r);
@@ -319,14 +321,15 @@ Test(breakdown, a_stream_waits_for_a_copy)
     close_all(&b);
 }
 
-/* Here the sender's host posted second, so the copy is on its stream, and the receiver's waits. */
+/* Here the sender's host posted second, so the copy is on a stream of its end, beside its next
+ * operation. */
 Test(breakdown, a_stream_waits_for_another)
 {
     struct recording *r = hand_open(2, 1, 100, false);
     r->schedule_axis = 0;
     hand_op(r, 0, NONE, NONE, 0, 40);
     int comm = hand_comm(r, 0, NONE, "send", 8, 9, 1, 64);
-    hand_op(r, 0, comm, NONE, 41, 50);
+    hand_copy(r, 0, comm, 41, 50);
     hand_op(r, 0, NONE, NONE, 51, 90);
     hand_op(r, 1, NONE, NONE, 0, 20);
     hand_comm(r, 1, NONE, "recv", 5, 6, 0, 64);
@@ -336,6 +339,28 @@ Test(breakdown, a_stream_waits_for_another)
     struct broken_down b = break_down(r);
     SHARES_OF(&b, 1, 0, 65, 9, 15, 0, 1, 10);
     SHARES_OF(&b, 0, 0, 79, 9, 0, 0, 2, 10);
+    close_all(&b);
+}
+
+/* A receive that was posted ahead: until the sender comes, at 40, the receiver computes, with gaps
+ * of its own, and waits for nobody. */
+Test(breakdown, a_receive_posted_ahead_holds_no_stream)
+{
+    struct recording *r = hand_open(2, 1, 100, false);
+    r->schedule_axis = 0;
+    hand_op(r, 0, NONE, NONE, 0, 40);
+    hand_comm(r, 0, NONE, "send", 3, 4, 1, 64);
+    hand_op(r, 0, NONE, NONE, 40, 90);
+    hand_op(r, 1, NONE, NONE, 0, 10);
+    int comm = hand_comm(r, 1, NONE, "recv", 5, 6, 0, 64);
+    hand_copy(r, 1, comm, 42, 50);
+    hand_op(r, 1, NONE, NONE, 14, 30);
+    hand_op(r, 1, NONE, NONE, 36, 60);
+    hand_range(r, 1, NONE, TRACE_WAIT, "wait", 61, 62, 0);
+    hand_op(r, 1, NONE, NONE, 62, 90);
+    struct broken_down b = break_down(r);
+    SHARES_OF(&b, 1, 0, 78, 0, 0, 0, 12, 10);
+    cr_expect_eq(row(&b, 1, 0)->overlap_hta, 100);
     close_all(&b);
 }
 

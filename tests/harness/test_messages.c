@@ -183,12 +183,36 @@ Test(messages, a_copy_is_the_message)
     hand_op(r, 0, NONE, NONE, 41, 90);
     hand_op(r, 1, NONE, NONE, 0, 20);
     int comm = hand_comm(r, 1, NONE, "recv", 5, 6, 0, 64);
-    hand_op(r, 1, comm, NONE, 42, 50);
+    hand_copy(r, 1, comm, 42, 50);
     hand_range(r, 1, NONE, TRACE_WAIT, "wait", 7, 8, 0);
     struct messages m = open_messages(r);
     cr_assert_eq(m.n, 1);
     times(&m.v[0], 40, 20, 42, 50);
     cr_expect_eq(messages_ready(&m, &m.v[0]), 40);
+    close_all(r, &m);
+}
+
+/* What this end copied is over before what its stream does behind the wait: a send given there
+ * leaves then, and not when the stream last computed. */
+Test(messages, a_send_behind_a_copy_leaves_after_it)
+{
+    struct recording *r = hand_open(2, 1, 100, false);
+    hand_op(r, 0, NONE, NONE, 0, 40);
+    hand_comm(r, 0, NONE, "send", 3, 4, 1, 64);
+    hand_comm(r, 0, NONE, "recv", 5, 6, 1, 64);
+    hand_range(r, 0, NONE, TRACE_WAIT, "wait", 7, 8, 1);
+    hand_op(r, 0, NONE, NONE, 60, 90);
+    hand_op(r, 1, NONE, NONE, 0, 10);
+    int comm = hand_comm(r, 1, NONE, "recv", 11, 12, 0, 64);
+    hand_copy(r, 1, comm, 40, 50);
+    hand_range(r, 1, NONE, TRACE_WAIT, "wait", 13, 14, 0);
+    comm = hand_comm(r, 1, NONE, "send", 15, 16, 0, 64);
+    hand_copy(r, 1, comm, 50, 60);
+    hand_op(r, 1, NONE, NONE, 60, 90);
+    struct messages m = open_messages(r);
+    cr_assert_eq(m.n, 2);
+    times(&m.v[0], 40, 10, 40, 50);
+    times(&m.v[1], 50, 40, 50, 60);
     close_all(r, &m);
 }
 
