@@ -18,6 +18,7 @@
 #include <cupti_range_profiler.h>
 #include <cupti_target.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -372,8 +373,12 @@ static enum status open_session(struct device *dev, uint32_t wanted, int ranges,
         return fail(ST_OOM, "counters: no host memory");
     s->ordinal = dev->options.ordinal;
     s->base.ranges = ranges;
+    /* to the second of two threads that initialise CUPTI it says at once that it is done */
+    static pthread_mutex_t preparing = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&preparing);
     enum status st =
         prepare(s, wanted, passes < COUNTERS_CUPTI_PASSES ? passes : COUNTERS_CUPTI_PASSES);
+    pthread_mutex_unlock(&preparing);
     if (st != ST_OK) {
         close_session(&s->base);
         return st;
