@@ -97,6 +97,7 @@ static enum status pipefusion_plan(struct strategy *me, struct plan *plan)
     TRY(plan_claim(plan, &plan->schedule, "schedule of the step", me));
     TRY(split_layers(me, plan));
     TRY(plan_cut_patches(plan, spec_option_value(me->item, "patches", n), false));
+    plan->mesh.use[me->axis] = COMM_AHEAD;
     plan->mesh.channels[me->axis] = CHANNEL_SKIPS + skips_pairs(me, plan, stage_of);
     plan->warmup = spec_option_value(me->item, "warmup", 1);
     plan->stale = plan->warmup < plan->problem.steps;

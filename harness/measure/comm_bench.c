@@ -230,7 +230,7 @@ enum status comm_bench_run(const struct comm_bench *bench, const struct rank *ra
     struct meter m = {.bench = bench, .n = rank->n};
     BUG_ON(bench->graph && !comm_bench_captures(rank), "graphs of what captures none");
     TRY(queue_open(rank->dev, &m.q));
-    enum status st = comm_split(rank->world, 0, rank->index, "comm", NULL, &m.comm);
+    enum status st = comm_split(rank->world, 0, rank->index, "comm", COMM_AT_ONCE, NULL, &m.comm);
     if (st == ST_OK)
         st = comm_agree(m.comm, meter_open(&m));
     if (st == ST_OK)

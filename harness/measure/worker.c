@@ -184,6 +184,7 @@ static enum status make_record(struct job *job, const struct rank *rank, const s
     TRY(record_open(&job->record));
     struct record *record = job->record;
     record->status = ENDING_OK;
+    record->env.exchange = comm_exchange_form(rank->world);
     worker_record_fill(record, plan, s->ranks, s->n, s->parts, s->step_end_ms);
     check(job, latent);
     bool finite = check_finite(job, latent);

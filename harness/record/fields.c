@@ -150,6 +150,7 @@ static const struct field env_fields[] = {
     LATER_LIST(record_env, interconnect, record_texts, const char *, a_text),
     LATER_LIST(record_env, p2p, record_texts, const char *, a_text),
     LATER_OBJECT(record_env, nvls, nvls_fields),
+    LATER_VALUE(record_env, exchange, FIELD_TEXT_OR_NULL),
     VALUE(record_env, variables, FIELD_MAP),
     END,
 };

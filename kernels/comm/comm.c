@@ -98,13 +98,13 @@ enum status comm_open(const struct comm_ops *ops, const struct rendezvous *where
     return ST_OK;
 }
 
-enum status comm_split(struct comm *parent, int color, int key, const char *name,
+enum status comm_split(struct comm *parent, int color, int key, const char *name, enum comm_use use,
                        struct comm_counters *counters, struct comm **out)
 {
     struct comm *comm;
     TRY(comm_alloc(parent->ops, name, &comm));
     enum status st =
-        parent->ops->split(parent->link, color, key, &comm->link, &comm->rank, &comm->size);
+        parent->ops->split(parent->link, color, key, use, &comm->link, &comm->rank, &comm->size);
     if (st != ST_OK) {
         free(comm);
         return fail_prefix(st, "communicator %s, split from %s by rank %d of %d", name,
@@ -271,6 +271,11 @@ enum status comm_exchange_memory(struct comm *comm, size_t bytes, void **out, vo
         return ST_OK;
     *release = comm->ops->exchange_free;
     return comm->ops->exchange_alloc(comm->link, bytes, out, owner);
+}
+
+const char *comm_exchange_form(const struct comm *comm)
+{
+    return comm->ops->exchange_form ? comm->ops->exchange_form(comm->link) : NULL;
 }
 
 /* ---- graphs ---- */

@@ -24,6 +24,10 @@ struct rendezvous;
 enum comm_op { COMM_ALL_TO_ALL, COMM_ALL_REDUCE, COMM_ALL_GATHER, COMM_SEND, COMM_OPS };
 enum comm_when { COMM_WARMUP_STEP, COMM_STEP, COMM_LAST_STEP, COMM_ONCE, COMM_WHENS };
 
+/* How a communicator is used. COMM_AHEAD: its receives are posted long before what they wait for is
+ * sent, and wait while the device computes; whoever waits there should hold little of it. */
+enum comm_use { COMM_AT_ONCE, COMM_AHEAD };
+
 const char *comm_op_name(enum comm_op op);       /* "all_to_all", ... */
 const char *comm_when_name(enum comm_when when); /* "warmup_step", "step", "last_step", "once" */
 
@@ -54,7 +58,7 @@ enum status comm_open(const struct comm_ops *ops, const struct rendezvous *where
 /* Collective over the parent: ranks with equal color form one communicator, ordered by key.
  * `counters` (borrowed, may be NULL) receives its bytes; `name` (borrowed) is the axis' name, for
  * traces and errors. */
-enum status comm_split(struct comm *parent, int color, int key, const char *name,
+enum status comm_split(struct comm *parent, int color, int key, const char *name, enum comm_use use,
                        struct comm_counters *counters, struct comm **out);
 
 /* Which of its axis' channels it is, for traces; 0 where it is the only one. */
@@ -104,6 +108,10 @@ enum status comm_group_end(struct comm *comm);
  * before this on the same request object add to it: one wait finishes all of them. */
 enum status comm_wait(struct comm_req *req, struct queue *q);
 
+/* "lsa" once heads went for tokens by one kernel (kernels/comm/exchange.h) on some communicator of
+ * its world; NULL: by messages, or not at all. */
+const char *comm_exchange_form(const struct comm *comm);
+
 /* ---- graphs (kernels/device.h) ---- */
 
 /* Posts and waits on a queue that captures become part of its graph; every rank of the communicator
@@ -139,7 +147,8 @@ struct comm_ops {
     const char *summary; /* one line */
     bool captures;       /* posts on a capturing queue become part of its graph */
     enum status (*open)(const struct rendezvous *where, struct device *dev, void **world);
-    enum status (*split)(void *comm, int color, int key, void **out, int *rank, int *size);
+    enum status (*split)(void *comm, int color, int key, enum comm_use use, void **out, int *rank,
+                         int *size);
     void (*close)(void *comm);
     enum status (*send)(void *comm, int peer, const struct tensor *t, struct queue *q,
                         void **handle);
@@ -153,6 +162,8 @@ struct comm_ops {
      * *taken false, on all ranks alike: not for these tensors. NULL: copies and messages */
     enum status (*exchange)(void *comm, bool to_heads, int n, const struct tensor *narrow,
                             const struct tensor *wide, int first_row, struct queue *q, bool *taken);
+    /* (optional) comm_exchange_form */
+    const char *(*exchange_form)(void *comm);
     /* (optional) memory that its wide tensors lie in, and who frees it; *out NULL, or no such
      * functions: any memory. exchange_free may come after close */
     enum status (*exchange_alloc)(void *comm, size_t bytes, void **out, void **owner);

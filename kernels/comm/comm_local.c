@@ -316,8 +316,10 @@ static enum status local_open(const struct rendezvous *where, struct device *dev
     return endpoint_open(group, where->rank, where->timeout_s, world);
 }
 
-static enum status local_split(void *comm, int color, int key, void **out, int *rank, int *size)
+static enum status local_split(void *comm, int color, int key, enum comm_use use, void **out,
+                               int *rank, int *size)
 {
+    (void)use;
     struct local_endpoint *end = comm;
     struct local_group *group;
     TRY(local_group_split(end->group, end->rank, end->timeout_s, color, key, &group, rank));

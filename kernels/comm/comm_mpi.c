@@ -293,8 +293,10 @@ static enum status mpi_open(const struct rendezvous *where, struct device *dev, 
     return endpoint_open(MPI_COMM_WORLD, where->timeout_s, world);
 }
 
-static enum status mpi_split(void *comm, int color, int key, void **out, int *rank, int *size)
+static enum status mpi_split(void *comm, int color, int key, enum comm_use use, void **out,
+                             int *rank, int *size)
 {
+    (void)use;
     struct endpoint *end = comm;
     MPI_Comm part;
     TRY(MPI(MPI_Comm_split(end->comm, color, key, &part)));

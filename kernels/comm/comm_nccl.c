@@ -21,6 +21,11 @@
 
 enum { CONNECT_PEERS = 1000 }; /* in one group, which takes 2048 operations */
 
+/* Blocks of NCCL's kernels, each on an SM of its own, where receives wait beside computing. An SM
+ * carries 20 GB/s and more, which is enough where there is the time of a patch; the blocks that
+ * NCCL would take leave attention's tiles a wave more (results/README.md, "Two GPUs"). */
+enum { AHEAD_BLOCKS = 1 };
+
 static cudaStream_t stream_of_queue(struct queue *q)
 {
     return cuda_queue_of(q)->stream;
@@ -388,7 +393,8 @@ static void count_votes(const struct vote *vote, int n, int me, int *rank, int *
     }
 }
 
-static enum status nccl_split(void *comm, int color, int key, void **out, int *rank, int *size)
+static enum status nccl_split(void *comm, int color, int key, enum comm_use use, void **out,
+                              int *rank, int *size)
 {
     struct nccl_link *parent = comm;
     struct vote mine = {color, key};
@@ -405,6 +411,8 @@ static enum status nccl_split(void *comm, int color, int key, void **out, int *r
     if (!alone) {
         ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
         config.blocking = 1;
+        if (use == COMM_AHEAD)
+            config.maxCTAs = AHEAD_BLOCKS;
         TRY(NCCL(parent, split(parent->comm, color, key, &child, &config)));
     }
     if (*size == 1 && child) { /* colors of several ranks elsewhere: this one moves nothing */
@@ -436,6 +444,15 @@ static enum status nccl_exchange(void *comm, bool to_heads, int n, const struct 
     return exchange_lsa_run(link->lsa, to_heads, n, narrow, wide, first_row, q, taken);
 }
 
+static const char *nccl_exchange_form(void *comm)
+{
+    const struct nccl_link *given = comm;
+    bool used = false;
+    for (const struct nccl_link *link = given->world->links; link; link = link->next)
+        used |= exchange_lsa_used(link->lsa);
+    return used ? "lsa" : NULL;
+}
+
 static enum status nccl_exchange_alloc(void *comm, size_t bytes, void **out, void **owner)
 {
     struct nccl_link *link = comm;
@@ -456,6 +473,7 @@ const struct comm_ops comm_nccl_ops = {
     .group = nccl_group,
     .all_reduce = nccl_all_reduce,
     .exchange = nccl_exchange,
+    .exchange_form = nccl_exchange_form,
     .exchange_alloc = nccl_exchange_alloc,
     .exchange_free = exchange_lsa_free,
     .host_gather = nccl_link_gather,

@@ -59,8 +59,8 @@ static enum status split_axis(struct mesh *mesh, const struct mesh_shape *shape,
         return fail(ST_OOM, "no memory for %d channels of axis %s", channels, shape->name[axis]);
     mesh->channels[axis] = channels;
     for (int c = 0; c < channels; c++) {
-        TRY(comm_split(mesh->world, color, place, shape->name[axis], &mesh->counters[axis],
-                       &mesh->axis[axis][c]));
+        TRY(comm_split(mesh->world, color, place, shape->name[axis], shape->use[axis],
+                       &mesh->counters[axis], &mesh->axis[axis][c]));
         comm_set_channel(mesh->axis[axis][c], c);
     }
     return ST_OK;

@@ -16,6 +16,7 @@ struct mesh_shape {
     const char *name[MESH_MAX_AXES]; /* borrowed, static */
     int size[MESH_MAX_AXES];
     int channels[MESH_MAX_AXES]; /* independent links wanted along the axis; 0 means 1 */
+    enum comm_use use[MESH_MAX_AXES];
 };
 
 int mesh_ranks(const struct mesh_shape *shape);                         /* product of sizes */

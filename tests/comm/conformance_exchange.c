@@ -153,7 +153,7 @@ static enum status count_exchange(struct conformance *c, int lanes)
         s.rows[r] = 3 + (r == 0);
         s.all += s.rows[r];
     }
-    TRY(comm_split(c->world, 0, c->rank, "axis", &counters, &inner.world));
+    TRY(comm_split(c->world, 0, c->rank, "axis", COMM_AT_ONCE, &counters, &inner.world));
     comm_set_when(inner.world, COMM_STEP);
     TRY(exchange(&inner, &s));
     comm_close(inner.world);

@@ -59,7 +59,7 @@ enum status case_counters(struct conformance *c)
     struct comm *comm;
     uint64_t n = (uint64_t)c->size;
     uint64_t r = (uint64_t)c->rank;
-    TRY(comm_split(c->world, 0, c->rank, "axis", &counters, &comm));
+    TRY(comm_split(c->world, 0, c->rank, "axis", COMM_AT_ONCE, &counters, &comm));
     comm_set_when(comm, COMM_STEP);
     TRY(one_of_each(c, comm));
     TRY(one_of_each(c, comm));
@@ -98,7 +98,7 @@ enum status case_counters_of_one_rank(struct conformance *c)
     struct comm_counters counters = {0};
     struct comm *alone;
     struct conformance one = *c;
-    TRY(comm_split(c->world, c->rank, 5, "alone", &counters, &alone));
+    TRY(comm_split(c->world, c->rank, 5, "alone", COMM_AT_ONCE, &counters, &alone));
     TRY(expect(comm_size(alone) == 1 && comm_rank(alone) == 0, "rank %d of %d", comm_rank(alone),
                comm_size(alone)));
     one.size = 1;
@@ -115,7 +115,7 @@ static enum status split_by(struct conformance *c, int key_of_rank, bool reverse
     enum { COLORS = 3 };
     struct comm *part;
     int color = c->rank % COLORS;
-    TRY(comm_split(c->world, color, key_of_rank, "third", NULL, &part));
+    TRY(comm_split(c->world, color, key_of_rank, "third", COMM_AT_ONCE, NULL, &part));
     int size = (c->size - color + COLORS - 1) / COLORS;
     int place = c->rank / COLORS;
     int rank = reversed ? size - 1 - place : place;

@@ -161,7 +161,7 @@ enum status case_two_communicators(struct conformance *c)
     struct tensor in[2];
     struct comm_req on_world = {0};
     struct comm_req on_twin = {0};
-    TRY(comm_split(c->world, 0, c->rank, "twin", NULL, &twin));
+    TRY(comm_split(c->world, 0, c->rank, "twin", COMM_AT_ONCE, NULL, &twin));
     for (int i = 0; i < 2; i++) {
         TRY(conformance_vector(c, 3000, &out[i]));
         TRY(conformance_vector(c, 3000, &in[i]));

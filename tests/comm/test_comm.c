@@ -3,7 +3,7 @@
  * conformance suite. */
 #include "kernels/backend.h"
 #include "kernels/base/trace.h"
-#include "kernels/comm/comm.h"
+#include "kernels/comm/mesh.h"
 #include "kernels/comm/rendezvous.h"
 #include "tests/support/ranges.h"
 
@@ -100,7 +100,7 @@ Test(comm, trace_ranges_carry_the_axis)
     single_open(&s);
     struct tensor from = vector_of(&s, out, 2);
     struct tensor to = vector_of(&s, in, 2);
-    cr_assert_eq(comm_split(s.world, 0, 0, "axis", NULL, &axis), ST_OK);
+    cr_assert_eq(comm_split(s.world, 0, 0, "axis", COMM_AT_ONCE, NULL, &axis), ST_OK);
     trace_add(&sink);
     comm_send(axis, 0, &from, s.q, &req);
     comm_recv(axis, 0, &to, s.q, &req);
@@ -111,6 +111,36 @@ Test(comm, trace_ranges_carry_the_axis)
     cr_assert(strstr(log_of_ranges, ")axis.wait()"), "%s", log_of_ranges);
     cr_assert_eq(in[1], 2.0f);
     comm_close(axis);
+    single_close(&s);
+}
+
+static enum comm_use uses[8];
+static int n_uses;
+
+static enum status split_and_tell(void *comm, int color, int key, enum comm_use use, void **out,
+                                  int *rank, int *size)
+{
+    uses[n_uses++] = use;
+    return comm_ops_find("local")->split(comm, color, key, use, out, rank, size);
+}
+
+Test(comm, the_transport_hears_how_an_axis_is_used)
+{
+    const enum comm_use want[] = {COMM_AT_ONCE, COMM_AHEAD, COMM_AHEAD, COMM_AT_ONCE};
+    const struct mesh_shape shape = {.n_axes = 3,
+                                     .name = {"a", "b", "c"},
+                                     .size = {1, 1, 1},
+                                     .channels = {1, 2, 0},
+                                     .use = {[1] = COMM_AHEAD}};
+    struct comm_ops telling = *comm_ops_find("local");
+    struct single s;
+    struct mesh *mesh;
+    telling.split = split_and_tell;
+    single_open_over(&s, &telling);
+    cr_assert_eq(mesh_open(s.world, &shape, &mesh), ST_OK);
+    cr_assert_eq(n_uses, 4);
+    cr_assert_arr_eq(uses, want, sizeof want);
+    mesh_close(mesh);
     single_close(&s);
 }
 
@@ -130,7 +160,7 @@ Test(comm, a_request_of_two_communicators_is_a_bug, .signal = SIGABRT)
     struct comm *other;
     single_open(&s);
     struct tensor t = vector_of(&s, &x, 1);
-    cr_assert_eq(comm_split(s.world, 0, 0, "other", NULL, &other), ST_OK);
+    cr_assert_eq(comm_split(s.world, 0, 0, "other", COMM_AT_ONCE, NULL, &other), ST_OK);
     comm_send(s.world, 0, &t, s.q, &req);
     comm_send(other, 0, &t, s.q, &req);
 }

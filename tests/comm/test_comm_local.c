@@ -34,7 +34,7 @@ static enum status on_slow_device(struct thread_rank *self)
     uint64_t digest;
     TRY(device_open(slow_device_ops(), &options, &dev));
     TRY(queue_open(dev, &q));
-    TRY(comm_split(self->world, 0, self->rank, "all", NULL, &all));
+    TRY(comm_split(self->world, 0, self->rank, "all", COMM_AT_ONCE, NULL, &all));
     enum status st = conformance_run(self->arg, all, q, &digest);
     comm_close(all);
     queue_close(q);
@@ -106,7 +106,7 @@ static enum status wait_in_vain(struct thread_rank *self, bool sends)
     struct comm *pipe;
     struct comm_req req = {0};
     TRY(vector(self, 100, &arena, &t));
-    TRY(comm_split(self->world, 0, self->rank, "pipe", NULL, &pipe));
+    TRY(comm_split(self->world, 0, self->rank, "pipe", COMM_AT_ONCE, NULL, &pipe));
     enum status st = ST_OK;
     for (int i = 0; i < 5 && self->rank == 0 && st == ST_OK; i++)
         st = sends ? comm_send(pipe, 1, &t, self->queue, &req)
@@ -220,7 +220,7 @@ static enum status post_after_abort(struct thread_rank *self)
     TRY(expect(st == ST_COMM, "a post after the abort: %s", status_name(st)));
     TRY(expect(strstr(status_message(), "world.send, rank ") != NULL, "%s", status_message()));
     struct comm *part;
-    st = comm_split(self->world, 0, 0, "part", NULL, &part);
+    st = comm_split(self->world, 0, 0, "part", COMM_AT_ONCE, NULL, &part);
     return expect(st == ST_COMM, "a split after the abort: %s", status_name(st));
 }
 
@@ -242,7 +242,7 @@ static enum status leave_posts_behind(struct thread_rank *self)
     struct comm *pipe;
     struct comm_req req = {0};
     TRY(vector(self, 100000, &arena, &t));
-    TRY(comm_split(self->world, 0, self->rank, "pipe", NULL, &pipe));
+    TRY(comm_split(self->world, 0, self->rank, "pipe", COMM_AT_ONCE, NULL, &pipe));
     if (self->rank == 0) {
         for (int i = 0; i < 3; i++)
             TRY(comm_send(pipe, 1, &t, self->queue, &req));
@@ -276,7 +276,7 @@ static enum status close_early(struct thread_rank *self)
     struct comm_req req = {0};
     TRY(vector(self, 1000, &arena, &t));
     conformance_write(&t, self->rank, 0);
-    TRY(comm_split(self->world, 0, self->rank, "pipe", NULL, &pipe));
+    TRY(comm_split(self->world, 0, self->rank, "pipe", COMM_AT_ONCE, NULL, &pipe));
     if (self->rank == 0)
         TRY(comm_recv(pipe, 1, &t, self->queue, &req));
     TRY(comm_barrier(self->world));
@@ -312,7 +312,7 @@ static enum status close_under_a_copy(struct thread_rank *self)
     static float memory[2][COUNT], scratch[2]; // of each rank
     TRY(device_open(slow_device_ops(), &options, &dev));
     TRY(queue_open(dev, &q));
-    TRY(comm_split(self->world, 0, self->rank, "pipe", NULL, &pipe));
+    TRY(comm_split(self->world, 0, self->rank, "pipe", COMM_AT_ONCE, NULL, &pipe));
     const int64_t count = COUNT, one = 1;
     struct tensor t = tensor_of(memory[self->rank], dev, DTYPE_F32, 1, &count);
     struct tensor from = tensor_of(&scratch[0], dev, DTYPE_F32, 1, &one), to = from;

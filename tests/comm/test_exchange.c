@@ -150,7 +150,7 @@ static enum status run_fake(struct thread_rank *self)
     const struct rendezvous where = {
         .rank = self->rank, .size = self->size, .local = self->arg, .timeout_s = 30};
     TRY(comm_open(&ops, &where, self->dev, &world));
-    TRY(comm_split(world, 0, self->rank, "axis", &counters, &comm));
+    TRY(comm_split(world, 0, self->rank, "axis", COMM_AT_ONCE, &counters, &comm));
     comm_set_when(comm, COMM_ONCE);
     TRY(arena_open(self->dev, ARENA_BUFFERS, &arena));
     enum status st = use_fake(&fake, comm, arena, self->queue, &counters);

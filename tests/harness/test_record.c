@@ -49,6 +49,7 @@ static const char empty_line[] =
     "null, \"cores\": 0, \"load\": [], \"compiler\": "
     "null, \"flags\": null, \"commit\": null, \"dirty\": null, \"libraries\": {}, \"gpus\": [], "
     "\"interconnect\": [], \"p2p\": [], \"nvls\": {\"enabled\": null, \"supported\": null}, "
+    "\"exchange\": null, "
     "\"variables\": {}}, \"machine\": {\"period_ms\": null, \"samples\": null, \"gpus\": [], "
     "\"cpu\": {\"governor\": null, \"mhz\": {\"before\": null, \"median\": null, \"min\": null, "
     "\"max\": null, \"after\": null}}}}\n";

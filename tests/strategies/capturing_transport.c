@@ -149,11 +149,12 @@ static enum status world_open(const struct rendezvous *where, struct device *dev
     return endpoint_open(st, end, world);
 }
 
-static enum status world_split(void *comm, int color, int key, void **out, int *rank, int *size)
+static enum status world_split(void *comm, int color, int key, enum comm_use use, void **out,
+                               int *rank, int *size)
 {
     struct endpoint *parent = comm;
     struct endpoint end;
-    enum status st = local()->split(parent->local, color, key, &end.local, rank, size);
+    enum status st = local()->split(parent->local, color, key, use, &end.local, rank, size);
     end.rank = *rank;
     end.size = *size;
     return endpoint_open(st, end, out);

@@ -108,6 +108,21 @@ static uint64_t calls(const struct problem *problem, const char *text, enum comm
 
 /* A product is cut where its sum can hide: a large one whose sum takes about as long. The bytes
  * stay the same. */
+/* Receives of a pipe are posted long before their rows are sent, those of the others are not. */
+Test(plan, the_axis_of_a_pipe_is_used_ahead)
+{
+    struct dit_config config = load("pixart-alpha-1024");
+    struct problem p = pixart_1024(&config);
+    struct spec spec;
+    struct plan *plan;
+    cr_assert_eq(spec_parse("cfg=2,pipefusion=2,ulysses=2", &spec), ST_OK);
+    cr_assert_eq(plan_build(&p, &spec, 8, 0, &plan), ST_OK);
+    for (int a = 0; a < plan->mesh.n_axes; a++)
+        cr_expect_eq(plan->mesh.use[a] == COMM_AHEAD, strcmp(plan->mesh.name[a], "pipefusion") == 0,
+                     "%s", plan->mesh.name[a]);
+    plan_close(plan);
+}
+
 Test(plan, chunks_of_tensor_parallel_products)
 {
     struct dit_config config = load("pixart-alpha-1024");

@@ -196,10 +196,10 @@ static enum status traffic_open(struct traffic *t, struct comm *world)
 {
     int rank = comm_rank(world);
     int64_t room = t->longest * comm_size(world) + 64;
-    TRY(comm_split(world, 0, rank, "all", NULL, &t->comm[0]));
-    TRY(comm_split(world, 0, -rank, "reversed", NULL, &t->comm[1]));
-    TRY(comm_split(world, rank % 2, 0, "every second", NULL, &t->comm[2]));
-    TRY(comm_split(world, rank / 2, 0, "pairs", NULL, &t->comm[3]));
+    TRY(comm_split(world, 0, rank, "all", COMM_AT_ONCE, NULL, &t->comm[0]));
+    TRY(comm_split(world, 0, -rank, "reversed", COMM_AT_ONCE, NULL, &t->comm[1]));
+    TRY(comm_split(world, rank % 2, 0, "every second", COMM_AT_ONCE, NULL, &t->comm[2]));
+    TRY(comm_split(world, rank / 2, 0, "pairs", COMM_AT_ONCE, NULL, &t->comm[3]));
     TRY(arena_open(t->q->dev, ARENA_BUFFERS, &t->arena));
     for (int i = 0; i < SLOTS; i++) {
         TRY(arena_tensor(t->arena, DTYPE_F32, 1, &room, &t->slot[i].out_room));
