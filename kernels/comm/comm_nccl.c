@@ -441,16 +441,15 @@ static enum status nccl_exchange(void *comm, bool to_heads, int n, const struct 
     *taken = false;
     if (!link->lsa)
         return ST_OK;
-    return exchange_lsa_run(link->lsa, to_heads, n, narrow, wide, first_row, q, taken);
+    TRY(exchange_lsa_run(link->lsa, to_heads, n, narrow, wide, first_row, q, taken));
+    link->world->by_kernel |= *taken;
+    return ST_OK;
 }
 
 static const char *nccl_exchange_form(void *comm)
 {
-    const struct nccl_link *given = comm;
-    bool used = false;
-    for (const struct nccl_link *link = given->world->links; link; link = link->next)
-        used |= exchange_lsa_used(link->lsa);
-    return used ? "lsa" : NULL;
+    const struct nccl_link *link = comm;
+    return link->world->by_kernel ? "lsa" : NULL;
 }
 
 static enum status nccl_exchange_alloc(void *comm, size_t bytes, void **out, void **owner)

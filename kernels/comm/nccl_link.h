@@ -16,6 +16,7 @@ struct nccl_world {
     struct nccl_link *links;
     int users;
     bool aborted;
+    bool by_kernel; /* heads were exchanged by exchange_lsa.h, on a link that may be closed now */
 };
 
 /* The end of one group; many handles, one event. */

@@ -181,11 +181,6 @@ enum status exchange_lsa_open(const char *choice, void *nccl_comm, int ranks,
     return ST_OK;
 }
 
-bool exchange_lsa_used(const struct exchange_lsa *lsa)
-{
-    return lsa && lsa->device;
-}
-
 /* ---- windows ---- */
 
 enum status exchange_lsa_alloc(struct exchange_lsa *lsa, size_t bytes, void **out, void **owner)

@@ -34,9 +34,6 @@ enum status exchange_lsa_open(const char *choice, void *nccl_comm, int ranks,
 /* Before the communicator goes. broken: it failed, and is no longer asked for anything. */
 void exchange_lsa_close(struct exchange_lsa *lsa, bool broken);
 
-/* Whether it has run; lsa may be NULL. */
-bool exchange_lsa_used(const struct exchange_lsa *lsa);
-
 /* Memory of a window, the same number of bytes on all ranks in the same order; *owner is for
  * exchange_lsa_free, before or after the close, no exchange under way. Where the ranks do not all
  * see each other's memory, *out NULL, or ST_UNSUPPORTED where "lsa" is asked for. ST_OOM. */

@@ -68,14 +68,28 @@ static bool judge_all(struct book *book, struct comm *world, int *bad)
 struct task {
     const char *preset;
     enum dtype dtype;
+    const char *exchange; /* as in struct rendezvous */
 };
+
+/* Told after the communicators of the axes are closed, as rows are written. */
+static void check_form(const struct task *task, struct comm *world)
+{
+    const char *form = comm_exchange_form(world);
+    if (task->exchange)
+        CHECK(!form, "heads were exchanged by %s, and %s was asked for", form, task->exchange);
+    else if (comm_rank(world) == 0)
+        printf("     heads were exchanged by %s\n", form ? form : "messages");
+}
 
 static int on_rank(int rank, int ranks, const char *folder, void *arg)
 {
-    const struct rendezvous where = {
-        .rank = rank, .size = ranks, .folder = folder, .timeout_s = TIMEOUT_S};
-    const struct device_options options = {.ordinal = rank, .threads = 1};
     const struct task *task = arg;
+    const struct rendezvous where = {.rank = rank,
+                                     .size = ranks,
+                                     .folder = folder,
+                                     .timeout_s = TIMEOUT_S,
+                                     .exchange = task->exchange};
+    const struct device_options options = {.ordinal = rank, .threads = 1};
     struct cell_setup setup = cell_setup_of(task->preset);
     struct device *dev;
     struct comm *world;
@@ -90,6 +104,7 @@ static int on_rank(int rank, int ranks, const char *folder, void *arg)
         comm_abort(world);
         return 1; // the process ends with it
     }
+    check_form(task, world);
     OK(comm_barrier(world)); // nobody leaves while a peer still talks
     book_close(book);
     comm_close(world);
@@ -97,9 +112,9 @@ static int on_rank(int rank, int ranks, const char *folder, void *arg)
     return bad > 0;
 }
 
-static void two_gpus(const char *preset, enum dtype dtype)
+static void two_gpus(const char *preset, enum dtype dtype, const char *exchange)
 {
-    struct task task = {preset, dtype};
+    struct task task = {preset, dtype, exchange};
     int gpus = gpu_count();
     if (!comm_ops_find(GPU_TRANSPORT)) {
         gpu_skip("this build has no transport " GPU_TRANSPORT);
@@ -114,37 +129,39 @@ static void two_gpus(const char *preset, enum dtype dtype)
 
 static void test_fp32(void)
 {
-    two_gpus("pixart-tiny", DTYPE_F32);
+    two_gpus("pixart-tiny", DTYPE_F32, NULL);
 }
 
 static void test_bf16(void)
 {
-    two_gpus("pixart-tiny", DTYPE_BF16);
+    two_gpus("pixart-tiny", DTYPE_BF16, NULL);
+}
+
+static void test_messages(void)
+{
+    two_gpus("pixart-tiny", DTYPE_F32, "nccl");
 }
 
 static void test_sd3(void)
 {
-    two_gpus("sd3-tiny", DTYPE_F32);
+    two_gpus("sd3-tiny", DTYPE_F32, NULL);
 }
 static void test_flux(void)
 {
-    two_gpus("flux-tiny", DTYPE_F32);
+    two_gpus("flux-tiny", DTYPE_F32, NULL);
 }
 static void test_hunyuandit(void)
 {
-    two_gpus("hunyuandit-tiny", DTYPE_F32);
+    two_gpus("hunyuandit-tiny", DTYPE_F32, NULL);
 }
 static void test_latte(void)
 {
-    two_gpus("latte-tiny", DTYPE_F32);
+    two_gpus("latte-tiny", DTYPE_F32, NULL);
 }
 
 const struct gpu_test tests_cells_nccl[] = {
-    {"cells_nccl/fp32", test_fp32},
-    {"cells_nccl/bf16", test_bf16},
-    {"cells_nccl/sd3", test_sd3},
-    {"cells_nccl/flux", test_flux},
-    {"cells_nccl/hunyuandit", test_hunyuandit},
-    {"cells_nccl/latte", test_latte},
-    {NULL, NULL},
+    {"cells_nccl/fp32", test_fp32},         {"cells_nccl/bf16", test_bf16},
+    {"cells_nccl/messages", test_messages}, {"cells_nccl/sd3", test_sd3},
+    {"cells_nccl/flux", test_flux},         {"cells_nccl/hunyuandit", test_hunyuandit},
+    {"cells_nccl/latte", test_latte},       {NULL, NULL},
 };
