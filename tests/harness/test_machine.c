@@ -63,11 +63,14 @@ Test(machine, reads_back_equal)
     record_add_text(r, &r->env.interconnect, "X NV18");
     record_add_text(r, &r->env.p2p, "X OK");
     r->env.nvls = (struct record_nvls){RECORD_NO, RECORD_YES};
+    r->env.exchange = "lsa";
     char *line = line_of(r);
     cr_assert(strstr(line, "\"flags\": [\"throttled\"]"), "%s", line);
-    cr_assert(strstr(line, "\"interconnect\": [\"X NV18\"], \"p2p\": [\"X OK\"], \"nvls\": "
-                           "{\"enabled\": false, \"supported\": true}, \"variables\""),
-              "%s", line);
+    cr_assert(
+        strstr(line,
+               "\"interconnect\": [\"X NV18\"], \"p2p\": [\"X OK\"], \"nvls\": "
+               "{\"enabled\": false, \"supported\": true}, \"exchange\": \"lsa\", \"variables\""),
+        "%s", line);
     cr_assert(strstr(line, "\"machine\": {\"period_ms\": 100, \"samples\": 40, \"gpus\": [{"));
     cr_assert(strstr(line, "\"throttle\": {\"share\": 0.93, \"reasons\": {\"gpu_idle\": null, "
                            "\"applications_clocks_setting\": null, \"sw_power_cap\": 0.93, "),
