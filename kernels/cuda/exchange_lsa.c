@@ -125,6 +125,7 @@ static enum status do_without(struct exchange_lsa *lsa, enum status st)
 {
     if (lsa->must || st != ST_UNSUPPORTED)
         return st;
+    status_clear();
     lsa->off = true;
     return ST_OK;
 }
