@@ -57,6 +57,7 @@ four-gpus)
     for round in 1 2 3; do # one way and the other in turn
         sweep four-gpus-choices four-gpus-choices --rounds $round
         sweep four-gpus-choices-lsa four-gpus-choices --rounds $round
+        sweep four-gpus-choices-local four-gpus-choices --rounds $round
         export NCCL_MAX_CTAS=8
         sweep four-gpus-choices four-gpus-choices-8-channels --rounds $round
         unset NCCL_MAX_CTAS
