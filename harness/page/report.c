@@ -2,6 +2,7 @@
 /* The whole report: reads, fills a document section by section, writes it twice. */
 #include "harness/page/report.h"
 
+#include "harness/base/text.h"
 #include "harness/host/env.h"
 #include "harness/page/html.h"
 #include "harness/page/markdown.h"
@@ -135,18 +136,19 @@ static bool several_models(const struct sheet *sheet)
     return false;
 }
 
-static bool several_runs(const struct report *report)
+static bool several_builds(const struct sheet *sheet)
 {
-    bool several = report->files->n > 1;
-    for (int i = 0; i < report->sheet->n && !several; i++)
-        several = report_several_builds(report, &report->sheet->v[i]);
-    return several;
+    for (int i = 1; i < sheet->n; i++)
+        if (!text_same(sheet->v[i].record->env.commit, sheet->v[0].record->env.commit))
+            return true;
+    return false;
 }
 
 static enum status fill(struct report *report)
 {
     report->several_models = several_models(report->sheet);
-    report->several_runs = several_runs(report);
+    report->several_builds = several_builds(report->sheet);
+    report->several_runs = report->files->n > 1 || report->several_builds;
     put_begin(report);
     TRY(report_summary(report));
     report_words(report);

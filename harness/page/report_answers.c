@@ -97,8 +97,9 @@ static void put_fastest(struct report *report)
 struct program {
     const char *name;
     int cells, noisy;
-    double least, most;         /* its time over ours */
-    const struct record *other; /* a row of another result; NULL: none */
+    double least, most;                      /* its time over ours, */
+    const struct record *at_least, *at_most; /* and where */
+    const struct record *other;              /* a row of another result; NULL: none */
 };
 
 static void add_program(struct program v[PROGRAMS], const struct record *r, double ratio)
@@ -110,22 +111,35 @@ static void add_program(struct program v[PROGRAMS], const struct record *r, doub
     if (i == PROGRAMS)
         return;
     if (!v[i].name)
-        v[i] = (struct program){name, 0, 0, INFINITY, -INFINITY, NULL};
+        v[i] = (struct program){.name = name, .least = INFINITY, .most = -INFINITY};
     v[i].cells++;
     v[i].noisy += record_has_flag(r, RECORD_NOISY);
-    v[i].least = fmin(v[i].least, ratio);
-    v[i].most = fmax(v[i].most, ratio);
+    if (ratio < v[i].least) {
+        v[i].least = ratio;
+        v[i].at_least = r;
+    }
+    if (ratio > v[i].most) {
+        v[i].most = ratio;
+        v[i].at_most = r;
+    }
     v[i].other = report_deviates(r) ? r : v[i].other;
 }
 
-/* "1.08 to 2.12"; "9.77" where both are that */
+/* "1.08 to 2.12"; "1.08 (`flux.1-dev`) to 2.12 (`vae-flux`)"; "9.77" where both are that */
 static const char *ratios(const struct program *p, char text[REPORT_TEXT])
 {
-    char most[64];
+    char most[64], model[2][REPORT_TEXT];
     snprintf(text, REPORT_TEXT, "%.2f", p->least);
     snprintf(most, sizeof most, "%.2f", p->most);
-    if (strcmp(text, most) != 0)
+    if (strcmp(text, most) == 0)
+        return text;
+    report_model(&p->at_least->cell, model[0]);
+    report_model(&p->at_most->cell, model[1]);
+    if (strcmp(model[0], model[1]) == 0)
         snprintf(text, REPORT_TEXT, "%.2f to %s", p->least, most);
+    else
+        snprintf(text, REPORT_TEXT, "%.2f (%.200s) to %s (%.200s)", p->least, model[0], most,
+                 model[1]);
     return text;
 }
 

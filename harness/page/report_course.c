@@ -86,7 +86,7 @@ static void put_span(struct doc *doc, const char *what, const char *unit, const 
 
 static void put_summary(struct report *report, const struct courses *c)
 {
-    char text[REPORT_TEXT], name[REPORT_TEXT];
+    char text[REPORT_TEXT], name[REPORT_TEXT], model[REPORT_TEXT], size[REPORT_TEXT];
     struct doc *doc = report->doc;
     doc_text(doc, "Sampled during the measured loops of %d row%s%s; the lowest and highest of all:",
              c->told, report_plural(c->told), c->untold > 0 ? ", others tell nothing" : "");
@@ -98,9 +98,10 @@ static void put_summary(struct report *report, const struct courses *c)
     if (c->most)
         doc_text(
             doc,
-            "%d row%s flagged as throttled; worst is %s (%s). Such a time is that of the limit, "
-            "not of the chip.",
+            "%d row%s flagged as throttled; worst is %s, %s at %s (%s). Such a time is that of the "
+            "limit, not of the chip.",
             c->throttled, c->throttled == 1 ? " is" : "s are", report_strategy(c->most, name),
+            report_model(&c->most->cell, model), report_size(&c->most->cell, size),
             machine_throttle_text(c->most, sizeof text, text));
     else if (c->judged)
         doc_text(doc, "No GPU was held back by power or heat in any sample.");

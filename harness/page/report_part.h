@@ -45,7 +45,8 @@ struct report {
     const char *charts;              /* folder of the charts */
     bool gnuplot_missing;
     bool several_models; /* else tables do not name it */
-    bool several_runs;   /* likewise: files, or builds in one */
+    bool several_builds; /* likewise, by their commits */
+    bool several_runs;   /* likewise: files, or builds */
 };
 
 /* ---- sections, in their order: each adds to the document ---- */
@@ -65,9 +66,6 @@ void report_failed(struct report *report);
 enum status report_profiles(struct report *report);
 enum status report_repeat(struct report *report);
 
-/* Whether rows of a row's file are of several builds. */
-bool report_several_builds(const struct report *report, const struct sheet_row *of);
-
 /* ---- words: each into a buffer of REPORT_TEXT bytes, which is returned ---- */
 
 /* "`cfg=2`, graph off"; of another program "`diffusers-compile` `serial`". Backticks of a name are
@@ -83,8 +81,7 @@ char *report_time(double ms, char *text);
  * else that a heading tells: ", 4 threads"; else "". */
 char *report_threads(const struct report *report, const struct sheet_row *of, char *text);
 /* What tells a row's run from others: its file's name where rows are of several files, and the
- * commit where those of its file are of several builds: "NAME", "NAME at COMMIT", "of COMMIT", "".
- */
+ * commit where they are of several builds: "NAME", "NAME at COMMIT", "of COMMIT", "". */
 char *report_run_name(const struct report *report, const struct sheet_row *of, char *text);
 /* ", run " and this name; "" for none. */
 char *report_run(const struct report *report, const struct sheet_row *of, char *text);

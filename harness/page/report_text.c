@@ -76,22 +76,11 @@ char *report_plain(const char *from, char *text)
     return without_ticks(text);
 }
 
-bool report_several_builds(const struct report *report, const struct sheet_row *of)
-{
-    for (int i = 0; i < report->sheet->n; i++) {
-        const struct sheet_row *other = &report->sheet->v[i];
-        if (text_same(other->run, of->run) &&
-            !text_same(other->record->env.commit, of->record->env.commit))
-            return true;
-    }
-    return false;
-}
-
 char *report_run_name(const struct report *report, const struct sheet_row *of, char *text)
 {
     char name[REPORT_TEXT], commit[REPORT_TEXT];
     int n = snprintf(text, REPORT_TEXT, "%.900s", report_plain(of->run, name));
-    if (report_several_builds(report, of))
+    if (report->several_builds)
         snprintf(text + n, REPORT_TEXT - (size_t)n, "%s%.7s", of->run ? " at " : "of ",
                  of->record->env.commit ? report_plain(of->record->env.commit, commit)
                                         : "no commit");

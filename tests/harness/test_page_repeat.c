@@ -84,7 +84,7 @@ static int count(const char *page, const char *text)
     return n;
 }
 
-Test(page_repeat, builds_of_one_file_have_their_commits)
+Test(page_repeat, rows_of_several_builds_have_their_commits)
 {
     static const char a[] = "aaaaaaaaaaaa", b[] = "bbbbbbbbbbbb";
     struct record *rows[] = {
@@ -101,7 +101,7 @@ Test(page_repeat, builds_of_one_file_have_their_commits)
     page = page_of(mixed, one);
     says(page, ", run mixed at aaaaaaa: ");
     says(page, ", run mixed at bbbbbbb: ");
-    says(page, ", run one: ");
+    says(page, ", run one at 0123456: ");
     says(page, "| mixed at bbbbbbb | 256\u00a0×\u00a0256\u00a0px |");
     says(page, "| mixed at bbbbbbb | 256\u00a0×\u00a0256\u00a0px | 2 | `cfg=2` | 5 | xdit, "
                "another result | 10 | "

@@ -236,8 +236,9 @@ Test(page_report, clocks_are_told_where_rows_have_them)
     says(page, "loops of 1 row, others tell nothing");
     says(page, "- GPU clock (SM): 1695 to 1965\u00a0MHz.\n- GPU temperature: 50 to 71\u00a0°C.\n"
                "- GPU power: 650 to 701\u00a0W.\n- Power limit of a GPU: 700\u00a0W.\n");
-    says(page, "1 row is flagged as throttled; worst is `serial` (throttled: 93% of the measured "
-               "time");
+    says(page,
+         "1 row is flagged as throttled; worst is `serial`, `pixart-tiny` at 256\u00a0\u00d7\u00a0"
+         "256\u00a0px (throttled: 93% of the measured time");
     says(page, "| 1755 (1695 to 1965) | 71 | 690 | 93 |");
     free(page);
     page = PAGE(rows_ok("serial", 1, 300));
@@ -367,6 +368,19 @@ Test(page_report, other_programs_have_their_names)
     says(page, "on 1\u00a0rank: `serial` takes 200.0\u00a0ms a loop");
     says(page, "Another program, `other` `serial`: 0.50 times as long.");
     says(page, "Another program, `other` `ring=2`: 2.00 times as long as our `ring=2`.");
+    free(page);
+}
+
+/* The least and the most of several models say which they are of. */
+Test(page_report, another_program_s_ratios_name_their_models)
+{
+    struct record *ours = rows_ok("serial", 1, 200),
+                  *other = of_program(rows_ok("serial", 1, 800), "other");
+    ours->cell.model = other->cell.model = "dit-tiny";
+    char *page = PAGE(rows_ok("serial", 1, 200), of_program(rows_ok("serial", 1, 300), "other"),
+                      ours, other);
+    says(page, "Another program, `other`, took 1.50 (`pixart-tiny`) to 4.00 (`dit-tiny`) times as "
+               "long as ditbench for the same work in the same run (2 cells, below).");
     free(page);
 }
 
