@@ -21,9 +21,10 @@
 
 enum { CONNECT_PEERS = 1000 }; /* in one group, which takes 2048 operations */
 
-/* Blocks of NCCL's kernels, each on an SM of its own, where receives wait beside computing. An SM
- * carries 20 GB/s and more, which is enough where there is the time of a patch; the blocks that
- * NCCL would take leave attention's tiles a wave more (results/README.md, "Two GPUs"). */
+/* Blocks of NCCL's kernels, each on an SM of its own, where receives wait beside computing. One
+ * carries 11 GB/s and more, which is enough where there is the time of a patch; those that NCCL
+ * would take slow attention and products down (results/README.md, "What is chosen for the user").
+ */
 enum { AHEAD_BLOCKS = 1 };
 
 static cudaStream_t stream_of_queue(struct queue *q)

@@ -109,7 +109,7 @@ static enum status check(const struct exchange_lsa *lsa, int result, const char 
 /* ---- the choice ---- */
 
 /* The one place where it is made: the kernel where it can be had. On two H200 it was faster at
- * every shape that was tried (results/README.md, "Two GPUs"). */
+ * every shape that was tried (results/README.md, "What is chosen for the user"). */
 static bool excluded(const char *choice)
 {
     return choice && strcmp(choice, "nccl") == 0;
