@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_BARS = 100, LABEL_COLUMNS = 52, NATURAL_PX = 900 };
+enum { MOST_BARS = 100, LABEL_COLUMNS = 68, NATURAL_PX = 900 };
 
 static bool shown(const struct paper_row *row, bool normalised)
 {
