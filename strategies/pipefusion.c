@@ -13,12 +13,27 @@
  * rows have one address in every step; two where the sequence is one patch. */
 enum { LEAST_SLOTS = 2 };
 
-/* The two directions of the pipe; behind them one for each pair of stages with a skip between. */
-enum { CHANNEL_FORWARD, CHANNEL_BACK, CHANNEL_SKIPS };
+/* Channels of the axis: forward from even stages; back from the last to the first; forward from odd
+ * stages, where there are more than two; then one for each pair of stages with a skip between. What
+ * a stage has posted on a channel may come about in order alone (NCCL's stream), and a stage in the
+ * middle posts receives ahead of sends that they depend on: it sends on another than it receives.
+ */
+enum { CHANNEL_EVEN, CHANNEL_BACK, CHANNEL_ODD };
+
+static int channel_of_sender(int stage)
+{
+    return stage % 2 ? CHANNEL_ODD : CHANNEL_EVEN;
+}
+
+static int channel_of_skips(int stages)
+{
+    return stages > 2 ? CHANNEL_ODD + 1 : CHANNEL_ODD;
+}
 
 struct pipefusion {
     int stage, stages;
-    struct comm *forward, *back; /* channels of the two directions */
+    struct comm *before, *behind; /* from the stage before and to the one behind; NULL: none */
+    struct comm *back;            /* from the last stage to the first */
     struct kv_store store;
 
     /* activations between stages: whole sequences in the run's own h, patches in slots */
@@ -98,7 +113,7 @@ static enum status pipefusion_plan(struct strategy *me, struct plan *plan)
     TRY(split_layers(me, plan));
     TRY(plan_cut_patches(plan, spec_option_value(me->item, "patches", n), false));
     plan->mesh.use[me->axis] = COMM_AHEAD;
-    plan->mesh.channels[me->axis] = CHANNEL_SKIPS + skips_pairs(me, plan, stage_of);
+    plan->mesh.channels[me->axis] = channel_of_skips(n) + skips_pairs(me, plan, stage_of);
     plan->warmup = spec_option_value(me->item, "warmup", 1);
     plan->stale = plan->warmup < plan->problem.steps;
     plan->exact = plan->exact && (!plan->stale || plan->n_patches == 1);
@@ -132,7 +147,10 @@ static enum status pipefusion_init(struct strategy *me, struct run *run)
     const struct plan *plan = run_plan(run);
     pp->stage = plan->coord[me->axis];
     pp->stages = plan->mesh.size[me->axis];
-    pp->forward = run_comm(run, me->axis, CHANNEL_FORWARD);
+    if (pp->stage > 0)
+        pp->before = run_comm(run, me->axis, channel_of_sender(pp->stage - 1));
+    if (pp->stage + 1 < pp->stages)
+        pp->behind = run_comm(run, me->axis, channel_of_sender(pp->stage));
     pp->back = run_comm(run, me->axis, CHANNEL_BACK);
     TRY(kv_store_init(&pp->store, run));
     int64_t patch = run_hidden_most(run);
@@ -144,7 +162,7 @@ static enum status pipefusion_init(struct strategy *me, struct run *run)
                    (void **)&pp->latent_req));
     for (int s = 0; s < pp->slots && pp->stages > 1; s++)
         TRY(run_tensor(run, ARENA_BUFFERS, 1, &patch, &pp->slot[s]));
-    TRY(skips_init(&pp->skips, me, run, stage_of, CHANNEL_SKIPS, pp->slots));
+    TRY(skips_init(&pp->skips, me, run, stage_of, channel_of_skips(pp->stages), pp->slots));
     if (pp->stages == 1 || (!plan->shard.embed && !plan->shard.head))
         return ST_OK;
     struct tensor x = run_latent(run, PATCH_ALL);
@@ -193,7 +211,7 @@ static enum status post_rows(struct pipefusion *pp, struct run *run, int patch, 
 {
     struct tensor h = pass_rows(pp, run, patch, pass);
     TRY(comm_wait(pass_sent(pp, patch, pass), run_queue(run)));
-    TRY(comm_recv(pp->forward, pp->stage - 1, &h, run_queue(run), &pp->coming));
+    TRY(comm_recv(pp->before, pp->stage - 1, &h, run_queue(run), &pp->coming));
     pp->posted = true;
     return ST_OK;
 }
@@ -338,8 +356,7 @@ static enum status leave(struct pipefusion *pp, struct run *run, int i, int patc
     if (pp->stage + 1 == pp->stages)
         return return_latent(pp, run, i, patch);
     struct tensor h = pass_rows(pp, run, patch, pp->pass);
-    return comm_send(pp->forward, pp->stage + 1, &h, run_queue(run),
-                     pass_sent(pp, patch, pp->pass));
+    return comm_send(pp->behind, pp->stage + 1, &h, run_queue(run), pass_sent(pp, patch, pp->pass));
 }
 
 static enum status whole_pass(struct pipefusion *pp, struct run *run, int i, int patch)
@@ -410,7 +427,7 @@ static enum status forward_enter(struct pipefusion *pp, struct run *run, struct 
     struct queue *q = run_queue(run);
     struct comm_req req = {0};
     if (pp->stage > 0) {
-        TRY(comm_recv(pp->forward, pp->stage - 1, h, q, &req));
+        TRY(comm_recv(pp->before, pp->stage - 1, h, q, &req));
         TRY(comm_wait(&req, q));
     }
     return skips_enter(&pp->skips, run, PATCH_ALL, 0, NULL);
@@ -423,7 +440,7 @@ static enum status forward_leave(struct pipefusion *pp, struct run *run, const s
     TRY(skips_leave(&pp->skips, run, PATCH_ALL, 0));
     if (pp->stage + 1 == pp->stages)
         return ST_OK;
-    TRY(comm_send(pp->forward, pp->stage + 1, h, q, &req));
+    TRY(comm_send(pp->behind, pp->stage + 1, h, q, &req));
     return comm_wait(&req, q);
 }
 

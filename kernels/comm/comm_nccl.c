@@ -68,10 +68,29 @@ static enum status group_begin(struct nccl_link *link)
 {
     if (link->world->aborted)
         return fail(ST_COMM, "not posted, since a rank gave up");
-    if (link->depth++ > 0)
+    if (link->depth > 0) {
+        link->depth++;
         return ST_OK;
+    }
     link->open = NULL;
-    return NCCL(link, group_start());
+    TRY(NCCL(link, group_start()));
+    link->depth = 1;
+    return ST_OK;
+}
+
+/* After a post that failed: an outer group stays open, for its own end. */
+static enum status group_leave(struct nccl_link *link, enum status failure)
+{
+    struct nccl_slot *slot = link->open;
+    if (--link->depth > 0)
+        return failure;
+    link->world->api.group_end();
+    link->open = NULL;
+    if (slot) {
+        slot->next = link->slots;
+        link->slots = slot;
+    }
+    return failure;
 }
 
 /* The link's stream goes on behind what q was given so far. */
@@ -128,9 +147,10 @@ static enum status nccl_send(void *comm, int peer, const struct tensor *t, struc
     struct nccl_link *link = comm;
     size_t count = (size_t)tensor_count(t);
     TRY(group_begin(link));
-    TRY(group_post(link, q, handle));
-    TRY(NCCL(link, send(t->data, count, type_of(t->dtype), peer, link->comm, link->stream)));
-    return group_end(link);
+    enum status st = group_post(link, q, handle);
+    if (st == ST_OK)
+        st = NCCL(link, send(t->data, count, type_of(t->dtype), peer, link->comm, link->stream));
+    return st == ST_OK ? group_end(link) : group_leave(link, st);
 }
 
 static enum status nccl_recv(void *comm, int peer, const struct tensor *t, struct queue *q,
@@ -139,9 +159,10 @@ static enum status nccl_recv(void *comm, int peer, const struct tensor *t, struc
     struct nccl_link *link = comm;
     size_t count = (size_t)tensor_count(t);
     TRY(group_begin(link));
-    TRY(group_post(link, q, handle));
-    TRY(NCCL(link, recv(t->data, count, type_of(t->dtype), peer, link->comm, link->stream)));
-    return group_end(link);
+    enum status st = group_post(link, q, handle);
+    if (st == ST_OK)
+        st = NCCL(link, recv(t->data, count, type_of(t->dtype), peer, link->comm, link->stream));
+    return st == ST_OK ? group_end(link) : group_leave(link, st);
 }
 
 static enum status nccl_all_reduce(void *comm, struct tensor *inout, struct queue *q, void **handle)
@@ -149,10 +170,11 @@ static enum status nccl_all_reduce(void *comm, struct tensor *inout, struct queu
     struct nccl_link *link = comm;
     size_t count = (size_t)tensor_count(inout);
     TRY(group_begin(link));
-    TRY(group_post(link, q, handle));
-    TRY(NCCL(link, all_reduce(inout->data, inout->data, count, type_of(inout->dtype), ncclSum,
-                              link->comm, link->stream)));
-    return group_end(link);
+    enum status st = group_post(link, q, handle);
+    if (st == ST_OK)
+        st = NCCL(link, all_reduce(inout->data, inout->data, count, type_of(inout->dtype), ncclSum,
+                                   link->comm, link->stream));
+    return st == ST_OK ? group_end(link) : group_leave(link, st);
 }
 
 static enum status nccl_wait(void *handle, struct queue *q)
@@ -420,44 +442,18 @@ static enum status nccl_split(void *comm, int color, int key, enum comm_use use,
         parent->world->api.destroy(child);
         child = NULL;
     }
-    struct nccl_link *link;
-    TRY(link_open(parent->world, child, *rank, *size, &link));
-    st = connect_peers(link);
-    if (st != ST_OK) {
-        nccl_abort(link);
-        nccl_close(link);
+    struct nccl_link *link = NULL;
+    st = link_open(parent->world, child, *rank, *size, &link);
+    if (st == ST_OK)
+        st = connect_peers(link);
+    if (st != ST_OK) { /* the peers wait for this rank */
+        nccl_abort(parent);
+        if (link)
+            nccl_close(link);
         return st;
     }
     *out = link;
     return ST_OK;
-}
-
-/* ---- exchange of heads ---- */
-
-static enum status nccl_exchange(void *comm, bool to_heads, int n, const struct tensor *narrow,
-                                 const struct tensor *wide, int first_row, struct queue *q,
-                                 bool *taken)
-{
-    struct nccl_link *link = comm;
-    *taken = false;
-    if (!link->lsa)
-        return ST_OK;
-    TRY(exchange_lsa_run(link->lsa, to_heads, n, narrow, wide, first_row, q, taken));
-    link->world->by_kernel |= *taken;
-    return ST_OK;
-}
-
-static const char *nccl_exchange_form(void *comm)
-{
-    const struct nccl_link *link = comm;
-    return link->world->by_kernel ? "lsa" : NULL;
-}
-
-static enum status nccl_exchange_alloc(void *comm, size_t bytes, void **out, void **owner)
-{
-    struct nccl_link *link = comm;
-    *out = NULL;
-    return link->lsa ? exchange_lsa_alloc(link->lsa, bytes, out, owner) : ST_OK;
 }
 
 const struct comm_ops comm_nccl_ops = {

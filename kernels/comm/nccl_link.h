@@ -3,6 +3,7 @@
 #ifndef KERNELS_COMM_NCCL_LINK_H
 #define KERNELS_COMM_NCCL_LINK_H
 
+#include "kernels/base/tensor.h"
 #include "kernels/comm/nccl_api.h"
 #include "kernels/comm/nccl_watch.h"
 #include "kernels/device.h"
@@ -43,6 +44,7 @@ struct nccl_link {
     struct nccl_slot *slots;
     struct watch_track *track;
     struct exchange_lsa *lsa; /* NULL: exchanges are messages */
+    unsigned exchanges;       /* by it */
     char *host, *device;      /* of host gathers: pinned, and on the GPU */
     size_t room;
 };
@@ -60,6 +62,12 @@ enum status nccl_link_room(struct nccl_link *link, size_t bytes);
 /* nccl_abort.c: ends what the links' streams wait for. Returns soon, whatever NCCL still waits for.
  */
 void nccl_abort_links(struct nccl_world *world);
+
+/* nccl_exchange.c: the transport's exchange, exchange_form and exchange_alloc. */
+enum status nccl_exchange(void *comm, bool to_heads, int n, const struct tensor *narrow,
+                          const struct tensor *wide, int first_row, struct queue *q, bool *taken);
+const char *nccl_exchange_form(void *comm);
+enum status nccl_exchange_alloc(void *comm, size_t bytes, void **out, void **owner);
 
 /* The transport's host_gather. */
 enum status nccl_link_gather(void *comm, const void *mine, size_t size, void *all);

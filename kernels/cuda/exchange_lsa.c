@@ -41,8 +41,6 @@ struct window {
 
 struct exchange_lsa {
     struct library nccl;
-    bool must;  /* asked for by name */
-    bool off;   /* not to be had, on all ranks alike: messages */
     void *comm; /* ncclComm_t */
     int ranks, rank;
     void *device;           /* ncclDevComm; NULL: not made so far */
@@ -108,26 +106,12 @@ static enum status check(const struct exchange_lsa *lsa, int result, const char 
 
 /* ---- the choice ---- */
 
-/* The one place where it is made: the kernel where it can be had. On two H200 it was faster at
- * every shape that was tried (results/README.md, "What is chosen for the user"). */
-static bool excluded(const char *choice)
-{
-    return choice && strcmp(choice, "nccl") == 0;
-}
-
-static bool asked_for(const char *choice)
+/* The one place where it is made. On two H200 the kernel was faster at every shape that was tried
+ * (results/README.md, "What is chosen for the user"), but it cannot be ended where a peer is gone:
+ * messages, unless it is asked for. */
+static bool wanted(const char *choice)
 {
     return choice && strcmp(choice, "lsa") == 0;
-}
-
-/* What cannot be had is an error where it was asked for, and means messages where it was not. */
-static enum status do_without(struct exchange_lsa *lsa, enum status st)
-{
-    if (lsa->must || st != ST_UNSUPPORTED)
-        return st;
-    status_clear();
-    lsa->off = true;
-    return ST_OK;
 }
 
 static enum status check_library(const struct exchange_lsa *lsa)
@@ -159,22 +143,20 @@ enum status exchange_lsa_open(const char *choice, void *nccl_comm, int ranks,
                               struct exchange_lsa **out)
 {
     *out = NULL;
-    if (excluded(choice) || ranks == 1)
+    if (!wanted(choice) || ranks == 1)
         return ST_OK;
     struct exchange_lsa *lsa = calloc(1, sizeof *lsa);
     if (!lsa)
         return fail(ST_OOM, "exchange of heads: no host memory");
-    lsa->must = asked_for(choice);
     lsa->comm = nccl_comm;
     lsa->ranks = ranks;
     enum status st = library_find(&lsa->nccl)
                          ? check_library(lsa)
                          : fail(ST_UNSUPPORTED, "--exchange lsa: the NCCL that is loaded has no "
                                                 "device interface; use --exchange nccl");
-    st = do_without(lsa, st);
-    if (st == ST_OK && !lsa->off)
+    if (st == ST_OK)
         st = check(lsa, lsa->nccl.user_rank(nccl_comm, &lsa->rank), "ncclCommUserRank");
-    if (st != ST_OK || lsa->off) {
+    if (st != ST_OK) {
         free(lsa);
         return st;
     }
@@ -186,16 +168,16 @@ enum status exchange_lsa_open(const char *choice, void *nccl_comm, int ranks,
 
 enum status exchange_lsa_alloc(struct exchange_lsa *lsa, size_t bytes, void **out, void **owner)
 {
+    struct window *window = calloc(1, sizeof *window);
     void *memory = NULL;
     size_t size = (bytes / WIN_ALIGNMENT + 1) * WIN_ALIGNMENT;
-    *out = NULL;
-    if (!lsa->off)
-        TRY(do_without(lsa, check_team(lsa)));
-    if (lsa->off)
-        return ST_OK;
-    struct window *window = calloc(1, sizeof *window);
     if (!window)
         return fail(ST_OOM, "exchange of heads: no host memory");
+    enum status st = check_team(lsa);
+    if (st != ST_OK) {
+        free(window);
+        return st;
+    }
     int result = lsa->nccl.mem_alloc(&memory, size);
     if (result != NCCL_SUCCESS) {
         free(window);
@@ -277,11 +259,11 @@ static enum status prepare(struct exchange_lsa *lsa, struct queue *q)
                                             WIN_COLL_SYMMETRIC),
                   "ncclCommWindowRegister"));
         if (!w->handle)
-            TRY(do_without(lsa, fail(ST_UNSUPPORTED,
-                                     "--exchange lsa: ncclCommWindowRegister gave no window "
-                                     "(NCCL_CUMEM_ENABLE=0?); use --exchange nccl")));
+            return fail(ST_COMM,
+                        "exchange of heads over lsa: ncclCommWindowRegister gave no window "
+                        "(NCCL_CUMEM_ENABLE=0?); --exchange nccl does without");
     }
-    if (lsa->off || lsa->device)
+    if (lsa->device)
         return ST_OK;
     void *device = NULL;
     int result = exchange_lsa_device(lsa->nccl.device_create, lsa->comm, &device);
@@ -312,8 +294,6 @@ enum status exchange_lsa_run(struct exchange_lsa *lsa, bool to_heads, int n_tens
         .row_stride = narrow->stride[1] * size,
     };
     *taken = false;
-    if (lsa->off)
-        return ST_OK;
     if (n_tensors * job.lanes * job.all_rows * job.ranks * job.segment / 2 > INT32_MAX)
         return ST_OK; /* more loads than the kernel counts, judged by what all ranks know */
     for (int i = 0; i < n_tensors; i++)
@@ -321,8 +301,6 @@ enum status exchange_lsa_run(struct exchange_lsa *lsa, bool to_heads, int n_tens
             narrow[i].stride[1] != narrow->stride[1])
             return ST_OK;
     TRY(prepare(lsa, q));
-    if (lsa->off)
-        return ST_OK;
     for (int i = 0; i < n_tensors; i++) {
         const struct window *w = window_of(lsa, &wide[i]);
         job.narrow[i] = narrow[i].data;

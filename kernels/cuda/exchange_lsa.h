@@ -8,7 +8,8 @@
  * rank writes its rows into the peers' wide tensors. Way to tokens: each rank reads its rows out of
  * them. A barrier of all ranks stands at the kernel's begin (the peers' earlier kernels are through
  * with their wide tensors) and one at its end (all is read and written). All exchanges of one
- * communicator go through one queue.
+ * communicator go through one queue. NCCL 2.28's barriers look for no abort: where a peer is gone
+ * the kernel waits until its process ends, which is the launcher's business.
  *
  * Windows and the device communicator are made in the first exchange that needs them, which all
  * ranks enter together; it must not be captured.
@@ -24,10 +25,9 @@ extern "C" {
 
 struct exchange_lsa; /* of one communicator */
 
-/* choice: "nccl" for messages, "lsa", or "auto" or NULL for this where it can be had. *out NULL:
- * messages. nccl_comm: ncclComm_t, borrowed, of `ranks` ranks. The answer is the same on all ranks.
- * ST_UNSUPPORTED: "lsa" is asked for, and the library that is loaded cannot. Talks to no other
- * rank. */
+/* choice: "lsa", or "nccl", "auto", NULL for messages. *out NULL: messages. nccl_comm: ncclComm_t,
+ * borrowed, of `ranks` ranks. The answer is the same on all ranks. ST_UNSUPPORTED: "lsa" is asked
+ * for, and the library that is loaded cannot. Talks to no other rank. */
 enum status exchange_lsa_open(const char *choice, void *nccl_comm, int ranks,
                               struct exchange_lsa **out);
 
@@ -35,14 +35,14 @@ enum status exchange_lsa_open(const char *choice, void *nccl_comm, int ranks,
 void exchange_lsa_close(struct exchange_lsa *lsa, bool broken);
 
 /* Memory of a window, the same number of bytes on all ranks in the same order; *owner is for
- * exchange_lsa_free, before or after the close, no exchange under way. Where the ranks do not all
- * see each other's memory, *out NULL, or ST_UNSUPPORTED where "lsa" is asked for. ST_OOM. */
+ * exchange_lsa_free, before or after the close, no exchange under way. ST_UNSUPPORTED: the ranks do
+ * not all see each other's memory. ST_OOM. */
 enum status exchange_lsa_alloc(struct exchange_lsa *lsa, size_t bytes, void **out, void **owner);
 void exchange_lsa_free(void *owner);
 
 /* narrow [B, n, P*h, D], wide [B, W, h, D], n_tensors of each, of equal shapes; my rows are those
- * from first_row of W. *taken false: some wide tensor lies in no window, strides differ between the
- * tensors, or there are no windows after all, and nothing was done. */
+ * from first_row of W. *taken false: some wide tensor lies in no window, or strides differ
+ * between the tensors, and nothing was done. */
 enum status exchange_lsa_run(struct exchange_lsa *lsa, bool to_heads, int n_tensors,
                              const struct tensor *narrow, const struct tensor *wide, int first_row,
                              struct queue *q, bool *taken);

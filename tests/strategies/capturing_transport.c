@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The local transport with posts and waits that can be captured, and a sum of its own. */
 #include "kernels/comm/rendezvous.h"
-#include "models/span.h"
 #include "tests/strategies/capturing_private.h"
+#include "tests/strategies/local_sum.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static const struct comm_ops *local(void)
 {
@@ -17,50 +16,6 @@ struct endpoint {
     int rank, size;
 };
 
-/* ---- sums ---- */
-
-/* Every rank's tensor into all[size][count]. */
-static enum status gather(const struct endpoint *end, const struct tensor *mine, float *all,
-                          struct queue *cpu)
-{
-    int64_t count = tensor_count(mine);
-    for (int d = 1; d < end->size; d++) {
-        int to = (end->rank + d) % end->size;
-        int from = (end->rank + end->size - d) % end->size;
-        struct tensor landing = tensor_of(all + from * count, NULL, DTYPE_F32, 1, &count);
-        void *sent;
-        void *received;
-        TRY(local()->recv(end->local, from, &landing, cpu, &received));
-        TRY(local()->send(end->local, to, mine, cpu, &sent));
-        TRY(local()->wait(received, cpu));
-        TRY(local()->wait(sent, cpu));
-    }
-    memcpy(all + end->rank * count, mine->data, (size_t)count * sizeof *all);
-    return queue_sync(cpu);
-}
-
-/* Adds in the order of the built-in ring: part p from rank p+1 round to rank p. */
-static enum status sum(const struct endpoint *end, const struct tensor *inout, struct queue *cpu)
-{
-    int64_t count = tensor_count(inout);
-    struct tensor mine = tensor_reshape(inout, 1, &count);
-    float *out = inout->data;
-    float *all = malloc((size_t)(end->size * count) * sizeof *all);
-    BUG_ON(!all, "no memory for a sum");
-    enum status st = gather(end, &mine, all, cpu);
-    for (int p = 0; p < end->size && st == ST_OK; p++) {
-        int begin;
-        int part = part_of((int)count, p, end->size, &begin);
-        for (int i = begin; i < begin + part; i++) {
-            out[i] = all[(p + 1) % end->size * count + i];
-            for (int r = 2; r <= end->size; r++)
-                out[i] += all[(p + r) % end->size * count + i];
-        }
-    }
-    free(all);
-    return st;
-}
-
 /* ---- messages ---- */
 
 enum status capturing_post(struct job *j, struct queue *cpu)
@@ -71,7 +26,7 @@ enum status capturing_post(struct job *j, struct queue *cpu)
     if (j->kind == JOB_RECV)
         return local()->recv(end->local, j->peer, &j->t[0], cpu, &j->message->real);
     if (j->message->sum.data)
-        return sum(end, &j->message->sum, cpu);
+        return local_sum(end->local, end->rank, end->size, &j->message->sum, cpu);
     return local()->wait(j->message->real, cpu);
 }
 
