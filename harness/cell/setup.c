@@ -117,6 +117,26 @@ static enum status find_part(struct setup *s)
     return there ? model_load(s->cell.model, kind, &s->model) : ST_OK;
 }
 
+/* Of a rule with a default in it the other number is what was asked for: `--max-seconds 1` is
+ * short,
+ * `--min-seconds 1000` leaves it to the loops. Whoever is given a whole rule cannot tell more. */
+static enum status check_seconds(const struct cell *cell)
+{
+    struct cell plain;
+    if (cell->repeats != CELL_AUTO || cell->min_seconds <= cell->max_seconds)
+        return ST_OK;
+    cell_init(&plain);
+    plain.repeats = CELL_AUTO;
+    strcpy(plain.backend, cell->backend);
+    TRY(cell_fill_stop(&plain));
+    if (cell->min_seconds == plain.min_seconds || cell->max_seconds == plain.max_seconds)
+        return ST_OK;
+    return fail(ST_INVALID,
+                "min-seconds %g is more than max-seconds %g, which ends the loops before; raise "
+                "max-seconds, or leave one of them out",
+                cell->min_seconds, cell->max_seconds);
+}
+
 static enum status setup_fill(struct setup *s, int world)
 {
     struct cell *cell = &s->cell;
@@ -135,6 +155,7 @@ static enum status setup_fill(struct setup *s, int world)
     if (cell->seed < 0)
         cell->seed = CELL_SEED;
     TRY(cell_fill_stop(cell));
+    TRY(check_seconds(cell));
     TRY(fill_problem(s));
     TRY(fill_strategy(s, world));
     fill_threads(s, world);

@@ -159,7 +159,6 @@ static const char *const samples[][2] = {
     {"cache", "off"},
     {"timeout", "2.5"},
     {"graph", "off"},
-    {"cache", "off"},
     {"nvtx", "on"},
 };
 
@@ -262,6 +261,22 @@ Test(setup, fills_the_rule_of_repeats_auto)
     cell.warmup_loops = 4;
     cr_assert_eq(cell_fill_stop(&cell), ST_OK);
     cr_assert(cell.max_seconds == 60 && cell.warmup_loops == 4);
+}
+
+/* Rows and processes have both numbers; of a default the other one is what was asked for. */
+Test(setup, refuses_more_seconds_at_least_than_at_most)
+{
+    static const double seconds[][2] = {{1, 1}, {NAN, 1}, {5, 1}, {1000, NAN}, {1000, 20}, {3, 1}};
+    struct cell cell = cell_of("pixart-tiny", "serial");
+    strcpy(cell.backend, "cpu");
+    cell.repeats = CELL_AUTO;
+    for (int i = 0; i < 6; i++) {
+        struct setup *s;
+        cell.min_seconds = seconds[i][0], cell.max_seconds = seconds[i][1];
+        cr_assert_eq(setup_open(&cell, NULL, &s), i < 5 ? ST_OK : ST_INVALID, "%d", i);
+        setup_close(s);
+    }
+    cr_assert(strstr(status_message(), "min-seconds 3 is more than max-seconds 1"));
 }
 
 Test(setup, takes_no_guidance_up_to_one)
