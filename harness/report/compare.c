@@ -49,6 +49,11 @@ static bool both_ok(const struct compare_pair *pair)
     return pair->side[0]->status == ENDING_OK && pair->side[1]->status == ENDING_OK;
 }
 
+bool compare_lost(const struct compare_pair *pair)
+{
+    return pair->side[0]->status == ENDING_OK && pair->side[1]->status != ENDING_OK;
+}
+
 static bool other_cohort(const struct compare_pair *pair)
 {
     return both_ok(pair) && !compare_cohort_same(pair->side[0]->record, pair->side[1]->record);
@@ -180,6 +185,7 @@ static enum status compare_all(struct compare *c)
     for (int i = 0; i < c->pairs; i++) {
         TRY(judge(&c->options, &c->pair[i]));
         c->count[c->pair[i].verdict]++;
+        c->lost += compare_lost(&c->pair[i]);
     }
     return ST_OK;
 }

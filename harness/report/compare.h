@@ -14,6 +14,8 @@
  *                 on a GPU, which tells nothing of speed
  *     none        where a side is not ok
  *
+ * A cell that is ok in A and not in B is lost: no verdict of speed, and worse than a slower one.
+ *
  * Both sides of a ratio must be of one cohort; cells that are not ok are listed whatever theirs is.
  *
  * Statistics cannot see what both files share: a verdict holds for these two runs, on this machine.
@@ -90,6 +92,7 @@ struct compare {
     int pairs;
     struct compare_pair *pair; /* [pairs] in A's order */
     int count[COMPARE_VERDICTS];
+    int lost;         /* pairs whose A is ok and whose B is not */
     unsigned varying; /* private: fields of compare_name.c that names hold */
 };
 
@@ -99,6 +102,8 @@ struct compare {
 enum status compare_open(const char *a, const char *b, const struct compare_options *options,
                          struct compare *out);
 void compare_release(struct compare *compare);
+
+bool compare_lost(const struct compare_pair *pair); /* A is ok and B is not */
 
 const char *compare_verdict_name(enum compare_verdict verdict); /* "SLOWER"; "not ok" for none */
 

@@ -63,15 +63,30 @@ static enum status pair_json(const struct compare_pair *pair, json_t *list)
                : fail(ST_OOM, "compare: no host memory for a cell's JSON");
 }
 
+/* A cell without a ratio, with its status. */
+static enum status add_status(const struct compare_side *side, json_t *list)
+{
+    json_t *cell;
+    TRY(cell_json(&side->record->cell, &cell));
+    json_t *item = json_pack("{s:s, s:o, s:s}", "recipe", side->record->recipe, "cell", cell,
+                             "status", ending_name(side->status));
+    return json_array_append_new(list, item) == 0
+               ? ST_OK
+               : fail(ST_OOM, "compare: no host memory for a cell's JSON");
+}
+
 static enum status alone_json(const struct compare_file *file, json_t *list)
 {
-    for (int i = 0; i < file->alone; i++) {
-        json_t *cell;
-        TRY(cell_json(&file->only[i]->record->cell, &cell));
-        json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "recipe",
-                                              file->only[i]->record->recipe, "cell", cell, "status",
-                                              ending_name(file->only[i]->status)));
-    }
+    for (int i = 0; i < file->alone; i++)
+        TRY(add_status(file->only[i], list));
+    return ST_OK;
+}
+
+static enum status lost_json(const struct compare *compare, json_t *list)
+{
+    for (int i = 0; i < compare->pairs; i++)
+        if (compare_lost(&compare->pair[i]))
+            TRY(add_status(compare->pair[i].side[1], list));
     return ST_OK;
 }
 
@@ -82,6 +97,7 @@ static json_t *counts_json(const struct compare *compare)
     for (enum compare_verdict v = COMPARE_SLOWER; v < COMPARE_NOT_OK; v++)
         json_object_set_new(counts, compare_verdict_name(v), json_integer(compare->count[v]));
     json_object_set_new(counts, "not_ok", json_integer(compare->count[COMPARE_NOT_OK]));
+    json_object_set_new(counts, "lost", json_integer(compare->lost));
     json_object_set_new(counts, "only_a", json_integer(compare->file[0].alone));
     json_object_set_new(counts, "only_b", json_integer(compare->file[1].alone));
     for (int f = 0; f < 2; f++) {
@@ -95,9 +111,10 @@ static json_t *counts_json(const struct compare *compare)
 
 static enum status fill(const struct compare *compare, json_t *all)
 {
-    json_t *a = json_array(), *b = json_array();
-    json_t *last = json_pack("{s:o, s:o, s:o, s:f}", "only_a", a, "only_b", b, "counts",
-                             counts_json(compare), "threshold", compare->options.threshold);
+    json_t *a = json_array(), *b = json_array(), *lost = json_array();
+    json_t *last =
+        json_pack("{s:o, s:o, s:o, s:o, s:f}", "only_a", a, "only_b", b, "lost", lost, "counts",
+                  counts_json(compare), "threshold", compare->options.threshold);
     enum status st = last ? ST_OK : fail(ST_OOM, "compare: no host memory for its JSON");
     for (int i = 0; i < compare->pairs && st == ST_OK; i++)
         st = pair_json(&compare->pair[i], all);
@@ -105,6 +122,8 @@ static enum status fill(const struct compare *compare, json_t *all)
         st = alone_json(&compare->file[0], a);
     if (st == ST_OK)
         st = alone_json(&compare->file[1], b);
+    if (st == ST_OK)
+        st = lost_json(compare, lost);
     json_array_append_new(all, last);
     return st;
 }

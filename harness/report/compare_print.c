@@ -302,6 +302,18 @@ static void print_left_out(const struct page *page, int f)
         print_line(page, "%c: the last line was cut off and is left out", 'A' + f);
 }
 
+static void print_lost(const struct page *page)
+{
+    const struct compare *compare = page->compare;
+    char name[COMPARE_NAME];
+    for (int i = 0; i < compare->pairs; i++) {
+        const struct compare_side *b = compare->pair[i].side[1];
+        if (compare_lost(&compare->pair[i]))
+            print_line(page, "ok in A, not in B: %s (%s)",
+                       compare_name(compare, &b->record->cell, name), ending_name(b->status));
+    }
+}
+
 static void print_alone(const struct page *page, int f)
 {
     const struct compare_file *file = &page->compare->file[f];
@@ -341,6 +353,7 @@ enum status compare_print(const struct compare *compare, bool markdown, bool col
         fputc('\n', out);
     }
     print_counts(&page);
+    print_lost(&page);
     for (int f = 0; f < 2; f++)
         print_left_out(&page, f);
     for (int f = 0; f < 2; f++)

@@ -124,6 +124,119 @@ Test(compare_told, why_a_row_is_left_out)
     program_release(&p);
 }
 
+/* ---- a gate ---- */
+
+/* Of A's four cells that are ok B lost two; what was not ok in A is no loss. */
+static const char *two_lost(const char **b)
+{
+    *b = LOOPS_WRITE("b.jsonl", loops_around("serial", 9, 100),
+                     rows_failed("ring=2", 1, ENDING_CRASH, "x"),
+                     rows_failed("tensor=2", 1, ENDING_OOM, "x"),
+                     rows_failed("cfg=2", 1, ENDING_CRASH, "x"), loops_around("data=2", 9, 50));
+    return LOOPS_WRITE("a.jsonl", loops_around("serial", 9, 100), loops_around("ring=2", 9, 60),
+                       loops_around("tensor=2", 9, 70), rows_failed("cfg=2", 1, ENDING_WRONG, "x"),
+                       rows_failed("data=2", 1, ENDING_OOM, "x"));
+}
+
+/* The interface has status 1 for SLOWER alone, so that a loss without --strict is told only. */
+Test(compare_told, cells_that_b_lost_are_told)
+{
+    const char *b, *a = two_lost(&b), *md = program_file("lost.md");
+    struct program p = program_run("compare", a, b, "--md", md, NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    holds(p.out, "\nok in A, not in B: ring=2 (crash)\nok in A, not in B: tensor=2 (oom)\n");
+    cr_assert_null(strstr(p.out, "not in B: cfg"), "%s", p.out);
+    holds(p.err, "2 of 3 cells that are ok in A are not in B; --strict makes this exit status 1\n");
+    char *text = program_read(md);
+    holds(text, "\n- ok in A, not in B: ring=2 (crash)\n- ok in A, not in B: tensor=2 (oom)\n");
+    free(text);
+    program_release(&p);
+    p = program_run("compare", a, b, "--strict", NULL);
+    cr_assert_eq(p.status, 1, "%s", p.err);
+    holds(p.err, "ditbench compare: 2 of 3 cells that are ok in A are not in B\n");
+    program_release(&p);
+}
+
+Test(compare_told, json_has_the_cells_that_b_lost)
+{
+    const char *b, *a = two_lost(&b), *status, *strategy, *recipe;
+    struct program p = program_run("compare", a, b, "--json", "--strict", NULL);
+    cr_assert_eq(p.status, 1, "%s", p.err);
+    json_t *all = json_loads(p.out, 0, NULL);
+    cr_assert_eq(json_array_size(all), 6);
+    const json_t *last = json_array_get(all, 5), *lost = json_object_get(last, "lost");
+    cr_assert_eq(json_array_size(lost), 2);
+    cr_assert_eq(json_unpack(json_array_get(lost, 1), "{s:s, s:{s:s}, s:s}", "recipe", &recipe,
+                             "cell", "strategy", &strategy, "status", &status),
+                 0);
+    cr_assert(strcmp(strategy, "tensor=2") == 0 && strcmp(status, "oom") == 0);
+    cr_assert_eq(json_integer_value(json_object_get(json_object_get(last, "counts"), "lost")), 2);
+    json_decref(all);
+    program_release(&p);
+}
+
+Test(compare_told, slower_and_lost_are_both_said)
+{
+    const char *b, *a = two_files(&b);
+    struct program p = program_run("compare", a, b, "--strict", NULL);
+    cr_assert_eq(p.status, 1, "%s", p.err);
+    holds(p.err, "1 of 3 cells is slower; 1 of 3 cells that are ok in A is not in B\n");
+    program_release(&p);
+}
+
+/* No ratio at all: said with what each file holds, and no success under --strict. */
+static void nothing_compared(const char *a, const char *b, const char *why)
+{
+    struct program p = program_run("compare", a, b, NULL);
+    cr_expect_eq(p.status, 0, "%s", p.err);
+    holds(p.err, why);
+    holds(p.err, "; --strict makes this exit status 2\n");
+    program_release(&p);
+    p = program_run("compare", a, b, "--strict", "--json", NULL);
+    cr_expect_eq(p.status, 2, "%s", p.err);
+    holds(p.err, why);
+    cr_expect_null(strstr(p.err, "--strict"), "%s", p.err);
+    program_release(&p);
+}
+
+Test(compare_told, no_pair_is_no_silent_success)
+{
+    char a[200], b[200], empty[200], failed[200], why[900];
+    snprintf(a, sizeof a, "%s", LOOPS_WRITE("a.jsonl", loops_around("serial", 9, 100)));
+    snprintf(b, sizeof b, "%s",
+             LOOPS_WRITE("b.jsonl", loops_around("ring=2", 9, 100),
+                         rows_failed("cfg=2", 1, ENDING_OOM, "x")));
+    snprintf(failed, sizeof failed, "%s",
+             LOOPS_WRITE("failed.jsonl", rows_failed("serial", 1, ENDING_OOM, "x")));
+    snprintf(empty, sizeof empty, "%s", program_file("empty.jsonl"));
+    program_write(empty, "");
+    snprintf(why, sizeof why,
+             "ditbench compare: nothing was compared: %s holds 1 cell (1 ok), %s none; no cell is "
+             "in both files",
+             a, empty);
+    nothing_compared(a, empty, why);
+    snprintf(why, sizeof why, "%s holds none, %s none; no cell is in both files", empty, empty);
+    nothing_compared(empty, empty, why);
+    snprintf(why, sizeof why, "%s holds 1 cell (1 ok), %s 2 cells (1 ok); no cell is in both files",
+             a, b);
+    nothing_compared(a, b, why);
+    snprintf(why, sizeof why,
+             "%s holds 1 cell (0 ok), %s 1 cell (1 ok); of 1 cell in both none is ok on both sides",
+             failed, a);
+    nothing_compared(failed, a, why);
+}
+
+/* Where all of B crashed nothing was compared either; that they are lost says more. */
+Test(compare_told, all_lost_is_status_1_under_strict)
+{
+    const char *a = LOOPS_WRITE("a.jsonl", loops_around("serial", 9, 100)),
+               *b = LOOPS_WRITE("b.jsonl", rows_failed("serial", 1, ENDING_CRASH, "x"));
+    struct program p = program_run("compare", a, b, "--strict", NULL);
+    cr_assert_eq(p.status, 1, "%s", p.err);
+    holds(p.err, "1 of 1 cell that is ok in A is not in B\n");
+    program_release(&p);
+}
+
 Test(compare_told, without_a_common_cell_there_is_no_chart)
 {
     char a[200], b[200];
@@ -131,7 +244,48 @@ Test(compare_told, without_a_common_cell_there_is_no_chart)
     snprintf(b, sizeof b, "%s", LOOPS_WRITE("b.jsonl", loops_around("ring=2", 9, 100)));
     struct program p = program_run("compare", a, b, "--out", program_file("charts"), NULL);
     cr_assert_eq(p.status, 0, "%s", p.err);
-    holds(p.err, "no cell is in both files, and no chart is drawn\n");
+    holds(p.err, "no cell is in both files, and no chart is drawn; ");
+    program_release(&p);
+}
+
+Test(compare_told, a_folder_that_cannot_be_made_is_named)
+{
+    char wall[200], md[300], html[300], why[700];
+    const char *b, *a = two_files(&b);
+    snprintf(wall, sizeof wall, "%s", program_file("wall"));
+    snprintf(md, sizeof md, "%s/deep/table.md", wall);
+    snprintf(html, sizeof html, "%s/deep/page.html", wall);
+    program_write(wall, "a file\n");
+    struct program p = program_run("compare", a, b, "--md", md, NULL);
+    cr_expect_eq(p.status, 2, "%s", p.err);
+    snprintf(why, sizeof why, "--md: %s: folder %s cannot be made: File exists\n", md, wall);
+    holds(p.err, why);
+    program_release(&p);
+    snprintf(why, sizeof why, ": folder %s cannot be made: File exists\n", wall);
+    p = program_run("report", a, "--out", html, NULL);
+    cr_expect_eq(p.status, 2, "%s", p.err);
+    holds(p.err, why);
+    program_release(&p);
+    p = program_run("compare", a, b, "--out", md, NULL);
+    cr_expect_eq(p.status, 2, "%s", p.err);
+    holds(p.err, why);
+    program_release(&p);
+    char *text = program_read(wall);
+    cr_expect_str_eq(text, "a file\n", "what stood there is as it was");
+    free(text);
+}
+
+Test(compare_told, help_names_all_exit_statuses)
+{
+    static const char *const parts[] = {"Exit status:\n", "\n  0  ",   "\n  1  ", "\n  2  ",
+                                        "\n  4  ",        "\n  130  ", "--strict"};
+    struct program p = program_run("compare", "--help", NULL);
+    const char *at = p.out;
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        at = strstr(at, parts[i]);
+        cr_assert_not_null(at, "no '%s' after the others in:\n%s", parts[i], p.out);
+    }
     program_release(&p);
 }
 
