@@ -118,8 +118,8 @@ static enum status find_part(struct setup *s)
 }
 
 /* Of a rule with a default in it the other number is what was asked for: `--max-seconds 1` is
- * short,
- * `--min-seconds 1000` leaves it to the loops. Whoever is given a whole rule cannot tell more. */
+ * short, `--min-seconds 1000` leaves it to the loops. Whoever is given a whole rule cannot tell
+ * more. */
 static enum status check_seconds(const struct cell *cell)
 {
     struct cell plain;
