@@ -34,6 +34,18 @@ static bool built_before(const struct files *files, int f, int i)
     return false;
 }
 
+int report_count_unbuilt(const struct files *files, int *rows)
+{
+    int n = 0;
+    *rows = 0;
+    for (int f = 0; f < files->n; f++)
+        for (int i = 0; i < files->list[f].n; i++) {
+            n += !commit_of(files->list[f].v[i]);
+            ++*rows;
+        }
+    return n;
+}
+
 void report_put_builds(FILE *out, const struct files *files)
 {
     for (int f = 0; f < files->n; f++)
@@ -46,6 +58,9 @@ void report_put_builds(FILE *out, const struct files *files)
                     r->env.dirty == RECORD_YES ? "   # and local changes that are not in the commit"
                                                : "");
         }
+    int rows;
+    if (report_count_unbuilt(files, &rows) > 0)
+        fputs("make\n", out);
 }
 
 /* ---- a command in the tree of its build ---- */

@@ -110,6 +110,9 @@ enum { REPORT_COLUMNS = 12 /* at most */ };
 void report_table(struct report *report, const char *caption, int n,
                   const struct report_column *columns);
 
+/* Below a table that shows the memory of such a row (report_allocator): what it is. */
+void report_allocator_note(struct report *report);
+
 /* Model (where there are several, and the run where there are several files), size, ranks and
  * strategy of a row. */
 void report_cell(struct report *report, const struct sheet_row *row);
@@ -118,6 +121,9 @@ void report_cell(struct report *report, const struct sheet_row *row);
 
 /* Bytes that the rank which sends most sends in a step, mean of the loop; NAN: not counted. */
 double report_sent(const struct record *record);
+
+/* Whether it has a memory that is another program's: the peak of its allocator, no more. */
+bool report_allocator(const struct record *record);
 
 /* Whether its latent may differ from serial's by what its strategy does: it is checked against
  * another run than serial. */
@@ -149,8 +155,12 @@ int report_distrusted(const struct sheet *sheet); /* how many */
 
 /* ---- commands ---- */
 
-/* Makes each build of the files' rows once, in a tree beside this one, ../ditbench-COMMIT. */
+/* Makes each build of the files' rows once, in a tree beside this one, ../ditbench-COMMIT; and this
+ * tree's, where rows do not tell theirs. */
 void report_put_builds(FILE *out, const struct files *files);
+
+/* How many rows of the files tell no commit that git takes, and all that there are. */
+int report_count_unbuilt(const struct files *files, int *rows);
 
 /* The commands that make the rows of a file again, each once, into the new file `again` here. They
  * run in the trees of their builds, as their rows name them. ST_OOM. */

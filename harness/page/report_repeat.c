@@ -166,6 +166,23 @@ static enum status put_again(struct report *report, int f)
 static enum status put_builds(struct report *report)
 {
     struct block b;
+    int rows, unbuilt = report_count_unbuilt(report->files, &rows);
+    const char *where = "On the same kind of machine, in a clone of ditbench.";
+    if (unbuilt == 0)
+        doc_text(report->doc,
+                 "%s First the builds that made the rows, each in a tree of its own:", where);
+    else if (unbuilt == rows)
+        doc_text(report->doc,
+                 "%s Which commit made the rows they do not tell, so that what differs may be the "
+                 "build's. First the build of this tree:",
+                 where);
+    else
+        doc_text(report->doc,
+                 "%s First the builds that made the rows, each in a tree of its own. %d of %d rows "
+                 "%s not tell %s commit, and take%s the build of this tree, so that what differs "
+                 "may be the build's:",
+                 where, unbuilt, rows, unbuilt == 1 ? "does" : "do", unbuilt == 1 ? "its" : "their",
+                 unbuilt == 1 ? "s" : "");
     TRY(block_begin(&b));
     report_put_builds(b.out, report->files);
     return block_end(report, &b);
@@ -174,7 +191,8 @@ static enum status put_builds(struct report *report)
 static enum status put_recorded(struct report *report, int f)
 {
     struct block b;
-    doc_fold(report->doc, "What made `%s`, as its rows say", report->paths[f]);
+    char path[REPORT_TEXT];
+    doc_fold(report->doc, "What made `%s`, as its rows say", report_plain(report->paths[f], path));
     TRY(block_begin(&b));
     put_argv(b.out, &report->files->rounds[f]);
     TRY(block_end(report, &b));
@@ -208,16 +226,14 @@ static enum status put_cells(struct report *report)
 enum status report_repeat(struct report *report)
 {
     struct block b;
+    char path[REPORT_TEXT];
     doc_heading(report->doc, 2, "How to repeat it");
-    doc_text(report->doc,
-             "On the same kind of machine, in a clone of ditbench. First the builds that made the "
-             "rows, each in a tree of its own:");
     TRY(put_builds(report));
     doc_text(report->doc, "Then the same cells, with the files and options of that time, and cell "
                           "by cell whether it is the same again.");
     for (int f = 0; f < report->files->n; f++) {
         if (report->files->n > 1)
-            doc_text(report->doc, "`%s`:", report->paths[f]);
+            doc_text(report->doc, "`%s`:", report_plain(report->paths[f], path));
         TRY(put_again(report, f));
         TRY(put_recorded(report, f));
     }

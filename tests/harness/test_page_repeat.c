@@ -191,6 +191,77 @@ Test(page_repeat, what_the_program_refuses_is_left_out)
     free(page);
 }
 
+Test(page_repeat, rows_without_a_commit_take_this_tree_s_build)
+{
+    char *page = PAGE(of_commit(rows_ok("serial", 1, 200), "unknown"));
+    says(page, "in a clone of ditbench. Which commit made the rows they do not tell, so that what "
+               "differs may be the build's. First the build of this tree:\n\n```\nmake\n```\n\n"
+               "Then the same cells");
+    cr_assert_null(strstr(page, "each in a tree of its own"), "%s", page);
+    free(page);
+    page = PAGE(of_commit(rows_ok("serial", 1, 200), "unknown"), rows_ok("cfg=2", 2, 110));
+    says(page, "in a clone of ditbench. First the builds that made the rows, each in a tree of its "
+               "own. 1 of 2 rows does not tell its commit, and takes the build of this tree, so "
+               "that what differs may be the build's:\n\n```\ngit worktree add "
+               "../ditbench-0123456789ab 0123456789ab && make -C ../ditbench-0123456789ab\nmake\n"
+               "```\n\nThen");
+    free(page);
+    page = PAGE(rows_ok("serial", 1, 200));
+    says(page, "First the builds that made the rows, each in a tree of its own:\n\n```\ngit");
+    cr_assert_null(strstr(page, "\nmake\n"), "%s", page);
+    free(page);
+}
+
+/* ---- names that would end the block or the span they stand in ---- */
+
+/* Whether a line is a fence of n backticks: that many and nothing else. */
+static bool is_fence(const char *line, size_t n)
+{
+    return n >= 3 && strspn(line, "`") == n && line[n] == '\n';
+}
+
+/* As CommonMark reads it: no HTML that begins a line outside code, and no fence left open. */
+static void is_in_code(const char *page, const char *html)
+{
+    size_t open = 0;
+    for (const char *line = page; *line; line += strcspn(line, "\n") + 1) {
+        size_t ticks = strspn(line, "`");
+        if (open == 0 && is_fence(line, ticks))
+            open = ticks;
+        else if (open > 0 && ticks >= open && is_fence(line, ticks))
+            open = 0;
+        cr_assert(open > 0 || strncmp(line, html, strlen(html)) != 0, "no code: %.40s", line);
+    }
+    cr_assert_eq(open, 0);
+}
+
+Test(page_repeat, a_name_with_fences_stays_in_its_block)
+{
+    static const char enemy[] = "x\n```\n<script>\n````\n<script>\n";
+    struct record *r = CALLED(rows_ok("serial", 1, 200), "build/ditbench", "sweep", enemy),
+                  *run = CALLED(rows_ok("cfg=2", 2, 150), "build/ditbench", "run", enemy),
+                  *peer = of_peer(rows_ok("cfg=2", 2, 150), enemy);
+    rows_set_model(r, enemy);
+    rows_set_model(run, enemy);
+    rows_set_model(peer, enemy);
+    char *page = PAGE(r, run, peer);
+    says(page, "\n<script>\n````\n<script>\n");
+    is_in_code(page, "<script>");
+    free(page);
+}
+
+Test(page_repeat, a_backtick_of_a_path_ends_no_span)
+{
+    struct record *one = rows_ok("serial", 1, 200), *two = rows_ok("serial", 1, 210);
+    char *a = write_rows("a`b.jsonl", 1, &one), *b = write_rows("c.jsonl", 1, &two);
+    char *page = page_of(a, b);
+    says(page, "/a'b.jsonl`:\n");
+    says(page, "/a&#39;b.jsonl</code>, as its rows say");
+    free(page);
+    free(a);
+    free(b);
+}
+
 Test(page_repeat, few_loops_have_no_verdict)
 {
     struct record *few = rows_ok("serial", 1, 200);
