@@ -50,7 +50,10 @@ static void say_fastest(char text[LONG], const struct report_rank *rank)
         say(text, ", %.2f times as fast as `serial`",
             row->serial->latency_ms.median / r->latency_ms.median);
     if (isfinite(memory))
-        say(text, ", %s on the fullest rank", report_bytes(memory, bytes));
+        say(text,
+            report_allocator(r) ? ", %s by the allocator of the fullest rank alone"
+                                : ", %s on the fullest rank",
+            report_bytes(memory, bytes));
     if (isfinite(sent))
         say(text, ", %s sent by a rank a step", report_bytes(sent, bytes));
     if (rank->tied > 0)

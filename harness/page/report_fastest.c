@@ -99,7 +99,7 @@ static void put_line(struct report *report, const struct report_rank *rank)
 
 static void put_fastest(struct report *report)
 {
-    bool any = false;
+    bool any = false, allocator = false;
     for (int i = 0; i < report->ranks.n; i++) {
         if (report_rank_alone(&report->ranks.v[i]))
             continue;
@@ -107,7 +107,10 @@ static void put_fastest(struct report *report)
             put_head(report);
         any = true;
         put_line(report, &report->ranks.v[i]);
+        allocator |= report_allocator(report->ranks.v[i].v[0]->record);
     }
+    if (allocator)
+        report_allocator_note(report);
 }
 
 /* ---- serial runs ---- */

@@ -54,22 +54,27 @@ static const char *bound(double percent, char text[TEXT_NUMBER])
     return text;
 }
 
-/* Of rows with an interval (or, ranges: with too few loops for one): how many, and that which goes
- * farthest. */
+/* Which rows: ours, or other programs'; with an interval, or (ranges) with too few loops for one.
+ */
+struct which {
+    bool peers, ranges;
+};
+
+/* Of these rows: how many, and that which goes farthest. */
 struct widths {
     int n;
     const struct sheet_row *farthest;
     double most; /* percent */
 };
 
-static struct widths widths_of(const struct sheet *sheet, bool ranges)
+static struct widths widths_of(const struct sheet *sheet, struct which which)
 {
     struct widths w = {0, NULL, -1};
     for (int i = 0; i < sheet->n; i++) {
         bool range;
         const struct sheet_row *row = &sheet->v[i];
         double reach = row->left_out ? NAN : reach_of(row->record, &range);
-        if (!isfinite(reach) || range != ranges)
+        if (!isfinite(reach) || range != which.ranges || sheet_peer(row->record) != which.peers)
             continue;
         w.n++;
         if (reach > w.most) {
@@ -80,31 +85,36 @@ static struct widths widths_of(const struct sheet *sheet, bool ranges)
     return w;
 }
 
-static void put_widths(struct report *report, bool ranges)
+static const char *whose(struct which which)
+{
+    return which.peers ? " of other programs" : "";
+}
+
+static void put_widths(struct report *report, struct which which)
 {
     char name[REPORT_TEXT], model[REPORT_TEXT], size[REPORT_TEXT], number[TEXT_NUMBER];
-    struct widths w = widths_of(report->sheet, ranges);
+    struct widths w = widths_of(report->sheet, which);
     if (w.n == 0)
         return;
     const struct record *r = w.farthest->record;
     bound(w.most, number);
-    if (ranges)
+    if (which.ranges)
         doc_text(
             report->doc,
-            "%d row%s fewer than 6 loops, too few for an interval of the median. Farthest "
+            "%d row%s%s %s fewer than 6 loops, too few for an interval of the median. Farthest "
             "from it lie the loops of %s of %s at %s on %d rank%s: \u00b1%s\u00a0%%. Smaller "
             "differences than the loops of a cell show among themselves are not to be trusted.",
-            w.n, w.n == 1 ? " has" : "s have", report_strategy(r, name),
-            report_model(&r->cell, model), report_size(&r->cell, size), r->cell.ranks,
-            report_plural(r->cell.ranks), number);
+            w.n, report_plural(w.n), whose(which), w.n == 1 ? "has" : "have",
+            report_strategy(r, name), report_model(&r->cell, model), report_size(&r->cell, size),
+            r->cell.ranks, report_plural(r->cell.ranks), number);
     else
         doc_text(
             report->doc,
-            "%d row%s a 95 %% interval of the median. It goes farthest from it for %s of %s at "
-            "%s on %d rank%s: \u00b1%s\u00a0%%; all others are known better.",
-            w.n, w.n == 1 ? " has" : "s have", report_strategy(r, name),
-            report_model(&r->cell, model), report_size(&r->cell, size), r->cell.ranks,
-            report_plural(r->cell.ranks), number);
+            "%d row%s%s %s a 95 %% interval of the median. It goes farthest from it for %s of %s "
+            "at %s on %d rank%s: \u00b1%s\u00a0%%; the others of these are known better.",
+            w.n, report_plural(w.n), whose(which), w.n == 1 ? "has" : "have",
+            report_strategy(r, name), report_model(&r->cell, model), report_size(&r->cell, size),
+            r->cell.ranks, report_plural(r->cell.ranks), number);
 }
 
 static void put_rounds(struct report *report)
@@ -166,8 +176,8 @@ void report_noise(struct report *report)
 {
     int listed = 0;
     doc_heading(report->doc, 2, "Is it noise?");
-    put_widths(report, false);
-    put_widths(report, true);
+    for (int i = 0; i < 4; i++)
+        put_widths(report, (struct which){.peers = i % 2, .ranges = i / 2});
     put_rounds(report);
     for (int i = 0; i < report->sheet->n; i++)
         listed += is_listed(&report->sheet->v[i]);
@@ -188,24 +198,34 @@ void report_noise(struct report *report)
              "run and `ditbench compare`.");
 }
 
-char *report_noise_words(const struct report *report, char *text)
+/* A sentence with a blank behind it, or none; `n` bytes are there. The bytes then. */
+static int say_widths(const struct report *report, struct which which, int n, char *text)
 {
     char number[TEXT_NUMBER];
-    struct widths known = widths_of(report->sheet, false), few = widths_of(report->sheet, true);
+    struct widths w = widths_of(report->sheet, which);
+    if (w.n == 0)
+        return n;
+    bound(w.most, number);
+    if (which.ranges)
+        return n + snprintf(text + n, REPORT_TEXT - (size_t)n,
+                            "%d row%s%s %s fewer than 6 loops, which lie within \u00b1%s\u00a0%% "
+                            "of their median. ",
+                            w.n, report_plural(w.n), whose(which), w.n == 1 ? "has" : "have",
+                            number);
+    return n + snprintf(text + n, REPORT_TEXT - (size_t)n,
+                        "%sedians of %d row%s%s are known to \u00b1%s\u00a0%% or better (95 %% "
+                        "interval). ",
+                        n > 0 ? "M" : "m", w.n, report_plural(w.n), whose(which), number);
+}
+
+char *report_noise_words(const struct report *report, char *text)
+{
     int flagged = 0, n = 0;
     text[0] = '\0';
     for (int i = 0; i < report->sheet->n; i++)
         flagged += is_listed(&report->sheet->v[i]);
-    if (known.n > 0)
-        n += snprintf(text + n, REPORT_TEXT - (size_t)n,
-                      "medians of %d row%s are known to \u00b1%s\u00a0%% or better (95 %% "
-                      "interval). ",
-                      known.n, report_plural(known.n), bound(known.most, number));
-    if (few.n > 0)
-        n += snprintf(
-            text + n, REPORT_TEXT - (size_t)n,
-            "%d row%s fewer than 6 loops, which lie within \u00b1%s\u00a0%% of their median. ",
-            few.n, few.n == 1 ? " has" : "s have", bound(few.most, number));
+    for (int i = 0; i < 4; i++)
+        n = say_widths(report, (struct which){.peers = i % 2, .ranges = i / 2}, n, text);
     if (flagged > 0)
         snprintf(text + n, REPORT_TEXT - (size_t)n,
                  "%d row%s flagged (noisy, drifting, throttled): \u201cIs it noise?\u201d.",

@@ -56,15 +56,20 @@ static void say_costs(char *text, const struct sheet_row *row)
                        ? memory_fullest(&row->serial->memory_bytes).total
                        : NAN;
     double bytes = report_sent(row->record);
-    if (isfinite(own))
-        say(text, " %s %s", row->record->cell.ranks > 1 ? "Its fullest rank holds" : "It holds",
+    bool several = row->record->cell.ranks > 1;
+    if (report_allocator(row->record))
+        say(text, " %s alone takes %s",
+            several ? "The allocator of its fullest rank" : "Its allocator",
+            report_bytes(own, held));
+    else if (isfinite(own))
+        say(text, " %s %s", several ? "Its fullest rank holds" : "It holds",
             report_bytes(own, held));
     if (isfinite(own) && isfinite(alone))
         say(text, " (`serial`: %s)", report_bytes(alone, serial));
-    if (isfinite(bytes) && row->record->cell.ranks > 1)
+    if (isfinite(bytes) && several)
         say(text, "%s sends at most %s a step", isfinite(own) ? ", and a rank" : " A rank",
             report_bytes(bytes, sent));
-    if (isfinite(own) || (isfinite(bytes) && row->record->cell.ranks > 1))
+    if (isfinite(own) || (isfinite(bytes) && several))
         say(text, ".");
 }
 

@@ -52,6 +52,7 @@ static enum status put_group(struct report *report, const struct plot_group *gro
         "ms a step", "speed-up", "efficiency, %", "memory, MB",    "sent a rank and step, MB",
         "flags"};
     enum status st = ST_OK;
+    bool allocator = false;
     const struct sheet_row *of = group->first;
     char model[REPORT_TEXT], size[REPORT_TEXT], run[REPORT_TEXT], threads[REPORT_TEXT];
     struct doc *doc = report->doc;
@@ -66,10 +67,14 @@ static enum status put_group(struct report *report, const struct plot_group *gro
          ranks = report_rank_next(group, ranks)) {
         struct report_rank rank;
         st = report_rank_open(group, ranks, &rank);
-        for (int i = 0; i < rank.n + rank.peers; i++)
+        for (int i = 0; i < rank.n + rank.peers; i++) {
             put_row(doc, rank.v[i]);
+            allocator |= report_allocator(rank.v[i]->record);
+        }
         report_rank_close(&rank);
     }
+    if (allocator)
+        report_allocator_note(report);
     return st;
 }
 
@@ -104,7 +109,7 @@ static void put_alone(struct report *report)
         {"ms a loop", DOC_RIGHT}, {"95 % interval", DOC_RIGHT}, {"loops", DOC_RIGHT},
         {"steps", DOC_RIGHT},     {"ms a step", DOC_RIGHT},     {"memory, MB", DOC_RIGHT},
         {"flags", DOC_LEFT}};
-    bool any = false;
+    bool any = false, allocator = false;
     for (int i = 0; i < report->ranks.n; i++) {
         const struct report_rank *rank = &report->ranks.v[i];
         if (!is_alone(report, rank->group))
@@ -115,9 +120,13 @@ static void put_alone(struct report *report)
                          "and slowest loop, of fewer than 6",
                          7, columns);
         any = true;
-        for (int k = 0; k < rank->n + rank->peers; k++)
+        for (int k = 0; k < rank->n + rank->peers; k++) {
             put_alone_row(report, rank->v[k]);
+            allocator |= report_allocator(rank->v[k]->record);
+        }
     }
+    if (allocator)
+        report_allocator_note(report);
 }
 
 enum status report_tables(struct report *report)

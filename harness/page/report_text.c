@@ -188,13 +188,21 @@ void report_cell(struct report *report, const struct sheet_row *row)
     doc_cell(report->doc, "%s", report_strategy(row->record, text));
 }
 
+void report_allocator_note(struct report *report)
+{
+    doc_text(report->doc,
+             "Rows that name another program before the strategy: their memory is the peak of its "
+             "own allocator, weights included, without CUDA and libraries. Ours has these in it: "
+             "the two do not compare.");
+}
+
 /* ---- numbers ---- */
 
 double report_sent(const struct record *record)
 {
     double most = 0;
     if (record->comm.n == 0)
-        return record->cell.ranks == 1 ? 0 : NAN;
+        return record->cell.ranks == 1 && !sheet_peer(record) ? 0 : NAN; // nobody counts a peer's
     for (int i = 0; i < record->comm.n; i++) {
         double sum = 0; // of the rank that line i is of
         for (int k = 0; k < record->comm.n; k++)
@@ -203,6 +211,11 @@ double report_sent(const struct record *record)
         most = fmax(most, sum);
     }
     return most / record->cell.steps;
+}
+
+bool report_allocator(const struct record *record)
+{
+    return sheet_peer(record) && record->memory_bytes.peak.n > 0;
 }
 
 bool report_stale(const struct record *record)

@@ -26,8 +26,9 @@ void report_words(struct report *report)
         "overlap.",
         "Speed-up: time of serial over time of the cell. Efficiency: speed-up over the number of "
         "ranks.",
-        "Memory: of the rank that holds most, with what CUDA and the communication library take. "
-        "MB is 1e6 bytes.",
+        "Memory: of the rank that holds most, with what CUDA and the communication library take; "
+        "of other programs the peak of their own allocator alone, and what they send nobody "
+        "counted. MB is 1e6 bytes.",
         "Exact strategies give the result of serial but for rounding. Stale ones (pipefusion, "
         "distrifusion) take keys of the step before for a part of the image: faster, and their "
         "latent differs. Relative L2 and PSNR say how far.",

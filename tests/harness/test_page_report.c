@@ -109,7 +109,22 @@ Test(page_report, stale_ones_tell_how_far_they_lead_and_who_is_exact)
     says(page, "Next is `cfg=2,ring=2`, 1.50 times as long. The fastest that is no combination is "
                "`ring=4`, 2.00 times as long.");
     says(page, "### How far stale strategies lead away");
-    says(page, "Latents of the 1 row of stale strategies lie 0.062 to 0.062 (relative L2)");
+    says(page, "Latents of the 1 row of stale strategies lie 0.062 to 0.062 (relative L2) from "
+               "serial's, over 20 steps.");
+    free(page);
+}
+
+/* More steps lead farther: without their number two rows of one cell would contradict. */
+Test(page_report, stale_ones_tell_their_steps)
+{
+    struct record *few = stale("distrifusion=2", 2, 60), *one = rows_ok("serial", 1, 100);
+    few->cell.steps = one->cell.steps = 4;
+    few->deviation.rel_l2 = 0.015;
+    char *page = PAGE(one, few, rows_ok("serial", 1, 200), stale("distrifusion=2", 2, 110));
+    says(page, "| size | ranks | strategy | steps | relative L2 | PSNR, dB |");
+    says(page, "| 2 | `distrifusion=2` | 4 | 1.50e-02 | 31.5 |");
+    says(page, "| 2 | `distrifusion=2` | 20 | 6.25e-02 | 31.5 |");
+    says(page, "lie 0.015 to 0.062 (relative L2) from serial's, over 4 to 20 steps.");
     free(page);
 }
 
@@ -275,15 +290,6 @@ static struct record *sized(struct record *r, int size)
     return r;
 }
 
-static struct record *of_program(struct record *r, const char *program)
-{
-    r->cell.backend = program;
-    r->check.against = NULL;
-    r->check.pass = RECORD_UNKNOWN;
-    r->deviation = (struct record_deviation){NULL, NAN, NAN, NAN};
-    return r;
-}
-
 /* 200 ms over 110 ms: 1.82; 20 steps: 5.5 ms each; 1000 bytes in 20 steps: 50. */
 Test(page_report, the_first_sentences_answer_what_a_newcomer_asks)
 {
@@ -314,7 +320,7 @@ Test(page_report, noise_is_told_by_the_farther_side_and_rounded_up)
     says(page,
          "- Noise: medians of 1 row are known to \u00b130\u00a0% or better (95 % interval). 1 row "
          "has fewer than 6 loops, which lie within \u00b17.4\u00a0% of their median.");
-    says(page, "on 1 rank: \u00b130\u00a0%; all others are known better.");
+    says(page, "on 1 rank: \u00b130\u00a0%; the others of these are known better.");
     says(page, "on 2 ranks: \u00b17.4\u00a0%. Smaller differences");
     free(page);
 }
@@ -347,69 +353,6 @@ Test(page_report, more_sizes_than_columns_are_told)
     char *page = page_of(10, rows, false);
     says(page, "2 further serial runs of other sizes");
     says(page, "| 512\u00a0px |\n| --- |");
-    free(page);
-}
-
-/* 300 ms over 200 ms: 1.5 times; it is no cell of ours, and no fastest one. */
-Test(page_report, other_programs_have_their_names)
-{
-    char *page = PAGE(rows_ok("serial", 1, 200), of_program(rows_ok("serial", 1, 300), "other"));
-    says(page, "Another program, `other`, took 1.50 times as long as ditbench for the same "
-               "work in the same run (1 cell, below).");
-    says(page, "| `serial` | 10 | other | 15 | 1.50 |");
-    says(page, "0 without a latent, for they failed; 1 of other programs");
-    cr_assert_null(strstr(page,
-                          "build/ditbench run --model pixart-tiny --size 256 --steps 20 "
-                          "--guidance 4.5 --requests 1 --seed 1 --dtype fp32 --backend other"));
-    free(page);
-    page = PAGE(rows_ok("serial", 1, 200), of_program(rows_ok("serial", 1, 100), "other"),
-                rows_ok("ring=2", 2, 150), rows_ok("cfg=2", 2, 120),
-                of_program(rows_ok("ring=2", 2, 300), "other"));
-    says(page, "on 1\u00a0rank: `serial` takes 200.0\u00a0ms a loop");
-    says(page, "Another program, `other` `serial`: 0.50 times as long.");
-    says(page, "Another program, `other` `ring=2`: 2.00 times as long as our `ring=2`.");
-    free(page);
-}
-
-/* The least and the most of several models say which they are of. */
-Test(page_report, another_program_s_ratios_name_their_models)
-{
-    struct record *ours = rows_ok("serial", 1, 200),
-                  *other = of_program(rows_ok("serial", 1, 800), "other");
-    ours->cell.model = other->cell.model = "dit-tiny";
-    char *page = PAGE(rows_ok("serial", 1, 200), of_program(rows_ok("serial", 1, 300), "other"),
-                      ours, other);
-    says(page, "Another program, `other`, took 1.50 (`pixart-tiny`) to 4.00 (`dit-tiny`) times as "
-               "long as ditbench for the same work in the same run (2 cells, below).");
-    free(page);
-}
-
-/* A ratio is worth what both of its times are. */
-Test(page_report, another_program_s_noise_stands_beside_its_ratio)
-{
-    struct record *noisy = of_program(rows_ok("serial", 1, 300), "other");
-    record_add_text(noisy, &noisy->flags, RECORD_NOISY);
-    char *page = PAGE(rows_ok("serial", 1, 200), noisy);
-    says(page, "(1 cell, 1 of them noisy, below).");
-    says(page, "| other, noisy |");
-    free(page);
-}
-
-/* A row of another program that tells how far its result lies from another way to compute it. */
-Test(page_report, another_result_is_no_same_work)
-{
-    struct record *tiled = of_program(rows_ok("serial", 1, 300), "tiled"),
-                  *whole = of_program(rows_ok("serial", 1, 250), "whole"),
-                  *large = sized(of_program(rows_ok("serial", 1, 800), "whole"), 512);
-    tiled->deviation = (struct record_deviation){"whole", 0.0266, 0.1, 30};
-    char *page =
-        PAGE(rows_ok("serial", 1, 200), tiled, whole, sized(rows_ok("serial", 1, 400), 512), large);
-    says(page, "Another program, `tiled`, took 1.50 times as long as ditbench in the same run, for "
-               "another result, 0.027 (relative L2) off that of `whole` (1 cell, below).");
-    says(page, "Another program, `whole`, took 1.25 to 2.00 times as long as ditbench for the same "
-               "work in the same run (2 cells, below).");
-    says(page, "| `serial` | 10 | tiled, another result | 15 | 1.50 |");
-    says(page, "| `serial` | 10 | whole | 12.5 | 1.25 |");
     free(page);
 }
 
