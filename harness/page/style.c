@@ -54,7 +54,7 @@ const char style_sheet[] =
     "details{margin:1rem 0;border:1px solid var(--line);border-radius:.4rem;padding:0 1rem}\n"
     "summary{cursor:pointer;padding:.55rem 0;font-weight:600}\n"
     ":focus-visible{outline:2px solid var(--link);outline-offset:2px}\n"
-    "@media (min-width:720px){.fit{max-width:100%}.fit td:not(:last-child){white-space:nowrap}"
+    "@media (min-width:720px){.fit{max-width:100%}.fit td:nth-child(n+3):not(:last-child){white-space:nowrap}"
     ".fit td:last-child code{white-space:normal;overflow-wrap:anywhere}}\n"
     "@media (max-width:719px){main{padding:1rem 1rem 3rem}.wide{display:none}.narrow{display:block}.only svg{min-width:40rem}"
     "h1{font-size:1.45rem}details{padding:0 .75rem}nav ul{gap:.35rem 1rem}}\n"
