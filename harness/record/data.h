@@ -141,8 +141,8 @@ struct record_env {
     struct record_texts interconnect; /* "X NV18": way to each GPU */
     struct record_texts p2p; /* "X OK": whether one may read and write the other's memory */
     struct record_nvls nvls;
-    const char
-        *exchange; /* "lsa": heads went for tokens by one kernel; NULL: by messages, if any */
+    /* "lsa": heads went for tokens by one kernel; NULL: by messages, if any */
+    const char *exchange;
     struct record_map variables; /* environment variables that steer libraries, sorted */
 };
 

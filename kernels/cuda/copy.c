@@ -55,7 +55,8 @@ static enum status reach_peer(struct queue *q, const struct tensor *dst, const s
     int other = q->dev->options.ordinal == to ? from : to;
     struct cuda_queue *queue = cuda_queue_of(q);
     bool possible = true;
-    if (to == from || (other < 64 && queue->peers >> other & 1))
+    uint64_t bit = other < 64 ? UINT64_C(1) << other : 0;
+    if (to == from || (dense ? queue->asked : queue->peers) & bit)
         return ST_OK;
     TRY(allow_peer(to, from, &possible));
     TRY(allow_peer(from, to, &possible));
@@ -64,8 +65,8 @@ static enum status reach_peer(struct queue *q, const struct tensor *dst, const s
                     "a strided copy from GPU %d to GPU %d: they cannot see each other's memory; "
                     "use --transport nccl",
                     from, to);
-    if (possible && other < 64)
-        queue->peers |= UINT64_C(1) << other;
+    queue->asked |= bit;
+    queue->peers |= possible ? bit : 0;
     return ST_OK;
 }
 

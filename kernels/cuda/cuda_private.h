@@ -68,7 +68,8 @@ struct cuda_queue {
     void *workspace[CUDA_WORKSPACES]; /* of cuBLAS and cuDNN; the last one is in use */
     int workspaces;
     size_t workspace_bytes; /* of the last one */
-    uint64_t peers;         /* bit of each GPU that was asked for access to its memory and ours */
+    uint64_t asked;         /* bit of each GPU: access to its memory and ours was asked for */
+    uint64_t peers;         /* and there is */
 };
 
 static inline struct cuda_device *cuda_device_of(const struct queue *q)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads as ranks over the local transport. Makes no assertion itself. */
+/* Threads as ranks. Makes no assertion itself. */
 #include "tests/support/threads.h"
 
 #include "kernels/backend.h"
@@ -11,6 +11,7 @@
 
 struct thread {
     pthread_t id;
+    const struct comm_ops *ops;
     struct rendezvous where;
     struct thread_rank self;
     threads_fn *fn;
@@ -24,7 +25,7 @@ static enum status open_rank(struct thread *t)
     const struct device_options options = {.threads = 1};
     TRY(device_open(backend_find("cpu"), &options, &self->dev));
     TRY(queue_open(self->dev, &self->queue));
-    return comm_open(comm_ops_find("local"), &t->where, self->dev, &self->world);
+    return comm_open(t->ops, &t->where, self->dev, &self->world);
 }
 
 static void close_rank(struct thread_rank *self)
@@ -67,8 +68,8 @@ static const struct thread *find_culprit(const struct thread *thread, int n)
     return culprit;
 }
 
-enum status threads_run_within(int n, double timeout_s, threads_fn *fn, void *arg,
-                               struct threads_result *result)
+enum status threads_run_over(const struct comm_ops *ops, int n, double timeout_s, threads_fn *fn,
+                             void *arg, struct threads_result *result)
 {
     BUG_ON(n < 1 || n > THREADS_MAX, "%d ranks; at most %d", n, THREADS_MAX);
     struct local_world *world;
@@ -77,6 +78,7 @@ enum status threads_run_within(int n, double timeout_s, threads_fn *fn, void *ar
     BUG_ON(!thread, "no memory for %d ranks", n);
     for (int r = 0; r < n; r++) {
         struct thread *t = &thread[r];
+        t->ops = ops;
         t->where =
             (struct rendezvous){.rank = r, .size = n, .local = world, .timeout_s = timeout_s};
         t->self = (struct thread_rank){.rank = r, .size = n, .arg = arg};
@@ -96,6 +98,12 @@ enum status threads_run_within(int n, double timeout_s, threads_fn *fn, void *ar
     free(thread);
     local_world_close(world);
     return st;
+}
+
+enum status threads_run_within(int n, double timeout_s, threads_fn *fn, void *arg,
+                               struct threads_result *result)
+{
+    return threads_run_over(comm_ops_find("local"), n, timeout_s, fn, arg, result);
 }
 
 enum status threads_run(int n, threads_fn *fn, void *arg)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs a function on n ranks, which are threads of this process with a CPU device each. For tests
- * of comm and above. */
+ * of comm and above, over the local transport or one of a test's own. */
 #ifndef TESTS_SUPPORT_THREADS_H
 #define TESTS_SUPPORT_THREADS_H
 
@@ -12,8 +12,8 @@ struct thread_rank {
     int rank, size;
     struct device *dev;  /* "cpu", one thread */
     struct queue *queue; /* of dev */
-    struct comm *world;  /* transport "local" */
-    void *arg;           /* threads_run's */
+    struct comm *world;
+    void *arg; /* threads_run's */
 };
 
 /* One rank's part. A status that is not ST_OK aborts the world, so that peers who wait for this
@@ -31,7 +31,11 @@ struct threads_result {
 enum status threads_run_within(int n, double timeout_s, threads_fn *fn, void *arg,
                                struct threads_result *result);
 
-/* The same with 60 s and no details: TRY-able and cr_assert-able. */
+/* The same over another transport whose ranks are threads. */
+enum status threads_run_over(const struct comm_ops *ops, int n, double timeout_s, threads_fn *fn,
+                             void *arg, struct threads_result *result);
+
+/* Over local with 60 s and no details: TRY-able and cr_assert-able. */
 enum status threads_run(int n, threads_fn *fn, void *arg);
 
 #endif
