@@ -171,9 +171,9 @@ static enum status map_row(struct pack *p, const char *source, const struct publ
                                .source = source,
                                .program = program_of(line),
                                .gpus = line->gpus,
-                               .width = atoi(line->field[PUBLISHED_WIDTH]),
-                               .height = atoi(line->field[PUBLISHED_HEIGHT]),
-                               .frames = atoi(line->field[PUBLISHED_FRAMES]),
+                               .width = line->width,
+                               .height = line->height,
+                               .frames = line->frames,
                                .one = -1};
     struct pack_rule *rule = pack_rules_find(&p->left_out, &point);
     if (rule) {

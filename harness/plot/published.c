@@ -92,7 +92,7 @@ static bool is_latency(const struct published_line *line)
 {
     const char *metric = line->field[PUBLISHED_METRIC];
     return (strcmp(metric, "latency") == 0 || strcmp(metric, "latency_per_step") == 0) &&
-           line->value > 0 && isfinite(line->value) && line->gpus >= 1;
+           line->value > 0 && line->gpus >= 1;
 }
 
 enum status plot_published_open(int n, const char *const *paths, struct plot_published *out)
@@ -124,10 +124,9 @@ static bool same_panel(const struct published_row *a, const struct published_row
 
 static bool of_size(const struct published_row *row, const struct record_cell *cell)
 {
-    int frames = atoi(row->line->field[PUBLISHED_FRAMES]);
-    return atoi(row->line->field[PUBLISHED_WIDTH]) == cell->width &&
-           atoi(row->line->field[PUBLISHED_HEIGHT]) == cell->height &&
-           (frames > 1 ? frames : 1) == cell->frames;
+    const struct published_line *line = row->line;
+    return line->width == cell->width && line->height == cell->height &&
+           (line->frames ? line->frames : 1) == cell->frames;
 }
 
 /* The single GPU that a row is measured by; NULL: the panel does not say. */

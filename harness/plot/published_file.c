@@ -2,6 +2,7 @@
 /* Reading the CSV files of results/published. None of their cells has a comma or a quote in it. */
 #include "harness/plot/published_file.h"
 
+#include "harness/base/number.h"
 #include "kernels/base/file.h"
 
 #include <fcntl.h>
@@ -75,6 +76,32 @@ static enum status read_header(char *line, int column[PUBLISHED_FIELDS], int *co
     return ST_OK;
 }
 
+/* An empty cell is something the figure does not state: 0. */
+static enum status read_count(const struct published_line *line, enum published_field f, int *out)
+{
+    const char *text = line->field[f];
+    *out = 0;
+    return *text ? number_int(field_names[f], text, 1, 1 << 30, out) : ST_OK;
+}
+
+static enum status read_real(const struct published_line *line, enum published_field f,
+                             double least, double *out)
+{
+    const char *text = line->field[f];
+    *out = 0;
+    return *text ? number_real(field_names[f], text, least, 1e12, out) : ST_OK;
+}
+
+static enum status read_numbers(struct published_line *line)
+{
+    TRY(read_count(line, PUBLISHED_GPUS, &line->gpus));
+    TRY(read_count(line, PUBLISHED_HEIGHT, &line->height));
+    TRY(read_count(line, PUBLISHED_WIDTH, &line->width));
+    TRY(read_count(line, PUBLISHED_FRAMES, &line->frames));
+    TRY(read_real(line, PUBLISHED_VALUE, 1e-9, &line->value));
+    return read_real(line, PUBLISHED_UNCERTAINTY, 0, &line->uncertainty);
+}
+
 /* Takes `text`. */
 static enum status add_line(char *text, int number, const int column[PUBLISHED_FIELDS], int columns,
                             struct published_file *out)
@@ -92,11 +119,9 @@ static enum status add_line(char *text, int number, const int column[PUBLISHED_F
     out->v = v;
     for (int f = 0; f < PUBLISHED_FIELDS; f++)
         line.field[f] = column[f] < 0 ? "" : cell[column[f]];
-    line.gpus = atoi(line.field[PUBLISHED_GPUS]);
-    line.value = strtod(line.field[PUBLISHED_VALUE], NULL);
-    line.uncertainty = strtod(line.field[PUBLISHED_UNCERTAINTY], NULL);
+    enum status st = read_numbers(&line);
     v[out->n++] = line;
-    return ST_OK;
+    return st ? fail_prefix(st, "line %d", number) : ST_OK;
 }
 
 static enum status read_lines(FILE *in, struct published_file *out)

@@ -33,8 +33,8 @@ struct published_line {
     char *text;                          /* owned; the fields are in it */
     const char *field[PUBLISHED_FIELDS]; /* never NULL */
     int number;                          /* of the line, from 1 */
-    int gpus;                            /* 0: not stated */
-    double value, uncertainty;           /* 0: empty */
+    int gpus, height, width, frames;     /* 0: not stated */
+    double value, uncertainty;           /* finite, not negative; 0: not stated */
 };
 
 struct published_file {

@@ -258,19 +258,38 @@ Test(figures, published_rows_are_flagged_in_the_caption)
     plot_published_close(&published);
 }
 
+/* A number that is none, or one that no measurement gives, is not drawn as something else: a
+ * negative uncertainty would turn a bar upside down, an extreme value would make a speed-up 0. */
 Test(figures, a_file_that_is_no_figure_is_refused)
 {
+    static const struct {
+        const char *text, *why;
+    } bad[] = {
+        {"a,b\n1,2\n", "line 1: no column \"source\""},
+        {HEADER "too,few\n", "line 2: 2 cells"},
+        {"", "no line"},
+        {HEADER ROW("2 GPUs", "ring", "ring2", "4"), "line 2: gpus: found '2 GPUs'"},
+        {HEADER ROW("0", "ring", "ring2", "4"), "line 2: gpus: found '0'"},
+        {HEADER ROW("1", "serial", "", "10") ROW("2", "ring", "ring2", "about 4"),
+         "line 3: value: found 'about 4'"},
+        {HEADER ROW("2", "ring", "ring2", "nan"), "line 2: value: found 'nan'"},
+        {HEADER ROW("2", "ring", "ring2", "-4"), "line 2: value: found '-4'"},
+        {HEADER ROW("2", "ring", "ring2", "1e-300"), "line 2: value: found '1e-300'"},
+        {HEADER "s,f,M,t,A100,,2,512,512,,20,,ring,ring2,latency,4,s,label,-0.1\n",
+         "line 2: uncertainty: found '-0.1'"},
+        {HEADER "s,f,M,t,A100,,2,512px,512,,20,,ring,ring2,latency,4,s,label,0\n",
+         "line 2: height: found '512px'"},
+    };
     struct plot_published published;
     char *folder = rows_folder(), *path = NULL;
     cr_assert_gt(asprintf(&path, "%s/p.csv", folder), 0);
-    static const char *const text[] = {"a,b\n1,2\n", HEADER "too,few\n", ""};
-    static const char *const why[] = {"line 1: no column \"source\"", "line 2: 2 cells", "no line"};
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         FILE *out = fopen(path, "w");
-        fputs(text[i], out);
+        fputs(bad[i].text, out);
         fclose(out);
-        cr_assert_eq(plot_published_open(1, (const char *const *)&path, &published), ST_INVALID);
-        cr_assert_not_null(strstr(status_message(), why[i]), "%s", status_message());
+        cr_assert_eq(plot_published_open(1, (const char *const *)&path, &published), ST_INVALID,
+                     "%s", bad[i].text);
+        cr_assert_not_null(strstr(status_message(), bad[i].why), "%s", status_message());
         plot_published_close(&published);
     }
     const char *missing = "/nowhere/p.csv", *device = "/dev/null";
