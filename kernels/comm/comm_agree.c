@@ -36,7 +36,9 @@ enum status comm_agree(struct comm *comm, enum status mine)
         return fail(ST_OOM, "communicator %s: no memory for the answers of %d ranks", comm->name,
                     comm->size);
     enum status st = comm_host_gather(comm, &own, sizeof(own), all);
-    if (st == ST_OK) {
+    if (st != ST_OK && mine != ST_OK) /* it gave up, or the others did: its cause is to be told */
+        st = own.text[0] ? fail(mine, "%s", own.text) : mine;
+    else if (st == ST_OK) {
         const struct ballot *worst = worst_of(all, comm->size);
         st = (enum status)worst->status;
         if (st != ST_OK && worst->text[0])

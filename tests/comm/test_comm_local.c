@@ -224,6 +224,25 @@ static enum status post_after_abort(struct thread_rank *self)
     return expect(st == ST_COMM, "a split after the abort: %s", status_name(st));
 }
 
+/* Whoever gave up says why, though nobody can be asked any more. */
+static enum status agree_after_abort(struct thread_rank *self)
+{
+    bool gave_up = self->rank == 1;
+    if (gave_up)
+        comm_abort(self->world);
+    enum status mine = gave_up ? fail(ST_OOM, "no memory for a link") : ST_OK;
+    enum status st = comm_agree(self->world, mine);
+    enum status want = gave_up ? ST_OOM : ST_COMM;
+    bool told = !gave_up || strcmp(status_message(), "no memory for a link") == 0;
+    return expect(st == want && told, "rank %d: %s: %s", self->rank, status_name(st),
+                  status_message());
+}
+
+Test(comm_local, a_rank_that_gave_up_agrees_on_its_own_failure)
+{
+    cr_assert_eq(threads_run(3, agree_after_abort, NULL), ST_OK, "%s", status_message());
+}
+
 Test(comm_local, nothing_is_posted_after_an_abort)
 {
     cr_assert_eq(threads_run(3, post_after_abort, NULL), ST_OK, "%s", status_message());
