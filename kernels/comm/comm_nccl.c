@@ -388,12 +388,8 @@ static enum status nccl_open(const struct rendezvous *where, struct device *dev,
 
 static void nccl_abort(void *comm)
 {
-    struct nccl_link *given = comm;
-    struct nccl_world *world = given->world;
-    if (world->aborted)
-        return;
-    world->aborted = true;
-    nccl_abort_links(world);
+    struct nccl_link *link = comm;
+    nccl_abort_links(link->world);
 }
 
 struct vote {
@@ -416,6 +412,22 @@ static void count_votes(const struct vote *vote, int n, int me, int *rank, int *
     }
 }
 
+/* All ranks of the parent take part. *out NULL: the only one of its color, which moves nothing. */
+static enum status split_off(struct nccl_link *parent, int color, int key, enum comm_use use,
+                             int size, ncclComm_t *out)
+{
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 1;
+    if (use == COMM_AHEAD)
+        config.maxCTAs = AHEAD_BLOCKS;
+    TRY(NCCL(parent, split(parent->comm, color, key, out, &config)));
+    if (size > 1)
+        return ST_OK;
+    parent->world->api.destroy(*out);
+    *out = NULL;
+    return ST_OK;
+}
+
 static enum status nccl_split(void *comm, int color, int key, enum comm_use use, void **out,
                               int *rank, int *size)
 {
@@ -431,22 +443,14 @@ static enum status nccl_split(void *comm, int color, int key, enum comm_use use,
         count_votes(vote, parent->size, parent->rank, rank, size, &alone);
     free(vote);
     TRY(st);
-    if (!alone) {
-        ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-        config.blocking = 1;
-        if (use == COMM_AHEAD)
-            config.maxCTAs = AHEAD_BLOCKS;
-        TRY(NCCL(parent, split(parent->comm, color, key, &child, &config)));
-    }
-    if (*size == 1 && child) { /* colors of several ranks elsewhere: this one moves nothing */
-        parent->world->api.destroy(child);
-        child = NULL;
-    }
+    if (!alone)
+        st = split_off(parent, color, key, use, *size, &child);
     struct nccl_link *link = NULL;
-    st = link_open(parent->world, child, *rank, *size, &link);
+    if (st == ST_OK)
+        st = link_open(parent->world, child, *rank, *size, &link);
     if (st == ST_OK)
         st = connect_peers(link);
-    if (st != ST_OK) { /* the peers wait for this rank */
+    if (st != ST_OK) { /* the peers wait for this rank, those of other colors in the next split */
         nccl_abort(parent);
         if (link)
             nccl_close(link);

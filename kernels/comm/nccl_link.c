@@ -114,7 +114,11 @@ enum status nccl_link_gather(void *comm, const void *mine, size_t size, void *al
     link->track->label = "host gather";
     TRY(watch_track_post(link->track, link->stream));
     TRY(CU(cudaMemcpyAsync(link->host, link->device, bytes, cudaMemcpyDeviceToHost, link->stream)));
-    TRY(nccl_link_wait(link->world, link->stream, true));
+    enum status st = nccl_link_wait(link->world, link->stream, true);
+    if (st != ST_OK) {
+        nccl_abort_links(link->world); /* else the close would wait for what waits on the stream */
+        return st;
+    }
     if (size > 0)
         memcpy(all, link->host, bytes);
     return ST_OK;

@@ -59,8 +59,8 @@ enum status nccl_link_wait(struct nccl_world *world, cudaStream_t stream, bool l
 /* At least `bytes` in host and in device memory of the link; old contents are lost. */
 enum status nccl_link_room(struct nccl_link *link, size_t bytes);
 
-/* nccl_abort.c: ends what the links' streams wait for. Returns soon, whatever NCCL still waits for.
- */
+/* nccl_abort.c, once: ends what the links' streams wait for, and what is posted from then on fails.
+ * Returns soon, whatever NCCL still waits for. */
 void nccl_abort_links(struct nccl_world *world);
 
 /* nccl_exchange.c: the transport's exchange, exchange_form and exchange_alloc. */
@@ -69,7 +69,7 @@ enum status nccl_exchange(void *comm, bool to_heads, int n, const struct tensor 
 const char *nccl_exchange_form(void *comm);
 enum status nccl_exchange_alloc(void *comm, size_t bytes, void **out, void **owner);
 
-/* The transport's host_gather. */
+/* The transport's host_gather. A wait that fails ends the world, as its stream is never empty. */
 enum status nccl_link_gather(void *comm, const void *mine, size_t size, void *all);
 
 #endif
