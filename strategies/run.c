@@ -64,6 +64,8 @@ enum status run_open(const struct plan *plan, const struct run_inputs *inputs, s
     run->dev = dev;
 
     enum status st = dev ? queue_open(dev, &run->q) : ST_OK;
+    if (world)
+        st = comm_agree(world, st); /* all ranks split the world, or none */
     if (st == ST_OK && world)
         st = mesh_open(world, &run->plan.mesh, &run->mesh);
     if (st == ST_OK)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ranks fail together: every allocation of every strategy is made to fail once, on one rank, and a
  * rank that leaves in the middle of a loop takes its peers along. */
+#include "kernels/backend.h"
 #include "tests/support/cells.h"
 #include "tests/support/threads.h"
 
@@ -93,6 +94,38 @@ Test(failures, every_allocation_of_a_decoder)
     fail_every_allocation("vae-tiny", 0, "rows=2");
     fail_every_allocation("vae-tiny", 0, "rows=3:chunk=2");
     fail_every_allocation("vae-tiny", 0, "data=2,rows=2:chunk=5");
+}
+
+static enum status no_queue(struct device *dev, struct queue **out)
+{
+    (void)dev, (void)out;
+    return fail(ST_OOM, "no memory for a queue");
+}
+
+/* The victim fails before there is a mesh, which the others split the world for. */
+static enum status open_without_queue(struct thread_rank *self)
+{
+    struct failing *f = self->arg;
+    struct cell_result result = {0};
+    const struct backend_ops *own = self->dev->ops;
+    struct backend_ops ops = *own;
+    ops.queue_open = no_queue;
+    result.latent = calloc(cell_count(&f->setup), sizeof(float));
+    if (self->rank == f->victim)
+        self->dev->ops = &ops;
+    f->status[self->rank] = cell_run_rank(&f->setup, f->spec, self->world, self->dev, 1, &result);
+    self->dev->ops = own;
+    free(result.latent);
+    return ST_OK;
+}
+
+Test(failures, a_rank_without_a_queue)
+{
+    struct failing f = {
+        .setup = cell_setup_of("pixart-tiny"), .spec = "cfg=2,pipefusion=2", .victim = 3};
+    cr_assert_eq(threads_run(4, open_without_queue, &f), ST_OK, "%s", status_text());
+    for (int r = 0; r < 4; r++)
+        cr_expect_eq(f.status[r], ST_OOM, "rank %d says %s", r, status_name(f.status[r]));
 }
 
 static void leave_in_step_two(void *self, int step)
