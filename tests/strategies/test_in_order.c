@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_RANKS = 8, LOOPS = 2 };
+enum { MOST_RANKS = 8, LOOPS = 2, TALL = 256 /* pixels: 16 rows of tokens */ };
 #define TIMEOUT_S 20.0
 
 struct job {
@@ -87,5 +87,61 @@ Test(in_order, long_pipes)
     for (size_t i = 0; i < sizeof spec / sizeof spec[0]; i++) {
         check(&pixart, spec[i]);
         check(&skips, spec[i]);
+    }
+}
+
+/* Eight ranks: hybrids of experiments/eight-gpus.yaml, and a pipe on either side of another axis.
+ */
+Test(in_order, eight_ranks)
+{
+    if (!hybrid_all())
+        return;
+    static const char *const spec[] = {"ring=2,ulysses=4",
+                                       "ring=4,ulysses=2",
+                                       "cfg=2,ulysses=4",
+                                       "cfg=2,ring=2,ulysses=2",
+                                       "cfg=2,tensor=4",
+                                       "distrifusion=4,tensor=2",
+                                       "pipefusion=2:patches=4:warmup=1,ulysses=4",
+                                       "pipefusion=4:patches=4:warmup=1,tensor=2",
+                                       "pipefusion=4:patches=4:warmup=2,ring=2",
+                                       "pipefusion=4:patches=3:warmup=1,allgather=2",
+                                       "cfg=2,pipefusion=2:patches=4:warmup=1,ulysses=2",
+                                       "cfg=2,pipefusion=2:patches=3:warmup=0,tensor=2",
+                                       "data=2,pipefusion=4:patches=4:warmup=1",
+                                       "cfg=2,pipefusion=4:patches=1:warmup=1",
+                                       "cfg=2,pipefusion=4:patches=8:warmup=1"};
+    struct cell_setup pixart = cell_setup_of("pixart-tiny");
+    struct cell_setup skips = cell_setup_of("hunyuandit-tiny");
+    pixart.height = skips.height = TALL;
+    for (size_t i = 0; i < sizeof spec / sizeof spec[0]; i++) {
+        check(&pixart, spec[i]);
+        check(&skips, spec[i]);
+    }
+}
+
+/* Stages of a layer each and uneven ones, odd numbers of them; fewer patches than stages and more.
+ */
+Test(in_order, eight_stages)
+{
+    if (!hybrid_all())
+        return;
+    static const char *const spec[] = {"pipefusion=8:patches=1:warmup=1",
+                                       "pipefusion=8:patches=2:warmup=1",
+                                       "pipefusion=8:patches=4:warmup=2",
+                                       "pipefusion=8:patches=8:warmup=1",
+                                       "pipefusion=8:patches=8:warmup=0",
+                                       "pipefusion=8:patches=16:warmup=1",
+                                       "pipefusion=5:patches=4:warmup=1",
+                                       "pipefusion=6:patches=7:warmup=0",
+                                       "pipefusion=7:patches=2:warmup=1",
+                                       "pipefusion=4:patches=2:warmup=1:layers=5/1/1/1",
+                                       "pipefusion=3:patches=3:warmup=1:layers=1/6/1"};
+    static const char *const preset[] = {"pixart-tiny", "hunyuandit-tiny", "sd3-tiny", "flux-tiny"};
+    for (size_t p = 0; p < sizeof preset / sizeof preset[0]; p++) {
+        struct cell_setup setup = cell_setup_of(preset[p]);
+        setup.height = TALL;
+        for (size_t i = 0; i < sizeof spec / sizeof spec[0]; i++)
+            check(&setup, spec[i]);
     }
 }
