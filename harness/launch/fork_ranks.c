@@ -88,12 +88,13 @@ static void kill_ranks(struct family *r)
 }
 
 /* The first bad end is the cause, but a rank that tells of a lost peer (status 5) may be seen
- * before the peer's death. */
+ * before the peer's death, or before the peer has said why it left. */
 static void take_end(struct family *r, int rank, pid_t pid, int wait_status)
 {
     bool bad = !WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0;
     bool victim = r->end.rank >= 0 && WIFEXITED(r->end.wait_status) &&
-                  WEXITSTATUS(r->end.wait_status) == 5 && WIFSIGNALED(wait_status);
+                  WEXITSTATUS(r->end.wait_status) == 5 &&
+                  !(WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 5);
     if (bad && !r->killed && (r->end.rank < 0 || victim))
         r->end = (struct fork_ranks_end){rank, pid, wait_status};
 }

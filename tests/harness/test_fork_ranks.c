@@ -56,6 +56,13 @@ Test(fork_ranks, all_end_well)
     cr_assert_str_eq(fork_ranks_text(&end, text, sizeof text), "");
 }
 
+/* Whoever lost a peer may end before the peer has said what it died of. */
+Test(fork_ranks, a_cause_is_told_before_the_loss_of_a_peer)
+{
+    struct fork_ranks_end end = ranks("test $r = 1 && { sleep 0.3; exit 4; }; exit 5", 3, 4);
+    cr_assert_eq(end.rank, 1);
+}
+
 Test(fork_ranks, each_has_its_place_and_one_folder_for_all)
 {
     char script[2000];
