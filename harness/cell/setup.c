@@ -35,8 +35,10 @@ static void default_word(char word[CELL_NAME], const char *otherwise)
         strcpy(word, otherwise);
 }
 
-/* Backend first: the dtype and the transport follow it. NVLink multicast stays off in every process
- * that may meet NCCL, and in those that it starts. */
+/* Backend first: the dtype and the transport follow it. In every process that may meet NCCL, and in
+ * those that it starts, NVLink multicast stays off; and each stream is to have a work queue of its
+ * own (CUDA has 8 for all unless told otherwise, a long pipe over NCCL some 14 streams and more),
+ * lest a receive that was posted ahead hold up the pass that it waits for. */
 static void fill_words(struct cell *cell, int world)
 {
     default_word(cell->backend, cell->backend[0] == '\0' && cuda_seen() ? "cuda" : "cpu");
@@ -45,8 +47,10 @@ static void fill_words(struct cell *cell, int world)
     default_word(cell->transport, nccl ? "nccl" : world > 0 ? "mpi" : "local");
     default_word(cell->exchange, "auto");
     default_word(cell->strategy, "serial");
-    if (is_nccl(cell))
+    if (is_nccl(cell)) {
         setenv("NCCL_NVLS_ENABLE", "0", 1);
+        setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
+    }
 }
 
 /* A rank has one thread at least: fewer threads than ranks are not what would run, nor what the
