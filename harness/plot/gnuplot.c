@@ -55,16 +55,30 @@ enum status plot_gnuplot_share(char **folder)
 
 /* ---- prelude ---- */
 
-/* A quote inside is a string of its own, joined by '.': gnuplot 5.4 misreads '' at a string's
- * start. */
+/* What a string has for the character that a text begins with, which has `length` bytes; 0: it is
+ * none that can be shown. A quote is a string of its own, joined by '.': gnuplot 5.4 misreads '' at
+ * a string's start. *after: bytes of "]" before it, for "]]>" may not be in an SVG's text. */
+static void put_character(FILE *out, const char *s, int length, int *after)
+{
+    if (*s == '\'')
+        fputs("'.\"'\".'", out);
+    else if (*s == '>' && *after >= 2)
+        fputs(" >", out);
+    else if (length > 0)
+        fwrite(s, 1, (size_t)length, out);
+    else
+        fputs((unsigned char)*s < ' ' || *s == 0x7f ? " " : "\xef\xbf\xbd", out);
+    *after = *s == ']' ? *after + 1 : 0;
+}
+
 static void put_quoted(FILE *out, const char *text)
 {
+    int after = 0;
     fputc('\'', out);
-    for (const char *s = text; *s; s++) {
-        if (*s == '\'')
-            fputs("'.\"'\".'", out);
-        else
-            fputc((unsigned char)*s < ' ' || *s == 0x7f ? ' ' : *s, out);
+    for (const char *s = text; *s;) {
+        int length = text_character(s);
+        put_character(out, s, length, &after);
+        s += length > 0 ? length : 1;
     }
     fputs("'\n", out);
 }
