@@ -19,12 +19,12 @@ static bool is_listed(const struct record *r)
 
 static void put_reason(struct report *report, const struct record *r)
 {
+    char text[REPORT_TEXT];
     int wrong = record_wrong_sample(r);
     if (!report_distrusts(r))
         doc_cell(report->doc, "%s", r->reason ? r->reason : "-");
     else if (wrong >= 0)
-        doc_cell(report->doc, "latency_ms.samples[%d]: found %g, wanted a time above 0 ms", wrong,
-                 r->latency_ms.samples.v[wrong]);
+        doc_cell(report->doc, "%s", record_wrong_sample_text(r, wrong, sizeof text, text));
     else
         doc_cell(report->doc, "%s", sheet_distrusts(r));
 }

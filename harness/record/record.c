@@ -11,11 +11,12 @@
 #include <string.h>
 #include <time.h>
 
-static const double NOISY = 1.25;          /* p90 over p10 */
-static const double THROTTLED = 0.05;      /* of the samples during the loops */
-static const double OUTLIERS = 5;          /* percent of the median, at least */
-static const double DRIFT = 1.5;           /* percent, where no rule says what noise is */
-enum { THIRDS = 3, LEAST_OF_A_THIRD = 3 }; /* samples */
+static const double NOISY = 1.25;                    /* p90 over p10 */
+static const double THROTTLED = 0.05;                /* of the samples during the loops */
+static const double LEAST_MS = 1e-9, MOST_MS = 1e12; /* of a loop */
+static const double OUTLIERS = 5;                    /* percent of the median, at least */
+static const double DRIFT = 1.5;                     /* percent, where no rule says what noise is */
+enum { THIRDS = 3, LEAST_OF_A_THIRD = 3 };           /* samples */
 
 /* Memory that a record hands out from its start; what is large has one of its own. */
 struct record_block {
@@ -261,9 +262,20 @@ int record_wrong_sample(const struct record *record)
 {
     const struct record_numbers *samples = &record->latency_ms.samples;
     for (int i = 0; i < samples->n; i++)
-        if (!(samples->v[i] > 0 && isfinite(samples->v[i])))
+        if (!(samples->v[i] >= LEAST_MS && samples->v[i] <= MOST_MS))
             return i;
     return -1;
+}
+
+char *record_wrong_sample_text(const struct record *record, int i, size_t size, char *text)
+{
+    char found[32] = "null";
+    double sample = record->latency_ms.samples.v[i];
+    if (!isnan(sample))
+        snprintf(found, sizeof found, "%g", sample);
+    snprintf(text, size, "latency_ms.samples[%d]: found %s, wanted a time from %g to %g ms", i,
+             found, LEAST_MS, MOST_MS);
+    return text;
 }
 
 /* Some of the samples in ascending order. NULL: none, or no memory. */

@@ -54,8 +54,12 @@ void record_set_time(struct record *record);
 /* Statistics of latency_ms and step_ms from their samples; null where there are none. */
 void record_summarise(struct record *record);
 
-/* Place of its first loop that is no time: not above 0 ms, or not finite; -1: all are times. */
+/* Place of its first loop that is no time: unknown, or not within what any loop may take, so that
+ * quotients of loops are numbers; -1: all are times. */
 int record_wrong_sample(const struct record *record);
+
+/* "latency_ms.samples[3]: found null, wanted ...", of such a loop. Returns text. */
+char *record_wrong_sample_text(const struct record *record, int i, size_t size, char *text);
 
 #define RECORD_NOISY                                                                               \
     "noisy" /* p90 is over 1.25 times p10, or the stop rule's interval was never narrow enough */

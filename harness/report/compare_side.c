@@ -56,13 +56,12 @@ static bool joined(const struct row *row, const struct row *last)
 
 static enum status check_samples(const struct record *record)
 {
+    char text[120];
     int i = record_wrong_sample(record);
     if (i < 0)
         return ST_OK;
-    return fail(ST_INVALID,
-                "row %s, which is ok: latency_ms.samples[%d]: found %g, wanted a time above 0 ms; "
-                "measure the cell again, or take the row out",
-                record->id, i, record->latency_ms.samples.v[i]);
+    return fail(ST_INVALID, "row %s, which is ok: %s; measure the cell again, or take the row out",
+                record->id, record_wrong_sample_text(record, i, sizeof text, text));
 }
 
 /* Adds the loops of a row that is ok, as a round; ones without loops add none. */

@@ -167,7 +167,7 @@ const char *sheet_distrusts(const struct record *record)
         return "with more ranks than 65536";
     if (record->cell.ranks < 1 || record->cell.steps < 1)
         return "without ranks or steps";
-    return record_wrong_sample(record) < 0 ? NULL : "with samples that are not positive numbers";
+    return record_wrong_sample(record) < 0 ? NULL : "with samples that are no times";
 }
 
 char *sheet_left_out(int n, struct sheet_row *const *rows, size_t size, char *buffer)

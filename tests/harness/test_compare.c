@@ -330,11 +330,37 @@ Test(compare, a_row_without_a_machine_is_of_another_cohort)
     refused(one, other, "do not say where they ran");
 }
 
+/* Nor do those whose ratio would be infinite. */
 Test(compare, loops_that_took_no_time_are_refused)
 {
-    const double loops[] = {1, 2, 0, 4, 5};
-    const char *a = LOOPS_WRITE("a.jsonl", loops_row("serial", 5, loops));
-    refused(a, a, "latency_ms.samples[2]: found 0, wanted a time above 0 ms");
+    static const struct {
+        double loop;
+        const char *found;
+    } bad[] = {{0, "0"}, {-1, "-1"}, {NAN, "null"}, {1e300, "1e+300"}, {5e-324, "4.94066e-324"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char why[100];
+        const double loops[] = {1, 2, bad[i].loop, 4, 5};
+        const char *a = LOOPS_WRITE("a.jsonl", loops_row("serial", 5, loops));
+        snprintf(why, sizeof why,
+                 "latency_ms.samples[2]: found %s, wanted a time from 1e-09 to 1e+12 ms",
+                 bad[i].found);
+        refused(a, a, why);
+    }
+}
+
+/* Of medians that lie as far apart as they may both ratios are numbers, and so are intervals. */
+Test(compare, loops_at_their_borders_have_a_ratio)
+{
+    const double least[] = {1e-9, 1e-9, 1e-9, 1e-9, 1e-9}, most[] = {1e12, 1e12, 1e12, 1e12, 1e12};
+    const char *a = LOOPS_WRITE("a.jsonl", loops_row("serial", 5, least));
+    const char *b = LOOPS_WRITE("b.jsonl", loops_row("serial", 5, most));
+    struct compare up = open_files(a, b, 0.05, false), down = open_files(b, a, 0.05, false);
+    cr_assert_eq(up.count[COMPARE_SLOWER], 1);
+    cr_assert_eq(down.count[COMPARE_FASTER], 1);
+    cr_assert_float_eq(up.pair[0].high / 1e21, 1, 1e-9);
+    cr_assert_float_eq(down.pair[0].low / 1e-21, 1, 1e-9);
+    compare_release(&up);
+    compare_release(&down);
 }
 
 /* ---- how often it is right ---- */

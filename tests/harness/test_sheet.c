@@ -164,10 +164,14 @@ Test(memory, of_the_fullest_rank)
 Test(sheet, numbers_that_cannot_be_are_not_trusted)
 {
     bool same;
-    double loops[] = {10, 0, 12}, good[] = {10, 11, 12};
+    const double wrong[] = {0, -1, NAN, 1e300, 1e-300}, good[] = {10, 11, 12};
     cr_assert_null(sheet_distrusts(record[0]));
-    record_set_numbers(record[0], &record[0]->latency_ms.samples, 3, loops);
-    cr_assert_str_eq(sheet_distrusts(record[0]), "with samples that are not positive numbers");
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        const double loops[] = {10, wrong[i], 12};
+        record_set_numbers(record[0], &record[0]->latency_ms.samples, 3, loops);
+        cr_assert_str_eq(sheet_distrusts(record[0]), "with samples that are no times", "%g",
+                         wrong[i]);
+    }
     cr_assert_not(compared(NULL, &same));
     record_set_numbers(record[0], &record[0]->latency_ms.samples, 3, good);
     cr_assert(compared(NULL, &same));
