@@ -207,8 +207,8 @@ static enum status add_also(struct pack *p)
         struct pack_point point = {
             .source = "", .program = "", .spec = rule->text, .rule_line = rule->line, .one = -1};
         char *at = strstr(rule->pattern, " at ");
-        int size = at ? atoi(at + 4) : 0;
-        if (size < 1)
+        int size = 0;
+        if (!at || number_int("SIZE", at + 4, 1, 1 << 30, &size) != ST_OK)
             return fail(ST_INVALID, "%s:%d: also: found '%s', wanted MODEL at SIZE => SPEC",
                         p->path, rule->line, rule->pattern);
         *at = '\0';
