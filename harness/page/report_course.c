@@ -119,10 +119,10 @@ static void put_number(struct doc *doc, double value)
 
 static void put_clock(struct doc *doc, const struct record_course *c)
 {
-    if (isfinite(c->median))
+    if (isfinite(c->median) && isfinite(c->min) && isfinite(c->max))
         doc_cell(doc, "%.0f (%.0f to %.0f)", c->median, c->min, c->max);
     else
-        doc_cell(doc, "-");
+        put_number(doc, c->median);
 }
 
 /* The GPU that was throttled most, else the first. */

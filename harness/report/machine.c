@@ -38,7 +38,7 @@ static void say_course(struct words *w, const char *what, const struct record_co
         return;
     part(w, ", ");
     say(w, "%s%.0f %s", what, c->median, unit);
-    if (round(c->min) != round(c->max))
+    if (isfinite(c->min) && isfinite(c->max) && round(c->min) != round(c->max))
         say(w, " (%.0f to %.0f)", c->min, c->max);
 }
 

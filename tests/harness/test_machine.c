@@ -164,6 +164,16 @@ static void says(struct record *r, const char *want)
     record_close(r);
 }
 
+Test(machine, a_range_that_nobody_told_is_none)
+{
+    struct record *r = row(1, 0);
+    struct record_machine_gpu *gpu = &r->machine.gpus.v[0];
+    gpu->sm_mhz = (struct record_course){NAN, 1755, NAN, 1980, NAN};
+    gpu->memory_mhz = gpu->temperature_c = gpu->power_w = gpu->sm_mhz;
+    gpu->memory_mhz.median = gpu->temperature_c.median = gpu->power_w.median = NAN;
+    says(r, "SM clock 1755 MHz; not throttled");
+}
+
 Test(machine, has_words)
 {
     const uint64_t errors[] = {3, 5};
