@@ -6,6 +6,7 @@
 #include "harness/report/compare.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +53,10 @@ static void put_cell(FILE *out, const struct record_cell *c)
         fprintf(out, " --size %dx%d", c->width, c->height);
     if (c->frames > 1)
         fprintf(out, " --frames %d", c->frames);
-    fprintf(out, " --steps %d --guidance %g --requests %d --seed %" PRIu64, c->steps, c->guidance,
-            c->requests, c->seed);
+    fprintf(out, " --steps %d", c->steps);
+    if (!isnan(c->guidance))
+        fprintf(out, " --guidance %g", c->guidance);
+    fprintf(out, " --requests %d --seed %" PRIu64, c->requests, c->seed);
     put_option(out, "dtype", c->dtype);
     put_option(out, "backend", c->backend);
     put_option(out, "transport", c->transport);

@@ -4,6 +4,7 @@
 #include "harness/report/compare.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 enum field {
@@ -67,7 +68,9 @@ static char *say(const struct record_cell *c, enum field field, char text[PART])
         snprintf(raw, PART, "%d step%s", c->steps, c->steps == 1 ? "" : "s");
         break;
     case GUIDANCE:
-        snprintf(raw, PART, "guidance %g", c->guidance);
+        snprintf(raw, PART, "guidance unknown");
+        if (!isnan(c->guidance))
+            snprintf(raw, PART, "guidance %g", c->guidance);
         break;
     case REQUESTS:
         snprintf(raw, PART, "%d request%s", c->requests, c->requests == 1 ? "" : "s");

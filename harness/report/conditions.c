@@ -4,6 +4,7 @@
 
 #include "strategies/kind.h"
 
+#include <math.h>
 #include <stdio.h>
 
 bool conditions_asked(const struct record_cell *cell)
@@ -15,7 +16,7 @@ bool conditions_asked(const struct record_cell *cell)
 char *conditions_text(const struct record_cell *cell, char buffer[CONDITIONS_TEXT])
 {
     buffer[0] = '\0';
-    if (conditions_asked(cell))
+    if (conditions_asked(cell) && !isnan(cell->guidance))
         snprintf(buffer, CONDITIONS_TEXT, "guidance %g, ", cell->guidance);
     return buffer;
 }

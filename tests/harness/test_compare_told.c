@@ -111,6 +111,18 @@ Test(compare_told, names_of_anybody_stay_in_their_line)
     program_release(&p);
 }
 
+Test(compare_told, an_unknown_guidance_is_no_number)
+{
+    struct record *a = loops_around("serial", 9, 100), *b = loops_around("ring=2", 9, 100);
+    a->cell.guidance = NAN;
+    const char *one = LOOPS_WRITE("a.jsonl", a, b);
+    struct program p = program_run("compare", one, one, NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    holds(p.out, "serial guidance unknown ");
+    cr_assert_null(strstr(p.out, "nan"), "%s", p.out);
+    program_release(&p);
+}
+
 Test(compare_told, why_a_row_is_left_out)
 {
     struct record *rounds[] = {loops_around("serial", 9, 100), loops_around("serial", 9, 200)};

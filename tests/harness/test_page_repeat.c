@@ -5,6 +5,7 @@
 #include "tests/harness/rows.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +189,16 @@ Test(page_repeat, what_the_program_refuses_is_left_out)
     cr_assert_null(strstr(page, "--threads"), "%s", page);
     cr_assert_null(strstr(page, "git worktree"), "%s", page);
     says(page, "\nbuild/ditbench sweep demo --results again.jsonl\n");
+    free(page);
+}
+
+Test(page_repeat, an_unknown_guidance_is_not_asked_for)
+{
+    struct record *r = rows_ok("serial", 1, 200);
+    r->cell.guidance = NAN;
+    char *page = PAGE(r);
+    says(page, " --steps 20 --requests 1 ");
+    cr_assert_null(strstr(page, "nan "), "%s", page);
     free(page);
 }
 
