@@ -31,7 +31,7 @@ static int count_flag(const struct sheet *sheet, const char *flag)
 {
     int n = 0;
     for (int i = 0; i < sheet->n; i++)
-        n += record_has_flag(sheet->v[i].record, flag);
+        n += !sheet_distrusts(sheet->v[i].record) && record_has_flag(sheet->v[i].record, flag);
     return n;
 }
 
@@ -145,7 +145,7 @@ static bool is_listed(const struct sheet_row *row)
 {
     const struct record *r = row->record;
     int shared = record_has_flag(r, RECORD_SHARED_GPU);
-    return r->latency_ms.samples.n > 0 && r->flags.n > shared;
+    return r->latency_ms.samples.n > 0 && r->flags.n > shared && !sheet_distrusts(r);
 }
 
 static void put_flagged(struct report *report, int n)
