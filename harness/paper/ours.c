@@ -3,6 +3,7 @@
 #include "harness/paper/ours.h"
 
 #include "harness/base/stats.h"
+#include "harness/report/sheet.h"
 #include "kernels/backend.h"
 
 #include <math.h>
@@ -12,10 +13,15 @@
 
 static const double MS = 1e-3, GB = 1e-9, MB = 1e-6;
 
+static bool is_good(const struct record *record)
+{
+    return record && record->status == ENDING_OK && !sheet_distrusts(record);
+}
+
 static const struct record *good(const struct record_list *records, const char *id)
 {
     const struct record *record = record_list_find(records, id);
-    return record && record->status == ENDING_OK ? record : NULL;
+    return is_good(record) ? record : NULL;
 }
 
 /* What a reader must know before trusting the number. */
@@ -37,7 +43,10 @@ static bool stretch(const struct paper_cell *c, const struct record *r, struct p
     double *sorted = calloc((size_t)steps->n + 1, sizeof *sorted);
     double sum = 0;
     int steady = steps->n - c->warmup;
-    bool good_enough = sorted && steady > 0;
+    bool times = true, good_enough = sorted && steady > 0;
+    for (int i = 0; i < steps->n; i++)
+        times &= record_is_time(steps->v[i]);
+    good_enough &= times;
     for (int i = 0; i < steps->n && good_enough; i++) {
         if (i < c->warmup)
             sum += steps->v[i];
@@ -56,8 +65,8 @@ static bool stretch(const struct paper_cell *c, const struct record *r, struct p
                  c->warmup ? " behind the synchronous ones" : "",
                  steady > 1 ? "; range by its shortest and longest step" : "");
     } else {
-        snprintf(row->why, sizeof row->why, "the bounded run of %d steps has no steady one",
-                 r->cell.steps);
+        snprintf(row->why, sizeof row->why, "the bounded run %s",
+                 times ? "has no steady step" : "has a step that is no time");
     }
     free(sorted);
     return good_enough;
@@ -131,7 +140,7 @@ void ours_take(const struct pack *pack, const struct record_list *records, struc
     if (!c)
         return;
     const struct record *r = record_list_find(records, c->id); // whichever machine ran it
-    if (r && r->status == ENDING_OK)
+    if (is_good(r))
         row->record = r;
     else
         row->failed = r;

@@ -5,6 +5,7 @@
 #include "harness/base/csv_out.h"
 #include "harness/host/env.h"
 #include "harness/paper/ours.h"
+#include "harness/report/sheet.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -109,7 +110,10 @@ __attribute__((format(printf, 2, 3))) static void say(struct paper_row *row, con
 static void say_ending(struct paper_row *row)
 {
     const struct record *r = row->failed;
-    say(row, "its row is %s: %.200s", ending_name(r->status), r->reason ? r->reason : "");
+    if (r->status == ENDING_OK)
+        say(row, "its row is ok, but %s", sheet_distrusts(r));
+    else
+        say(row, "its row is %s: %.200s", ending_name(r->status), r->reason ? r->reason : "");
 }
 
 /* The flag by which its published value is not to be compared with; NULL: it is. */

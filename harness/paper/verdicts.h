@@ -21,7 +21,7 @@ struct paper_row {
     const struct pack_point *point;
     const struct paper_cell *cell;              /* NULL: left out */
     const struct record *record;                /* of the cell, ok, or NULL */
-    const struct record *failed;                /* of the cell, not ok, or NULL */
+    const struct record *failed;                /* of the cell, not ok or not trusted, or NULL */
     char name[PAPER_LABEL], label[PAPER_LABEL]; /* pack_name, pack_label */
     struct paper_value published, ours;
     char source[PAPER_SOURCE];        /* where ours come from; "" where there are none */

@@ -258,11 +258,16 @@ bool record_shares_gpu(const struct record *record)
            c->ranks > record->env.gpus.n;
 }
 
+bool record_is_time(double ms)
+{
+    return ms >= LEAST_MS && ms <= MOST_MS;
+}
+
 int record_wrong_sample(const struct record *record)
 {
     const struct record_numbers *samples = &record->latency_ms.samples;
     for (int i = 0; i < samples->n; i++)
-        if (!(samples->v[i] >= LEAST_MS && samples->v[i] <= MOST_MS))
+        if (!record_is_time(samples->v[i]))
             return i;
     return -1;
 }

@@ -54,8 +54,10 @@ void record_set_time(struct record *record);
 /* Statistics of latency_ms and step_ms from their samples; null where there are none. */
 void record_summarise(struct record *record);
 
-/* Place of its first loop that is no time: unknown, or not within what any loop may take, so that
- * quotients of loops are numbers; -1: all are times. */
+/* Whether a loop or step may have taken so long: a number, and of two such the quotient is one. */
+bool record_is_time(double ms);
+
+/* Place of its first loop that is no time; -1: all are times. */
 int record_wrong_sample(const struct record *record);
 
 /* "latency_ms.samples[3]: found null, wanted ...", of such a loop. Returns text. */

@@ -160,6 +160,14 @@ int sheet_cell_end(const struct sheet *sheet, int begin, int end)
 
 /* ---- what is in no chart ---- */
 
+/* Without samples they are as the line has them. */
+static bool wrong_statistics(const struct record_latency *t)
+{
+    double low = isnan(t->p10) ? t->median : t->p10, high = isnan(t->p90) ? t->median : t->p90;
+    return t->samples.n == 0 && !isnan(t->median) &&
+           !(record_is_time(low) && low <= t->median && t->median <= high && record_is_time(high));
+}
+
 const char *sheet_distrusts(const struct record *record)
 {
     static_assert(CELL_MAX_RANKS == 65536, "the text below tells it");
@@ -167,6 +175,8 @@ const char *sheet_distrusts(const struct record *record)
         return "with more ranks than 65536";
     if (record->cell.ranks < 1 || record->cell.steps < 1)
         return "without ranks or steps";
+    if (wrong_statistics(&record->latency_ms))
+        return "with statistics that are no times";
     return record_wrong_sample(record) < 0 ? NULL : "with samples that are no times";
 }
 

@@ -174,6 +174,20 @@ Test(page_report, numbers_that_cannot_be_are_left_out)
     free(page);
 }
 
+Test(page_report, a_flag_of_numbers_that_cannot_be_says_nothing)
+{
+    const double loops[] = {10, NAN, 12};
+    struct record *unknown = rows_ok("ring=2", 2, 50);
+    record_set_numbers(unknown, &unknown->latency_ms.samples, 3, loops);
+    record_add_text(unknown, &unknown->flags, RECORD_THROTTLED);
+    char *page = PAGE(rows_ok("serial", 1, 200), unknown);
+    says(page, "| ok | latency_ms.samples\\[1\\]: found null, wanted a time from");
+    says(page, "No row is flagged as noisy, as drifting or as throttled.");
+    cr_assert_null(strstr(page, "1 of 2 rows is"), "%s", page);
+    cr_assert_null(strstr(page, "nan "), "%s", page);
+    free(page);
+}
+
 /* Rows of more ranks than cores have a thread a rank, and are of another setting for that. */
 Test(page_report, settings_that_differ_by_threads_name_them)
 {
@@ -232,6 +246,16 @@ Test(page_report, flags_are_explained)
     char *page = PAGE(rows_ok("serial", 1, 200), r);
     says(page, "- 1 of 2 rows is `noisy`: the slow loops");
     says(page, "(5.500\u00a0ms a step) \\[noisy\\], 1.82 times");
+    free(page);
+}
+
+Test(page_report, a_clock_whose_range_nobody_told_stands_alone)
+{
+    struct record *r = rows_ok("serial", 1, 200);
+    rows_set_gpus(r, "nccl", 1);
+    record_machine_gpus(r, 1)->sm_mhz.median = 1755;
+    char *page = PAGE(r);
+    says(page, "| 1755 | - | - | - |");
     free(page);
 }
 

@@ -406,6 +406,25 @@ Test(paper, a_bounded_run_is_stretched_by_its_steady_steps)
     close_case(&c);
 }
 
+/* Loops and steps that are no times have no ratio, though their row is ok. */
+Test(paper, numbers_that_cannot_be_are_not_judged)
+{
+    const struct paper_machine machine = {.gpus = 8};
+    const double loops[] = {1, -2, 3}, steps[] = {120, -1};
+    char yaml[4000];
+    snprintf(yaml, sizeof yaml, "%sclaim: ratio\n%soverrides: [\"ulysses* at 64 => steps=2\"]\n",
+             PROTOCOL, rules);
+    struct figure c = open_case(curves, yaml, machine);
+    struct record *row[] = {row_of(&c, 0, 1000, 0, NULL), row_of(&c, 1, 4000, 0, NULL),
+                            row_of(&c, 2, 500, 2, steps)};
+    record_set_numbers(row[1], &row[1]->latency_ms.samples, 3, loops);
+    judge_case(&c, machine, 3, row);
+    expect(&c.rows, 1, PAPER_NOT_COMPARABLE, "its row is ok, but with samples that are no times");
+    expect(&c.rows, 2, PAPER_NOT_COMPARABLE, "the bounded run has a step that is no time");
+    cr_expect(isnan(c.rows.v[1].ours.value) && isnan(c.rows.v[2].ours.value));
+    close_case(&c);
+}
+
 /* One GPU too few, and a GPU too small: said, with what it would take. */
 Test(paper, a_machine_says_what_it_lacks)
 {

@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <string.h>
 
 enum { ROWS = 2 };
 
@@ -181,6 +182,27 @@ Test(sheet, numbers_that_cannot_be_are_not_trusted)
     cr_assert_null(sheet_distrusts(record[1]));
     record[1]->cell.steps = 0;
     cr_assert_str_eq(sheet_distrusts(record[1]), "without ranks or steps");
+}
+
+/* Statistics of a row without samples are what its line says: bars upside down, or any number. */
+Test(sheet, statistics_that_cannot_be_are_not_trusted)
+{
+    static const struct {
+        double p10, median, p90;
+        bool trusted;
+    } at[] = {{90, 100, 110, true},    {NAN, 100, NAN, true},     {NAN, NAN, NAN, true},
+              {110, 100, 90, false},   {90, 120, 110, false},     {-1, 100, 110, false},
+              {90, 100, 1e300, false}, {NAN, 5e-324, NAN, false}, {NAN, 0, NAN, false}};
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+        struct record_latency *t = &record[0]->latency_ms;
+        t->samples.n = 0;
+        t->p10 = at[i].p10;
+        t->median = at[i].median;
+        t->p90 = at[i].p90;
+        const char *why = sheet_distrusts(record[0]);
+        cr_assert_eq(!why, at[i].trusted, "case %zu: %s", i, why ? why : "trusted");
+        cr_assert(!why || strcmp(why, "with statistics that are no times") == 0, "%s", why);
+    }
 }
 
 /* The flag counts, whatever the machine of the row looks like. */
