@@ -157,7 +157,10 @@ static void put_checks(struct report *report, int checked)
         double held = memory_fullest(&r->memory_bytes).total / 1e6;
         report_cell(report, row);
         put_number(doc, "e", r->check.rel_l2);
-        doc_cell(doc, "%.0e", r->check.tolerance);
+        if (isfinite(r->check.tolerance))
+            doc_cell(doc, "%.0e", r->check.tolerance);
+        else
+            doc_cell(doc, "-");
         doc_cell(doc, "%s", yes_no(r->check.pass, "right", "wrong"));
         doc_cell(doc, "%s", yes_no(r->comm_match, "as predicted", "differ"));
         doc_cell(doc, "%s", isfinite(held) ? text_number(held, memory) : "-");

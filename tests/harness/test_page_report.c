@@ -188,6 +188,15 @@ Test(page_report, a_flag_of_numbers_that_cannot_be_says_nothing)
     free(page);
 }
 
+Test(page_report, an_unknown_tolerance_is_none)
+{
+    struct record *r = rows_ok("ring=2", 2, 50);
+    r->check.tolerance = NAN;
+    char *page = PAGE(r);
+    says(page, "| - | right |");
+    free(page);
+}
+
 /* Rows of more ranks than cores have a thread a rank, and are of another setting for that. */
 Test(page_report, settings_that_differ_by_threads_name_them)
 {
