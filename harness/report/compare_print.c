@@ -241,15 +241,17 @@ static void print_markdown(const struct page *page, const struct line *lines)
 
 /* ---- above and below ---- */
 
-/* A line of its own, folded; in Markdown an item of a list. */
+/* A line of its own, folded; in Markdown an item of a list. What files say is in it: only what can
+ * be shown is. */
 static void __attribute__((format(printf, 2, 3)))
 print_line(const struct page *page, const char *format, ...)
 {
-    char text[3 * COMPARE_NAME];
+    char raw[3 * COMPARE_NAME], text[3 * COMPARE_NAME];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    vsnprintf(raw, sizeof raw, format, args);
     va_end(args);
+    text_shown(raw, false, sizeof text, text);
     if (!page->markdown) {
         print_folded(page->out, 0, text);
         return;

@@ -111,6 +111,19 @@ Test(compare_told, names_of_anybody_stay_in_their_line)
     program_release(&p);
 }
 
+Test(compare_told, a_machine_of_anybody_stays_in_its_line)
+{
+    struct record *a = loops_around("serial", 9, 100);
+    a->env.cpu = "a\x1b[31m\nb";
+    a->env.commit = "ab\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac";
+    const char *one = LOOPS_WRITE("a.jsonl", a);
+    struct program p = program_run("compare", one, one, NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    cr_assert_null(strchr(p.out, '\x1b'));
+    holds(p.out, "commit ab\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xef\xbf\xbd");
+    program_release(&p);
+}
+
 Test(compare_told, an_unknown_guidance_is_no_number)
 {
     struct record *a = loops_around("serial", 9, 100), *b = loops_around("ring=2", 9, 100);
