@@ -136,10 +136,10 @@ static enum status judge(const struct compare *compare, const struct compare_req
 {
     int slower = compare->count[COMPARE_SLOWER], lost = compare->lost, ok = 0;
     char slow[80] = "", lose[80] = "";
-    if (lost == 0 && compare->count[COMPARE_NOT_OK] == compare->pairs)
+    if (compare->pairs == 0 || (lost == 0 && compare->count[COMPARE_NOT_OK] == compare->pairs))
         return judge_nothing(compare, r);
-    for (int i = 0; i < compare->pairs; i++)
-        ok += compare->pair[i].side[0]->status == ENDING_OK;
+    for (int i = 0; i < compare->file[0].cells; i++)
+        ok += compare->file[0].cell[i].status == ENDING_OK;
     if (slower)
         snprintf(slow, sizeof slow, "%d of %d cells %s slower", slower, compare->pairs,
                  slower == 1 ? "is" : "are");
@@ -175,7 +175,8 @@ static enum status compare_run(int argc, char **argv)
             "\n"
             "Exit status:\n"
             "  0    no cell is slower\n"
-            "  1    a cell is slower; with --strict also: is ok in A and not in B\n"
+            "  1    a cell is slower; with --strict also: is ok in A, and in B not ok\n"
+            "       or without a row\n"
             "  2    usage, a file that cannot be read or written, or other cohorts\n"
             "       without --force; with --strict also: nothing was compared\n"
             "  4    out of memory\n"

@@ -187,6 +187,8 @@ static enum status compare_all(struct compare *c)
         c->count[c->pair[i].verdict]++;
         c->lost += compare_lost(&c->pair[i]);
     }
+    for (int i = 0; i < c->file[0].alone; i++)
+        c->lost += c->file[0].only[i]->status == ENDING_OK;
     return ST_OK;
 }
 

@@ -14,7 +14,8 @@
  *                 on a GPU, which tells nothing of speed
  *     none        where a side is not ok
  *
- * A cell that is ok in A and not in B is lost: no verdict of speed, and worse than a slower one.
+ * A cell that is ok in A, and in B is not ok or has no row, is lost: no verdict of speed, and worse
+ * than a slower one.
  *
  * Both sides of a ratio must be of one cohort; cells that are not ok are listed whatever theirs is.
  *
@@ -92,7 +93,7 @@ struct compare {
     int pairs;
     struct compare_pair *pair; /* [pairs] in A's order */
     int count[COMPARE_VERDICTS];
-    int lost;         /* pairs whose A is ok and whose B is not */
+    int lost;         /* cells that are ok in A, and in B not ok or not there */
     unsigned varying; /* private: fields of compare_name.c that names hold */
 };
 

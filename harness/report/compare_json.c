@@ -63,13 +63,13 @@ static enum status pair_json(const struct compare_pair *pair, json_t *list)
                : fail(ST_OOM, "compare: no host memory for a cell's JSON");
 }
 
-/* A cell without a ratio, with its status. */
-static enum status add_status(const struct compare_side *side, json_t *list)
+/* A cell without a ratio, with a status; NULL: it has none. */
+static enum status add_status(const struct compare_side *side, const char *status, json_t *list)
 {
     json_t *cell;
     TRY(cell_json(&side->record->cell, &cell));
-    json_t *item = json_pack("{s:s, s:o, s:s}", "recipe", side->record->recipe, "cell", cell,
-                             "status", ending_name(side->status));
+    json_t *item = json_pack("{s:s, s:o, s:s?}", "recipe", side->record->recipe, "cell", cell,
+                             "status", status);
     return json_array_append_new(list, item) == 0
                ? ST_OK
                : fail(ST_OOM, "compare: no host memory for a cell's JSON");
@@ -78,15 +78,21 @@ static enum status add_status(const struct compare_side *side, json_t *list)
 static enum status alone_json(const struct compare_file *file, json_t *list)
 {
     for (int i = 0; i < file->alone; i++)
-        TRY(add_status(file->only[i], list));
+        TRY(add_status(file->only[i], ending_name(file->only[i]->status), list));
     return ST_OK;
 }
 
 static enum status lost_json(const struct compare *compare, json_t *list)
 {
-    for (int i = 0; i < compare->pairs; i++)
+    const struct compare_file *a = &compare->file[0];
+    for (int i = 0; i < compare->pairs; i++) {
+        const struct compare_side *b = compare->pair[i].side[1];
         if (compare_lost(&compare->pair[i]))
-            TRY(add_status(compare->pair[i].side[1], list));
+            TRY(add_status(b, ending_name(b->status), list));
+    }
+    for (int i = 0; i < a->alone; i++)
+        if (a->only[i]->status == ENDING_OK)
+            TRY(add_status(a->only[i], NULL, list));
     return ST_OK;
 }
 

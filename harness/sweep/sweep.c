@@ -142,7 +142,8 @@ static enum status dry_run(struct sweep *s)
             printf("%-12s %s: %s\n", ending_name(ending_of(st)), text, status_message());
     }
     status_clear();
-    printf("%d cells: %d would run, %d have rows in %s\n", s->list.n, starts, skipped, s->results);
+    printf("%d cell%s: %d would run, %d have rows in %s\n", s->list.n, s->list.n == 1 ? "" : "s",
+           starts, skipped, s->results);
     return ST_OK;
 }
 

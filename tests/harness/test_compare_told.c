@@ -182,6 +182,28 @@ Test(compare_told, cells_that_b_lost_are_told)
     program_release(&p);
 }
 
+/* A sweep that was stopped has no row for them at all. */
+Test(compare_told, cells_without_a_row_are_lost_too)
+{
+    const char *a = LOOPS_WRITE("a.jsonl", loops_around("serial", 9, 100),
+                                loops_around("ring=2", 9, 60), loops_around("tensor=2", 9, 70),
+                                rows_failed("cfg=2", 1, ENDING_OOM, "x")),
+               *b = LOOPS_WRITE("b.jsonl", loops_around("serial", 9, 100),
+                                rows_failed("ring=2", 1, ENDING_CRASH, "x"));
+    struct program p = program_run("compare", a, b, NULL);
+    cr_assert_eq(p.status, 0, "%s", p.err);
+    holds(p.out, "only in A: tensor=2 (ok)\n");
+    holds(p.err, "2 of 3 cells that are ok in A are not in B; --strict makes this exit status 1\n");
+    program_release(&p);
+    p = program_run("compare", a, b, "--strict", "--json", NULL);
+    cr_assert_eq(p.status, 1, "%s", p.err);
+    holds(p.out, "\"lost\":[{\"recipe\"");
+    holds(p.out, "\"status\":\"crash\"},{\"recipe\"");
+    holds(p.out, "\"status\":null}],\"counts\"");
+    holds(p.out, "\"lost\":2");
+    program_release(&p);
+}
+
 Test(compare_told, json_has_the_cells_that_b_lost)
 {
     const char *b, *a = two_lost(&b), *status, *strategy, *recipe;
@@ -205,7 +227,7 @@ Test(compare_told, slower_and_lost_are_both_said)
     const char *b, *a = two_files(&b);
     struct program p = program_run("compare", a, b, "--strict", NULL);
     cr_assert_eq(p.status, 1, "%s", p.err);
-    holds(p.err, "1 of 3 cells is slower; 1 of 3 cells that are ok in A is not in B\n");
+    holds(p.err, "1 of 3 cells is slower; 2 of 4 cells that are ok in A are not in B\n");
     program_release(&p);
 }
 
