@@ -135,7 +135,7 @@ static void say_others(char *text, const struct report_rank *rank)
         say_other(text, "The fastest exact one is", exact, first);
     if (single && single != first && single != second && single != exact)
         say_other(text, "The fastest that is no combination is", single, first);
-    if (rank->n > 2 && rank->v[rank->n - 1] != second)
+    if (rank->n > 2 && rank->tied < rank->n - 1 && rank->v[rank->n - 1] != second)
         say_other(text, "Slowest is", rank->v[rank->n - 1], first);
 }
 

@@ -66,6 +66,16 @@ Test(page_report, the_fastest_is_named_with_what_it_costs)
     free(page);
 }
 
+/* What cannot be told from the fastest is not said to be slower. */
+Test(page_report, nothing_within_noise_is_slowest)
+{
+    char *page = PAGE(rows_ok("serial", 1, 200), rows_ok("ring=2", 2, 110),
+                      rows_ok("ulysses=2", 2, 110.5), rows_ok("allgather=2", 2, 110.7));
+    says(page, "Within noise of it: `ulysses=2` (1.005 times as long), `allgather=2`");
+    cr_assert_null(strstr(page, "Slowest is"), "%s", page);
+    free(page);
+}
+
 Test(page_report, ties_are_within_noise)
 {
     char *page =
