@@ -170,8 +170,8 @@ static enum status add_to(const struct choice *c, int p, enum counter counter, c
     return st;
 }
 
-/* The message that stays is that of the first metric, alone: what the chip or the device says of
- * it. */
+/* The message that stays is that of the first metric in the last pass that was tried: alone, while
+ * there is room for another pass; what the chip or the device says of it. */
 static enum status place(const struct choice *c, enum counter counter, int most,
                          struct counters *out)
 {
