@@ -30,8 +30,8 @@ struct mesh;
 enum status mesh_open(struct comm *world, const struct mesh_shape *shape, struct mesh **out);
 void mesh_close(struct mesh *mesh);
 
-/* Independent links of one axis (a pipeline's directions, each skip's): channels 0 .. mesh_channels - 1.
- * Borrowed. */
+/* Independent links of one axis (a pipeline's directions, each skip's): channels 0 .. mesh_channels
+ * - 1. Borrowed. */
 int mesh_channels(const struct mesh *mesh, int axis);
 struct comm *mesh_comm(struct mesh *mesh, int axis, int channel);
 struct comm *mesh_world(struct mesh *mesh);
