@@ -37,7 +37,7 @@ H := \#
 links = $(shell printf '%b' '$(1)' | $(CC) -x c - -o /dev/null $(2) >/dev/null 2>&1 && echo 1 || echo 0)
 CUDA_INCLUDES := -isystem $(CUDA_HOME)/include -isystem $(CUDA_HOME)/extras/CUPTI/include
 # These goals build nothing, or call make again once the packages are there.
-QUICK := help clean deps bench test test-all test-asan test-tsan test-mpi test-cuda bundle fuzz fuzz-all coverage golden bench-cpu check sources \
+QUICK := help clean deps bench test test-all test-asan test-tsan test-mpi test-cuda test-nccl bundle fuzz fuzz-all coverage golden bench-cpu check sources \
          check-format check-headers check-layers check-size uninstall
 ifneq ($(filter-out $(QUICK),$(or $(MAKECMDGOALS),all)),)
 MPI_CFLAGS ?= $(patsubst -I%,-isystem %,$(shell mpicc --showme:compile 2>/dev/null))
@@ -119,7 +119,7 @@ $(OBJ)/%.o: %.cu $(OBJ)/.flags
 	failed=$$?; cat $@.log; ! grep 'C75[0-9][0-9]' $@.log && exit $$failed
 $(OBJ)/kernels/cpu/%.o: EXTRA = $(CPU_OPT)
 $(OBJ)/kernels/cuda/%_hopper.o: NVCC_TARGETS = -gencode arch=compute_90a$(,)code=sm_90a# what only 9.0 has, and no other gets
-$(OBJ)/kernels/cuda/%.o $(OBJ)/kernels/comm/%nccl.o $(OBJ)/kernels/comm/nccl_%.o $(OBJ)/kernels/base/%_nvtx.o $(OBJ)/tests/cuda/test_activity%.o: EXTRA = $(CUDA_INCLUDES)
+$(OBJ)/kernels/cuda/%.o $(OBJ)/kernels/comm/%nccl.o $(OBJ)/kernels/comm/nccl_%.o $(OBJ)/kernels/base/%_nvtx.o $(OBJ)/tests/cuda/test_activity%.o $(OBJ)/tests/nccl/%.o: EXTRA = $(CUDA_INCLUDES)
 $(OBJ)/harness/host/env.o: EXTRA = -DDITBENCH_COMMIT='"$(COMMIT)"' -DDITBENCH_DIRTY=$(DIRTY) -DDITBENCH_FLAGS='"$(C_FLAGS)"'
 $(OBJ)/harness/host/env.o: $(OBJ)/.commit
 
@@ -166,6 +166,15 @@ run-tests: $(foreach floor,$(TESTS),$(if $(wildcard tests/$(floor)/test_*.c),$(O
 	echo "== $$(($$(date +%s) - begin)) s: $$t"; done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
+# The NCCL transport, linked with a CUDA runtime and an NCCL that are fakes: needs CUDA's headers, and no GPU.
+NCCL_TESTED := kernels/device.c kernels/op.c kernels/op_work.c kernels/cuda/stream.c kernels/cuda/exchange_lsa.c
+$(OUT)/tests/nccl: LIBS := $(filter-out $(CUDA_LIBS),$(LIBS))
+$(OUT)/tests/nccl: $(call objects,$(wildcard tests/nccl/*.c) $(call sources,kernels/base kernels/comm) $(NCCL_TESTED))
+	$(call link,-lcriterion -Wl$(,)--wrap=calloc$(,)--wrap=malloc)
+.PHONY: run-nccl
+run-nccl: $(if $(filter 11,$(WITH_NCCL)$(WITH_CRITERION)),$(OUT)/tests/nccl)
+	@$(if $^,$(RUN) $< -j$(JOBS) --timeout 60 $(ARGS),echo "SKIP tests/nccl: nccl.h or Criterion was not found")
+
 # Tests on GPUs: a plain program, since GPU machines seldom have Criterion.
 $(OUT)/tests/cuda: $(call objects,$(wildcard tests/cuda/*.c)) $(harness) $(SUPPORT)
 	$(call link)
@@ -193,7 +202,7 @@ LOGS = $(abspath $(BUILD))/$(1)/log
 # A leak does not fail a Criterion test by itself: any report does. Leaks under mpirun are not looked for: MPI's own, of modules
 # that it has unloaded, look like ours. gcc 13.2 misaligns AVX-512 variables where it watches frames after their return.
 judge = || failed=1; tests/tools/sanitizer-logs $(LOGS) || failed=1; exit $$failed
-.PHONY: deps bench test test-all test-asan test-tsan test-mpi test-cuda bundle cuda-programs fuzz fuzz-all golden coverage bench-cpu sweep plots plots-again \
+.PHONY: deps bench test test-all test-asan test-tsan test-mpi test-cuda test-nccl bundle cuda-programs fuzz fuzz-all golden coverage bench-cpu sweep plots plots-again \
         install uninstall
 
 deps: ## installs the Debian or Ubuntu packages that are missing, or prints how
@@ -223,6 +232,8 @@ test-mpi: ## only the tests that start mpirun
 test-cuda: ## operations, reference files and whole loops on GPUs; needs one, better two
 	+@$(AGAIN) WITH_CUDA=1 $(OUT)/tests/cuda
 	$(OUT)/tests/cuda
+test-nccl: ## the NCCL transport over fakes of CUDA and NCCL: no GPU, only their headers
+	+@$(AGAIN) BUILD=$(BUILD)/cuda WITH_CUDA=1 RUN="$(FIXED)" run-nccl
 bundle: ## one folder that runs on a GPU machine where nothing can be installed: BUILD/bundle
 	+@$(AGAIN) BUILD=$(BUILD)/for-bundle WITH_MPI=0 WITH_CUDA=1 CUDA_ARCHS="$(CUDA_ALL)" BUNDLED=1 cuda-programs
 	tests/device/bundle.sh $(BUILD)/for-bundle $(BUILD)/bundle

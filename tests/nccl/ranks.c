@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Forks ranks, gives each a device and a world, and keeps what they say in shared memory. Judges
+ * nothing. */
+#include "tests/nccl/ranks.h"
+
+#include "kernels/backend.h"
+#include "kernels/base/clock.h"
+#include "kernels/comm/rendezvous.h"
+#include "kernels/cuda/cuda_private.h"
+#include "tests/nccl/fake_cuda.h"
+
+#include <cuda_runtime_api.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LIMIT_S = 15 };
+
+/* ---- a device that is called "cuda" ---- */
+
+static bool supports(enum dtype dtype)
+{
+    return dtype == DTYPE_F32;
+}
+
+/* Dense floats only. */
+static enum status copy(struct queue *q, struct tensor *dst, const struct tensor *src)
+{
+    BUG_ON(!tensor_contiguous(dst) || !tensor_contiguous(src), "a copy with gaps");
+    return CU(cudaMemcpyAsync(dst->data, src->data, tensor_bytes(dst), cudaMemcpyDeviceToDevice,
+                              cuda_queue_of(q)->stream));
+}
+
+static enum status queue_drain(struct queue *q)
+{
+    return CU(cudaStreamSynchronize(cuda_queue_of(q)->stream));
+}
+
+static const struct backend_ops fake_ops = {
+    .name = "cuda",
+    .summary = "the fake CUDA runtime",
+    .supports = supports,
+    .queue_sync = queue_drain,
+    .copy = copy,
+};
+
+/* ---- a rank ---- */
+
+static struct rank_end *ends; /* shared */
+
+static enum status live(const struct ranks_job *job, struct rank *self, struct rank_end *end)
+{
+    enum status st = job->body(self);
+    if (st != ST_OK)
+        snprintf(end->text, sizeof end->text, "%s", status_message());
+    double begin = clock_seconds();
+    mesh_close(self->mesh);
+    comm_close(self->world);
+    queue_drain(self->q);
+    cudaStreamDestroy(cuda_queue_of(self->q)->stream);
+    end->closing_s = clock_seconds() - begin;
+    return st;
+}
+
+static void rank_main(const struct ranks_job *job, int rank, const char *folder, double start)
+{
+    struct rank_end *end = &ends[rank];
+    struct device dev = {.ops = &fake_ops};
+    struct cuda_queue q = {.base.dev = &dev};
+    const struct rendezvous where = {
+        .rank = rank, .size = job->ranks, .folder = folder, .timeout_s = job->timeout_s};
+    struct rank self = {
+        .rank = rank, .size = job->ranks, .arg = job->arg, .dev = &dev, .q = &q.base};
+    fake_enter(rank, &job->faults);
+    cudaStreamCreateWithPriority((cudaStream_t *)&q.stream, cudaStreamNonBlocking, 0);
+    end->status = comm_open(comm_ops_find("nccl"), &where, &dev, &self.world);
+    if (end->status == ST_OK)
+        end->status = live(job, &self, end);
+    else
+        snprintf(end->text, sizeof end->text, "%s", status_message());
+    end->left = fake_left();
+    end->ended_s = clock_seconds() - start;
+    end->ended = true;
+    fake_end(rank);
+}
+
+void ranks_await_end(int rank)
+{
+    while (!fake_ended(rank))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+/* ---- all ranks ---- */
+
+/* Notes who ended; the rest is killed at the limit, or soon where somebody complained. */
+static void reap(const pid_t *pid, int n)
+{
+    double limit = clock_seconds() + LIMIT_S;
+    bool complained = false;
+    int there = n;
+    while (there > 0) {
+        int how;
+        pid_t who = waitpid(-1, &how, WNOHANG);
+        if (who <= 0) {
+            nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+            if (!complained && fake_complaint()) {
+                complained = true;
+                limit = clock_seconds() + 1;
+            }
+            for (int r = 0; r < n && clock_seconds() > limit; r++)
+                if (!ends[r].ended && !fake_ended(r))
+                    kill(pid[r], SIGKILL);
+            continue;
+        }
+        there--;
+        for (int r = 0; r < n; r++) {
+            if (pid[r] != who)
+                continue;
+            ends[r].signal = WIFSIGNALED(how) ? WTERMSIG(how) : 0;
+            fake_end(r);
+        }
+    }
+}
+
+void ranks_run(const struct ranks_job *job, struct rank_end *end)
+{
+    char folder[] = "/tmp/ditbench-nccl-XXXXXX";
+    char id[64];
+    pid_t pid[FAKE_RANKS];
+    size_t bytes = FAKE_RANKS * sizeof *ends;
+    BUG_ON(!mkdtemp(folder), "no folder %s", folder);
+    ends = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    BUG_ON(ends == MAP_FAILED, "no memory to share");
+    fake_open();
+    double start = clock_seconds();
+    for (int r = 0; r < job->ranks; r++) {
+        pid[r] = fork();
+        BUG_ON(pid[r] < 0, "no process for rank %d", r);
+        if (pid[r] == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            rank_main(job, r, folder, start);
+            _exit(0);
+        }
+    }
+    reap(pid, job->ranks);
+    memcpy(end, ends, (size_t)job->ranks * sizeof *end);
+    munmap(ends, bytes);
+    snprintf(id, sizeof id, "%s/nccl-id", folder);
+    unlink(id);
+    rmdir(folder);
+}
+
+void ranks_close(void)
+{
+    fake_close();
+}
