@@ -428,24 +428,31 @@ static enum status split_off(struct nccl_link *parent, int color, int key, enum 
     return ST_OK;
 }
 
-static enum status nccl_split(void *comm, int color, int key, enum comm_use use, void **out,
-                              int *rank, int *size)
+/* Who is of my color: my place among them. */
+static enum status vote_on(struct nccl_link *parent, int color, int key, int *rank, int *size,
+                           bool *alone)
 {
-    struct nccl_link *parent = comm;
     struct vote mine = {color, key};
     struct vote *vote = calloc((size_t)parent->size, sizeof *vote);
-    bool alone = true;
-    ncclComm_t child = NULL;
     if (!vote)
         return fail(ST_OOM, "no memory to split %d ranks", parent->size);
     enum status st = nccl_link_gather(parent, &mine, sizeof mine, vote);
     if (st == ST_OK)
-        count_votes(vote, parent->size, parent->rank, rank, size, &alone);
+        count_votes(vote, parent->size, parent->rank, rank, size, alone);
     free(vote);
-    TRY(st);
-    if (!alone)
-        st = split_off(parent, color, key, use, *size, &child);
+    return st;
+}
+
+static enum status nccl_split(void *comm, int color, int key, enum comm_use use, void **out,
+                              int *rank, int *size)
+{
+    struct nccl_link *parent = comm;
     struct nccl_link *link = NULL;
+    bool alone = true;
+    ncclComm_t child = NULL;
+    enum status st = vote_on(parent, color, key, rank, size, &alone);
+    if (st == ST_OK && !alone)
+        st = split_off(parent, color, key, use, *size, &child);
     if (st == ST_OK)
         st = link_open(parent->world, child, *rank, *size, &link);
     if (st == ST_OK)

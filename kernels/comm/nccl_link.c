@@ -90,19 +90,11 @@ enum status nccl_link_room(struct nccl_link *link, size_t bytes)
     return ST_OK;
 }
 
-enum status nccl_link_gather(void *comm, const void *mine, size_t size, void *all)
+static enum status gather(struct nccl_link *link, const void *mine, size_t size, size_t part,
+                          void *all)
 {
-    struct nccl_link *link = comm;
-    size_t part = size > 0 ? size : 1; /* a barrier gathers a byte */
     size_t own = (size_t)link->rank * part;
     size_t bytes = (size_t)link->size * part;
-    if (link->world->aborted)
-        return fail(ST_COMM, "a rank gave up before all met");
-    if (!link->comm) {
-        if (size > 0)
-            memcpy(all, mine, size);
-        return ST_OK;
-    }
     TRY(nccl_link_room(link, bytes));
     link->host[own] = 0;
     if (size > 0)
@@ -114,12 +106,27 @@ enum status nccl_link_gather(void *comm, const void *mine, size_t size, void *al
     link->track->label = "host gather";
     TRY(watch_track_post(link->track, link->stream));
     TRY(CU(cudaMemcpyAsync(link->host, link->device, bytes, cudaMemcpyDeviceToHost, link->stream)));
-    enum status st = nccl_link_wait(link->world, link->stream, true);
-    if (st != ST_OK) {
-        nccl_abort_links(link->world); /* else the close would wait for what waits on the stream */
-        return st;
-    }
+    TRY(nccl_link_wait(link->world, link->stream, true));
     if (size > 0)
         memcpy(all, link->host, bytes);
     return ST_OK;
+}
+
+enum status nccl_link_gather(void *comm, const void *mine, size_t size, void *all)
+{
+    struct nccl_link *link = comm;
+    size_t part = size > 0 ? size : 1; /* a barrier gathers a byte */
+    if (link->world->aborted)
+        return fail(ST_COMM, "a rank gave up before all met");
+    if (!link->comm) {
+        if (size > 0)
+            memcpy(all, mine, size);
+        return ST_OK;
+    }
+    enum status st = gather(link, mine, size, part, all);
+    /* Peers would take this rank's next gather for this one, and the close would wait for what
+     * waits on the stream. */
+    if (st != ST_OK)
+        nccl_abort_links(link->world);
+    return st;
 }

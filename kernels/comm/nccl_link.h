@@ -69,7 +69,7 @@ enum status nccl_exchange(void *comm, bool to_heads, int n, const struct tensor 
 const char *nccl_exchange_form(void *comm);
 enum status nccl_exchange_alloc(void *comm, size_t bytes, void **out, void **owner);
 
-/* The transport's host_gather. A wait that fails ends the world, as its stream is never empty. */
+/* The transport's host_gather. One that fails ends the world. */
 enum status nccl_link_gather(void *comm, const void *mine, size_t size, void *all);
 
 #endif

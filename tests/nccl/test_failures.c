@@ -86,6 +86,43 @@ Test(failures, of_a_split_in_one_color_over_a_network)
         split_fails(nth, true);
 }
 
+enum memory { HOST_MEMORY, GPU_MEMORY, ALLOCATION };
+
+static struct fake_faults lacks(enum memory memory, int nth)
+{
+    const struct fake_fault fault = {2, nth};
+    struct fake_faults faults = {.loss_is_told = memory != GPU_MEMORY};
+    *(memory == HOST_MEMORY  ? &faults.host_memory
+      : memory == GPU_MEMORY ? &faults.gpu_memory
+                             : &faults.allocation) = fault;
+    return faults;
+}
+
+/* Each on the way to a mesh in its turn, those of the world's opening too. */
+static void memory_fails(enum memory memory, const char *words)
+{
+    bool struck = true;
+    int nth;
+    for (nth = 1; struck; nth++) {
+        struct rank_end end[4];
+        const struct ranks_job job = {
+            .ranks = 4, .body = open_mesh, .arg = &cfg_pipe, .faults = lacks(memory, nth)};
+        run(job, end);
+        struck = fake_struck();
+        if (struck)
+            check_cause(end, 4, 2, ST_OOM, words);
+        for (int r = 0; r < 4 && !struck; r++)
+            cr_expect_eq(end[r].status, ST_OK, "rank %d: %s", r, end[r].text);
+        ranks_close();
+    }
+    cr_assert_gt(nth, 6, "only %d allocations", nth - 2);
+}
+
+Test(failures, of_gpu_memory)
+{
+    memory_fails(GPU_MEMORY, "cudaMalloc");
+}
+
 /* ---- peers that are not there ---- */
 
 static enum status rank_one_stays_away(struct rank *self)
