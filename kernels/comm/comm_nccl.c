@@ -323,7 +323,8 @@ static enum status link_open(struct nccl_world *world, ncclComm_t comm, int rank
     if (st != ST_OK) {
         char message[600];
         snprintf(message, sizeof message, "%s", status_message());
-        world->users++; /* the caller still has it */
+        nccl_abort_links(world); /* ncclCommDestroy waits for peers, and they wait for this rank */
+        world->users++;          /* the caller still has it */
         nccl_close(link);
         world->users--;
         return fail(st, "%s", message);

@@ -118,6 +118,11 @@ static void memory_fails(enum memory memory, const char *words)
     cr_assert_gt(nth, 6, "only %d allocations", nth - 2);
 }
 
+Test(failures, of_host_memory)
+{
+    memory_fails(HOST_MEMORY, "cudaHostAlloc");
+}
+
 Test(failures, of_gpu_memory)
 {
     memory_fails(GPU_MEMORY, "cudaMalloc");
