@@ -214,6 +214,8 @@ static void nccl_announce(void *comm, const char *label)
 static enum status nccl_drain(void *comm, struct queue *q)
 {
     struct nccl_link *link = comm;
+    if (link->world->aborted)
+        return fail(ST_COMM, "not waited for, since a rank gave up");
     bool used = false; /* a run without messages waits for no peer */
     for (const struct nccl_link *l = link->world->links; l; l = l->next)
         used |= l->track && l->track->used;

@@ -67,9 +67,8 @@ static void send_off(struct farewell *farewell, ncclComm_t comm)
 void nccl_abort_links(struct nccl_world *world)
 {
     const struct timespec nap = {.tv_nsec = 1000000};
-    if (world->aborted)
+    if (atomic_exchange(&world->aborted, true))
         return;
-    world->aborted = true;
     struct farewell *farewell = malloc(sizeof *farewell);
     if (!farewell)
         return;

@@ -8,6 +8,8 @@
 #include "kernels/comm/nccl_watch.h"
 #include "kernels/device.h"
 
+#include <stdatomic.h>
+
 /* What the communicators of this process share. */
 struct nccl_world {
     struct nccl_api api;
@@ -16,7 +18,7 @@ struct nccl_world {
     const char *exchange; /* borrowed */
     struct nccl_link *links;
     int users;
-    bool aborted;
+    atomic_bool aborted;
     bool by_kernel; /* heads were exchanged by exchange_lsa.h, on a link that may be closed now */
 };
 

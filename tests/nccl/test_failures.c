@@ -343,6 +343,8 @@ static enum status leave_posts(struct rank *self)
         return fail(ST_INVALID, "the abort took %g s", clock_seconds() - begin);
     if (comm_recv(comm, 1 - self->rank, &in[1], self->q, &req[1]) != ST_COMM)
         return fail(ST_INVALID, "a post after an abort: %s", status_message());
+    if (comm_drain(self->world, self->q) != ST_COMM)
+        return fail(ST_INVALID, "a wait after an abort: %s", status_message());
     if (comm_barrier(self->world) != ST_COMM)
         return fail(ST_INVALID, "a barrier after an abort: %s", status_message());
     return ST_OK;
