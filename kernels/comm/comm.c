@@ -102,9 +102,12 @@ enum status comm_split(struct comm *parent, int color, int key, const char *name
                        struct comm_counters *counters, struct comm **out)
 {
     struct comm *comm;
-    TRY(comm_alloc(parent->ops, name, &comm));
-    enum status st =
-        parent->ops->split(parent->link, color, key, use, &comm->link, &comm->rank, &comm->size);
+    enum status st = comm_alloc(parent->ops, name, &comm);
+    if (st != ST_OK) {
+        comm_abort(parent); /* the others wait for this rank in the split */
+        return st;
+    }
+    st = parent->ops->split(parent->link, color, key, use, &comm->link, &comm->rank, &comm->size);
     if (st != ST_OK) {
         free(comm);
         return fail_prefix(st, "communicator %s, split from %s by rank %d of %d", name,

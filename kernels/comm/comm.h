@@ -55,9 +55,9 @@ struct comm_req {
 enum status comm_open(const struct comm_ops *ops, const struct rendezvous *where,
                       struct device *dev, struct comm **out);
 
-/* Collective over the parent: ranks with equal color form one communicator, ordered by key.
- * `counters` (borrowed, may be NULL) receives its bytes; `name` (borrowed) is the axis' name, for
- * traces and errors. */
+/* Collective over the parent, which is aborted where a rank has no memory to take part. Ranks with
+ * equal color form one communicator, ordered by key. `counters` (borrowed, may be NULL) receives
+ * its bytes; `name` (borrowed) is the axis' name, for traces and errors. */
 enum status comm_split(struct comm *parent, int color, int key, const char *name, enum comm_use use,
                        struct comm_counters *counters, struct comm **out);
 
@@ -130,7 +130,7 @@ enum status comm_join(struct comm *comm, struct queue *q);
 enum status comm_drain(struct comm *comm, struct queue *q);
 
 /* Returns the largest status of all ranks; the message of the lowest rank that has it becomes every
- * rank's. */
+ * rank's. Where that cannot be found out, a rank that has failed keeps its own. */
 enum status comm_agree(struct comm *comm, enum status mine);
 
 enum status comm_barrier(struct comm *comm);

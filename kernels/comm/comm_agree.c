@@ -32,9 +32,13 @@ enum status comm_agree(struct comm *comm, enum status mine)
     if (mine != ST_OK)
         snprintf(own.text, sizeof(own.text), "%s", status_message());
     struct ballot *all = calloc((size_t)comm->size, sizeof(*all));
-    if (!all)
-        return fail(ST_OOM, "communicator %s: no memory for the answers of %d ranks", comm->name,
-                    comm->size);
+    if (!all) {
+        if (mine == ST_OK)
+            mine = fail(ST_OOM, "communicator %s: no memory for the answers of %d ranks",
+                        comm->name, comm->size);
+        comm_abort(comm); /* the others wait for this one's */
+        return mine;
+    }
     enum status st = comm_host_gather(comm, &own, sizeof(own), all);
     if (st != ST_OK && mine != ST_OK) /* it gave up, or the others did: its cause is to be told */
         st = own.text[0] ? fail(mine, "%s", own.text) : mine;

@@ -44,6 +44,13 @@ int mesh_rank(const struct mesh_shape *shape, const int *coord)
     return rank;
 }
 
+/* For want of memory, while the others wait for this rank in a split. */
+static enum status give_up(struct comm *world, enum status st)
+{
+    comm_abort(world);
+    return st;
+}
+
 /* Ranks that differ in this coordinate only: they share the rank of the one at 0, which is their
  * color. */
 static enum status split_axis(struct mesh *mesh, const struct mesh_shape *shape, int axis)
@@ -56,7 +63,8 @@ static enum status split_axis(struct mesh *mesh, const struct mesh_shape *shape,
     int channels = shape->channels[axis] > 0 ? shape->channels[axis] : 1;
     mesh->axis[axis] = calloc((size_t)channels, sizeof(struct comm *));
     if (!mesh->axis[axis])
-        return fail(ST_OOM, "no memory for %d channels of axis %s", channels, shape->name[axis]);
+        return give_up(mesh->world, fail(ST_OOM, "no memory for %d channels of axis %s", channels,
+                                         shape->name[axis]));
     mesh->channels[axis] = channels;
     for (int c = 0; c < channels; c++) {
         TRY(comm_split(mesh->world, color, place, shape->name[axis], shape->use[axis],
@@ -73,7 +81,7 @@ enum status mesh_open(struct comm *world, const struct mesh_shape *shape, struct
            mesh_ranks(shape), comm_size(world));
     struct mesh *mesh = calloc(1, sizeof(*mesh));
     if (!mesh)
-        return fail(ST_OOM, "no memory for a mesh of %d axes", shape->n_axes);
+        return give_up(world, fail(ST_OOM, "no memory for a mesh of %d axes", shape->n_axes));
     mesh->world = world;
     mesh->n_axes = shape->n_axes;
     for (int i = 0; i < shape->n_axes; i++) {

@@ -26,7 +26,7 @@ int mesh_rank(const struct mesh_shape *shape, const int *coord);        /* inver
 struct mesh;
 
 /* Splits the world (size must be the product) into a communicator for each channel of each axis.
- * Collective. */
+ * Collective; where a rank has no memory to take part, the world is aborted. */
 enum status mesh_open(struct comm *world, const struct mesh_shape *shape, struct mesh **out);
 void mesh_close(struct mesh *mesh);
 

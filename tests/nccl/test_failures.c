@@ -128,6 +128,11 @@ Test(failures, of_gpu_memory)
     memory_fails(GPU_MEMORY, "cudaMalloc");
 }
 
+Test(failures, of_an_allocation)
+{
+    memory_fails(ALLOCATION, "memory");
+}
+
 /* ---- peers that are not there ---- */
 
 static enum status rank_one_stays_away(struct rank *self)
