@@ -303,8 +303,7 @@ static bool await_all_left(const struct ncclComm *comm)
     return wire_all_left(comm->id);
 }
 
-/* "An intra-node collective call, which all ranks on the same node should call to avoid a hang"
- * (NCCL's user guide). */
+/* Waits until all ranks of a host have called it or are gone (NCCL's user guide, communicators). */
 ncclResult_t ncclCommDestroy(ncclComm_t comm)
 {
     check_use(comm, "ncclCommDestroy");
@@ -317,8 +316,7 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm)
     return ncclSuccess;
 }
 
-/* "All active ranks are required to call this function in order to abort the NCCL communicator
- * successfully" (there): it waits as long, once its own kernels were told. */
+/* Each rank that is left must call it (there): it waits as long, once its own kernels were told. */
 ncclResult_t ncclCommAbort(ncclComm_t comm)
 {
     double wait = wire_faults()->abort_s;
