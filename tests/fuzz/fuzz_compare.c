@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as two results files, cut at the first NUL (without one both are the same): refused, or
- * every ratio is a number within its interval, and what is told holds no other "number". */
+ * each ratio is above 0 with an interval in order, no control character is told, and the JSON has
+ * every pair and every lost cell. */
 #include "harness/report/compare.h"
 
 #include <jansson.h>
