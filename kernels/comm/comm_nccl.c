@@ -278,6 +278,7 @@ static enum status link_resources(struct nccl_link *link)
     TRY(CU(cudaEventCreateWithFlags(&link->ready, cudaEventDisableTiming)));
     TRY(CU(cudaEventCreateWithFlags(&link->joined, cudaEventDisableTiming)));
     TRY(watch_track_open(&link->track));
+    link->settled = !exchange_lsa_wanted(link->world->exchange);
     return exchange_lsa_open(link->world->exchange, link->comm, link->size, &link->lsa);
 }
 

@@ -8,6 +8,7 @@
  */
 #include "kernels/base/clock.h"
 #include "kernels/comm/nccl_link.h"
+#include "kernels/cuda/exchange_lsa.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -75,9 +76,12 @@ void nccl_abort_links(struct nccl_world *world)
     farewell->abort = world->api.abort;
     atomic_init(&farewell->left, 0);
     atomic_init(&farewell->users, 1);
-    for (struct nccl_link *link = world->links; link; link = link->next)
+    for (struct nccl_link *link = world->links; link; link = link->next) {
+        if (link->lsa)
+            exchange_lsa_stop(link->lsa);
         if (link->comm)
             send_off(farewell, link->comm);
+    }
     double end = clock_seconds() + PATIENCE_S;
     while (atomic_load(&farewell->left) > 0 && clock_seconds() < end)
         nanosleep(&nap, NULL);

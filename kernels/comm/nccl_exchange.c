@@ -1,18 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The NCCL transport's exchange of heads by one kernel (kernels/cuda/exchange_lsa.h), where it is
- * asked for; messages are comm/exchange.c's. */
+/* The NCCL transport's exchange of heads by one kernel (kernels/cuda/exchange_lsa.h), where all
+ * ranks can; messages are comm/exchange.c's. */
 #include "kernels/comm/nccl_link.h"
 #include "kernels/cuda/cuda_private.h"
 #include "kernels/cuda/exchange_lsa.h"
 
+#include <stdlib.h>
+
 /* The watch of waits sees every eighth exchange by one kernel: a mark is a launch of its own. */
 enum { EXCHANGES_A_MARK = 8 };
+
+/* True where it is on all ranks. */
+static enum status all_of(struct nccl_link *link, bool *yes)
+{
+    bool *all = calloc((size_t)link->size, sizeof *all);
+    if (!all)
+        return fail(ST_OOM, "no memory to ask %d ranks", link->size);
+    enum status st = nccl_link_gather(link, yes, sizeof *yes, all);
+    for (int r = 0; r < link->size && st == ST_OK; r++)
+        *yes &= all[r];
+    free(all);
+    return st;
+}
+
+/* In a link's first exchange, on all ranks of it: by one kernel, or by messages from now on. */
+static enum status settle(struct nccl_link *link, struct queue *q)
+{
+    bool can = exchange_lsa_can(link->lsa);
+    TRY(all_of(link, &can));
+    if (can) {
+        TRY(exchange_lsa_prepare(link->lsa, q, &can));
+        TRY(all_of(link, &can));
+    }
+    link->settled = true;
+    if (!can)
+        exchange_lsa_give_up(&link->lsa);
+    return ST_OK;
+}
 
 enum status nccl_exchange(void *comm, bool to_heads, int n, const struct tensor *narrow,
                           const struct tensor *wide, int first_row, struct queue *q, bool *taken)
 {
     struct nccl_link *link = comm;
     *taken = false;
+    if (!link->settled)
+        TRY(settle(link, q));
     if (!link->lsa)
         return ST_OK;
     TRY(exchange_lsa_run(link->lsa, to_heads, n, narrow, wide, first_row, q, taken));

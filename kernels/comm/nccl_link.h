@@ -46,6 +46,7 @@ struct nccl_link {
     struct nccl_slot *slots;
     struct watch_track *track;
     struct exchange_lsa *lsa; /* NULL: exchanges are messages */
+    bool settled;             /* all ranks exchange by it, or none */
     unsigned exchanges;       /* by it */
     char *host, *device;      /* of host gathers: pinned, and on the GPU */
     size_t room;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Windows, the device communicator and the choice behind exchange_lsa.h. The library is the one
+/* Windows and the choice behind exchange_lsa.h. The library is the one
  * that the transport has loaded. */
 #include "kernels/cuda/exchange_lsa.h"
 
 #include "kernels/base/clock.h"
 #include "kernels/cuda/cuda_private.h"
 
+#include <cuda_runtime_api.h>
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,7 @@ struct library {
     int (*mem_free)(void *p);
     int (*window_register)(void *comm, void *memory, size_t bytes, void **window, int flags);
     int (*window_deregister)(void *comm, void *window);
-    int (*device_destroy)(void *comm, const void *device);
-    void *device_create, *team; /* their types are exchange_rows.cu's */
+    void *team; /* its type is exchange_rows.cu's */
 };
 
 /* Memory that peers map. */
@@ -43,8 +43,10 @@ struct exchange_lsa {
     struct library nccl;
     void *comm; /* ncclComm_t */
     int ranks, rank;
-    void *device;           /* ncclDevComm; NULL: not made so far */
+    bool asked;             /* for, and not chosen */
+    struct window *meeting; /* zeros at first; NULL: no window was asked for so far */
     struct window *windows; /* oldest first: registered in the same order on all ranks */
+    unsigned *stop;         /* pinned */
 };
 
 /* ---- the library ---- */
@@ -65,8 +67,6 @@ static bool library_find(struct library *nccl)
         {"ncclMemFree", &nccl->mem_free},
         {"ncclCommWindowRegister", &nccl->window_register},
         {"ncclCommWindowDeregister", &nccl->window_deregister},
-        {"ncclDevCommDestroy", &nccl->device_destroy},
-        {"ncclDevCommCreate", &nccl->device_create},
         {"ncclTeamLsa", &nccl->team},
     };
     bool all = handle != NULL;
@@ -107,11 +107,16 @@ static enum status check(const struct exchange_lsa *lsa, int result, const char 
 /* ---- the choice ---- */
 
 /* The one place where it is made. On two H200 the kernel was faster at every shape that was tried
- * (results/README.md, "What is chosen for the user"), but it cannot be ended where a peer is gone:
- * messages, unless it is asked for. */
-static bool wanted(const char *choice)
+ * (results/README.md, "What is chosen for the user"). */
+bool exchange_lsa_wanted(const char *choice)
 {
-    return choice && strcmp(choice, "lsa") == 0;
+    return choice && strcmp(choice, "nccl") != 0;
+}
+
+/* A refusal, where it was asked for; else messages. */
+static enum status refused(bool asked, enum status st)
+{
+    return st == ST_UNSUPPORTED && !asked ? ST_OK : st;
 }
 
 static enum status check_library(const struct exchange_lsa *lsa)
@@ -139,45 +144,60 @@ static enum status check_team(const struct exchange_lsa *lsa)
     return ST_OK;
 }
 
+static enum status start(struct exchange_lsa *lsa)
+{
+    if (!library_find(&lsa->nccl))
+        return fail(ST_UNSUPPORTED, "--exchange lsa: the NCCL that is loaded has no device "
+                                    "interface; use --exchange nccl");
+    TRY(check_library(lsa));
+    TRY(check(lsa, lsa->nccl.user_rank(lsa->comm, &lsa->rank), "ncclCommUserRank"));
+    TRY(CU(cudaHostAlloc((void **)&lsa->stop, sizeof *lsa->stop,
+                         cudaHostAllocMapped | cudaHostAllocPortable)));
+    *lsa->stop = 0;
+    return ST_OK;
+}
+
 enum status exchange_lsa_open(const char *choice, void *nccl_comm, int ranks,
                               struct exchange_lsa **out)
 {
     *out = NULL;
-    if (!wanted(choice) || ranks == 1)
+    if (!exchange_lsa_wanted(choice) || ranks == 1)
         return ST_OK;
     struct exchange_lsa *lsa = calloc(1, sizeof *lsa);
     if (!lsa)
         return fail(ST_OOM, "exchange of heads: no host memory");
     lsa->comm = nccl_comm;
     lsa->ranks = ranks;
-    enum status st = library_find(&lsa->nccl)
-                         ? check_library(lsa)
-                         : fail(ST_UNSUPPORTED, "--exchange lsa: the NCCL that is loaded has no "
-                                                "device interface; use --exchange nccl");
-    if (st == ST_OK)
-        st = check(lsa, lsa->nccl.user_rank(nccl_comm, &lsa->rank), "ncclCommUserRank");
-    if (st != ST_OK) {
-        free(lsa);
-        return st;
+    lsa->asked = strcmp(choice, "lsa") == 0;
+    enum status st = start(lsa);
+    if (st == ST_OK) {
+        *out = lsa;
+        return ST_OK;
     }
-    *out = lsa;
-    return ST_OK;
+    bool asked = lsa->asked;
+    free(lsa);
+    return refused(asked, st);
+}
+
+bool exchange_lsa_can(const struct exchange_lsa *lsa)
+{
+    return lsa && lsa->meeting;
+}
+
+void exchange_lsa_stop(struct exchange_lsa *lsa)
+{
+    *(volatile unsigned *)lsa->stop = 1;
 }
 
 /* ---- windows ---- */
 
-enum status exchange_lsa_alloc(struct exchange_lsa *lsa, size_t bytes, void **out, void **owner)
+static enum status window_open(struct exchange_lsa *lsa, size_t bytes, struct window **out)
 {
     struct window *window = calloc(1, sizeof *window);
     void *memory = NULL;
     size_t size = (bytes / WIN_ALIGNMENT + 1) * WIN_ALIGNMENT;
     if (!window)
         return fail(ST_OOM, "exchange of heads: no host memory");
-    enum status st = check_team(lsa);
-    if (st != ST_OK) {
-        free(window);
-        return st;
-    }
     int result = lsa->nccl.mem_alloc(&memory, size);
     if (result != NCCL_SUCCESS) {
         free(window);
@@ -189,7 +209,24 @@ enum status exchange_lsa_alloc(struct exchange_lsa *lsa, size_t bytes, void **ou
     while (*end)
         end = &(*end)->next;
     *end = window;
-    *out = memory;
+    *out = window;
+    return ST_OK;
+}
+
+enum status exchange_lsa_alloc(struct exchange_lsa *lsa, size_t bytes, void **out, void **owner)
+{
+    struct window *window;
+    *out = NULL;
+    enum status st = check_team(lsa);
+    if (st != ST_OK)
+        return refused(lsa->asked, st);
+    if (!lsa->meeting) { /* zeros before a peer can see it */
+        TRY(window_open(lsa, EXCHANGE_LSA_MEETING, &lsa->meeting));
+        TRY(CU(cudaMemset(lsa->meeting->memory, 0, lsa->meeting->bytes)));
+        TRY(CU(cudaStreamSynchronize(NULL))); // the one of cudaMemset
+    }
+    TRY(window_open(lsa, bytes, &window));
+    *out = window->memory;
     *owner = window;
     return ST_OK;
 }
@@ -224,10 +261,20 @@ void exchange_lsa_close(struct exchange_lsa *lsa, bool broken)
         w->handle = NULL;
         w->lsa = NULL;
     }
-    if (lsa->device && !broken)
-        settled(lsa, lsa->nccl.device_destroy(lsa->comm, lsa->device));
-    free(lsa->device);
+    if (!broken) { /* else a kernel may look at them still */
+        if (lsa->meeting)
+            exchange_lsa_free(lsa->meeting);
+        cudaFreeHost(lsa->stop);
+    }
     free(lsa);
+}
+
+void exchange_lsa_give_up(struct exchange_lsa **lsa)
+{
+    if (!*lsa || (*lsa)->asked)
+        return;
+    exchange_lsa_close(*lsa, false);
+    *lsa = NULL;
 }
 
 /* ---- an exchange ---- */
@@ -241,38 +288,30 @@ static struct window *window_of(const struct exchange_lsa *lsa, const struct ten
     return w;
 }
 
-/* Collective, where something is missing: it is on every rank, as all allocate alike. */
-static enum status prepare(struct exchange_lsa *lsa, struct queue *q)
+static bool registered(const struct exchange_lsa *lsa)
 {
-    bool ready = lsa->device != NULL;
     for (const struct window *w = lsa->windows; w; w = w->next)
-        ready &= w->handle != NULL;
-    if (ready)
+        if (!w->handle)
+            return false;
+    return true;
+}
+
+/* Something is missing on every rank or on none, as all allocate alike. */
+enum status exchange_lsa_prepare(struct exchange_lsa *lsa, struct queue *q, bool *ready)
+{
+    *ready = registered(lsa);
+    if (*ready)
         return ST_OK;
     BUG_ON(cuda_capturing(q), "the first exchange of heads over lsa is captured");
     TRY(queue_sync(q)); /* the calls below may wait for the device */
-    for (struct window *w = lsa->windows; w; w = w->next) {
-        if (w->handle)
-            continue;
-        TRY(check(lsa,
-                  lsa->nccl.window_register(lsa->comm, w->memory, w->bytes, &w->handle,
-                                            WIN_COLL_SYMMETRIC),
-                  "ncclCommWindowRegister"));
+    for (struct window *w = lsa->windows; w; w = w->next)
         if (!w->handle)
-            return fail(ST_COMM,
-                        "exchange of heads over lsa: ncclCommWindowRegister gave no window "
-                        "(NCCL_CUMEM_ENABLE=0?); --exchange nccl does without");
-    }
-    if (lsa->device)
-        return ST_OK;
-    void *device = NULL;
-    int result = exchange_lsa_device(lsa->nccl.device_create, lsa->comm, &device);
-    enum status st = check(lsa, result, "ncclDevCommCreate");
-    if (st == ST_OK)
-        lsa->device = device;
-    else
-        free(device);
-    return st;
+            TRY(check(lsa,
+                      lsa->nccl.window_register(lsa->comm, w->memory, w->bytes, &w->handle,
+                                                WIN_COLL_SYMMETRIC),
+                      "ncclCommWindowRegister"));
+    *ready = registered(lsa);
+    return ST_OK;
 }
 
 enum status exchange_lsa_run(struct exchange_lsa *lsa, bool to_heads, int n_tensors,
@@ -300,7 +339,14 @@ enum status exchange_lsa_run(struct exchange_lsa *lsa, bool to_heads, int n_tens
         if (!window_of(lsa, &wide[i]) || narrow[i].stride[0] != narrow->stride[0] ||
             narrow[i].stride[1] != narrow->stride[1])
             return ST_OK;
-    TRY(prepare(lsa, q));
+    bool ready;
+    TRY(exchange_lsa_prepare(lsa, q, &ready));
+    if (!ready)
+        return fail(ST_COMM, "exchange of heads over lsa: ncclCommWindowRegister gave no window "
+                             "(NCCL_CUMEM_ENABLE=0?); --exchange nccl does without");
+    job.meeting = lsa->meeting->handle;
+    job.met = (unsigned *)lsa->meeting->memory;
+    job.stop = lsa->stop;
     for (int i = 0; i < n_tensors; i++) {
         const struct window *w = window_of(lsa, &wide[i]);
         job.narrow[i] = narrow[i].data;
@@ -309,5 +355,5 @@ enum status exchange_lsa_run(struct exchange_lsa *lsa, bool to_heads, int n_tens
     }
     *taken = true;
     struct cuda_target at = cuda_target(q);
-    return exchange_lsa_launch(&at, &job, lsa->device);
+    return exchange_lsa_launch(&at, &job);
 }

@@ -6,13 +6,13 @@
  *
  * Wide tensors (kernels/comm/exchange.h) lie in windows that every rank maps. Way to heads: each
  * rank writes its rows into the peers' wide tensors. Way to tokens: each rank reads its rows out of
- * them. A barrier of all ranks stands at the kernel's begin (the peers' earlier kernels are through
- * with their wide tensors) and one at its end (all is read and written). All exchanges of one
- * communicator go through one queue. NCCL 2.28's barriers look for no abort: where a peer is gone
- * the kernel waits until its process ends, which is the launcher's business.
+ * them. All ranks meet at the kernel's begin (the peers' earlier kernels are through with their
+ * wide tensors) and at its end (all is read and written): block by block, in words that each rank
+ * writes into its peers' memory. Whoever waits there looks whether it was told to stop. All
+ * exchanges of one communicator go through one queue.
  *
- * Windows and the device communicator are made in the first exchange that needs them, which all
- * ranks enter together; it must not be captured.
+ * Windows are registered in the first exchange that needs them, which all ranks enter together; it
+ * must not be captured.
  */
 #ifndef KERNELS_CUDA_EXCHANGE_LSA_H
 #define KERNELS_CUDA_EXCHANGE_LSA_H
@@ -25,20 +25,37 @@ extern "C" {
 
 struct exchange_lsa; /* of one communicator */
 
-/* choice: "lsa", or "nccl", "auto", NULL for messages. *out NULL: messages. nccl_comm: ncclComm_t,
- * borrowed, of `ranks` ranks. The answer is the same on all ranks. ST_UNSUPPORTED: "lsa" is asked
- * for, and the library that is loaded cannot. Talks to no other rank. */
+/* Whether ranks with this choice (see there) must ask each other. */
+bool exchange_lsa_wanted(const char *choice);
+
+/* choice: "lsa", "auto", or "nccl" and NULL for messages. *out NULL: messages. nccl_comm:
+ * ncclComm_t, borrowed, of `ranks` ranks. Talks to no other rank: whether all of them have one is
+ * for the caller to ask. ST_UNSUPPORTED: "lsa" is asked for, and cannot be had; "auto" is messages
+ * there. */
 enum status exchange_lsa_open(const char *choice, void *nccl_comm, int ranks,
                               struct exchange_lsa **out);
+
+/* Kernels that wait for a peer leave, with their rows unmoved; also those launched from now on. Any
+ * thread. */
+void exchange_lsa_stop(struct exchange_lsa *lsa);
 
 /* Before the communicator goes. broken: it failed, and is no longer asked for anything. */
 void exchange_lsa_close(struct exchange_lsa *lsa, bool broken);
 
+/* Some rank cannot: *lsa is closed, and NULL, unless "lsa" was asked for, whose next run fails. */
+void exchange_lsa_give_up(struct exchange_lsa **lsa);
+
 /* Memory of a window, the same number of bytes on all ranks in the same order; *owner is for
- * exchange_lsa_free, before or after the close, no exchange under way. ST_UNSUPPORTED: the ranks do
- * not all see each other's memory. ST_OOM. */
+ * exchange_lsa_free, before or after the close, no exchange under way. The ranks do not all see
+ * each other's memory: ST_UNSUPPORTED where "lsa" was asked for, else *out NULL. ST_OOM. */
 enum status exchange_lsa_alloc(struct exchange_lsa *lsa, size_t bytes, void **out, void **owner);
 void exchange_lsa_free(void *owner);
+
+/* Whether this rank could: it has a window. lsa may be NULL. */
+bool exchange_lsa_can(const struct exchange_lsa *lsa);
+
+/* Collective: registers the windows so far. *ready false: NCCL gives none here. */
+enum status exchange_lsa_prepare(struct exchange_lsa *lsa, struct queue *q, bool *ready);
 
 /* narrow [B, n, P*h, D], wide [B, W, h, D], n_tensors of each, of equal shapes; my rows are those
  * from first_row of W. *taken false: some wide tensor lies in no window, or strides differ
@@ -61,7 +78,13 @@ struct exchange_lsa_job {
     char *narrow[EXCHANGE_LSA_TENSORS];
     void *window[EXCHANGE_LSA_TENSORS]; /* ncclWindow_t */
     int64_t offset[EXCHANGE_LSA_TENSORS];
+    void *meeting;        /* ncclWindow_t of EXCHANGE_LSA_MEETING bytes, zeros at first */
+    unsigned *met;        /* the same here */
+    const unsigned *stop; /* pinned host memory: not 0, whoever waits leaves */
 };
+
+/* Of each block: a word that each rank writes, then the number of the last meeting. */
+#define EXCHANGE_LSA_MEETING (EXCHANGE_LSA_BLOCKS * (EXCHANGE_LSA_RANKS + 1) * sizeof(unsigned))
 
 /* The version of NCCL whose device interface was compiled in; 0: none. Its structures change with
  * the version. */
@@ -70,12 +93,7 @@ int exchange_lsa_version(void);
 /* Ranks that see each other's memory, by `team`: ncclTeamLsa. */
 int exchange_lsa_team(void *team, void *nccl_comm);
 
-/* create: ncclDevCommCreate. Collective. The result is its ncclResult_t; *device: from malloc,
- * holds the device communicator. */
-int exchange_lsa_device(void *create, void *nccl_comm, void **device);
-
-enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job,
-                                const void *device);
+enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job);
 
 #ifdef __cplusplus
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel of exchange_lsa.h, and the two calls whose types only this compiler reads. */
+/* The kernel of exchange_lsa.h, and the call whose types only this compiler reads. */
 #include "kernels/cuda/exchange_lsa.h"
 
 #include "kernels/cuda/vector.cuh"
-
-#include <stdlib.h>
 
 #if __has_include(<nccl_device.h>)
 #pragma GCC diagnostic push
@@ -12,7 +10,7 @@
 #include <nccl_device.h>
 #pragma GCC diagnostic pop
 
-enum { THREADS = 512, AT_ONCE = 4 };
+enum { THREADS = 512, AT_ONCE = 4, LOOKS_A_STOP = 256 };
 
 /* A job in units of one load. */
 struct lsa_walk {
@@ -24,7 +22,68 @@ struct lsa_walk {
     char *narrow[EXCHANGE_LSA_TENSORS];
     ncclWindow_t window[EXCHANGE_LSA_TENSORS];
     int64_t offset[EXCHANGE_LSA_TENSORS]; /* bytes */
+    ncclWindow_t meeting;
+    unsigned *met;
+    const unsigned *stop;
 };
+
+/* ---- where all ranks meet ---- */
+
+static __device__ inline void store_release(unsigned *to, unsigned value)
+{
+    asm volatile("st.release.sys.global.u32 [%0], %1;" : : "l"(to), "r"(value) : "memory");
+}
+
+static __device__ inline unsigned load_acquire(const unsigned *from)
+{
+    unsigned value;
+    asm volatile("ld.acquire.sys.global.u32 %0, [%1];" : "=r"(value) : "l"(from) : "memory");
+    return value;
+}
+
+/* The blocks of one number on all ranks, one thread for each rank. */
+struct place_to_meet {
+    unsigned *theirs;     /* my word at that rank */
+    const unsigned *mine; /* its word here */
+    unsigned number;      /* of the last meeting */
+};
+
+static __device__ inline place_to_meet place_of(const struct lsa_walk &w)
+{
+    place_to_meet place = {};
+    unsigned first = blockIdx.x * (EXCHANGE_LSA_RANKS + 1);
+    place.number = w.met[first + EXCHANGE_LSA_RANKS];
+    if (threadIdx.x < w.ranks) {
+        place.theirs =
+            static_cast<unsigned *>(ncclGetLsaPointer(w.meeting, 0, threadIdx.x)) + first + w.rank;
+        place.mine = w.met + first + threadIdx.x;
+    }
+    return place;
+}
+
+/* What any thread of these blocks wrote before is seen by all of them after. False: it is told to
+ * stop. A peer may be one meeting ahead. */
+static __device__ inline bool meet(const struct lsa_walk &w, place_to_meet &place)
+{
+    bool stopped = false;
+    place.number++;
+    __syncthreads();
+    if (place.theirs) {
+        store_release(place.theirs, place.number);
+        for (int look = 1; (int)(load_acquire(place.mine) - place.number) < 0 && !stopped; look++)
+            stopped = look % LOOKS_A_STOP == 0 && load_acquire(w.stop) != 0;
+    }
+    return !__syncthreads_or(stopped);
+}
+
+/* For the next launch. */
+static __device__ inline void remember(const struct lsa_walk &w, const place_to_meet &place)
+{
+    if (threadIdx.x == 0)
+        w.met[blockIdx.x * (EXCHANGE_LSA_RANKS + 1) + EXCHANGE_LSA_RANKS] = place.number;
+}
+
+/* ---- rows ---- */
 
 /* Where unit i lies here and in which wide tensor. Neighbouring segments belong to different peers,
  * and each rank begins with itself, so that all links are busy at all times. */
@@ -72,19 +131,20 @@ static __device__ inline void move_some(const struct lsa_walk &w, char *const *w
 }
 
 template <typename Unit>
-static __global__ __launch_bounds__(THREADS) void exchange_rows(const struct lsa_walk w,
-                                                                const ncclDevComm comm)
+static __global__ __launch_bounds__(THREADS) void exchange_rows(const struct lsa_walk w)
 {
+    place_to_meet place = place_of(w);
     __shared__ char *wide[EXCHANGE_LSA_TENSORS * EXCHANGE_LSA_RANKS];
     for (int i = threadIdx.x; i < w.tensors * w.ranks; i += THREADS)
         wide[i] = static_cast<char *>(
             ncclGetLsaPointer(w.window[i / w.ranks], w.offset[i / w.ranks], i % w.ranks));
-    ncclLsaBarrierSession<ncclCoopCta> barrier(ncclCoopCta(), comm, ncclTeamTagLsa(), blockIdx.x);
-    barrier.sync(ncclCoopCta(), cuda::memory_order_acq_rel);
+    if (!meet(w, place))
+        return;
     uint32_t step = gridDim.x * THREADS;
     for (uint32_t i = blockIdx.x * THREADS + threadIdx.x; i < w.count; i += AT_ONCE * step)
         move_some<Unit>(w, wide, i, step);
-    barrier.sync(ncclCoopCta(), cuda::memory_order_acq_rel);
+    if (meet(w, place))
+        remember(w, place);
 }
 
 int exchange_lsa_version(void)
@@ -96,18 +156,6 @@ int exchange_lsa_team(void *team, void *nccl_comm)
 {
     auto ask = reinterpret_cast<ncclTeam_t (*)(ncclComm_t)>(team);
     return ask(static_cast<ncclComm_t>(nccl_comm)).nRanks;
-}
-
-int exchange_lsa_device(void *create, void *nccl_comm, void **device)
-{
-    auto make = reinterpret_cast<ncclResult_t (*)(ncclComm_t, const ncclDevCommRequirements_t *,
-                                                  ncclDevComm_t *)>(create);
-    ncclDevCommRequirements_t wanted = {};
-    wanted.lsaBarrierCount = EXCHANGE_LSA_BLOCKS;
-    *device = calloc(1, sizeof(ncclDevComm_t));
-    if (!*device)
-        return ncclSystemError;
-    return make(static_cast<ncclComm_t>(nccl_comm), &wanted, static_cast<ncclDevComm_t *>(*device));
 }
 
 /* Bytes of the largest load that every address and length is a multiple of. */
@@ -124,8 +172,7 @@ static int unit_of(const struct exchange_lsa_job *job)
 
 /* Every rank launches, also one without rows: the peers wait for it. */
 template <typename Unit>
-static enum status launch(const struct cuda_target *at, const struct exchange_lsa_job *job,
-                          const void *device)
+static enum status launch(const struct cuda_target *at, const struct exchange_lsa_job *job)
 {
     int unit = sizeof(Unit);
     struct lsa_walk w = {};
@@ -142,28 +189,29 @@ static enum status launch(const struct cuda_target *at, const struct exchange_ls
     w.row_stride = job->row_stride / unit;
     w.first_row = job->first_row;
     w.all_rows = job->all_rows;
+    w.meeting = static_cast<ncclWindow_t>(job->meeting);
+    w.met = job->met;
+    w.stop = job->stop;
     for (int i = 0; i < job->tensors; i++) {
         w.narrow[i] = job->narrow[i];
         w.window[i] = static_cast<ncclWindow_t>(job->window[i]);
         w.offset[i] = job->offset[i];
     }
-    exchange_rows<Unit><<<EXCHANGE_LSA_BLOCKS, THREADS, 0, stream_of(at)>>>(
-        w, *static_cast<const ncclDevComm *>(device));
+    exchange_rows<Unit><<<EXCHANGE_LSA_BLOCKS, THREADS, 0, stream_of(at)>>>(w);
     return cuda_launched("exchange of heads");
 }
 
-enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job,
-                                const void *device)
+enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job)
 {
     switch (unit_of(job)) {
     case 16:
-        return launch<uint4>(at, job, device);
+        return launch<uint4>(at, job);
     case 8:
-        return launch<uint2>(at, job, device);
+        return launch<uint2>(at, job);
     case 4:
-        return launch<unsigned int>(at, job, device);
+        return launch<unsigned int>(at, job);
     default:
-        return launch<unsigned short>(at, job, device);
+        return launch<unsigned short>(at, job);
     }
 }
 
@@ -181,20 +229,10 @@ int exchange_lsa_team(void *team, void *nccl_comm)
     return 0;
 }
 
-int exchange_lsa_device(void *create, void *nccl_comm, void **device)
-{
-    (void)create;
-    (void)nccl_comm;
-    *device = NULL;
-    return -1;
-}
-
-enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job,
-                                const void *device)
+enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job)
 {
     (void)at;
     (void)job;
-    (void)device;
     return fail(ST_UNSUPPORTED, "built without NCCL's device interface");
 }
 

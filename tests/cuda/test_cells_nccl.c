@@ -68,7 +68,7 @@ static bool judge_all(struct book *book, struct comm *world, int *bad)
 struct task {
     const char *preset;
     enum dtype dtype;
-    const char *exchange; /* "lsa", or NULL for messages */
+    const char *exchange; /* "lsa", "auto", or NULL for messages */
 };
 
 /* Told after the communicators of the axes are closed, as rows are written. */

@@ -423,20 +423,10 @@ int exchange_lsa_team(void *team, void *nccl_comm)
     return 0;
 }
 
-int exchange_lsa_device(void *create, void *nccl_comm, void **device)
-{
-    (void)create;
-    (void)nccl_comm;
-    *device = NULL;
-    return 1;
-}
-
-enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job,
-                                const void *device)
+enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job)
 {
     (void)at;
     (void)job;
-    (void)device;
     return fail(ST_UNSUPPORTED, "no kernels here");
 }
 
