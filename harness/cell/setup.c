@@ -36,9 +36,7 @@ static void default_word(char word[CELL_NAME], const char *otherwise)
 }
 
 /* Backend first: the dtype and the transport follow it. In every process that may meet NCCL, and in
- * those that it starts, NVLink multicast stays off; and each stream is to have a work queue of its
- * own (CUDA has 8 for all unless told otherwise, a long pipe over NCCL some 14 streams and more),
- * lest a receive that was posted ahead hold up the pass that it waits for. */
+ * those that it starts, NVLink multicast stays off. */
 static void fill_words(struct cell *cell, int world)
 {
     default_word(cell->backend, cell->backend[0] == '\0' && cuda_seen() ? "cuda" : "cpu");
@@ -47,10 +45,8 @@ static void fill_words(struct cell *cell, int world)
     default_word(cell->transport, nccl ? "nccl" : world > 0 ? "mpi" : "local");
     default_word(cell->exchange, "auto");
     default_word(cell->strategy, "serial");
-    if (is_nccl(cell)) {
+    if (is_nccl(cell))
         setenv("NCCL_NVLS_ENABLE", "0", 1);
-        setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
-    }
 }
 
 /* A rank has one thread at least: fewer threads than ranks are not what would run, nor what the
@@ -199,6 +195,21 @@ static void add_name(char *names, size_t size, const char *name)
 {
     size_t used = strlen(names);
     snprintf(names + used, size - used, "%s%s", used ? ", " : "", name);
+}
+
+void setup_work_queues(const struct setup *setup, const struct plan *plan)
+{
+    enum { USUAL = 8, MOST = 32 };
+    const struct mesh_shape *mesh = &plan->mesh;
+    char number[12];
+    int streams = 2; /* the run's, and the world's */
+    for (int a = 0; a < mesh->n_axes; a++)
+        if (mesh->size[a] > 1)
+            streams += mesh->channels[a] > 0 ? mesh->channels[a] : 1;
+    if (!is_nccl(&setup->cell) || streams <= USUAL)
+        return;
+    snprintf(number, sizeof number, "%d", streams < MOST ? streams : MOST);
+    setenv("CUDA_DEVICE_MAX_CONNECTIONS", number, 0);
 }
 
 int setup_gpus(const struct setup *setup)

@@ -439,6 +439,7 @@ static enum status foresee(struct job *job)
     const struct cell *cell = &job->setup->cell;
     TRY(setup_check_build(job->setup));
     TRY(plan_build(&job->setup->problem, &job->setup->spec, cell->ranks, 0, &plan));
+    setup_work_queues(job->setup, plan);
     const struct rendezvous *place = job->worker->place;
     job->output = plan_output_rank(plan);
     job->keeps = !place || place->rank == job->output;

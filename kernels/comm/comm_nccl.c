@@ -24,7 +24,7 @@ enum { CONNECT_PEERS = 1000 }; /* in one group, which takes 2048 operations */
 /* Blocks of NCCL's kernels, each on an SM of its own, where receives wait beside computing. One
  * carries 11 GB/s and more, which is enough where there is the time of a patch; those that NCCL
  * would take slow attention and products down (results/README.md, "What is chosen for the user").
- */
+ * Whatever computes meanwhile leaves that SM out. */
 enum { AHEAD_BLOCKS = 1 };
 
 static cudaStream_t stream_of_queue(struct queue *q)
@@ -235,12 +235,24 @@ static void world_leave(struct nccl_world *world, struct nccl_link *link)
         free(world);
 }
 
+/* Of a link whose receives are posted ahead, from its begin to its end. */
+static void hold(struct nccl_link *link, bool begin)
+{
+    struct nccl_world *world = link->world;
+    if (begin == link->ahead)
+        return;
+    link->ahead = begin;
+    world->ahead += begin ? 1 : -1;
+    cuda_hold(world->dev, world->ahead > 0 ? AHEAD_BLOCKS : 0);
+}
+
 /* After an abort or a broken device nothing is asked of the driver that might wait. */
 static void nccl_close(void *comm)
 {
     struct nccl_link *link = comm;
     struct nccl_world *world = link->world;
     bool broken = world->aborted || cudaPeekAtLastError() != cudaSuccess;
+    hold(link, false);
     exchange_lsa_close(link->lsa, broken);
     if (!broken) {
         if (link->stream)
@@ -396,26 +408,6 @@ static void nccl_abort(void *comm)
     nccl_abort_links(link->world);
 }
 
-struct vote {
-    int color, key;
-};
-
-/* My place among the ranks of my color; *alone: every color has one rank. */
-static void count_votes(const struct vote *vote, int n, int me, int *rank, int *size, bool *alone)
-{
-    *rank = 0;
-    *size = 0;
-    *alone = true;
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < i; j++)
-            *alone &= vote[i].color != vote[j].color;
-        if (vote[i].color != vote[me].color)
-            continue;
-        (*size)++;
-        *rank += vote[i].key < vote[me].key || (vote[i].key == vote[me].key && i < me);
-    }
-}
-
 /* All ranks of the parent take part. *out NULL: the only one of its color, which moves nothing. */
 static enum status split_off(struct nccl_link *parent, int color, int key, enum comm_use use,
                              int size, ncclComm_t *out)
@@ -432,21 +424,6 @@ static enum status split_off(struct nccl_link *parent, int color, int key, enum 
     return ST_OK;
 }
 
-/* Who is of my color: my place among them. */
-static enum status vote_on(struct nccl_link *parent, int color, int key, int *rank, int *size,
-                           bool *alone)
-{
-    struct vote mine = {color, key};
-    struct vote *vote = calloc((size_t)parent->size, sizeof *vote);
-    if (!vote)
-        return fail(ST_OOM, "no memory to split %d ranks", parent->size);
-    enum status st = nccl_link_gather(parent, &mine, sizeof mine, vote);
-    if (st == ST_OK)
-        count_votes(vote, parent->size, parent->rank, rank, size, alone);
-    free(vote);
-    return st;
-}
-
 static enum status nccl_split(void *comm, int color, int key, enum comm_use use, void **out,
                               int *rank, int *size)
 {
@@ -454,7 +431,7 @@ static enum status nccl_split(void *comm, int color, int key, enum comm_use use,
     struct nccl_link *link = NULL;
     bool alone = true;
     ncclComm_t child = NULL;
-    enum status st = vote_on(parent, color, key, rank, size, &alone);
+    enum status st = nccl_vote(parent, color, key, rank, size, &alone);
     if (st == ST_OK && !alone)
         st = split_off(parent, color, key, use, *size, &child);
     if (st == ST_OK)
@@ -467,6 +444,8 @@ static enum status nccl_split(void *comm, int color, int key, enum comm_use use,
             nccl_close(link);
         return st;
     }
+    if (use == COMM_AHEAD && child)
+        hold(link, true);
     *out = link;
     return ST_OK;
 }

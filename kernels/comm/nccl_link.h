@@ -18,6 +18,7 @@ struct nccl_world {
     const char *exchange; /* borrowed */
     struct nccl_link *links;
     int users;
+    int ahead; /* open links whose receives are posted ahead */
     atomic_bool aborted;
     bool by_kernel; /* heads were exchanged by exchange_lsa.h, on a link that may be closed now */
 };
@@ -36,6 +37,7 @@ struct nccl_link {
     struct nccl_link *next;
     ncclComm_t comm; /* NULL: one rank */
     int rank, size;
+    bool ahead; /* its receives are posted ahead */
     cudaStream_t stream;
     cudaEvent_t ready;  /* the queue had reached the group */
     cudaEvent_t joined; /* end of what a capture put on the stream */
@@ -61,6 +63,11 @@ enum status nccl_link_wait(struct nccl_world *world, cudaStream_t stream, bool l
 
 /* At least `bytes` in host and in device memory of the link; old contents are lost. */
 enum status nccl_link_room(struct nccl_link *link, size_t bytes);
+
+/* nccl_vote.c: among the ranks of my color, by key: my place, and how many they are. *alone: every
+ * color has one rank. Collective over the parent. */
+enum status nccl_vote(struct nccl_link *parent, int color, int key, int *rank, int *size,
+                      bool *alone);
 
 /* nccl_abort.c, once: ends what the links' streams wait for, and what is posted from then on fails.
  * Returns soon, whatever NCCL still waits for. */

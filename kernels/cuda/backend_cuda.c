@@ -103,7 +103,7 @@ static enum status describe(struct cuda_device *cuda, int ordinal)
     TRY(CU(cudaFree(NULL))); // makes the context
     TRY(CU(cudaGetDeviceProperties(&p, ordinal)));
     cuda->target.compute = 10 * p.major + p.minor;
-    cuda->target.multiprocessors = p.multiProcessorCount;
+    cuda->multiprocessors = cuda->target.multiprocessors = p.multiProcessorCount;
     cuda->target.shared_limit = p.sharedMemPerBlockOptin;
     size_t n = 0;
     for (const char *c = p.name; *c && n + 1 < sizeof(cuda->name); c++)

@@ -42,6 +42,7 @@ enum cuda_conv_choice { CUDA_CONV_CUDNN, CUDA_CONV_OWN };
 struct cuda_device {
     struct device base;
     struct cuda_target target; /* its stream is that of a queue */
+    int multiprocessors;       /* of the GPU, those that are held, too */
     char name[80];             /* of the GPU, without spaces: a key */
     struct cuda_blas *blas;
     struct cuda_dnn *dnn; /* NULL: there is no cuDNN that can be used */
@@ -76,6 +77,13 @@ static inline struct cuda_device *cuda_device_of(const struct queue *q)
 {
     return (struct cuda_device *)q->dev;
 }
+
+/* So many SMs are held by kernels that wait beside computing: grids and products that come from now
+ * on leave them out, or their last blocks would be a round of their own. 0: none. */
+void cuda_hold(struct device *dev, int multiprocessors);
+
+/* SMs that are left where some are held; 0: none is. */
+int cuda_rest(const struct queue *q);
 
 static inline struct cuda_queue *cuda_queue_of(struct queue *q)
 {

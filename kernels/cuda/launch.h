@@ -27,7 +27,7 @@ struct cuda_target {
     void *zeros;         /* device memory of the queue, CUDA_ZEROS bytes: a kernel may count there
                             and leaves zeros again */
     int compute;         /* 10 * major + minor of the compute capability */
-    int multiprocessors; /* of the GPU */
+    int multiprocessors; /* of the GPU, that a grid may count on */
     size_t shared_limit; /* bytes of shared memory that a block can ask for */
 };
 

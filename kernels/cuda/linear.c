@@ -108,6 +108,7 @@ static enum status run(struct queue *q, struct tensor *y, const struct tensor *x
     s.dtype = x->dtype;
     s.bias = bias != NULL;
     s.add = add;
+    s.multiprocessors = cuda_rest(q);
     s.alignment = alignment_of(&s, &o);
     if (w->dtype != x->dtype || (s.lanes == 1 && s.rows <= PLAIN_ROWS))
         return multiply_plain(q, &s, &o, act, w->dtype);

@@ -190,12 +190,16 @@ static enum status layout_open(const struct cuda_blas *blas, const struct linear
 static enum status desc_open(const struct cuda_blas *blas, const struct linear_shape *s,
                              cublasLtMatmulDesc_t *out)
 {
+    int32_t rest = s->multiprocessors;
     cublasOperation_t transposed = s->w_across ? CUBLAS_OP_N : CUBLAS_OP_T;
     cublasLtEpilogue_t epilogue =
         s->gelu   ? s->bias ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU
         : s->bias ? CUBLASLT_EPILOGUE_BIAS
                   : CUBLASLT_EPILOGUE_DEFAULT;
     TRY(CUBLAS(blas->api.desc_create(out, CUBLAS_COMPUTE_32F, CUDA_R_32F))); // TF32 stays off
+    if (rest > 0)
+        TRY(CUBLAS(
+            blas->api.desc_set(*out, CUBLASLT_MATMUL_DESC_SM_COUNT_TARGET, &rest, sizeof(rest))));
     TRY(CUBLAS(
         blas->api.desc_set(*out, CUBLASLT_MATMUL_DESC_TRANSA, &transposed, sizeof(transposed))));
     return CUBLAS(
@@ -306,18 +310,20 @@ static enum status time_beside(struct contest *c, const struct linear_trial *tri
 static void key_of(const struct cuda_blas *blas, const struct linear_shape *s, bool own,
                    char key[LINEAR_CACHE_KEY])
 {
-    char with[40] = "";
+    char with[40] = "", on[20] = "";
     if (own)
         snprintf(with, sizeof(with), "+own%d", OWN_VERSION);
     else
         snprintf(with, sizeof(with), "%s%s", s->y_fp32 ? "+fp32" : "",
                  s->w_across ? "+across" : "");
+    if (s->multiprocessors > 0)
+        snprintf(on, sizeof(on), "+on%d", s->multiprocessors);
     snprintf(key, LINEAR_CACHE_KEY,
-             "%s/%s%s%s%s%s/%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64 "/%" PRId64 ",%" PRId64
+             "%s/%s%s%s%s%s%s/%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64 "/%" PRId64 ",%" PRId64
              ",%" PRId64 ",%" PRId64 ",%" PRId64 "/%d",
              blas->key, dtype_name((enum dtype)s->dtype), s->bias ? "+bias" : "",
-             s->gelu ? "+gelu" : "", s->add ? "+add" : "", with, s->lanes, s->rows, s->out, s->in,
-             s->x_lane, s->x_row, s->w_row, s->y_lane, s->y_row, s->alignment);
+             s->gelu ? "+gelu" : "", s->add ? "+add" : "", with, on, s->lanes, s->rows, s->out,
+             s->in, s->x_lane, s->x_row, s->w_row, s->y_lane, s->y_row, s->alignment);
 }
 
 /* In the file, the first word of our own kernel's line: the library's words begin with the small

@@ -14,13 +14,14 @@
 struct linear_shape {
     int64_t lanes, rows, out, in;
     int64_t x_lane, x_row, w_row, y_lane, y_row;
-    int dtype;     /* enum dtype */
-    int bias;      /* 1: a bias [out] is added */
-    int gelu;      /* 1: then GELU, tanh form */
-    int add;       /* 1: added to what y holds */
-    int y_fp32;    /* 1: y is fp32 whatever dtype is */
-    int w_across;  /* 1: w is [in, out] */
-    int alignment; /* bytes that all addresses and strides are multiples of, at most 16 */
+    int dtype;           /* enum dtype */
+    int bias;            /* 1: a bias [out] is added */
+    int gelu;            /* 1: then GELU, tanh form */
+    int add;             /* 1: added to what y holds */
+    int y_fp32;          /* 1: y is fp32 whatever dtype is */
+    int w_across;        /* 1: w is [in, out] */
+    int alignment;       /* bytes that all addresses and strides are multiples of, at most 16 */
+    int multiprocessors; /* that it may count on where some are held (cuda_hold); 0: all */
 };
 
 /* Bytes at the begin of the queue's workspace that a product may use. */

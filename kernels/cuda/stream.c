@@ -28,6 +28,19 @@ struct cuda_target cuda_target(const struct queue *q)
     return at;
 }
 
+void cuda_hold(struct device *dev, int multiprocessors)
+{
+    struct cuda_device *cuda = (struct cuda_device *)dev;
+    cuda->target.multiprocessors = cuda->multiprocessors - multiprocessors;
+}
+
+int cuda_rest(const struct queue *q)
+{
+    const struct cuda_device *cuda = cuda_device_of(q);
+    int rest = cuda->target.multiprocessors;
+    return rest < cuda->multiprocessors ? rest : 0;
+}
+
 bool cuda_capturing(const struct queue *q)
 {
     enum cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;

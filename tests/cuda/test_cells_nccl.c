@@ -94,7 +94,6 @@ static int on_rank(int rank, int ranks, const char *folder, void *arg)
     int bad = 0;
     setup.dtype = task->dtype;
     setenv("NCCL_NVLS_ENABLE", "0", 1);
-    setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0); /* as harness/cell/setup.c */
     OK(device_open(backend_find(GPU_BACKEND), &options, &dev));
     CHECK(dev->ops->supports(setup.dtype), "GPU %d has no %s", rank, dtype_name(setup.dtype));
     enum status st = comm_open(comm_ops_find(GPU_TRANSPORT), &where, dev, &world);
