@@ -2,6 +2,9 @@
 /* All-gathers of keys and values, grid by grid. */
 #include "strategies/key_gather.h"
 
+#include "kernels/comm/exchange.h"
+#include "kernels/comm/push.h"
+
 void key_gather_volume(const struct strategy *me, const struct plan *plan, enum token_set keys,
                        struct volume *out)
 {
@@ -37,8 +40,8 @@ enum status key_gather_open(struct key_gather *g, const struct strategy *me, str
     TRY(arena_host(arena, (size_t)g->ranks * sizeof *g->part, (void **)&g->part));
     int64_t count = (int64_t)grids * g->begin[TOKENS_ALL][g->ranks] * plan->heads *
                     problem_facts(&plan->problem).head_dim;
-    TRY(run_tensor(run, ARENA_BUFFERS, 1, &count, &g->k));
-    return run_tensor(run, ARENA_BUFFERS, 1, &count, &g->v);
+    TRY(comm_exchange_tensor(g->comm, arena, plan->problem.dtype, count, &g->k));
+    return comm_exchange_tensor(g->comm, arena, plan->problem.dtype, count, &g->v);
 }
 
 /* My rows go to their place among all, and from there to everybody, grid by grid: a rank's rows of
@@ -64,18 +67,37 @@ static struct tensor all_keys(const struct tensor *flat, const struct tensor *mi
     return tensor_of(flat->data, flat->dev, flat->dtype, 4, dim);
 }
 
+/* By the transport's own operation, where it has one, or by messages. */
+static enum status gather(struct key_gather *g, const struct attn_call *mine,
+                          const struct attn_call *all)
+{
+    const int *begin = g->begin[mine->keys];
+    const struct tensor from[2] = {mine->k, mine->v}, place[2] = {all->k, all->v};
+    const struct comm_push push = {.op = COMM_ALL_GATHER,
+                                   .peer = -1,
+                                   .n = 2,
+                                   .from = from,
+                                   .place = place,
+                                   .first_row = begin[g->rank]};
+    struct comm_req req = {0};
+    bool taken;
+    TRY(comm_push(g->comm, &push, mine->queue, &taken));
+    if (taken)
+        return ST_OK;
+    TRY(comm_group_begin(g->comm));
+    TRY(post_gather(g, begin, &mine->k, &all->k, mine->queue, &req));
+    TRY(post_gather(g, begin, &mine->v, &all->v, mine->queue, &req));
+    TRY(comm_group_end(g->comm));
+    return comm_wait(&req, mine->queue);
+}
+
 enum status key_gather_attend(struct key_gather *g, struct strategy *me,
                               const struct attn_call *call)
 {
     const int *begin = g->begin[call->keys];
     struct attn_call in = *call;
-    struct comm_req req = {0};
     in.k = all_keys(&g->k, &call->k, begin[g->ranks]);
     in.v = all_keys(&g->v, &call->v, begin[g->ranks]);
-    TRY(comm_group_begin(g->comm));
-    TRY(post_gather(g, begin, &call->k, &in.k, call->queue, &req));
-    TRY(post_gather(g, begin, &call->v, &in.v, call->queue, &req));
-    TRY(comm_group_end(g->comm));
-    TRY(comm_wait(&req, call->queue));
+    TRY(gather(g, call, &in));
     return attn_inner(me, &in);
 }

@@ -5,6 +5,8 @@
  * (Ring Attention, Liu et al. 2023.) Behind a key store the blocks that travel are the stored
  * shares, once for each patch.
  */
+#include "kernels/comm/exchange.h"
+#include "kernels/comm/push.h"
 #include "strategies/strategy.h"
 
 struct share {
@@ -66,6 +68,12 @@ static enum status rows_init(struct ring *ring, const struct strategy *me, struc
     return ST_OK;
 }
 
+static enum status landing(struct ring *ring, struct run *run, int64_t count, struct tensor *out)
+{
+    return comm_exchange_tensor(ring->comm, run_arena(run, ARENA_BUFFERS),
+                                run_plan(run)->problem.dtype, count, out);
+}
+
 static enum status ring_init(struct strategy *me, struct run *run)
 {
     struct ring *ring = me->state;
@@ -82,8 +90,8 @@ static enum status ring_init(struct strategy *me, struct run *run)
     int64_t o = lse * plan->problem.config->head_dim;
     int64_t share = (int64_t)plan->n_grids * most * plan->heads * plan->problem.config->head_dim;
     for (int i = 0; i < 2; i++) {
-        TRY(run_tensor(run, ARENA_BUFFERS, 1, &share, &ring->buffer[i].k));
-        TRY(run_tensor(run, ARENA_BUFFERS, 1, &share, &ring->buffer[i].v));
+        TRY(landing(ring, run, share, &ring->buffer[i].k));
+        TRY(landing(ring, run, share, &ring->buffer[i].v));
     }
     TRY(run_tensor(run, ARENA_BUFFERS, 1, &o, &ring->block_o));
     TRY(arena_tensor(run_arena(run, ARENA_BUFFERS), DTYPE_F32, 1, &lse, &ring->block_lse));
@@ -112,17 +120,40 @@ static enum status make_dense(struct ring *ring, struct share *share, struct que
     return ST_OK;
 }
 
-/* Posts the i-th shift: my share at hand to the successor, the predecessor's into buffer i & 1. */
+/* By the transport's own operation, which is over before the attention begins. On two H200 that is
+ * faster than messages, which found no SM to run on before the attention was over
+ * (results/README.md, "What is chosen for the user"). */
+static enum status push_share(struct ring *ring, const struct attn_call *call, int i,
+                              const struct share *at_hand, bool *taken)
+{
+    const struct share *flat = &ring->buffer[i & 1];
+    const struct tensor from[2] = {at_hand->k, at_hand->v};
+    const struct tensor place[2] = {share_view(&flat->k, &at_hand->k, at_hand->k.dim[1]),
+                                    share_view(&flat->v, &at_hand->v, at_hand->v.dim[1])};
+    const struct comm_push push = {.op = COMM_SEND,
+                                   .peer = (ring->rank + 1) % ring->ranks,
+                                   .n = 2,
+                                   .from = from,
+                                   .place = place};
+    return comm_push(ring->comm, &push, call->queue, taken);
+}
+
+/* The i-th shift: my share at hand to the successor, the predecessor's into buffer i & 1. */
 static enum status ring_shift(struct ring *ring, const struct attn_call *call, int i,
-                              const struct share *at_hand, struct share *next, struct comm_req *req)
+                              struct share *at_hand, struct share *next, struct comm_req *req)
 {
     int P = ring->ranks;
     int to = (ring->rank + 1) % P;
     int from = (ring->rank + P - 1) % P;
     int owner = (ring->rank - i - 1 + 2 * P) % P;
     int rows = ring->rows[call->keys][owner];
+    bool taken;
     next->k = share_view(&ring->buffer[i & 1].k, &at_hand->k, rows);
     next->v = share_view(&ring->buffer[i & 1].v, &at_hand->v, rows);
+    TRY(push_share(ring, call, i, at_hand, &taken));
+    if (taken)
+        return ST_OK;
+    TRY(make_dense(ring, at_hand, call->queue));
     TRY(comm_group_begin(ring->comm));
     TRY(comm_send(ring->comm, to, &at_hand->k, call->queue, req));
     TRY(comm_send(ring->comm, to, &at_hand->v, call->queue, req));
@@ -140,7 +171,6 @@ static enum status ring_attend(struct strategy *me, const struct attn_call *call
     struct tensor total = call->o;
     struct share at_hand = {call->k, call->v};
     struct share next;
-    TRY(make_dense(ring, &at_hand, call->queue));
     for (int i = 0; i < ring->ranks; i++) {
         struct comm_req req = {0};
         bool more = i + 1 < ring->ranks;

@@ -66,6 +66,7 @@ static void set_labels(struct comm *comm)
     for (int op = 0; op < COMM_OPS; op++)
         snprintf(comm->label[op], COMM_LABEL_SIZE, "%s.%s", comm->name, comm_op_name(op));
     snprintf(comm->label[COMM_LABEL_RECV], COMM_LABEL_SIZE, "%s.recv", comm->name);
+    snprintf(comm->label[COMM_LABEL_SHIFT], COMM_LABEL_SIZE, "%s.shift", comm->name);
     snprintf(comm->label[COMM_LABEL_WAIT], COMM_LABEL_SIZE, "%s.wait", comm->name);
 }
 
@@ -172,9 +173,10 @@ void comm_trace(const struct comm *comm, int label, int peer, uint64_t payload, 
     bool alone = comm->size == 1;
     const struct trace_range range = {
         .kind = wait ? TRACE_WAIT : TRACE_COMM,
-        .name = wait                       ? "wait"
-                : label == COMM_LABEL_RECV ? "recv"
-                                           : comm_op_name(label),
+        .name = wait                        ? "wait"
+                : label == COMM_LABEL_RECV  ? "recv"
+                : label == COMM_LABEL_SHIFT ? "shift"
+                                            : comm_op_name(label),
         .axis = comm->name,
         .index = -1,
         .channel = comm->channel,

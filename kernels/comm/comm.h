@@ -142,6 +142,8 @@ enum status comm_host_gather(struct comm *comm, const void *mine, size_t size, v
 void comm_abort(struct comm *comm);
 
 /* ---- transports ---- */
+struct comm_push; /* push.h */
+
 struct comm_ops {
     const char *name;    /* "local", "mpi", "nccl" */
     const char *summary; /* one line */
@@ -168,6 +170,11 @@ struct comm_ops {
      * functions: any memory. exchange_free may come after close */
     enum status (*exchange_alloc)(void *comm, size_t bytes, void **out, void **owner);
     void (*exchange_free)(void *owner);
+    /* (optional) kernels/comm/push.h as one operation of q; push_takes is asked first, on all
+     * ranks, which get the same answer */
+    enum status (*push_takes)(void *comm, const struct comm_push *push, struct queue *q,
+                              bool *taken);
+    enum status (*push)(void *comm, const struct comm_push *push, struct queue *q);
     enum status (*host_gather)(void *comm, const void *mine, size_t size,
                                void *all); /* a barrier too */
     /* (optional) "ring.send": what the next posts are, for the messages of drain; borrowed. NULL:

@@ -8,7 +8,7 @@
 
 /* What a communicator does, in messages and to transports: "<axis>.<op>", "<axis>.recv",
  * "<axis>.wait". */
-enum { COMM_LABEL_RECV = COMM_OPS, COMM_LABEL_WAIT, COMM_LABELS };
+enum { COMM_LABEL_RECV = COMM_OPS, COMM_LABEL_SHIFT, COMM_LABEL_WAIT, COMM_LABELS };
 enum { COMM_LABEL_SIZE = 48 };
 
 /* A message under way, or one of the communicator's spare ones. */

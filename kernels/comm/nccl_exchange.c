@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The NCCL transport's exchange of heads by one kernel (kernels/cuda/exchange_lsa.h), where all
- * ranks can; messages are comm/exchange.c's. */
+/* What the NCCL transport does by one kernel (kernels/cuda/exchange_lsa.h) where all ranks can:
+ * exchanges of heads, and rows for peers. Messages are its callers' business. */
 #include "kernels/comm/nccl_link.h"
+#include "kernels/comm/push.h"
 #include "kernels/cuda/cuda_private.h"
 #include "kernels/cuda/exchange_lsa.h"
 
@@ -38,22 +39,69 @@ static enum status settle(struct nccl_link *link, struct queue *q)
     return ST_OK;
 }
 
-enum status nccl_exchange(void *comm, bool to_heads, int n, const struct tensor *narrow,
-                          const struct tensor *wide, int first_row, struct queue *q, bool *taken)
+static enum status takes(struct nccl_link *link, const struct exchange_lsa_move *move,
+                         struct queue *q, bool *taken)
 {
-    struct nccl_link *link = comm;
-    *taken = false;
     if (!link->settled)
         TRY(settle(link, q));
-    if (!link->lsa)
-        return ST_OK;
-    TRY(exchange_lsa_run(link->lsa, to_heads, n, narrow, wide, first_row, q, taken));
-    if (!*taken)
-        return ST_OK;
+    *taken = link->lsa && exchange_lsa_takes(link->lsa, move);
+    return ST_OK;
+}
+
+static enum status run(struct nccl_link *link, const struct exchange_lsa_move *move,
+                       struct queue *q)
+{
+    TRY(exchange_lsa_run(link->lsa, move, q));
     link->world->by_kernel = link->track->used = true;
     if (++link->exchanges % EXCHANGES_A_MARK > 0)
         return ST_OK;
     return watch_track_post(link->track, cuda_queue_of(q)->stream);
+}
+
+enum status nccl_exchange(void *comm, bool to_heads, int n, const struct tensor *narrow,
+                          const struct tensor *wide, int first_row, struct queue *q, bool *taken)
+{
+    struct nccl_link *link = comm;
+    const struct exchange_lsa_move move = {
+        .out = to_heads,
+        .n = n,
+        .narrow = narrow,
+        .wide = wide,
+        .first_row = first_row,
+        .first_peer = link->rank,
+        .peers = link->size,
+    };
+    TRY(takes(link, &move, q, taken));
+    return *taken ? run(link, &move, q) : ST_OK;
+}
+
+static struct exchange_lsa_move move_of(const struct nccl_link *link, const struct comm_push *push)
+{
+    bool all = push->peer < 0;
+    return (struct exchange_lsa_move){
+        .out = true,
+        .same = true,
+        .n = push->n,
+        .narrow = push->from,
+        .wide = push->place,
+        .first_row = push->first_row,
+        .first_peer = all ? link->rank : push->peer,
+        .peers = all ? link->size : 1,
+    };
+}
+
+enum status nccl_push_takes(void *comm, const struct comm_push *push, struct queue *q, bool *taken)
+{
+    struct nccl_link *link = comm;
+    const struct exchange_lsa_move move = move_of(link, push);
+    return takes(link, &move, q, taken);
+}
+
+enum status nccl_push(void *comm, const struct comm_push *push, struct queue *q)
+{
+    struct nccl_link *link = comm;
+    const struct exchange_lsa_move move = move_of(link, push);
+    return run(link, &move, q);
 }
 
 const char *nccl_exchange_form(void *comm)

@@ -99,9 +99,8 @@ static enum status check(const struct exchange_lsa *lsa, int result, const char 
     result = settled(lsa, result);
     if (result == NCCL_SUCCESS)
         return ST_OK;
-    return fail(ST_COMM,
-                "exchange of heads over lsa: %s: %s (%d): %s; --exchange nccl does without", call,
-                lsa->nccl.error(result), result, lsa->nccl.last_error(lsa->comm));
+    return fail(ST_COMM, "exchange of rows over lsa: %s: %s (%d): %s; --exchange nccl does without",
+                call, lsa->nccl.error(result), result, lsa->nccl.last_error(lsa->comm));
 }
 
 /* ---- the choice ---- */
@@ -165,7 +164,7 @@ enum status exchange_lsa_open(const char *choice, void *nccl_comm, int ranks,
         return ST_OK;
     struct exchange_lsa *lsa = calloc(1, sizeof *lsa);
     if (!lsa)
-        return fail(ST_OOM, "exchange of heads: no host memory");
+        return fail(ST_OOM, "exchange of rows: no host memory");
     lsa->comm = nccl_comm;
     lsa->ranks = ranks;
     lsa->asked = strcmp(choice, "lsa") == 0;
@@ -197,11 +196,11 @@ static enum status window_open(struct exchange_lsa *lsa, size_t bytes, struct wi
     void *memory = NULL;
     size_t size = (bytes / WIN_ALIGNMENT + 1) * WIN_ALIGNMENT;
     if (!window)
-        return fail(ST_OOM, "exchange of heads: no host memory");
+        return fail(ST_OOM, "exchange of rows: no host memory");
     int result = lsa->nccl.mem_alloc(&memory, size);
     if (result != NCCL_SUCCESS) {
         free(window);
-        return fail(ST_OOM, "exchange of heads: ncclMemAlloc of %zu bytes: %s", size,
+        return fail(ST_OOM, "exchange of rows: ncclMemAlloc of %zu bytes: %s", size,
                     lsa->nccl.error(result));
     }
     *window = (struct window){lsa, NULL, memory, size, NULL, lsa->nccl.mem_free};
@@ -302,7 +301,7 @@ enum status exchange_lsa_prepare(struct exchange_lsa *lsa, struct queue *q, bool
     *ready = registered(lsa);
     if (*ready)
         return ST_OK;
-    BUG_ON(cuda_capturing(q), "the first exchange of heads over lsa is captured");
+    BUG_ON(cuda_capturing(q), "the first exchange of rows over lsa is captured");
     TRY(queue_sync(q)); /* the calls below may wait for the device */
     for (struct window *w = lsa->windows; w; w = w->next)
         if (!w->handle)
@@ -314,46 +313,55 @@ enum status exchange_lsa_prepare(struct exchange_lsa *lsa, struct queue *q, bool
     return ST_OK;
 }
 
-enum status exchange_lsa_run(struct exchange_lsa *lsa, bool to_heads, int n_tensors,
-                             const struct tensor *narrow, const struct tensor *wide, int first_row,
-                             struct queue *q, bool *taken)
+bool exchange_lsa_takes(const struct exchange_lsa *lsa, const struct exchange_lsa_move *move)
 {
+    for (int i = 0; i < move->n; i++) {
+        const struct window *w = window_of(lsa, &move->wide[i]);
+        if (!w || move->narrow[i].stride[0] != move->narrow->stride[0] ||
+            move->narrow[i].stride[1] != move->narrow->stride[1])
+            return false;
+        /* loads that the kernel counts, by what all ranks know */
+        if ((int64_t)w->bytes / 2 * move->n * move->peers > INT32_MAX)
+            return false;
+    }
+    return true;
+}
+
+enum status exchange_lsa_run(struct exchange_lsa *lsa, const struct exchange_lsa_move *move,
+                             struct queue *q)
+{
+    const struct tensor *narrow = move->narrow, *wide = move->wide;
     int64_t size = (int64_t)dtype_size(wide->dtype);
+    bool ready;
+    TRY(exchange_lsa_prepare(lsa, q, &ready));
+    if (!ready)
+        return fail(ST_COMM, "exchange of rows over lsa: ncclCommWindowRegister gave no window "
+                             "(NCCL_CUMEM_ENABLE=0?); --exchange nccl does without");
     struct exchange_lsa_job job = {
-        .to_heads = to_heads,
-        .tensors = n_tensors,
+        .out = move->out,
+        .same = move->same,
+        .tensors = move->n,
         .ranks = lsa->ranks,
         .rank = lsa->rank,
+        .first_peer = move->first_peer,
+        .peers = move->peers,
         .lanes = wide->dim[0],
         .rows = narrow->dim[1],
-        .first_row = first_row,
+        .first_row = move->first_row,
         .all_rows = wide->dim[1],
         .segment = wide->dim[2] * wide->dim[3] * size,
         .lane_stride = narrow->stride[0] * size,
         .row_stride = narrow->stride[1] * size,
+        .meeting = lsa->meeting->handle,
+        .met = (unsigned *)lsa->meeting->memory,
+        .stop = lsa->stop,
     };
-    *taken = false;
-    if (n_tensors * job.lanes * job.all_rows * job.ranks * job.segment / 2 > INT32_MAX)
-        return ST_OK; /* more loads than the kernel counts, judged by what all ranks know */
-    for (int i = 0; i < n_tensors; i++)
-        if (!window_of(lsa, &wide[i]) || narrow[i].stride[0] != narrow->stride[0] ||
-            narrow[i].stride[1] != narrow->stride[1])
-            return ST_OK;
-    bool ready;
-    TRY(exchange_lsa_prepare(lsa, q, &ready));
-    if (!ready)
-        return fail(ST_COMM, "exchange of heads over lsa: ncclCommWindowRegister gave no window "
-                             "(NCCL_CUMEM_ENABLE=0?); --exchange nccl does without");
-    job.meeting = lsa->meeting->handle;
-    job.met = (unsigned *)lsa->meeting->memory;
-    job.stop = lsa->stop;
-    for (int i = 0; i < n_tensors; i++) {
+    for (int i = 0; i < move->n; i++) {
         const struct window *w = window_of(lsa, &wide[i]);
         job.narrow[i] = narrow[i].data;
         job.window[i] = w->handle;
         job.offset[i] = (char *)wide[i].data - w->memory;
     }
-    *taken = true;
     struct cuda_target at = cuda_target(q);
     return exchange_lsa_launch(&at, &job);
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The exchange of tokens for heads as one kernel between the GPUs of one host, over NCCL's device
- * interface: the permute is in it, and no copy goes before or after. Not a transport: the NCCL one
- * offers it where it fits. Read by both compilers.
+ * Rows between the GPUs of one host by one kernel, over NCCL's device interface: tokens for heads
+ * and back (kernels/comm/exchange.h), keys for one peer or for all (kernels/comm/push.h). Permutes
+ * are in it, and no copy goes before or after. Not a transport: the NCCL one offers it where it
+ * fits. Read by both compilers.
  *
- * Wide tensors (kernels/comm/exchange.h) lie in windows that every rank maps. Way to heads: each
- * rank writes its rows into the peers' wide tensors. Way to tokens: each rank reads its rows out of
- * them. All ranks meet at the kernel's begin (the peers' earlier kernels are through with their
- * wide tensors) and at its end (all is read and written): block by block, in words that each rank
- * writes into its peers' memory. Whoever waits there looks whether it was told to stop. All
- * exchanges of one communicator go through one queue.
+ * Wide tensors lie in windows that every rank maps. Each rank writes its rows into those of its
+ * peers, or reads its rows out of them. All ranks meet at the kernel's begin (the peers' earlier
+ * kernels are through with their wide tensors) and at its end (all is read and written): block by
+ * block, in words that each rank writes into its peers' memory. Whoever waits there looks whether
+ * it was told to stop. All exchanges of one communicator go through one queue.
  *
  * Windows are registered in the first exchange that needs them, which all ranks enter together; it
  * must not be captured.
@@ -57,12 +57,23 @@ bool exchange_lsa_can(const struct exchange_lsa *lsa);
 /* Collective: registers the windows so far. *ready false: NCCL gives none here. */
 enum status exchange_lsa_prepare(struct exchange_lsa *lsa, struct queue *q, bool *ready);
 
-/* narrow [B, n, P*h, D], wide [B, W, h, D], n_tensors of each, of equal shapes; my rows are those
- * from first_row of W. *taken false: some wide tensor lies in no window, or strides differ
- * between the tensors, and nothing was done. */
-enum status exchange_lsa_run(struct exchange_lsa *lsa, bool to_heads, int n_tensors,
-                             const struct tensor *narrow, const struct tensor *wide, int first_row,
-                             struct queue *q, bool *taken);
+/* n tensors of equal shapes: narrow [B, rows, *, D], any strides but for the last two axes, and
+ * wide [B, W, h, D], dense, whose rows from first_row on are meant, in the windows of `peers` ranks
+ * from first_peer on (modulo all). Each of them has h heads of narrow's, the first rank the first
+ * ones; or, where narrow has h heads alone (`same`), all of them. */
+struct exchange_lsa_move {
+    bool out; /* narrow to wide; else wide to narrow */
+    bool same;
+    int n;
+    const struct tensor *narrow, *wide; /* [n] */
+    int first_row, first_peer, peers;
+};
+
+/* False, on all ranks alike: some wide tensor lies in no window, strides differ between the
+ * tensors, or there is too much of them. */
+bool exchange_lsa_takes(const struct exchange_lsa *lsa, const struct exchange_lsa_move *move);
+enum status exchange_lsa_run(struct exchange_lsa *lsa, const struct exchange_lsa_move *move,
+                             struct queue *q);
 
 /* ---- exchange_rows.cu, for exchange_lsa.c ---- */
 
@@ -70,10 +81,10 @@ enum { EXCHANGE_LSA_TENSORS = 3, EXCHANGE_LSA_RANKS = 72, EXCHANGE_LSA_BLOCKS = 
 
 /* Lengths and strides in bytes. */
 struct exchange_lsa_job {
-    bool to_heads;
-    int tensors, ranks, rank;
+    bool out, same;
+    int tensors, ranks, rank, first_peer, peers;
     int64_t lanes, rows, first_row, all_rows;
-    int64_t segment; /* one row with one rank's heads */
+    int64_t segment; /* one row of a wide tensor */
     int64_t lane_stride, row_stride;
     char *narrow[EXCHANGE_LSA_TENSORS];
     void *window[EXCHANGE_LSA_TENSORS]; /* ncclWindow_t */

@@ -14,11 +14,11 @@ enum { THREADS = 512, AT_ONCE = 4, LOOKS_A_STOP = 256 };
 
 /* A job in units of one load. */
 struct lsa_walk {
-    bool to_heads;
-    int tensors, ranks, rank;
+    bool out;
+    int tensors, ranks, rank, first_peer;
     struct divisor segment, peers, rows, lanes;
     uint32_t count;
-    int64_t lane_stride, row_stride, first_row, all_rows;
+    int64_t lane_stride, row_stride, peer_stride, first_row, all_rows;
     char *narrow[EXCHANGE_LSA_TENSORS];
     ncclWindow_t window[EXCHANGE_LSA_TENSORS];
     int64_t offset[EXCHANGE_LSA_TENSORS]; /* bytes */
@@ -86,7 +86,7 @@ static __device__ inline void remember(const struct lsa_walk &w, const place_to_
 /* ---- rows ---- */
 
 /* Where unit i lies here and in which wide tensor. Neighbouring segments belong to different peers,
- * and each rank begins with itself, so that all links are busy at all times. */
+ * and each rank begins with another, so that all links are busy at all times. */
 template <typename Unit>
 static __device__ inline void places(const struct lsa_walk &w, char *const *wide, uint32_t i,
                                      Unit **narrow_at, Unit **wide_at)
@@ -94,13 +94,13 @@ static __device__ inline void places(const struct lsa_walk &w, char *const *wide
     uint32_t part = divide(i, w.segment);
     uint32_t unit = i - part * w.segment.by;
     uint32_t rest = divide(part, w.peers);
-    uint32_t peer = part - rest * w.peers.by + w.rank;
-    peer -= peer >= w.peers.by ? w.peers.by : 0;
+    uint32_t peer = part - rest * w.peers.by + w.first_peer;
+    peer -= peer >= (uint32_t)w.ranks ? w.ranks : 0;
     uint32_t lane = divide(rest, w.rows);
     int64_t row = rest - lane * w.rows.by;
     uint32_t tensor = divide(lane, w.lanes);
     lane -= tensor * w.lanes.by;
-    int64_t near = lane * w.lane_stride + row * w.row_stride + (int64_t)peer * w.segment.by + unit;
+    int64_t near = lane * w.lane_stride + row * w.row_stride + peer * w.peer_stride + unit;
     int64_t far = (lane * w.all_rows + w.first_row + row) * w.segment.by + unit;
     *narrow_at = reinterpret_cast<Unit *>(w.narrow[tensor]) + near;
     *wide_at = reinterpret_cast<Unit *>(wide[tensor * w.ranks + peer]) + far;
@@ -120,8 +120,8 @@ static __device__ inline void move_some(const struct lsa_walk &w, char *const *w
         uint32_t i = first + k * step;
         if (i < w.count) {
             places(w, wide, i, &narrow_at, &wide_at);
-            to[k] = w.to_heads ? wide_at : narrow_at;
-            value[k] = __ldcg(w.to_heads ? narrow_at : wide_at);
+            to[k] = w.out ? wide_at : narrow_at;
+            value[k] = __ldcg(w.out ? narrow_at : wide_at);
         }
     }
 #pragma unroll
@@ -176,17 +176,19 @@ static enum status launch(const struct cuda_target *at, const struct exchange_ls
 {
     int unit = sizeof(Unit);
     struct lsa_walk w = {};
-    w.to_heads = job->to_heads;
+    w.out = job->out;
     w.tensors = job->tensors;
     w.ranks = job->ranks;
     w.rank = job->rank;
+    w.first_peer = job->first_peer;
     w.segment = divisor_of((uint32_t)(job->segment / unit));
-    w.peers = divisor_of((uint32_t)job->ranks);
+    w.peers = divisor_of((uint32_t)job->peers);
     w.rows = divisor_of((uint32_t)(job->rows > 0 ? job->rows : 1));
     w.lanes = divisor_of((uint32_t)job->lanes);
-    w.count = (uint32_t)(job->tensors * job->lanes * job->rows * job->ranks * job->segment / unit);
+    w.count = (uint32_t)(job->tensors * job->lanes * job->rows * job->peers * job->segment / unit);
     w.lane_stride = job->lane_stride / unit;
     w.row_stride = job->row_stride / unit;
+    w.peer_stride = job->same ? 0 : job->segment / unit;
     w.first_row = job->first_row;
     w.all_rows = job->all_rows;
     w.meeting = static_cast<ncclWindow_t>(job->meeting);
@@ -198,7 +200,7 @@ static enum status launch(const struct cuda_target *at, const struct exchange_ls
         w.offset[i] = job->offset[i];
     }
     exchange_rows<Unit><<<EXCHANGE_LSA_BLOCKS, THREADS, 0, stream_of(at)>>>(w);
-    return cuda_launched("exchange of heads");
+    return cuda_launched("exchange of rows");
 }
 
 enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job)

@@ -146,6 +146,16 @@ static void test_kernel(void)
     two_gpus("pixart-tiny", DTYPE_F32, "lsa");
 }
 
+/* Frames of a video, and tokens of a text among the rows. */
+static void test_kernel_latte(void)
+{
+    two_gpus("latte-tiny", DTYPE_F32, "lsa");
+}
+static void test_kernel_flux(void)
+{
+    two_gpus("flux-tiny", DTYPE_BF16, "lsa");
+}
+
 static void test_sd3(void)
 {
     two_gpus("sd3-tiny", DTYPE_F32, NULL);
@@ -164,8 +174,14 @@ static void test_latte(void)
 }
 
 const struct gpu_test tests_cells_nccl[] = {
-    {"cells_nccl/fp32", test_fp32},     {"cells_nccl/bf16", test_bf16},
-    {"cells_nccl/kernel", test_kernel}, {"cells_nccl/sd3", test_sd3},
-    {"cells_nccl/flux", test_flux},     {"cells_nccl/hunyuandit", test_hunyuandit},
-    {"cells_nccl/latte", test_latte},   {NULL, NULL},
+    {"cells_nccl/fp32", test_fp32},
+    {"cells_nccl/bf16", test_bf16},
+    {"cells_nccl/kernel", test_kernel},
+    {"cells_nccl/kernel_latte", test_kernel_latte},
+    {"cells_nccl/kernel_flux", test_kernel_flux},
+    {"cells_nccl/sd3", test_sd3},
+    {"cells_nccl/flux", test_flux},
+    {"cells_nccl/hunyuandit", test_hunyuandit},
+    {"cells_nccl/latte", test_latte},
+    {NULL, NULL},
 };
