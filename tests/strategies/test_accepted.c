@@ -368,8 +368,8 @@ Test(accepted, wide_worlds)
     setup.requests = 1;
     setup.config.layers = 1;
     setup.config.heads = 130;
-    setup.config.head_dim = 4;
-    setup.config.mlp = 520;
+    setup.config.head_dim = 2;
+    setup.config.mlp = 260;
     remember(&(struct problem){.kind = &kind_transformer, .config = &setup.config}, "a wide world");
     check_cell(&setup, "distrifusion=130:warmup=1");
     check_cell(&setup, "ulysses=130");
