@@ -113,7 +113,7 @@ static void check_specs(const char *preset, const char *const *spec)
 static void check_world(struct cell_setup setup, int ranks)
 {
     for (int i = 0; hybrid_at(i); i++)
-        if (hybrid_tested(&setup, i) && cell_ranks(&setup, hybrid_at(i)) == ranks)
+        if (hybrid_repeated(&setup, i) && cell_ranks(&setup, hybrid_at(i)) == ranks)
             check_setup(setup, hybrid_at(i));
 }
 

@@ -49,7 +49,7 @@ static void check_world(const char *preset, int least, int most)
 {
     struct cell_setup setup = cell_setup_of(preset);
     for (int i = 0; hybrid_at(i); i++) {
-        int ranks = hybrid_tested(&setup, i) ? cell_ranks(&setup, hybrid_at(i)) : 0;
+        int ranks = hybrid_repeated(&setup, i) ? cell_ranks(&setup, hybrid_at(i)) : 0;
         if (ranks >= least && ranks <= most)
             check(&setup, hybrid_at(i));
     }

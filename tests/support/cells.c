@@ -25,12 +25,13 @@ static struct cell_setup decoder_setup(const struct vae_config *config)
 struct cell_setup cell_setup_of(const char *preset)
 {
     struct cell_setup setup = {
-        .kind = &kind_transformer, .width = 96, .height = 80, .steps = 5, .requests = 2, .seed = 7};
+        .kind = &kind_transformer, .width = 96, .height = 80, .requests = 2, .seed = 7};
     char folder[8];
     if (vae_config_find(preset, &setup.decoder))
         return decoder_setup(&setup.decoder);
     BUG_ON(dit_config_load(preset, &setup.config, folder, sizeof folder) != ST_OK, "%s",
            status_text());
+    setup.steps = hybrid_most_ranks() < 4 ? 3 : 5;
     setup.config.layers = 8;
     setup.config.text_tokens = setup.config.text_dim ? 9 : 0;
     return setup;

@@ -23,8 +23,9 @@ struct cell_setup {
 };
 
 /* preset: a tiny one. A transformer gets 8 layers and 9 text tokens, 96 x 80 pixels (6 x 5 tokens),
- * 5 steps, and is guided where it can be; a decoder gets 56 x 44 pixels (14 x 11 of vae-tiny's
- * latent) and 1 step. 2 requests; fp32 on the CPU, no graphs. */
+ * 5 steps (under a sanitizer 3: fresh, stale, last), and is guided where it can be; a decoder gets
+ * 56 x 44 pixels (14 x 11 of vae-tiny's latent) and 1 step. 2 requests; fp32 on the CPU, no graphs.
+ */
 struct cell_setup cell_setup_of(const char *preset);
 
 /* Another number of layers of a transformer, with as large a share of each kind; an even one where
@@ -82,6 +83,10 @@ int hybrid_most_ranks(void);
  * split, a decoder has other strategies than a transformer) on pixart-tiny, dit-tiny and vae-tiny,
  * and on every model where hybrid_all; else a choice of those on up to hybrid_most_ranks. */
 bool hybrid_tested(const struct cell_setup *setup, int index);
+
+/* Whether tests that run the table once more, captured or over another transport, try it on this
+ * model: as hybrid_tested, but under a sanitizer a choice on every model. */
+bool hybrid_repeated(const struct cell_setup *setup, int index);
 
 /* The tiny models with blocks of further kinds, each of which is tested as hybrid_tested says; NULL
  * past the end. */

@@ -221,6 +221,11 @@ bool hybrid_tested(const struct cell_setup *setup, int index)
            (hybrids[index][0] == '*' && cell_ranks(setup, spec) <= hybrid_most_ranks());
 }
 
+bool hybrid_repeated(const struct cell_setup *setup, int index)
+{
+    return hybrid_tested(setup, index) && (!SANITIZED || hybrid_all() || hybrids[index][0] == '*');
+}
+
 const struct strategy_ops *hybrid_strategy(int index)
 {
     for (int i = 0; strategy_at(i); i++)
