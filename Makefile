@@ -78,7 +78,8 @@ OPT_tsan     := -O1 -DDEBUG -fsanitize=thread -fno-omit-frame-pointer
 OPT_coverage := -O0 -DDEBUG --coverage -fprofile-update=atomic
 OPT_fuzz     := -O1 -DDEBUG $(SANITIZE) $(if $(filter 1,$(WITH_LIBFUZZER)),-fsanitize=fuzzer-no-link)
 OPT := $(or $(OPT_$(VARIANT)),$(error VARIANT=$(VARIANT): release, debug, asan, tsan, coverage and fuzz exist))
-CPU_OPT := $(if $(filter release,$(VARIANT)),-O3)# kernels/cpu: loops written to be vectorised
+CPU_OPT := $(if $(filter release asan,$(VARIANT)),-O3)# kernels/cpu: loops written to be vectorised
+TEST_OPT := $(if $(filter asan,$(VARIANT)),-O0)# tests/harness, half of all tests: to compile them takes longer than to run their code
 CFLAGS  ?= -g
 C_FLAGS := -std=c17 $(OPT) $(WARNINGS) $(if $(filter 1,$(DEVELOPER)),$(if $(filter fuzz,$(VARIANT)),,-Werror)) \
            -fno-common -pthread $(CFLAGS)
@@ -118,6 +119,7 @@ $(OBJ)/%.o: %.cu $(OBJ)/.flags
 	$(call run,NVCC) $(NVCC) $(NVCC_FLAGS) $(or $(NVCC_TARGETS),$(NVCC_ALL)) -MMD -MP -c -o $@ $< >$@.log 2>&1; \
 	failed=$$?; cat $@.log; ! grep 'C75[0-9][0-9]' $@.log && exit $$failed
 $(OBJ)/kernels/cpu/%.o: EXTRA = $(CPU_OPT)
+$(OBJ)/tests/harness/%.o: EXTRA = $(TEST_OPT)
 $(OBJ)/kernels/cuda/%_hopper.o: NVCC_TARGETS = -gencode arch=compute_90a$(,)code=sm_90a# what only 9.0 has, and no other gets
 $(OBJ)/kernels/cuda/%.o $(OBJ)/kernels/comm/%nccl.o $(OBJ)/kernels/comm/nccl_%.o $(OBJ)/kernels/base/%_nvtx.o $(OBJ)/tests/cuda/test_activity%.o $(OBJ)/tests/nccl/%.o: EXTRA = $(CUDA_INCLUDES)
 $(OBJ)/harness/host/env.o: EXTRA = -DDITBENCH_COMMIT='"$(COMMIT)"' -DDITBENCH_DIRTY=$(DIRTY) -DDITBENCH_FLAGS='"$(C_FLAGS)"'
@@ -127,7 +129,7 @@ $(OBJ)/harness/host/env.o: $(OBJ)/.commit
 stamp = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' >$@
 $(OBJ)/.flags: FORCE
 	$(if $(REQUIRED),$(error not found: $(REQUIRED). Run `make deps`, then again. `make info` lists all features))
-	$(call stamp,$(subst ',,$(CC) $(NVCC) $(DEFINES) $(MPI_CFLAGS) $(C_FLAGS) $(CPU_OPT) $(NVCC_FLAGS) $(NVCC_ALL)))
+	$(call stamp,$(subst ',,$(CC) $(NVCC) $(DEFINES) $(MPI_CFLAGS) $(C_FLAGS) $(CPU_OPT) $(TEST_OPT) $(NVCC_FLAGS) $(NVCC_ALL)))
 $(OBJ)/.commit: FORCE
 	$(call stamp,$(COMMIT) $(DIRTY))
 
