@@ -392,6 +392,12 @@ static int final_rows(const struct place *p, const char *id)
     return n;
 }
 
+#ifdef DEBUG
+enum { KILLS = 20 }; /* a start takes longer under a sanitizer, and seldom gets through */
+#else
+enum { KILLS = 60 };
+#endif
+
 /* Kills a sweep again and again until one start gets through; then every cell has exactly one final
  * row. */
 static void kill_and_resume(const char *name, const char *more, int signal_number, unsigned seed)
@@ -402,7 +408,7 @@ static void kill_and_resume(const char *name, const char *more, int signal_numbe
     snprintf(text, sizeof text, "%sseed: %u\n%s", CELLS, seed, more);
     program_write(p.experiment, text);
     const char *argv[] = {program_path(), "sweep", p.experiment, "--results", p.results, NULL};
-    for (int round = 0; round < 60 && status != 0; round++) {
+    for (int round = 0; round < KILLS && status != 0; round++) {
         pid_t pid = program_start(argv);
         usleep((useconds_t)(rand_r(&seed) % 400000));
         kill(pid, signal_number);
