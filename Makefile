@@ -164,7 +164,7 @@ $(error Criterion was not found, so nothing can be tested: run `make deps`, then
 endif
 .PHONY: run-tests run-stress build-fuzz
 run-tests: $(foreach floor,$(TESTS),$(if $(wildcard tests/$(floor)/test_*.c),$(OUT)/tests/$(floor)))
-	@failed=; for t in $^; do begin=$$(date +%s); echo "== $$t"; $(RUN) $$t -j$(JOBS) --timeout 600 $(ARGS) || failed="$$failed $$t"; \
+	@export OPENBLAS_THREAD_TIMEOUT=4; failed=; for t in $^; do begin=$$(date +%s); echo "== $$t"; $(RUN) $$t -j$(JOBS) --timeout 600 $(ARGS) || failed="$$failed $$t"; \
 	echo "== $$(($$(date +%s) - begin)) s: $$t"; done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
@@ -221,7 +221,7 @@ test-all: ## the same with nothing left out: every family under every hybrid to 
 	+@DITBENCH_TESTS=all $(AGAIN) run-tests
 test-asan: ## the Criterion programs under the address, leak and undefined-behaviour sanitizers
 	@mkdir -p $(BUILD)/asan; rm -f $(call LOGS,asan).*
-	+@failed=0; export ASAN_OPTIONS=log_path=$(call LOGS,asan):detect_stack_use_after_return=0; \
+	+@failed=0; export OPENBLAS_NUM_THREADS=1 ASAN_OPTIONS=log_path=$(call LOGS,asan):detect_stack_use_after_return=0; \
 	export UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/tools/lsan.supp:print_suppressions=0 \
 	OMPI_MCA_mca_base_env_list="ASAN_OPTIONS=$$ASAN_OPTIONS:detect_leaks=0"; \
 	$(AGAIN) VARIANT=asan RUN="$(FIXED)" run-tests $(call judge,asan)
