@@ -78,7 +78,7 @@ OPT_tsan     := -O1 -DDEBUG -fsanitize=thread -fno-omit-frame-pointer
 OPT_coverage := -O0 -DDEBUG --coverage -fprofile-update=atomic
 OPT_fuzz     := -O1 -DDEBUG $(SANITIZE) $(if $(filter 1,$(WITH_LIBFUZZER)),-fsanitize=fuzzer-no-link)
 OPT := $(or $(OPT_$(VARIANT)),$(error VARIANT=$(VARIANT): release, debug, asan, tsan, coverage and fuzz exist))
-CPU_OPT := $(if $(filter release asan,$(VARIANT)),-O3)# kernels/cpu: loops written to be vectorised
+CPU_OPT := $(if $(filter release asan tsan,$(VARIANT)),-O3)# kernels/cpu: loops written to be vectorised
 TEST_OPT := $(if $(filter asan,$(VARIANT)),-O0)# tests/harness, half of all tests: to compile them takes longer than to run their code
 CFLAGS  ?= -g
 C_FLAGS := -std=c17 $(OPT) $(WARNINGS) $(if $(filter 1,$(DEVELOPER)),$(if $(filter fuzz,$(VARIANT)),,-Werror)) \
