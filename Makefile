@@ -37,7 +37,7 @@ H := \#
 links = $(shell printf '%b' '$(1)' | $(CC) -x c - -o /dev/null $(2) >/dev/null 2>&1 && echo 1 || echo 0)
 CUDA_INCLUDES := -isystem $(CUDA_HOME)/include -isystem $(CUDA_HOME)/extras/CUPTI/include
 # These goals build nothing, or call make again once the packages are there.
-QUICK := help clean deps bench test test-all test-asan test-tsan test-mpi test-cuda test-nccl bundle fuzz fuzz-all coverage golden bench-cpu check sources \
+QUICK := help clean deps bench test test-all test-asan test-tsan test-mpi test-cuda test-nccl bundle fuzz fuzz-all coverage golden bench-cpu check \
          check-format check-headers check-layers check-size uninstall
 ifneq ($(filter-out $(QUICK),$(or $(MAKECMDGOALS),all)),)
 MPI_CFLAGS ?= $(patsubst -I%,-isystem %,$(shell mpicc --showme:compile 2>/dev/null))
