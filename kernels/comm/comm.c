@@ -268,6 +268,24 @@ enum status comm_offer_exchange(struct comm *comm, bool to_heads, int n,
     return ST_OK;
 }
 
+enum status comm_push_takes(struct comm *comm, const struct comm_push *push, struct queue *q,
+                            bool *taken)
+{
+    *taken = false;
+    if (!comm->ops->push || comm->size == 1)
+        return ST_OK;
+    return comm->ops->push_takes(comm->link, push, q, taken);
+}
+
+enum status comm_push_run(struct comm *comm, int label, const struct comm_push *push,
+                          struct queue *q)
+{
+    enum status st = comm->ops->push(comm->link, push, q);
+    return st == ST_OK
+               ? ST_OK
+               : fail_prefix(st, "%s, rank %d of %d", comm->label[label], comm->rank, comm->size);
+}
+
 enum status comm_exchange_memory(struct comm *comm, size_t bytes, void **out, void **owner,
                                  void (**release)(void *owner))
 {

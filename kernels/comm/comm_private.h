@@ -7,7 +7,7 @@
 #include "kernels/comm/comm.h"
 
 /* What a communicator does, in messages and to transports: "<axis>.<op>", "<axis>.recv",
- * "<axis>.wait". */
+ * "<axis>.shift" (push.h, to one peer), "<axis>.wait". */
 enum { COMM_LABEL_RECV = COMM_OPS, COMM_LABEL_SHIFT, COMM_LABEL_WAIT, COMM_LABELS };
 enum { COMM_LABEL_SIZE = 48 };
 
@@ -62,11 +62,15 @@ void comm_trace(const struct comm *comm, int label, int peer, uint64_t payload, 
 void comm_count_call(struct comm *comm, enum comm_op op, uint64_t api_bytes);
 void comm_count_wire(struct comm *comm, enum comm_op op, uint64_t bytes);
 
-/* For exchange.c: the transport's own form, where it has one and takes the tensors; and memory that
- * it asks for, *out NULL: none. */
+/* For exchange.c and push.c: the transport's own form, where it has one and takes the tensors; and
+ * memory that it asks for, *out NULL: none. */
 enum status comm_offer_exchange(struct comm *comm, bool to_heads, int n,
                                 const struct tensor *narrow, const struct tensor *wide,
                                 int first_row, struct queue *q, bool *taken);
+enum status comm_push_takes(struct comm *comm, const struct comm_push *push, struct queue *q,
+                            bool *taken);
+enum status comm_push_run(struct comm *comm, int label, const struct comm_push *push,
+                          struct queue *q);
 enum status comm_exchange_memory(struct comm *comm, size_t bytes, void **out, void **owner,
                                  void (**release)(void *owner));
 

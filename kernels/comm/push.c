@@ -21,15 +21,12 @@ enum status comm_push(struct comm *comm, const struct comm_push *push, struct qu
     uint64_t bytes = (uint64_t)push->n * tensor_bytes(push->from);
     uint64_t wire = all ? bytes * (uint64_t)(comm->size - 1) : bytes;
     BUG_ON(all != (push->peer < 0), "a push to %d", push->peer);
-    *taken = false;
-    if (comm->size == 1 || !comm->ops->push)
-        return ST_OK;
     comm_begin_op(comm, label);
-    TRY(comm->ops->push_takes(comm->link, push, q, taken));
+    TRY(comm_push_takes(comm, push, q, taken));
     if (!*taken)
         return ST_OK;
     if (trace_on())
         comm_trace(comm, label, -1, bytes, wire);
     count(comm, push, wire);
-    return trace_leave(comm->ops->push(comm->link, push, q));
+    return trace_leave(comm_push_run(comm, label, push, q));
 }
