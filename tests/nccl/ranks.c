@@ -62,6 +62,10 @@ static enum status live(const struct ranks_job *job, struct rank *self, struct r
     double begin = clock_seconds();
     mesh_close(self->mesh);
     comm_close(self->world);
+    if (st == ST_OK && cuda_rest(self->q) != 0) {
+        snprintf(end->text, sizeof end->text, "SMs are held when all is closed");
+        st = ST_INVALID;
+    }
     queue_drain(self->q);
     cudaStreamDestroy(cuda_queue_of(self->q)->stream);
     end->closing_s = clock_seconds() - begin;
@@ -71,15 +75,17 @@ static enum status live(const struct ranks_job *job, struct rank *self, struct r
 static void rank_main(const struct ranks_job *job, int rank, const char *folder, double start)
 {
     struct rank_end *end = &ends[rank];
-    struct device dev = {.ops = &fake_ops};
-    struct cuda_queue q = {.base.dev = &dev};
+    struct cuda_device cuda = {.base.ops = &fake_ops, .multiprocessors = RANKS_SMS};
+    struct device *dev = &cuda.base;
+    struct cuda_queue q = {.base.dev = dev};
     const struct rendezvous where = {
         .rank = rank, .size = job->ranks, .folder = folder, .timeout_s = job->timeout_s};
     struct rank self = {
-        .rank = rank, .size = job->ranks, .arg = job->arg, .dev = &dev, .q = &q.base};
+        .rank = rank, .size = job->ranks, .arg = job->arg, .dev = dev, .q = &q.base};
+    cuda_hold(dev, 0);
     fake_enter(rank, &job->faults);
     cudaStreamCreateWithPriority((cudaStream_t *)&q.stream, cudaStreamNonBlocking, 0);
-    end->status = comm_open(comm_ops_find("nccl"), &where, &dev, &self.world);
+    end->status = comm_open(comm_ops_find("nccl"), &where, dev, &self.world);
     if (end->status == ST_OK)
         end->status = live(job, &self, end);
     else

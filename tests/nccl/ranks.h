@@ -6,7 +6,7 @@
 #include "kernels/comm/mesh.h"
 #include "tests/nccl/fake.h"
 
-enum { RANKS_TEXT = 1100 };
+enum { RANKS_TEXT = 1100, RANKS_SMS = 132 }; /* of a rank's GPU */
 
 /* What a rank's function gets; its mesh, if it opens one, is closed for it, and then the world. */
 struct rank {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the NCCL transport moves between ranks that all are well: on every axis and channel, in
  * collectives, between hosts; and that it gives everything back. */
+#include "kernels/cuda/cuda_private.h"
 #include "tests/nccl/ranks.h"
 
 #include <criterion/criterion.h>
@@ -118,6 +119,8 @@ static enum status ahead(struct rank *self)
 {
     static float out[2][COUNT], in[2][COUNT];
     TRY(mesh_open(self->world, self->arg, &self->mesh));
+    if (cuda_rest(self->q) != RANKS_SMS - 1)
+        return wrong("SMs beside a waiting receive", 0, cuda_rest(self->q), RANKS_SMS - 1);
     struct comm *early = mesh_comm(self->mesh, 0, 0), *late = mesh_comm(self->mesh, 0, 1);
     struct comm_req got = {0}, sent = {0};
     struct tensor in0 = floats(self, in[0], COUNT), in1 = floats(self, in[1], COUNT);
