@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ring: tokens are split; each rank's keys and values travel round the ring while attention runs on
- * the block at hand, and blocks are merged by their log-sum-exp. Exact up to the order of sums.
- * (Ring Attention, Liu et al. 2023.) Behind a key store the blocks that travel are the stored
- * shares, once for each patch.
+ * Ring: tokens are split; each rank's keys and values travel round the ring, by messages while
+ * attention runs on the block at hand, and blocks are merged by their log-sum-exp. Exact up to the
+ * order of sums. (Ring Attention, Liu et al. 2023.) Behind a key store the blocks that travel are
+ * the stored shares, once for each patch.
  */
 #include "kernels/comm/exchange.h"
 #include "kernels/comm/push.h"
@@ -181,7 +181,7 @@ static enum status ring_attend(struct strategy *me, const struct attn_call *call
         in.v = at_hand.v;
         in.o = i ? share_view(&ring->block_o, &call->q, call->q.dim[1]) : call->o;
         in.lse = i ? &block_lse : &lse;
-        TRY(attn_inner(me, &in)); /* runs while the shift travels */
+        TRY(attn_inner(me, &in)); /* runs while messages travel */
         if (i)
             TRY(op_merge(call->queue, &total, &lse, &in.o, &block_lse));
         if (!more)

@@ -45,7 +45,7 @@ bool setup_forks(const struct setup *setup);
 /* Before a rank's process wakes CUDA: where the plan has more streams over NCCL than CUDA has work
  * queues (8, unless CUDA_DEVICE_MAX_CONNECTIONS says otherwise), as many queues as streams, lest a
  * receive that was posted ahead hold up in a shared one what it waits for. No more than that: with
- * 32 strategies that need few took 3 to 8 % longer (results/README.md, "What is chosen for the
+ * 32 strategies that need few took 2 to 8 % longer (results/README.md, "What is chosen for the
  * user"). */
 void setup_work_queues(const struct setup *setup, const struct plan *plan);
 

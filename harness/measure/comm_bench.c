@@ -163,6 +163,14 @@ static enum status measure_forms(struct meter *m, struct comm_case *c)
     return m->bench->graph ? measure(m, c, true) : ST_OK;
 }
 
+/* What the ranks have not agreed on: peers must not wait, and memory that they may still write to
+ * must not go before they have given up. */
+static void give_up(struct meter *m, enum status st)
+{
+    if (m->comm && st != ST_OK && st != ST_WRONG && st != ST_OOM)
+        comm_abort(m->comm);
+}
+
 /* Small sizes of an operation may come to the same: *last, the one before, is not done again. */
 static enum status measure_size(struct meter *m, const struct comm_case_op *op, int64_t bytes,
                                 int64_t *last)
@@ -177,8 +185,11 @@ static enum status measure_size(struct meter *m, const struct comm_case_op *op, 
         st = comm_drain(m->comm, m->q);
     if (st == ST_OK)
         st = comm_barrier(m->comm); /* a peer may still read what is freed now */
+    if (st != ST_OK)
+        st = fail_prefix(st, "%s of %lld bytes", op->name, (long long)bytes);
+    give_up(m, st);
     comm_case_close(&c);
-    return st ? fail_prefix(st, "%s of %lld bytes", op->name, (long long)bytes) : ST_OK;
+    return st;
 }
 
 static enum status measure_all(struct meter *m)
@@ -235,8 +246,7 @@ enum status comm_bench_run(const struct comm_bench *bench, const struct rank *ra
         st = comm_agree(m.comm, meter_open(&m));
     if (st == ST_OK)
         st = measure_all(&m);
-    if (m.comm && st != ST_OK && st != ST_WRONG && st != ST_OOM)
-        comm_abort(m.comm); /* what is not agreed on: peers must not wait, and nor must the close */
+    give_up(&m, st);
     meter_close(&m);
     comm_close(m.comm);
     queue_close(m.q);

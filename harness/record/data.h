@@ -141,7 +141,7 @@ struct record_env {
     struct record_texts interconnect; /* "X NV18": way to each GPU */
     struct record_texts p2p; /* "X OK": whether one may read and write the other's memory */
     struct record_nvls nvls;
-    /* "lsa": heads went for tokens by one kernel; NULL: by messages, if any */
+    /* "lsa": heads went for tokens, or keys to peers, by one kernel; NULL: by messages, if any */
     const char *exchange;
     struct record_map variables; /* environment variables that steer libraries, sorted */
 };

@@ -108,8 +108,8 @@ enum status comm_group_end(struct comm *comm);
  * before this on the same request object add to it: one wait finishes all of them. */
 enum status comm_wait(struct comm_req *req, struct queue *q);
 
-/* "lsa" once heads went for tokens by one kernel (kernels/comm/exchange.h) on some communicator of
- * its world; NULL: by messages, or not at all. */
+/* "lsa" once heads went for tokens, or rows to peers (kernels/comm/exchange.h, push.h), by one
+ * kernel on some communicator of its world; NULL: by messages, or not at all. */
 const char *comm_exchange_form(const struct comm *comm);
 
 /* ---- graphs (kernels/device.h) ---- */

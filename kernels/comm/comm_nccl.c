@@ -24,7 +24,8 @@ enum { CONNECT_PEERS = 1000 }; /* in one group, which takes 2048 operations */
 /* Blocks of NCCL's kernels, each on an SM of its own, where receives wait beside computing. One
  * carries 11 GB/s and more, which is enough where there is the time of a patch; those that NCCL
  * would take slow attention and products down (results/README.md, "What is chosen for the user").
- * Whatever computes meanwhile leaves that SM out. */
+ * Our grids and cuBLAS's leave one SM out meanwhile, also where several such receives wait: with
+ * two left out a pipe of two stages was no faster. */
 enum { AHEAD_BLOCKS = 1 };
 
 static cudaStream_t stream_of_queue(struct queue *q)

@@ -30,8 +30,10 @@ static enum status settle(struct nccl_link *link, struct queue *q)
     bool can = exchange_lsa_can(link->lsa);
     TRY(all_of(link, &can));
     if (can) {
-        TRY(exchange_lsa_prepare(link->lsa, q, &can));
-        TRY(all_of(link, &can));
+        enum status st = exchange_lsa_prepare(link->lsa, q, &can);
+        can &= st == ST_OK;
+        TRY(all_of(link, &can)); /* also those that failed: the others wait for them here */
+        TRY(st);
     }
     link->settled = true;
     if (!can)

@@ -22,7 +22,7 @@ struct nccl_world {
     int users;
     int ahead; /* open links whose receives are posted ahead */
     atomic_bool aborted;
-    bool by_kernel; /* heads were exchanged by exchange_lsa.h, on a link that may be closed now */
+    bool by_kernel; /* exchange_lsa.h moved rows, on a link that may be closed now */
 };
 
 /* The end of one group; many handles, one event. */

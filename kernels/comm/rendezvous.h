@@ -17,8 +17,8 @@ struct rendezvous {
     struct local_world *local; /* local transport only; borrowed */
     const char *folder;        /* processes of one host without MPI: where they meet; borrowed */
     double timeout_s;          /* a wait longer than this is ST_TIMEOUT; 0: none */
-    const char *exchange; /* NCCL's form of a head exchange: "lsa", one kernel; "auto", the same
-                             where all ranks can; "nccl" or NULL: messages */
+    const char *exchange; /* NCCL's form of exchanges and pushes: "lsa", one kernel; "auto", the
+                             same where all ranks can; "nccl" or NULL: messages */
 };
 
 enum status local_world_open(int size, struct local_world **out);

@@ -37,6 +37,7 @@ struct window {
     size_t bytes;
     void *handle; /* ncclWindow_t; NULL: not registered so far */
     int (*mem_free)(void *p);
+    bool lost; /* peers or a kernel may have it still: it is the process' until its end */
 };
 
 struct exchange_lsa {
@@ -105,8 +106,8 @@ static enum status check(const struct exchange_lsa *lsa, int result, const char 
 
 /* ---- the choice ---- */
 
-/* The one place where it is made. On two H200 the kernel was faster at every shape that was tried
- * (results/README.md, "What is chosen for the user"). */
+/* The one place where it is made. Between two H200 the kernel was faster at every shape that was
+ * tried (results/README.md, "What is chosen for the user"); more ranks were not. */
 bool exchange_lsa_wanted(const char *choice)
 {
     return choice && strcmp(choice, "nccl") != 0;
@@ -203,7 +204,8 @@ static enum status window_open(struct exchange_lsa *lsa, size_t bytes, struct wi
         return fail(ST_OOM, "exchange of rows: ncclMemAlloc of %zu bytes: %s", size,
                     lsa->nccl.error(result));
     }
-    *window = (struct window){lsa, NULL, memory, size, NULL, lsa->nccl.mem_free};
+    *window = (struct window){
+        .lsa = lsa, .memory = memory, .bytes = size, .mem_free = lsa->nccl.mem_free};
     struct window **end = &lsa->windows;
     while (*end)
         end = &(*end)->next;
@@ -242,11 +244,13 @@ void exchange_lsa_free(void *owner)
 {
     struct window *window = owner;
     struct exchange_lsa *lsa = window->lsa;
-    if (lsa && window->handle)
+    bool stopped = lsa && *lsa->stop; /* the communicator goes, and a kernel may be here still */
+    if (lsa && window->handle && !stopped)
         settled(lsa, lsa->nccl.window_deregister(lsa->comm, window->handle));
     if (lsa)
         take_out(lsa, window);
-    window->mem_free(window->memory);
+    if (!stopped && !window->lost)
+        window->mem_free(window->memory);
     free(window);
 }
 
@@ -259,6 +263,7 @@ void exchange_lsa_close(struct exchange_lsa *lsa, bool broken)
             settled(lsa, lsa->nccl.window_deregister(lsa->comm, w->handle));
         w->handle = NULL;
         w->lsa = NULL;
+        w->lost = broken;
     }
     if (!broken) { /* else a kernel may look at them still */
         if (lsa->meeting)
@@ -313,15 +318,25 @@ enum status exchange_lsa_prepare(struct exchange_lsa *lsa, struct queue *q, bool
     return ST_OK;
 }
 
+/* Bytes of a load, as far as shapes tell. */
+static int64_t unit_of(const struct exchange_lsa_move *move)
+{
+    const struct tensor *narrow = move->narrow, *wide = move->wide;
+    int64_t all = wide->dim[2] * wide->dim[3] | narrow->stride[0] | narrow->stride[1];
+    all *= (int64_t)dtype_size(wide->dtype);
+    return all % 16 == 0 ? 16 : 2;
+}
+
 bool exchange_lsa_takes(const struct exchange_lsa *lsa, const struct exchange_lsa_move *move)
 {
+    int64_t unit = unit_of(move);
     for (int i = 0; i < move->n; i++) {
         const struct window *w = window_of(lsa, &move->wide[i]);
         if (!w || move->narrow[i].stride[0] != move->narrow->stride[0] ||
             move->narrow[i].stride[1] != move->narrow->stride[1])
             return false;
         /* loads that the kernel counts, by what all ranks know */
-        if ((int64_t)w->bytes / 2 * move->n * move->peers > INT32_MAX)
+        if ((int64_t)w->bytes / unit * move->n * move->peers > INT32_MAX)
             return false;
     }
     return true;

@@ -175,6 +175,10 @@ template <typename Unit>
 static enum status launch(const struct cuda_target *at, const struct exchange_lsa_job *job)
 {
     int unit = sizeof(Unit);
+    int64_t count = job->tensors * job->lanes * job->rows * job->peers * job->segment / unit;
+    if (count > INT32_MAX) /* addresses were worse than shapes (exchange_lsa_takes) */
+        return fail(ST_UNSUPPORTED, "exchange of rows: %lld loads of %d bytes", (long long)count,
+                    unit);
     struct lsa_walk w = {};
     w.out = job->out;
     w.tensors = job->tensors;
@@ -185,7 +189,7 @@ static enum status launch(const struct cuda_target *at, const struct exchange_ls
     w.peers = divisor_of((uint32_t)job->peers);
     w.rows = divisor_of((uint32_t)(job->rows > 0 ? job->rows : 1));
     w.lanes = divisor_of((uint32_t)job->lanes);
-    w.count = (uint32_t)(job->tensors * job->lanes * job->rows * job->peers * job->segment / unit);
+    w.count = (uint32_t)count;
     w.lane_stride = job->lane_stride / unit;
     w.row_stride = job->row_stride / unit;
     w.peer_stride = job->same ? 0 : job->segment / unit;
