@@ -172,7 +172,7 @@ run-tests: $(foreach floor,$(TESTS),$(if $(wildcard tests/$(floor)/test_*.c),$(O
 NCCL_TESTED := kernels/device.c kernels/op.c kernels/op_work.c kernels/cuda/stream.c kernels/cuda/exchange_lsa.c
 $(OUT)/tests/nccl: LIBS := $(filter-out $(CUDA_LIBS),$(LIBS))
 $(OUT)/tests/nccl: $(call objects,$(wildcard tests/nccl/*.c) $(call sources,kernels/base kernels/comm) $(NCCL_TESTED))
-	$(call link,-lcriterion -Wl$(,)--wrap=calloc$(,)--wrap=malloc)
+	$(call link,-lcriterion -Wl$(,)--wrap=calloc$(,)--wrap=malloc$(,)--wrap=dlopen$(,)--wrap=dlsym$(,)--wrap=dlclose)
 .PHONY: run-nccl
 run-nccl: $(if $(filter 11,$(WITH_NCCL)$(WITH_CRITERION)),$(OUT)/tests/nccl)
 	@$(if $^,$(RUN) $< -j$(JOBS) --timeout 60 $(ARGS),echo "SKIP tests/nccl: nccl.h or Criterion was not found")

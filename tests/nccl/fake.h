@@ -3,7 +3,8 @@
  * A CUDA runtime and an NCCL for processes without a GPU: what the transport's own objects are
  * linked with here. Streams run in order behind the caller's back, a message leaves its sender only
  * when its receive was posted, and what a real library would hang or crash on is complained of.
- * They move bytes and sum floats; there are no kernels and no graphs.
+ * They move bytes and sum floats; there is no kernel but that of kernels/cuda/exchange_lsa.h, and
+ * there are no graphs.
  *
  * Ranks are processes forked after fake_open. All they share is the memory that it maps.
  */
@@ -20,14 +21,18 @@ struct fake_fault {
 };
 
 struct fake_faults {
-    struct fake_fault split;       /* ncclCommSplit, of its color; the peers there lose it */
-    struct fake_fault send;        /* ncclSend of anything but bytes */
-    struct fake_fault host_memory; /* cudaHostAlloc */
-    struct fake_fault gpu_memory;  /* cudaMalloc */
-    struct fake_fault allocation;  /* calloc and malloc, of all but the fakes */
-    bool loss_is_told; /* peers' ends are asynchronous errors, as over a network; else, as over
-                          NVLink, who waits for such a peer waits for ever */
-    double abort_s;    /* what ncclCommAbort takes once its kernels have left */
+    struct fake_fault split;         /* ncclCommSplit, of its color; the peers there lose it */
+    struct fake_fault send;          /* ncclSend of anything but bytes */
+    struct fake_fault host_memory;   /* cudaHostAlloc */
+    struct fake_fault gpu_memory;    /* cudaMalloc */
+    struct fake_fault window_memory; /* ncclMemAlloc */
+    struct fake_fault allocation;    /* calloc and malloc, of all but the fakes */
+    unsigned other_version; /* bit r: the rank r of the world was compiled with another NCCL, */
+    unsigned small_team;    /* shares its memory with nobody, */
+    unsigned no_window;     /* gets no window where it registers one */
+    bool loss_is_told;      /* peers' ends are asynchronous errors, as over a network; else, as over
+                               NVLink, who waits for such a peer waits for ever */
+    double abort_s;         /* what ncclCommAbort takes once its kernels have left */
 };
 
 /* Before the ranks are forked, and when they are gone. */

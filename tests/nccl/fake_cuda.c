@@ -10,7 +10,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/base/clock.h"
-#include "kernels/cuda/exchange_lsa.h"
+#include "kernels/cuda/launch.h"
 #include "tests/nccl/fake_wire.h"
 
 #include <cuda_runtime_api.h>
@@ -20,7 +20,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { PATIENCE_S = 8 }; /* longer than any time limit in a test */
+enum { PATIENCE_S = 8 };  /* longer than any time limit in a test */
+enum { ALIGNMENT = 256 }; /* of device memory */
 
 struct work {
     struct work *next;
@@ -143,6 +144,11 @@ static void await_idle(const struct stream *only, const char *call)
         pthread_cond_timedwait(&changed, &lock, &wake);
     }
     pthread_mutex_unlock(&lock);
+}
+
+void fake_cuda_await_idle(const char *call)
+{
+    await_idle(NULL, call);
 }
 
 /* ---- streams ---- */
@@ -293,7 +299,9 @@ cudaError_t cudaMalloc(void **out, size_t bytes)
     static int calls;
     if (wire_strikes(&wire_faults()->gpu_memory, &calls))
         return failed(cudaErrorMemoryAllocation);
-    *out = fake_alloc(bytes);
+    *out = aligned_alloc(ALIGNMENT, (bytes / ALIGNMENT + 1) * ALIGNMENT);
+    BUG_ON(!*out, "no %zu bytes", bytes);
+    memset(*out, 0xa5, bytes);
     fake_cuda_count(1);
     return cudaSuccess;
 }
@@ -408,26 +416,6 @@ enum status cuda_watch_write(void *stream, unsigned *word, unsigned *count, unsi
     *w = (struct watch){word, count, value};
     fake_cuda_put(stream, watch, w);
     return ST_OK;
-}
-
-/* 0: none, so that "lsa" is refused. */
-int exchange_lsa_version(void)
-{
-    return 0;
-}
-
-int exchange_lsa_team(void *team, void *nccl_comm)
-{
-    (void)team;
-    (void)nccl_comm;
-    return 0;
-}
-
-enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job)
-{
-    (void)at;
-    (void)job;
-    return fail(ST_UNSUPPORTED, "no kernels here");
 }
 
 bool backend_on_host(const struct backend_ops *ops)

@@ -10,6 +10,9 @@
  * malloc, arg is freed then. Other streams go on meanwhile. It must not call back here. */
 void fake_cuda_put(void *stream, bool (*run)(void *arg), void *arg);
 
+/* Until all streams of this process are empty; complains where they never are. */
+void fake_cuda_await_idle(const char *call);
+
 /* Zeroed memory for the fakes themselves, whatever fails. */
 void *fake_alloc(size_t bytes);
 

@@ -6,13 +6,13 @@
  *
  * Communicators are kept when they are given back, to complain of their use.
  */
+#include "tests/nccl/fake_nccl.h"
 #include "kernels/base/clock.h"
 #include "kernels/base/status.h"
 #include "kernels/cuda/library.h"
 #include "tests/nccl/fake_cuda.h"
 #include "tests/nccl/fake_wire.h"
 
-#include <nccl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,15 +22,6 @@
 
 enum { GROUP = 64, PATIENCE_S = 8 };
 #define LEAVING_S 0.03 /* from an abort until the kernels are gone */
-
-struct ncclComm {
-    int id, rank, size;
-    int splits;
-    atomic_int under_way; /* work on streams */
-    atomic_bool ended;    /* given back or given up: must not be used */
-    atomic_bool left;     /* given up: host calls leave, and kernels LEAVING_S later */
-    double left_s;        /* clock_seconds then */
-};
 
 /* Posts of a group on one communicator; the work of its stream. */
 struct posts {
@@ -63,12 +54,12 @@ static ncclResult_t failed(ncclResult_t result, const char *why)
     return result;
 }
 
-static ncclResult_t lost(void)
+ncclResult_t fake_nccl_lost(void)
 {
     return failed(ncclRemoteError, "socketProgress: Connection closed by remote peer");
 }
 
-static void check_use(const struct ncclComm *comm, const char *call)
+void fake_nccl_check_use(const struct ncclComm *comm, const char *call)
 {
     if (atomic_load(&comm->ended))
         fake_complain("%s on communicator %d, which was given back", call, comm->id);
@@ -194,7 +185,7 @@ ncclResult_t ncclSend(const void *data, size_t count, ncclDataType_t type, int p
                       ncclComm_t comm, cudaStream_t stream)
 {
     static int calls;
-    check_use(comm, "ncclSend");
+    fake_nccl_check_use(comm, "ncclSend");
     if (type != ncclInt8 && wire_strikes(&wire_faults()->send, &calls))
         return group.error = failed(ncclInternalError, "no proxy for the message");
     ncclGroupStart();
@@ -205,7 +196,7 @@ ncclResult_t ncclSend(const void *data, size_t count, ncclDataType_t type, int p
 ncclResult_t ncclRecv(void *data, size_t count, ncclDataType_t type, int peer, ncclComm_t comm,
                       cudaStream_t stream)
 {
-    check_use(comm, "ncclRecv");
+    fake_nccl_check_use(comm, "ncclRecv");
     ncclGroupStart();
     post(posts_of(comm, stream), false, WIRE_MESSAGE, peer, data, count * size_of(type));
     return ncclGroupEnd();
@@ -227,7 +218,7 @@ ncclResult_t ncclAllGather(const void *in, void *out, size_t count, ncclDataType
                            ncclComm_t comm, cudaStream_t stream)
 {
     size_t bytes = count * size_of(type);
-    check_use(comm, "ncclAllGather");
+    fake_nccl_check_use(comm, "ncclAllGather");
     BUG_ON(in != (const char *)out + (size_t)comm->rank * bytes, "a gather that is not in place");
     ncclGroupStart();
     post_all(posts_of(comm, stream), WIRE_GATHER, in, out, bytes);
@@ -237,7 +228,7 @@ ncclResult_t ncclAllGather(const void *in, void *out, size_t count, ncclDataType
 ncclResult_t ncclAllReduce(const void *in, void *out, size_t count, ncclDataType_t type,
                            ncclRedOp_t op, ncclComm_t comm, cudaStream_t stream)
 {
-    check_use(comm, "ncclAllReduce");
+    fake_nccl_check_use(comm, "ncclAllReduce");
     BUG_ON(in != out || type != ncclFloat32 || op != ncclSum, "a sum that is not of floats");
     ncclGroupStart();
     struct posts *p = posts_of(comm, stream);
@@ -270,7 +261,7 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *out, int ranks, ncclUniqueId id,
     memcpy(&comm, id.internal, sizeof comm);
     wire_world(comm, ranks);
     if (!wire_meet(comm, rank, 0, &vote, &left, &child))
-        return lost();
+        return fake_nccl_lost();
     *out = comm_made(child.id, child.rank, child.size);
     return ncclSuccess;
 }
@@ -282,15 +273,15 @@ ncclResult_t ncclCommSplit(ncclComm_t parent, int color, int key, ncclComm_t *ou
     struct wire_child child;
     struct wire_vote vote = {color, key, wire_strikes(&wire_faults()->split, &calls)};
     (void)config;
-    check_use(parent, "ncclCommSplit");
+    fake_nccl_check_use(parent, "ncclCommSplit");
     if (atomic_load(&parent->under_way) > 0)
         fake_complain("ncclCommSplit on communicator %d with messages under way", parent->id);
     if (!wire_meet(parent->id, parent->rank, parent->splits++, &vote, &parent->left, &child))
-        return lost();
+        return fake_nccl_lost();
     if (vote.fails)
         return failed(ncclUnhandledCudaError, "Cuda failure 2 'out of memory'");
     if (child.broken)
-        return lost();
+        return fake_nccl_lost();
     *out = comm_made(child.id, child.rank, child.size);
     return ncclSuccess;
 }
@@ -306,7 +297,7 @@ static bool await_all_left(const struct ncclComm *comm)
 /* Waits until all ranks of a host have called it or are gone (NCCL's user guide, communicators). */
 ncclResult_t ncclCommDestroy(ncclComm_t comm)
 {
-    check_use(comm, "ncclCommDestroy");
+    fake_nccl_check_use(comm, "ncclCommDestroy");
     atomic_store(&comm->ended, true);
     wire_leave(comm->id, comm->rank, false);
     if (!await_all_left(comm))
@@ -332,8 +323,8 @@ ncclResult_t ncclCommAbort(ncclComm_t comm)
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *out)
 {
-    check_use(comm, "ncclCommGetAsyncError");
-    *out = wire_faults()->loss_is_told && wire_lost(comm->id) ? lost() : ncclSuccess;
+    fake_nccl_check_use(comm, "ncclCommGetAsyncError");
+    *out = wire_faults()->loss_is_told && wire_lost(comm->id) ? fake_nccl_lost() : ncclSuccess;
     return ncclSuccess;
 }
 

@@ -4,6 +4,7 @@
 #include "tests/nccl/fake_wire.h"
 
 #include "kernels/base/status.h"
+#include "tests/nccl/fake_windows.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -55,12 +56,14 @@ void fake_open(void)
 {
     wire = mmap(NULL, sizeof *wire, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     BUG_ON(wire == MAP_FAILED, "no %zu bytes to share", sizeof *wire);
+    fake_windows_open();
 }
 
 void fake_close(void)
 {
     munmap(wire, sizeof *wire);
     wire = NULL;
+    fake_windows_close();
 }
 
 void fake_enter(int rank, const struct fake_faults *with)

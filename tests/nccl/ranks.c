@@ -29,12 +29,46 @@ static bool supports(enum dtype dtype)
     return dtype == DTYPE_F32;
 }
 
-/* Dense floats only. */
+static enum status memory_get(struct device *dev, size_t bytes, void **out)
+{
+    (void)dev;
+    return CU(cudaMalloc(out, bytes));
+}
+
+static void memory_free(struct device *dev, void *p)
+{
+    (void)dev;
+    cudaFree(p);
+}
+
+struct copy {
+    struct tensor to, from;
+};
+
+static void copy_axis(const struct copy *c, int axis, float *to, const float *from)
+{
+    if (axis == c->to.ndim) {
+        *to = *from;
+        return;
+    }
+    for (int64_t i = 0; i < c->to.dim[axis]; i++)
+        copy_axis(c, axis + 1, to + i * c->to.stride[axis], from + i * c->from.stride[axis]);
+}
+
+static bool copy_now(void *arg)
+{
+    const struct copy *c = arg;
+    copy_axis(c, 0, c->to.data, c->from.data);
+    return true;
+}
+
+/* Floats only. */
 static enum status copy(struct queue *q, struct tensor *dst, const struct tensor *src)
 {
-    BUG_ON(!tensor_contiguous(dst) || !tensor_contiguous(src), "a copy with gaps");
-    return CU(cudaMemcpyAsync(dst->data, src->data, tensor_bytes(dst), cudaMemcpyDeviceToDevice,
-                              cuda_queue_of(q)->stream));
+    struct copy *c = fake_alloc(sizeof *c);
+    *c = (struct copy){*dst, *src};
+    fake_cuda_put(cuda_queue_of(q)->stream, copy_now, c);
+    return ST_OK;
 }
 
 static enum status queue_drain(struct queue *q)
@@ -46,6 +80,8 @@ static const struct backend_ops fake_ops = {
     .name = "cuda",
     .summary = "the fake CUDA runtime",
     .supports = supports,
+    .alloc = memory_get,
+    .release = memory_free,
     .queue_sync = queue_drain,
     .copy = copy,
 };
@@ -61,6 +97,7 @@ static enum status live(const struct ranks_job *job, struct rank *self, struct r
         snprintf(end->text, sizeof end->text, "%s", status_message());
     double begin = clock_seconds();
     mesh_close(self->mesh);
+    arena_close(self->arena);
     comm_close(self->world);
     if (st == ST_OK && cuda_rest(self->q) != 0) {
         snprintf(end->text, sizeof end->text, "SMs are held when all is closed");
@@ -78,8 +115,11 @@ static void rank_main(const struct ranks_job *job, int rank, const char *folder,
     struct cuda_device cuda = {.base.ops = &fake_ops, .multiprocessors = RANKS_SMS};
     struct device *dev = &cuda.base;
     struct cuda_queue q = {.base.dev = dev};
-    const struct rendezvous where = {
-        .rank = rank, .size = job->ranks, .folder = folder, .timeout_s = job->timeout_s};
+    const struct rendezvous where = {.rank = rank,
+                                     .size = job->ranks,
+                                     .folder = folder,
+                                     .timeout_s = job->timeout_s,
+                                     .exchange = job->exchange};
     struct rank self = {
         .rank = rank, .size = job->ranks, .arg = job->arg, .dev = dev, .q = &q.base};
     cuda_hold(dev, 0);

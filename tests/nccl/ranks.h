@@ -3,17 +3,20 @@
 #ifndef TESTS_NCCL_RANKS_H
 #define TESTS_NCCL_RANKS_H
 
+#include "kernels/base/arena.h"
 #include "kernels/comm/mesh.h"
 #include "tests/nccl/fake.h"
 
 enum { RANKS_TEXT = 1100, RANKS_SMS = 132 }; /* of a rank's GPU */
 
-/* What a rank's function gets; its mesh, if it opens one, is closed for it, and then the world. */
+/* What a rank's function gets; its mesh and arena, if it opens them, are closed for it, and then
+ * the world. */
 struct rank {
     int rank, size;
     const void *arg;
     struct comm *world;
     struct mesh *mesh;
+    struct arena *arena;
     struct device *dev;
     struct queue *q;
 };
@@ -30,7 +33,8 @@ struct rank_end {
 
 struct ranks_job {
     int ranks;
-    double timeout_s; /* the rendezvous' */
+    double timeout_s;     /* the rendezvous' */
+    const char *exchange; /* the same */
     enum status (*body)(struct rank *self);
     const void *arg; /* what the bodies read */
     struct fake_faults faults;
