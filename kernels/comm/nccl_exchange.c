@@ -24,7 +24,8 @@ static enum status all_of(struct nccl_link *link, bool *yes)
     return st;
 }
 
-/* In a link's first exchange, on all ranks of it: by one kernel, or by messages from now on. */
+/* In a link's first exchange, on all ranks of it: by one kernel, or by messages from now on, or
+ * refused where messages will not do. */
 static enum status settle(struct nccl_link *link, struct queue *q)
 {
     bool can = exchange_lsa_can(link->lsa);
@@ -36,9 +37,7 @@ static enum status settle(struct nccl_link *link, struct queue *q)
         TRY(st);
     }
     link->settled = true;
-    if (!can)
-        exchange_lsa_give_up(&link->lsa);
-    return ST_OK;
+    return can ? ST_OK : exchange_lsa_give_up(&link->lsa);
 }
 
 static enum status takes(struct nccl_link *link, const struct exchange_lsa_move *move,

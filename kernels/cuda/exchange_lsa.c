@@ -16,6 +16,10 @@
 enum { NCCL_SUCCESS = 0, NCCL_IN_PROGRESS = 7, WIN_COLL_SYMMETRIC = 1, WIN_ALIGNMENT = 4096 };
 enum { SETTLE_S = 60 };
 
+static const char NO_WINDOW[] =
+    "exchange of rows over lsa: ncclCommWindowRegister gave no window on some rank "
+    "(NCCL_CUMEM_ENABLE=0?); --exchange nccl does without";
+
 struct library {
     int (*version)(int *version);
     const char *(*error)(int result);
@@ -273,12 +277,16 @@ void exchange_lsa_close(struct exchange_lsa *lsa, bool broken)
     free(lsa);
 }
 
-void exchange_lsa_give_up(struct exchange_lsa **lsa)
+enum status exchange_lsa_give_up(struct exchange_lsa **lsa)
 {
-    if (!*lsa || (*lsa)->asked)
-        return;
-    exchange_lsa_close(*lsa, false);
-    *lsa = NULL;
+    if (!*lsa)
+        return ST_OK;
+    if (!(*lsa)->asked) {
+        exchange_lsa_close(*lsa, false);
+        *lsa = NULL;
+        return ST_OK;
+    }
+    return exchange_lsa_can(*lsa) ? fail(ST_UNSUPPORTED, "%s", NO_WINDOW) : ST_OK;
 }
 
 /* ---- an exchange ---- */
@@ -350,8 +358,7 @@ enum status exchange_lsa_run(struct exchange_lsa *lsa, const struct exchange_lsa
     bool ready;
     TRY(exchange_lsa_prepare(lsa, q, &ready));
     if (!ready)
-        return fail(ST_COMM, "exchange of rows over lsa: ncclCommWindowRegister gave no window "
-                             "(NCCL_CUMEM_ENABLE=0?); --exchange nccl does without");
+        return fail(ST_COMM, "%s", NO_WINDOW);
     struct exchange_lsa_job job = {
         .out = move->out,
         .same = move->same,

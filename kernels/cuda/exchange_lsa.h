@@ -42,8 +42,9 @@ void exchange_lsa_stop(struct exchange_lsa *lsa);
 /* Before the communicator goes. broken: it failed, and is no longer asked for anything. */
 void exchange_lsa_close(struct exchange_lsa *lsa, bool broken);
 
-/* Some rank cannot: *lsa is closed, and NULL, unless "lsa" was asked for, whose next run fails. */
-void exchange_lsa_give_up(struct exchange_lsa **lsa);
+/* Some rank cannot, as all know: *lsa is closed, and NULL. Where "lsa" was asked for, it stays;
+ * with windows here, ST_UNSUPPORTED. *lsa may be NULL. */
+enum status exchange_lsa_give_up(struct exchange_lsa **lsa);
 
 /* Memory of a window, the same number of bytes on all ranks in the same order; *owner is for
  * exchange_lsa_free, before or after the close, no exchange under way. The ranks do not all see

@@ -103,6 +103,12 @@ Test(kernel_failures, of_a_rank_that_shares_no_memory)
     refused((struct fake_faults){.small_team = ~0u}, ~0u, ST_UNSUPPORTED, "share a memory");
 }
 
+Test(kernel_failures, of_a_rank_without_a_window)
+{
+    refused((struct fake_faults){.no_window = 1u << 1}, ~0u, ST_UNSUPPORTED, "window");
+    refused((struct fake_faults){.no_window = ~0u}, ~0u, ST_UNSUPPORTED, "window");
+}
+
 /* The nth allocation of windows, the first of them that of the meeting. */
 Test(kernel_failures, of_memory_for_windows)
 {
