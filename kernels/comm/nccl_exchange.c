@@ -43,6 +43,8 @@ static enum status settle(struct nccl_link *link, struct queue *q)
 static enum status takes(struct nccl_link *link, const struct exchange_lsa_move *move,
                          struct queue *q, bool *taken)
 {
+    if (link->world->aborted)
+        return fail(ST_COMM, "not posted, since a rank gave up");
     if (!link->settled)
         TRY(settle(link, q));
     *taken = link->lsa && exchange_lsa_takes(link->lsa, move);

@@ -230,7 +230,7 @@ static void *abort_soon(void *arg)
     return NULL;
 }
 
-/* Exchanges that wait for rank 1 leave. */
+/* Exchanges that wait for rank 1 leave; nothing can be posted then. */
 static enum status leave_exchanges(struct rank *self)
 {
     struct heads heads;
@@ -251,6 +251,8 @@ static enum status leave_exchanges(struct rank *self)
     pthread_join(thread, NULL);
     if (waited > CLOSING_S)
         return fail(ST_INVALID, "the exchanges left after %g s", waited);
+    if (heads_there(&heads) != ST_COMM || heads_back(&heads) != ST_COMM)
+        return fail(ST_INVALID, "an exchange after an abort: %s", status_message());
     if (comm_drain(self->world, self->q) != ST_COMM)
         return fail(ST_INVALID, "a wait after an abort: %s", status_message());
     return ST_OK;
