@@ -163,8 +163,10 @@ ifeq ($(WITH_CRITERION)$(filter run-tests,$(MAKECMDGOALS)),0run-tests)
 $(error Criterion was not found, so nothing can be tested: run `make deps`, then again)
 endif
 .PHONY: run-tests run-stress build-fuzz
+# All mpiruns of a host share this one's parent; the last of them removes it when it is empty, and one that makes it meanwhile fails.
+SESSIONS := $(or $(TMPDIR),/tmp)/ompi.$(shell uname -n | cut -d. -f1).$(shell id -u)/kept
 run-tests: $(foreach floor,$(TESTS),$(if $(wildcard tests/$(floor)/test_*.c),$(OUT)/tests/$(floor)))
-	@export OPENBLAS_THREAD_TIMEOUT=4; failed=; for t in $^; do begin=$$(date +%s); echo "== $$t"; $(RUN) $$t -j$(JOBS) --timeout 600 $(ARGS) || failed="$$failed $$t"; \
+	@mkdir -p $(SESSIONS); export OPENBLAS_THREAD_TIMEOUT=4; failed=; for t in $^; do begin=$$(date +%s); echo "== $$t"; $(RUN) $$t -j$(JOBS) --timeout 600 $(ARGS) || failed="$$failed $$t"; \
 	echo "== $$(($$(date +%s) - begin)) s: $$t"; done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
