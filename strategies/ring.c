@@ -195,7 +195,7 @@ static enum status ring_attend(struct strategy *me, const struct attn_call *call
 const struct strategy_ops strategy_ring = {
     .name = "ring",
     .kind = &kind_transformer,
-    .summary = "tokens are split; keys and values rotate behind attention",
+    .summary = "tokens are split; keys and values rotate, and attention takes them block by block",
     .paper = "Ring Attention (2310.01889)",
     .seam = "attend: collect",
     .bytes = "2(N-1) * A/N * L",

@@ -80,6 +80,7 @@ static enum status check_plan(const struct job *job, bool *planned, bool *splits
     *planned = false;
     TRY(plan_build(&job->setup->problem, &job->setup->spec, job->setup->cell.ranks, 0, &plan));
     *planned = true;
+    setup_work_queues(job->setup, plan);
     *splits_branches = plan->branch_axis >= 0;
     if (job->file->kind == VERIFY_FORWARD && plan->request_axis >= 0 &&
         plan->mesh.size[plan->request_axis] > 1)

@@ -253,6 +253,14 @@ enum status comm_all_to_all(struct comm *comm, const struct tensor *send, const 
     return trace_leave(collective_all_to_all(comm, send, recv, q, req));
 }
 
+/* A failure of a transport's own operation, with whose it is. */
+static enum status told_by(const struct comm *comm, int label, enum status st)
+{
+    if (st == ST_OK)
+        return ST_OK;
+    return fail_prefix(st, "%s, rank %d of %d", comm->label[label], comm->rank, comm->size);
+}
+
 enum status comm_offer_exchange(struct comm *comm, bool to_heads, int n,
                                 const struct tensor *narrow, const struct tensor *wide,
                                 int first_row, struct queue *q, bool *taken)
@@ -260,30 +268,23 @@ enum status comm_offer_exchange(struct comm *comm, bool to_heads, int n,
     *taken = false;
     if (!comm->ops->exchange || comm->size == 1)
         return ST_OK;
-    enum status st =
-        comm->ops->exchange(comm->link, to_heads, n, narrow, wide, first_row, q, taken);
-    if (st != ST_OK)
-        return fail_prefix(st, "%s, rank %d of %d", comm->label[COMM_ALL_TO_ALL], comm->rank,
-                           comm->size);
-    return ST_OK;
+    return told_by(comm, COMM_ALL_TO_ALL,
+                   comm->ops->exchange(comm->link, to_heads, n, narrow, wide, first_row, q, taken));
 }
 
-enum status comm_push_takes(struct comm *comm, const struct comm_push *push, struct queue *q,
-                            bool *taken)
+enum status comm_push_takes(struct comm *comm, int label, const struct comm_push *push,
+                            struct queue *q, bool *taken)
 {
     *taken = false;
     if (!comm->ops->push || comm->size == 1)
         return ST_OK;
-    return comm->ops->push_takes(comm->link, push, q, taken);
+    return told_by(comm, label, comm->ops->push_takes(comm->link, push, q, taken));
 }
 
 enum status comm_push_run(struct comm *comm, int label, const struct comm_push *push,
                           struct queue *q)
 {
-    enum status st = comm->ops->push(comm->link, push, q);
-    return st == ST_OK
-               ? ST_OK
-               : fail_prefix(st, "%s, rank %d of %d", comm->label[label], comm->rank, comm->size);
+    return told_by(comm, label, comm->ops->push(comm->link, push, q));
 }
 
 enum status comm_exchange_memory(struct comm *comm, size_t bytes, void **out, void **owner,

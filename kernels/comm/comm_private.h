@@ -67,8 +67,8 @@ void comm_count_wire(struct comm *comm, enum comm_op op, uint64_t bytes);
 enum status comm_offer_exchange(struct comm *comm, bool to_heads, int n,
                                 const struct tensor *narrow, const struct tensor *wide,
                                 int first_row, struct queue *q, bool *taken);
-enum status comm_push_takes(struct comm *comm, const struct comm_push *push, struct queue *q,
-                            bool *taken);
+enum status comm_push_takes(struct comm *comm, int label, const struct comm_push *push,
+                            struct queue *q, bool *taken);
 enum status comm_push_run(struct comm *comm, int label, const struct comm_push *push,
                           struct queue *q);
 enum status comm_exchange_memory(struct comm *comm, size_t bytes, void **out, void **owner,

@@ -22,7 +22,7 @@ enum status comm_push(struct comm *comm, const struct comm_push *push, struct qu
     uint64_t wire = all ? bytes * (uint64_t)(comm->size - 1) : bytes;
     BUG_ON(all != (push->peer < 0), "a push to %d", push->peer);
     comm_begin_op(comm, label);
-    TRY(comm_push_takes(comm, push, q, taken));
+    TRY(comm_push_takes(comm, label, push, q, taken));
     if (!*taken)
         return ST_OK;
     if (trace_on())

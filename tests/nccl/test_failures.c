@@ -2,7 +2,7 @@
 /* How ranks over the NCCL transport end where something fails on one of them: all of them, in time,
  * the one that knows the cause with its own words, and no call of NCCL meets another one. */
 #include "kernels/base/clock.h"
-#include "tests/nccl/ranks.h"
+#include "tests/nccl/in_time.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -11,34 +11,12 @@
 #include <string.h>
 
 enum { COUNT = 100 };
-/* A wait or two of TIMEOUT_S, abort's patience and a slow machine are within ENDED_S; a wait of
- * UNUSED_TIMEOUT_S is not, where losses are told or nobody waits for a peer. */
-#define TIMEOUT_S        0.5
-#define UNUSED_TIMEOUT_S 4.0
-#define ENDED_S          3.0
-#define CLOSING_S        2.0
 
 /* Two colors on each axis. */
 static const struct mesh_shape cfg_pipe = {
     .n_axes = 2, .name = {"cfg", "pipefusion"}, .size = {2, 2}, .channels = {1, 2}};
 static const struct mesh_shape ulysses_of_two = {.n_axes = 1, .name = {"ulysses"}, .size = {2}};
 static const struct mesh_shape ulysses_of_four = {.n_axes = 1, .name = {"ulysses"}, .size = {4}};
-
-/* Runs the job with what must be so whatever fails. The fakes stay open. */
-static void run(struct ranks_job job, struct rank_end *end)
-{
-    if (job.timeout_s == 0)
-        job.timeout_s = job.faults.loss_is_told ? UNUSED_TIMEOUT_S : TIMEOUT_S;
-    ranks_run(&job, end);
-    cr_assert_null(fake_complaint(), "%s", fake_complaint());
-    for (int r = 0; r < job.ranks; r++) {
-        if (job.dies && r == job.dead)
-            continue;
-        cr_assert(end[r].ended, "rank %d did not end: signal %d", r, end[r].signal);
-        cr_assert_lt(end[r].ended_s, ENDED_S, "rank %d: %s", r, end[r].text);
-        cr_assert_lt(end[r].closing_s, CLOSING_S, "rank %d: %s", r, end[r].text);
-    }
-}
 
 /* Rank `who` says what happened to it, and no rank ends well. */
 static void check_cause(const struct rank_end *end, int n, int who, enum status want,
@@ -63,11 +41,11 @@ static enum status open_mesh(struct rank *self)
 static void split_fails(int nth, bool told)
 {
     struct rank_end end[4];
-    run((struct ranks_job){.ranks = 4,
-                           .body = open_mesh,
-                           .arg = &cfg_pipe,
-                           .faults = {.split = {1, nth}, .loss_is_told = told}},
-        end);
+    run_in_time((struct ranks_job){.ranks = 4,
+                                   .body = open_mesh,
+                                   .arg = &cfg_pipe,
+                                   .faults = {.split = {1, nth}, .loss_is_told = told}},
+                end);
     cr_assert(fake_struck(), "no rank came to split %d", nth);
     check_cause(end, 4, 1, ST_OOM, "out of memory");
     ranks_close();
@@ -107,7 +85,7 @@ static void memory_fails(enum memory memory, const char *words)
         struct rank_end end[4];
         const struct ranks_job job = {
             .ranks = 4, .body = open_mesh, .arg = &cfg_pipe, .faults = lacks(memory, nth)};
-        run(job, end);
+        run_in_time(job, end);
         struck = fake_struck();
         if (struck)
             check_cause(end, 4, 2, ST_OOM, words);
@@ -149,7 +127,8 @@ static enum status rank_one_stays_away(struct rank *self)
 Test(failures, of_a_host_gather_whose_peer_never_comes)
 {
     struct rank_end end[2];
-    run((struct ranks_job){.ranks = 2, .body = rank_one_stays_away, .arg = &ulysses_of_two}, end);
+    run_in_time((struct ranks_job){.ranks = 2, .body = rank_one_stays_away, .arg = &ulysses_of_two},
+                end);
     cr_assert_eq(end[0].status, ST_TIMEOUT, "%s", end[0].text);
     cr_assert(strstr(end[0].text, "host gather"), "%s", end[0].text);
     cr_assert_eq(end[1].status, ST_OK, "%s", end[1].text);
@@ -197,13 +176,13 @@ static enum status rank_two_dies_before_the_split(struct rank *self)
 static void rank_two_dies(enum status (*body)(struct rank *self), const char *words, bool told)
 {
     struct rank_end end[4];
-    run((struct ranks_job){.ranks = 4,
-                           .body = body,
-                           .arg = &ulysses_of_four,
-                           .faults.loss_is_told = told,
-                           .dies = true,
-                           .dead = 2},
-        end);
+    run_in_time((struct ranks_job){.ranks = 4,
+                                   .body = body,
+                                   .arg = &ulysses_of_four,
+                                   .faults.loss_is_told = told,
+                                   .dies = true,
+                                   .dead = 2},
+                end);
     for (int r = 0; r < 4; r++) {
         if (r == 2)
             continue;
@@ -268,7 +247,8 @@ static enum status send_fails(struct rank *self)
 static void send_of_rank_zero_fails(const void *alone)
 {
     struct rank_end end[2];
-    run((struct ranks_job){.ranks = 2, .body = send_fails, .arg = alone, .faults.send = {0, 1}},
+    run_in_time(
+        (struct ranks_job){.ranks = 2, .body = send_fails, .arg = alone, .faults.send = {0, 1}},
         end);
     check_cause(end, 2, 0, ST_COMM, "no proxy for the message");
     cr_expect(strstr(end[0].text, "ulysses.send, rank 0 of 2, to rank 1"), "%s", end[0].text);
@@ -318,11 +298,11 @@ Test(failures, given_up_by_several_threads_and_again)
 {
     for (int i = 0; i < 10; i++) {
         struct rank_end end[2];
-        run((struct ranks_job){.ranks = 2,
-                               .body = abort_often,
-                               .arg = &ulysses_of_two,
-                               .timeout_s = UNUSED_TIMEOUT_S},
-            end);
+        run_in_time((struct ranks_job){.ranks = 2,
+                                       .body = abort_often,
+                                       .arg = &ulysses_of_two,
+                                       .timeout_s = UNUSED_TIMEOUT_S},
+                    end);
         for (int r = 0; r < 2; r++)
             cr_expect_eq(end[r].status, ST_OK, "rank %d: %s", r, end[r].text);
         ranks_close();
@@ -358,12 +338,12 @@ static enum status leave_posts(struct rank *self)
 static void posts_are_left(double abort_s)
 {
     struct rank_end end[2];
-    run((struct ranks_job){.ranks = 2,
-                           .body = leave_posts,
-                           .arg = &ulysses_of_two,
-                           .timeout_s = UNUSED_TIMEOUT_S,
-                           .faults.abort_s = abort_s},
-        end);
+    run_in_time((struct ranks_job){.ranks = 2,
+                                   .body = leave_posts,
+                                   .arg = &ulysses_of_two,
+                                   .timeout_s = UNUSED_TIMEOUT_S,
+                                   .faults.abort_s = abort_s},
+                end);
     for (int r = 0; r < 2; r++)
         cr_expect_eq(end[r].status, ST_OK, "rank %d: %s", r, end[r].text);
     ranks_close();

@@ -2,6 +2,7 @@
 /* How ranks end that wait for a peer in the kernel of the NCCL transport, or were refused it: all
  * of them, in time. */
 #include "kernels/base/clock.h"
+#include "tests/nccl/in_time.h"
 #include "tests/nccl/moves.h"
 
 #include <criterion/criterion.h>
@@ -11,30 +12,10 @@
 #include <string.h>
 #include <time.h>
 
-/* Where a loss is told, nobody waits for UNUSED_TIMEOUT_S. */
-#define TIMEOUT_S        0.5
-#define UNUSED_TIMEOUT_S 5.0
-#define ENDED_S          2.5
-#define CLOSING_S        2.0
-
 static const struct mesh_shape ulysses[5] = {[2] = {.n_axes = 1, .name = {"ulysses"}, .size = {2}},
                                              [3] = {.n_axes = 1, .name = {"ulysses"}, .size = {3}},
                                              [4] = {.n_axes = 1, .name = {"ulysses"}, .size = {4}}};
 static const struct moves moves = {.n = 3, .lanes = 2, .rows = {2, 3, 1, 4}};
-
-static void run(struct ranks_job job, struct rank_end *end)
-{
-    job.timeout_s = job.faults.loss_is_told ? UNUSED_TIMEOUT_S : TIMEOUT_S;
-    ranks_run(&job, end);
-    cr_assert_null(fake_complaint(), "%s", fake_complaint());
-    for (int r = 0; r < job.ranks; r++) {
-        if (job.dies && r == job.dead)
-            continue;
-        cr_assert(end[r].ended, "rank %d did not end: signal %d", r, end[r].signal);
-        cr_assert_lt(end[r].ended_s, ENDED_S, "rank %d: %s", r, end[r].text);
-        cr_assert_lt(end[r].closing_s, CLOSING_S, "rank %d: %s", r, end[r].text);
-    }
-}
 
 /* As strategies/run.c opens a run. */
 static enum status open_all(struct rank *self, struct heads *heads)
@@ -73,7 +54,7 @@ static void refused(struct fake_faults faults, unsigned who, enum status want, c
         for (int ranks = 2; ranks <= 4; ranks++) {
             struct rank_end end[4];
             faults.loss_is_told = told;
-            run(
+            run_in_time(
                 (struct ranks_job){
                     .ranks = ranks, .exchange = "lsa", .body = exchange, .faults = faults},
                 end);
@@ -116,11 +97,11 @@ Test(kernel_failures, of_memory_for_windows)
     for (int i = 0; i < 2; i++) {
         for (int nth = 1; nth <= 3; nth++) {
             struct rank_end end[3];
-            run((struct ranks_job){.ranks = 3,
-                                   .exchange = choice[i],
-                                   .body = exchange,
-                                   .faults = {.window_memory = {1, nth}}},
-                end);
+            run_in_time((struct ranks_job){.ranks = 3,
+                                           .exchange = choice[i],
+                                           .body = exchange,
+                                           .faults = {.window_memory = {1, nth}}},
+                        end);
             cr_assert(fake_struck());
             for (int r = 0; r < 3; r++) {
                 cr_expect_eq(end[r].status, ST_OOM, "rank %d: %s", r, end[r].text);
@@ -180,14 +161,14 @@ static void missed(struct parting parting, bool told)
 {
     for (int ranks = 2; ranks <= 4; ranks++) {
         struct rank_end end[4];
-        run((struct ranks_job){.ranks = ranks,
-                               .exchange = "auto",
-                               .body = part,
-                               .arg = &parting,
-                               .faults.loss_is_told = told,
-                               .dies = parting.how == DIES,
-                               .dead = ranks - 1},
-            end);
+        run_in_time((struct ranks_job){.ranks = ranks,
+                                       .exchange = "auto",
+                                       .body = part,
+                                       .arg = &parting,
+                                       .faults.loss_is_told = told,
+                                       .dies = parting.how == DIES,
+                                       .dead = ranks - 1},
+                    end);
         for (int r = 0; r < ranks - 1; r++)
             cr_expect_eq(end[r].status, told ? ST_COMM : ST_TIMEOUT, "rank %d of %d: %s: %s", r,
                          ranks, status_name(end[r].status), end[r].text);
@@ -261,7 +242,7 @@ static enum status leave_exchanges(struct rank *self)
 Test(kernel_failures, given_up_with_exchanges_under_way)
 {
     struct rank_end end[2];
-    run(
+    run_in_time(
         (struct ranks_job){
             .ranks = 2, .exchange = "lsa", .body = leave_exchanges, .faults.loss_is_told = true},
         end);
