@@ -6,12 +6,14 @@
  * sums. Norms, embeddings, modulation and cross-attention on text are replicated. (Megatron-LM:
  * Shoeybi et al. 2019.)
  */
+#include "kernels/comm/exchange.h"
+#include "kernels/comm/sum.h"
 #include "strategies/strategy.h"
 
 struct tensor_parallel {
     struct comm *comm;
     struct comm_req req;   /* the sums of one product's chunks */
-    struct tensor scratch; /* flat, B*n*C */
+    struct tensor scratch; /* flat, B*n*C; of comm_exchange_tensor */
 };
 
 /* What the time of a chunk is reckoned by: about that of GPUs with matrix units and NVLink (H200,
@@ -129,26 +131,39 @@ static enum status tensor_init(struct strategy *me, struct run *run)
     struct tensor h = run_hidden(run, PATCH_ALL);
     int64_t count = tensor_count(&h);
     tp->comm = run_comm(run, me->axis, 0);
-    return run_tensor(run, ARENA_BUFFERS, 1, &count, &tp->scratch);
+    return comm_exchange_tensor(tp->comm, run_arena(run, ARENA_BUFFERS), h.dtype, count,
+                                &tp->scratch);
 }
 
-/* Rows [begin, begin+count) of all lanes' rows: y dense, x with lanes at any distance, so lane by
- * lane. */
+/* y [count, C] := rows [begin, begin+count) of all lanes' rows of x, lanes at any distance, times
+ * w: lane by lane. */
 static enum status rows_linear(const struct tensor *y, const struct tensor *x, int64_t begin,
-                               int64_t count, const struct tensor *w, struct queue *q)
+                               const struct tensor *w, struct queue *q)
 {
     int64_t rows = x->dim[1];
-    while (count > 0) {
-        int64_t row = begin % rows;
-        int64_t here = count < rows - row ? count : rows - row;
-        struct tensor lane = tensor_at(x, begin / rows);
-        struct tensor from = tensor_slice(&lane, 0, row, here);
-        struct tensor to = tensor_slice(y, 0, begin, here);
+    for (int64_t done = 0; done < y->dim[0];) {
+        int64_t lane = (begin + done) / rows, row = (begin + done) % rows;
+        int64_t here = y->dim[0] - done < rows - row ? y->dim[0] - done : rows - row;
+        struct tensor all = tensor_at(x, lane);
+        struct tensor from = tensor_slice(&all, 0, row, here);
+        struct tensor to = tensor_slice(y, 0, done, here);
         TRY(op_linear(q, &to, &from, w, NULL, ACT_NONE));
-        begin += here;
-        count -= here;
+        done += here;
     }
     return ST_OK;
+}
+
+/* The same, at once where lanes allow it. */
+static enum status product(const struct tensor *y, const struct tensor *x, int64_t begin,
+                           const struct tensor *w, struct queue *q)
+{
+    bool together = x->stride[0] == x->dim[1] * x->stride[1]; /* all lanes' rows at one distance */
+    struct tensor to = *y;
+    if (!together)
+        return rows_linear(y, x, begin, w, q);
+    struct tensor x_rows = tensor_merge(x, 0);
+    struct tensor from = tensor_slice(&x_rows, 0, begin, y->dim[0]);
+    return op_linear(q, &to, &from, w, NULL, ACT_NONE);
 }
 
 static enum status tensor_row_linear(struct strategy *me, struct tensor *y, const struct tensor *x,
@@ -159,17 +174,16 @@ static enum status tensor_row_linear(struct strategy *me, struct tensor *y, cons
     int64_t rows = y_rows.dim[0];
     struct tensor scratch = tensor_of(tp->scratch.data, y->dev, y->dtype, 2, y_rows.dim);
     int64_t n = chunk_count(me, run_plan(me->run), rows, x->dim[2]);
-    bool together = x->stride[0] == x->dim[1] * x->stride[1]; /* all lanes' rows at one distance */
+    bool at_once;
+    TRY(comm_sum_takes(tp->comm, &scratch, q, &at_once));
+    if (at_once) {
+        TRY(product(&scratch, x, 0, w, q));
+        return comm_sum(tp->comm, &y_rows, &scratch, n, q);
+    }
     for (int64_t i = 0; i < n; i++) {
         struct tensor to = chunk_of(&y_rows, i, n);
         struct tensor landing = chunk_of(&scratch, i, n);
-        if (together) {
-            struct tensor x_rows = tensor_merge(x, 0);
-            struct tensor from = chunk_of(&x_rows, i, n);
-            TRY(op_linear(q, &to, &from, w, NULL, ACT_NONE)); /* while the chunk before travels */
-        } else {
-            TRY(rows_linear(&y_rows, x, rows * i / n, to.dim[0], w, q));
-        }
+        TRY(product(&to, x, rows * i / n, w, q)); /* while the chunk before travels */
         TRY(comm_all_reduce(tp->comm, &to, &landing, q, &tp->req));
     }
     return comm_wait(&tp->req, q);

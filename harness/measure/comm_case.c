@@ -2,6 +2,8 @@
 /* The operations of the communication benchmark, with data that is a function of its place. */
 #include "harness/measure/comm_case.h"
 
+#include "kernels/comm/sum.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -93,13 +95,18 @@ static enum status reduce_init(struct comm_case *c)
 {
     set_size(c, elements(c));
     TRY(vector(c, c->count, &c->in));
-    TRY(vector(c, c->count, &c->scratch));
+    TRY(comm_exchange_tensor(c->comm, c->arena, c->dtype, c->count, &c->scratch));
     return vector(c, c->count, &c->out);
 }
 
+/* As tensor parallel does: the transport's own sum of `scratch`, or `out` in place. */
 static enum status reduce_post(struct comm_case *c)
 {
     struct comm_req req = {0};
+    bool at_once;
+    TRY(comm_sum_takes(c->comm, &c->scratch, c->q, &at_once));
+    if (at_once)
+        return comm_sum(c->comm, &c->out, &c->scratch, 1, c->q);
     TRY(comm_all_reduce(c->comm, &c->out, &c->scratch, c->q, &req));
     return comm_wait(&req, c->q);
 }
@@ -324,8 +331,10 @@ void comm_case_close(struct comm_case *c)
 
 enum status comm_case_reset(struct comm_case *c)
 {
-    if (c->op->post == reduce_post)
+    if (c->op->post == reduce_post) {
+        TRY(op_copy(c->q, &c->scratch, &c->in));
         return op_copy(c->q, &c->out, &c->in);
+    }
     return op_fill(c->q, &c->out, -7.0f);
 }
 

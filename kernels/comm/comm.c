@@ -287,6 +287,21 @@ enum status comm_push_run(struct comm *comm, int label, const struct comm_push *
     return told_by(comm, label, comm->ops->push(comm->link, push, q));
 }
 
+enum status comm_offer_sum(struct comm *comm, const struct tensor *part, struct queue *q,
+                           bool *taken)
+{
+    *taken = false;
+    if (!comm->ops->sum || comm->size == 1)
+        return ST_OK;
+    return told_by(comm, COMM_ALL_REDUCE, comm->ops->sum_takes(comm->link, part, q, taken));
+}
+
+enum status comm_run_sum(struct comm *comm, const struct tensor *out, const struct tensor *part,
+                         struct queue *q)
+{
+    return told_by(comm, COMM_ALL_REDUCE, comm->ops->sum(comm->link, out, part, q));
+}
+
 enum status comm_exchange_memory(struct comm *comm, size_t bytes, void **out, void **owner,
                                  void (**release)(void *owner))
 {

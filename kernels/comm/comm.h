@@ -108,8 +108,9 @@ enum status comm_group_end(struct comm *comm);
  * before this on the same request object add to it: one wait finishes all of them. */
 enum status comm_wait(struct comm_req *req, struct queue *q);
 
-/* "lsa" once heads went for tokens, or rows to peers (kernels/comm/exchange.h, push.h), by one
- * kernel on some communicator of its world; NULL: by messages, or not at all. */
+/* "lsa" once heads went for tokens, rows to peers, or sums were made (kernels/comm/exchange.h,
+ * push.h, sum.h) by one kernel on some communicator of its world; NULL: by messages, or not at
+ * all. */
 const char *comm_exchange_form(const struct comm *comm);
 
 /* ---- graphs (kernels/device.h) ---- */
@@ -175,6 +176,10 @@ struct comm_ops {
     enum status (*push_takes)(void *comm, const struct comm_push *push, struct queue *q,
                               bool *taken);
     enum status (*push)(void *comm, const struct comm_push *push, struct queue *q);
+    /* (optional) kernels/comm/sum.h, likewise */
+    enum status (*sum_takes)(void *comm, const struct tensor *part, struct queue *q, bool *taken);
+    enum status (*sum)(void *comm, const struct tensor *out, const struct tensor *part,
+                       struct queue *q);
     enum status (*host_gather)(void *comm, const void *mine, size_t size,
                                void *all); /* a barrier too */
     /* (optional) "ring.send": what the next posts are, for the messages of drain; borrowed. NULL:

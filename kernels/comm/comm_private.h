@@ -62,8 +62,8 @@ void comm_trace(const struct comm *comm, int label, int peer, uint64_t payload, 
 void comm_count_call(struct comm *comm, enum comm_op op, uint64_t api_bytes);
 void comm_count_wire(struct comm *comm, enum comm_op op, uint64_t bytes);
 
-/* For exchange.c and push.c: the transport's own form, where it has one and takes the tensors; and
- * memory that it asks for, *out NULL: none. */
+/* For exchange.c, push.c and sum.c: the transport's own form, where it has one and takes the
+ * tensors; and memory that it asks for, *out NULL: none. */
 enum status comm_offer_exchange(struct comm *comm, bool to_heads, int n,
                                 const struct tensor *narrow, const struct tensor *wide,
                                 int first_row, struct queue *q, bool *taken);
@@ -71,6 +71,10 @@ enum status comm_push_takes(struct comm *comm, int label, const struct comm_push
                             struct queue *q, bool *taken);
 enum status comm_push_run(struct comm *comm, int label, const struct comm_push *push,
                           struct queue *q);
+enum status comm_offer_sum(struct comm *comm, const struct tensor *part, struct queue *q,
+                           bool *taken);
+enum status comm_run_sum(struct comm *comm, const struct tensor *out, const struct tensor *part,
+                         struct queue *q);
 enum status comm_exchange_memory(struct comm *comm, size_t bytes, void **out, void **owner,
                                  void (**release)(void *owner));
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the NCCL transport does by one kernel (kernels/cuda/exchange_lsa.h) where all ranks can:
- * exchanges of heads, and rows for peers. Messages are its callers' business. */
+ * exchanges of heads, rows for peers, and sums. Messages are its callers' business. */
 #include "kernels/comm/nccl_link.h"
 #include "kernels/comm/push.h"
 #include "kernels/cuda/cuda_private.h"
@@ -40,25 +40,35 @@ static enum status settle(struct nccl_link *link, struct queue *q)
     return can ? ST_OK : exchange_lsa_give_up(&link->lsa);
 }
 
-static enum status takes(struct nccl_link *link, const struct exchange_lsa_move *move,
-                         struct queue *q, bool *taken)
+static enum status may_post(struct nccl_link *link, struct queue *q)
 {
     if (link->world->aborted)
         return fail(ST_COMM, "not posted, since a rank gave up");
-    if (!link->settled)
-        TRY(settle(link, q));
+    return link->settled ? ST_OK : settle(link, q);
+}
+
+static enum status takes(struct nccl_link *link, const struct exchange_lsa_move *move,
+                         struct queue *q, bool *taken)
+{
+    TRY(may_post(link, q));
     *taken = link->lsa && exchange_lsa_takes(link->lsa, move);
     return ST_OK;
+}
+
+/* After a kernel was launched. */
+static enum status note(struct nccl_link *link, struct queue *q)
+{
+    link->world->by_kernel = link->track->used = true;
+    if (++link->exchanges % EXCHANGES_A_MARK > 0)
+        return ST_OK;
+    return watch_track_post(link->track, cuda_queue_of(q)->stream);
 }
 
 static enum status run(struct nccl_link *link, const struct exchange_lsa_move *move,
                        struct queue *q)
 {
     TRY(exchange_lsa_run(link->lsa, move, q));
-    link->world->by_kernel = link->track->used = true;
-    if (++link->exchanges % EXCHANGES_A_MARK > 0)
-        return ST_OK;
-    return watch_track_post(link->track, cuda_queue_of(q)->stream);
+    return note(link, q);
 }
 
 enum status nccl_exchange(void *comm, bool to_heads, int n, const struct tensor *narrow,
@@ -105,6 +115,22 @@ enum status nccl_push(void *comm, const struct comm_push *push, struct queue *q)
     struct nccl_link *link = comm;
     const struct exchange_lsa_move move = move_of(link, push);
     return run(link, &move, q);
+}
+
+enum status nccl_sum_takes(void *comm, const struct tensor *part, struct queue *q, bool *taken)
+{
+    struct nccl_link *link = comm;
+    TRY(may_post(link, q));
+    *taken = link->lsa && exchange_lsa_adds(link->lsa, part);
+    return ST_OK;
+}
+
+enum status nccl_sum(void *comm, const struct tensor *out, const struct tensor *part,
+                     struct queue *q)
+{
+    struct nccl_link *link = comm;
+    TRY(exchange_lsa_sum(link->lsa, out, part, q));
+    return note(link, q);
 }
 
 const char *nccl_exchange_form(void *comm)

@@ -75,12 +75,15 @@ enum status nccl_vote(struct nccl_link *parent, int color, int key, int *rank, i
  * Returns soon, whatever NCCL still waits for. */
 void nccl_abort_links(struct nccl_world *world);
 
-/* nccl_exchange.c: the transport's exchange, exchange_form, exchange_alloc and pushes. */
+/* nccl_exchange.c: the transport's exchange, exchange_form, exchange_alloc, pushes and sums. */
 enum status nccl_exchange(void *comm, bool to_heads, int n, const struct tensor *narrow,
                           const struct tensor *wide, int first_row, struct queue *q, bool *taken);
 const char *nccl_exchange_form(void *comm);
 enum status nccl_push_takes(void *comm, const struct comm_push *push, struct queue *q, bool *taken);
 enum status nccl_push(void *comm, const struct comm_push *push, struct queue *q);
+enum status nccl_sum_takes(void *comm, const struct tensor *part, struct queue *q, bool *taken);
+enum status nccl_sum(void *comm, const struct tensor *out, const struct tensor *part,
+                     struct queue *q);
 enum status nccl_exchange_alloc(void *comm, size_t bytes, void **out, void **owner);
 
 /* The transport's host_gather. One that fails ends the world. */

@@ -291,9 +291,9 @@ enum status exchange_lsa_give_up(struct exchange_lsa **lsa)
 
 /* ---- an exchange ---- */
 
-static struct window *window_of(const struct exchange_lsa *lsa, const struct tensor *wide)
+static struct window *window_of(const struct exchange_lsa *lsa, const struct tensor *t)
 {
-    const char *data = wide->data;
+    const char *data = t->data;
     struct window *w = lsa->windows;
     while (w && (data < w->memory || data >= w->memory + w->bytes))
         w = w->next;
@@ -350,21 +350,38 @@ bool exchange_lsa_takes(const struct exchange_lsa *lsa, const struct exchange_ls
     return true;
 }
 
+/* The windows are there, and who meets. */
+static enum status ready(struct exchange_lsa *lsa, struct queue *q, struct exchange_lsa_ranks *all)
+{
+    bool ready;
+    TRY(exchange_lsa_prepare(lsa, q, &ready));
+    if (!ready)
+        return fail(ST_COMM, "%s", NO_WINDOW);
+    *all = (struct exchange_lsa_ranks){
+        .ranks = lsa->ranks,
+        .rank = lsa->rank,
+        .meeting = lsa->meeting->handle,
+        .met = (unsigned *)lsa->meeting->memory,
+        .stop = lsa->stop,
+    };
+    return ST_OK;
+}
+
+static struct exchange_lsa_place place_of(const struct exchange_lsa *lsa, const struct tensor *t)
+{
+    const struct window *w = window_of(lsa, t);
+    return (struct exchange_lsa_place){w->handle, (char *)t->data - w->memory};
+}
+
 enum status exchange_lsa_run(struct exchange_lsa *lsa, const struct exchange_lsa_move *move,
                              struct queue *q)
 {
     const struct tensor *narrow = move->narrow, *wide = move->wide;
     int64_t size = (int64_t)dtype_size(wide->dtype);
-    bool ready;
-    TRY(exchange_lsa_prepare(lsa, q, &ready));
-    if (!ready)
-        return fail(ST_COMM, "%s", NO_WINDOW);
-    struct exchange_lsa_job job = {
+    struct exchange_lsa_rows job = {
         .out = move->out,
         .same = move->same,
         .tensors = move->n,
-        .ranks = lsa->ranks,
-        .rank = lsa->rank,
         .first_peer = move->first_peer,
         .peers = move->peers,
         .lanes = wide->dim[0],
@@ -374,16 +391,30 @@ enum status exchange_lsa_run(struct exchange_lsa *lsa, const struct exchange_lsa
         .segment = wide->dim[2] * wide->dim[3] * size,
         .lane_stride = narrow->stride[0] * size,
         .row_stride = narrow->stride[1] * size,
-        .meeting = lsa->meeting->handle,
-        .met = (unsigned *)lsa->meeting->memory,
-        .stop = lsa->stop,
     };
+    TRY(ready(lsa, q, &job.all));
     for (int i = 0; i < move->n; i++) {
-        const struct window *w = window_of(lsa, &wide[i]);
         job.narrow[i] = narrow[i].data;
-        job.window[i] = w->handle;
-        job.offset[i] = (char *)wide[i].data - w->memory;
+        job.wide[i] = place_of(lsa, &wide[i]);
     }
     struct cuda_target at = cuda_target(q);
-    return exchange_lsa_launch(&at, &job);
+    return exchange_lsa_launch_rows(&at, &job);
+}
+
+/* ---- a sum ---- */
+
+bool exchange_lsa_adds(const struct exchange_lsa *lsa, const struct tensor *part)
+{
+    return window_of(lsa, part) && tensor_count(part) <= INT32_MAX;
+}
+
+enum status exchange_lsa_sum(struct exchange_lsa *lsa, const struct tensor *out,
+                             const struct tensor *part, struct queue *q)
+{
+    struct exchange_lsa_sum_job job = {
+        .out = out->data, .count = tensor_count(out), .dtype = out->dtype};
+    TRY(ready(lsa, q, &job.all));
+    job.part = place_of(lsa, part);
+    struct cuda_target at = cuda_target(q);
+    return exchange_lsa_launch_sum(&at, &job);
 }

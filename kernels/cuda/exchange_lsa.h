@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows between the GPUs of one host by one kernel, over NCCL's device interface: tokens for heads
- * and back (kernels/comm/exchange.h), keys for one peer or for all (kernels/comm/push.h). Permutes
- * are in it, and no copy goes before or after. Not a transport: the NCCL one offers it where it
- * fits. Read by both compilers.
+ * Rows and sums between the GPUs of one host by one kernel, over NCCL's device interface: tokens
+ * for heads and back (kernels/comm/exchange.h), keys for one peer or for all (kernels/comm/push.h),
+ * sums of all (kernels/comm/sum.h). Permutes are in it, and no copy goes before or after. Not a
+ * transport: the NCCL one offers it where it fits. Read by both compilers.
  *
  * Wide tensors lie in windows that every rank maps. Each rank writes its rows into those of its
- * peers, or reads its rows out of them. All ranks meet at the kernel's begin (the peers' earlier
+ * peers, or reads out of them. All ranks meet at the kernel's begin (the peers' earlier
  * kernels are through with their wide tensors) and at its end (all is read and written): block by
  * block, in words that each rank writes into its peers' memory. Whoever waits there looks whether
  * it was told to stop. All exchanges of one communicator go through one queue.
@@ -76,20 +76,19 @@ bool exchange_lsa_takes(const struct exchange_lsa *lsa, const struct exchange_ls
 enum status exchange_lsa_run(struct exchange_lsa *lsa, const struct exchange_lsa_move *move,
                              struct queue *q);
 
-/* ---- exchange_rows.cu, for exchange_lsa.c ---- */
+/* out := sum over ranks of part, in fp32 and rank by rank, rounded once; both dense, of one dtype
+ * and count on all ranks. Of more than two ranks each first sums one share, and part is lost. */
+bool exchange_lsa_adds(const struct exchange_lsa *lsa, const struct tensor *part);
+enum status exchange_lsa_sum(struct exchange_lsa *lsa, const struct tensor *out,
+                             const struct tensor *part, struct queue *q);
+
+/* ---- the kernels, for exchange_lsa.c ---- */
 
 enum { EXCHANGE_LSA_TENSORS = 3, EXCHANGE_LSA_RANKS = 72, EXCHANGE_LSA_BLOCKS = 64 };
 
-/* Lengths and strides in bytes. */
-struct exchange_lsa_job {
-    bool out, same;
-    int tensors, ranks, rank, first_peer, peers;
-    int64_t lanes, rows, first_row, all_rows;
-    int64_t segment; /* one row of a wide tensor */
-    int64_t lane_stride, row_stride;
-    char *narrow[EXCHANGE_LSA_TENSORS];
-    void *window[EXCHANGE_LSA_TENSORS]; /* ncclWindow_t */
-    int64_t offset[EXCHANGE_LSA_TENSORS];
+/* Who meets, and where. */
+struct exchange_lsa_ranks {
+    int ranks, rank;
     void *meeting;        /* ncclWindow_t of EXCHANGE_LSA_MEETING bytes, zeros at first */
     unsigned *met;        /* the same here */
     const unsigned *stop; /* pinned host memory: not 0, whoever waits leaves */
@@ -98,6 +97,32 @@ struct exchange_lsa_job {
 /* Of each block: a word that each rank writes, then the number of the last meeting. */
 #define EXCHANGE_LSA_MEETING (EXCHANGE_LSA_BLOCKS * (EXCHANGE_LSA_RANKS + 1) * sizeof(unsigned))
 
+struct exchange_lsa_place {
+    void *window;   /* ncclWindow_t */
+    int64_t offset; /* bytes */
+};
+
+/* exchange_rows.cu. Lengths and strides in bytes. */
+struct exchange_lsa_rows {
+    struct exchange_lsa_ranks all;
+    bool out, same;
+    int tensors, first_peer, peers;
+    int64_t lanes, rows, first_row, all_rows;
+    int64_t segment; /* one row of a wide tensor */
+    int64_t lane_stride, row_stride;
+    char *narrow[EXCHANGE_LSA_TENSORS];
+    struct exchange_lsa_place wide[EXCHANGE_LSA_TENSORS];
+};
+
+/* exchange_sum.cu: of `count` elements. */
+struct exchange_lsa_sum_job {
+    struct exchange_lsa_ranks all;
+    struct exchange_lsa_place part;
+    void *out;
+    int64_t count;
+    enum dtype dtype;
+};
+
 /* The version of NCCL whose device interface was compiled in; 0: none. Its structures change with
  * the version. */
 int exchange_lsa_version(void);
@@ -105,7 +130,10 @@ int exchange_lsa_version(void);
 /* Ranks that see each other's memory, by `team`: ncclTeamLsa. */
 int exchange_lsa_team(void *team, void *nccl_comm);
 
-enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job);
+enum status exchange_lsa_launch_rows(const struct cuda_target *at,
+                                     const struct exchange_lsa_rows *job);
+enum status exchange_lsa_launch_sum(const struct cuda_target *at,
+                                    const struct exchange_lsa_sum_job *job);
 
 #ifdef __cplusplus
 }

@@ -1,89 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel of exchange_lsa.h, and the call whose types only this compiler reads. */
-#include "kernels/cuda/exchange_lsa.h"
-
+/* Rows of exchange_lsa.h, and the calls whose types only this compiler reads. */
+#include "kernels/cuda/exchange_meet.cuh"
 #include "kernels/cuda/vector.cuh"
 
-#if __has_include(<nccl_device.h>)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#include <nccl_device.h>
-#pragma GCC diagnostic pop
+#ifdef HAVE_NCCL_DEVICE
 
-enum { THREADS = 512, AT_ONCE = 4, LOOKS_A_STOP = 256 };
+enum { THREADS = 512, AT_ONCE = 4 };
 
 /* A job in units of one load. */
 struct lsa_walk {
+    struct exchange_lsa_ranks all;
     bool out;
-    int tensors, ranks, rank, first_peer;
+    int tensors, first_peer;
     struct divisor segment, peers, rows, lanes;
     uint32_t count;
     int64_t lane_stride, row_stride, peer_stride, first_row, all_rows;
     char *narrow[EXCHANGE_LSA_TENSORS];
-    ncclWindow_t window[EXCHANGE_LSA_TENSORS];
-    int64_t offset[EXCHANGE_LSA_TENSORS]; /* bytes */
-    ncclWindow_t meeting;
-    unsigned *met;
-    const unsigned *stop;
+    struct exchange_lsa_place wide[EXCHANGE_LSA_TENSORS];
 };
-
-/* ---- where all ranks meet ---- */
-
-static __device__ inline void store_release(unsigned *to, unsigned value)
-{
-    asm volatile("st.release.sys.global.u32 [%0], %1;" : : "l"(to), "r"(value) : "memory");
-}
-
-static __device__ inline unsigned load_acquire(const unsigned *from)
-{
-    unsigned value;
-    asm volatile("ld.acquire.sys.global.u32 %0, [%1];" : "=r"(value) : "l"(from) : "memory");
-    return value;
-}
-
-/* The blocks of one number on all ranks, one thread for each rank. */
-struct place_to_meet {
-    unsigned *theirs;     /* my word at that rank */
-    const unsigned *mine; /* its word here */
-    unsigned number;      /* of the last meeting */
-};
-
-static __device__ inline place_to_meet place_of(const struct lsa_walk &w)
-{
-    place_to_meet place = {};
-    unsigned first = blockIdx.x * (EXCHANGE_LSA_RANKS + 1);
-    place.number = w.met[first + EXCHANGE_LSA_RANKS];
-    if (threadIdx.x < w.ranks) {
-        place.theirs =
-            static_cast<unsigned *>(ncclGetLsaPointer(w.meeting, 0, threadIdx.x)) + first + w.rank;
-        place.mine = w.met + first + threadIdx.x;
-    }
-    return place;
-}
-
-/* What any thread of these blocks wrote before is seen by all of them after. False: it is told to
- * stop. A peer may be one meeting ahead. */
-static __device__ inline bool meet(const struct lsa_walk &w, place_to_meet &place)
-{
-    bool stopped = false;
-    place.number++;
-    __syncthreads();
-    if (place.theirs) {
-        store_release(place.theirs, place.number);
-        for (int look = 1; (int)(load_acquire(place.mine) - place.number) < 0 && !stopped; look++)
-            stopped = look % LOOKS_A_STOP == 0 && load_acquire(w.stop) != 0;
-    }
-    return !__syncthreads_or(stopped);
-}
-
-/* For the next launch. */
-static __device__ inline void remember(const struct lsa_walk &w, const place_to_meet &place)
-{
-    if (threadIdx.x == 0)
-        w.met[blockIdx.x * (EXCHANGE_LSA_RANKS + 1) + EXCHANGE_LSA_RANKS] = place.number;
-}
-
-/* ---- rows ---- */
 
 /* Where unit i lies here and in which wide tensor. Neighbouring segments belong to different peers,
  * and each rank begins with another, so that all links are busy at all times. */
@@ -95,7 +29,7 @@ static __device__ inline void places(const struct lsa_walk &w, char *const *wide
     uint32_t unit = i - part * w.segment.by;
     uint32_t rest = divide(part, w.peers);
     uint32_t peer = part - rest * w.peers.by + w.first_peer;
-    peer -= peer >= (uint32_t)w.ranks ? w.ranks : 0;
+    peer -= peer >= (uint32_t)w.all.ranks ? w.all.ranks : 0;
     uint32_t lane = divide(rest, w.rows);
     int64_t row = rest - lane * w.rows.by;
     uint32_t tensor = divide(lane, w.lanes);
@@ -103,7 +37,7 @@ static __device__ inline void places(const struct lsa_walk &w, char *const *wide
     int64_t near = lane * w.lane_stride + row * w.row_stride + peer * w.peer_stride + unit;
     int64_t far = (lane * w.all_rows + w.first_row + row) * w.segment.by + unit;
     *narrow_at = reinterpret_cast<Unit *>(w.narrow[tensor]) + near;
-    *wide_at = reinterpret_cast<Unit *>(wide[tensor * w.ranks + peer]) + far;
+    *wide_at = reinterpret_cast<Unit *>(wide[tensor * w.all.ranks + peer]) + far;
 }
 
 /* Loads of other GPUs' memory take long, so that each thread has several under way. They pass by
@@ -133,18 +67,17 @@ static __device__ inline void move_some(const struct lsa_walk &w, char *const *w
 template <typename Unit>
 static __global__ __launch_bounds__(THREADS) void exchange_rows(const struct lsa_walk w)
 {
-    place_to_meet place = place_of(w);
+    place_to_meet place = place_of(w.all);
     __shared__ char *wide[EXCHANGE_LSA_TENSORS * EXCHANGE_LSA_RANKS];
-    for (int i = threadIdx.x; i < w.tensors * w.ranks; i += THREADS)
-        wide[i] = static_cast<char *>(
-            ncclGetLsaPointer(w.window[i / w.ranks], w.offset[i / w.ranks], i % w.ranks));
-    if (!meet(w, place))
+    for (int i = threadIdx.x; i < w.tensors * w.all.ranks; i += THREADS)
+        wide[i] = at_rank(w.wide[i / w.all.ranks], i % w.all.ranks);
+    if (!meet(place))
         return;
     uint32_t step = gridDim.x * THREADS;
     for (uint32_t i = blockIdx.x * THREADS + threadIdx.x; i < w.count; i += AT_ONCE * step)
         move_some<Unit>(w, wide, i, step);
-    if (meet(w, place))
-        remember(w, place);
+    if (meet(place))
+        remember(place);
 }
 
 int exchange_lsa_version(void)
@@ -159,12 +92,12 @@ int exchange_lsa_team(void *team, void *nccl_comm)
 }
 
 /* Bytes of the largest load that every address and length is a multiple of. */
-static int unit_of(const struct exchange_lsa_job *job)
+static int unit_of(const struct exchange_lsa_rows *job)
 {
     uint64_t mixed = (uint64_t)(job->segment | job->lane_stride | job->row_stride);
     int unit = 16;
     for (int i = 0; i < job->tensors; i++)
-        mixed |= (uint64_t)(uintptr_t)job->narrow[i] | (uint64_t)job->offset[i];
+        mixed |= (uint64_t)(uintptr_t)job->narrow[i] | (uint64_t)job->wide[i].offset;
     while (mixed % unit != 0)
         unit /= 2;
     return unit;
@@ -172,7 +105,7 @@ static int unit_of(const struct exchange_lsa_job *job)
 
 /* Every rank launches, also one without rows: the peers wait for it. */
 template <typename Unit>
-static enum status launch(const struct cuda_target *at, const struct exchange_lsa_job *job)
+static enum status launch(const struct cuda_target *at, const struct exchange_lsa_rows *job)
 {
     int unit = sizeof(Unit);
     int64_t count = job->tensors * job->lanes * job->rows * job->peers * job->segment / unit;
@@ -180,10 +113,9 @@ static enum status launch(const struct cuda_target *at, const struct exchange_ls
         return fail(ST_UNSUPPORTED, "exchange of rows: %lld loads of %d bytes", (long long)count,
                     unit);
     struct lsa_walk w = {};
+    w.all = job->all;
     w.out = job->out;
     w.tensors = job->tensors;
-    w.ranks = job->ranks;
-    w.rank = job->rank;
     w.first_peer = job->first_peer;
     w.segment = divisor_of((uint32_t)(job->segment / unit));
     w.peers = divisor_of((uint32_t)job->peers);
@@ -195,19 +127,16 @@ static enum status launch(const struct cuda_target *at, const struct exchange_ls
     w.peer_stride = job->same ? 0 : job->segment / unit;
     w.first_row = job->first_row;
     w.all_rows = job->all_rows;
-    w.meeting = static_cast<ncclWindow_t>(job->meeting);
-    w.met = job->met;
-    w.stop = job->stop;
     for (int i = 0; i < job->tensors; i++) {
         w.narrow[i] = job->narrow[i];
-        w.window[i] = static_cast<ncclWindow_t>(job->window[i]);
-        w.offset[i] = job->offset[i];
+        w.wide[i] = job->wide[i];
     }
     exchange_rows<Unit><<<EXCHANGE_LSA_BLOCKS, THREADS, 0, stream_of(at)>>>(w);
     return cuda_launched("exchange of rows");
 }
 
-enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job)
+enum status exchange_lsa_launch_rows(const struct cuda_target *at,
+                                     const struct exchange_lsa_rows *job)
 {
     switch (unit_of(job)) {
     case 16:
@@ -235,7 +164,8 @@ int exchange_lsa_team(void *team, void *nccl_comm)
     return 0;
 }
 
-enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job)
+enum status exchange_lsa_launch_rows(const struct cuda_target *at,
+                                     const struct exchange_lsa_rows *job)
 {
     (void)at;
     (void)job;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The part of NCCL's device interface that kernels/cuda/exchange_lsa.c calls, and its kernel
- * (exchange_rows.cu) as one block. Windows lie in memory that was mapped before the ranks were
- * forked, so that a rank's address is good on all. Registering them is a meeting on the host;
- * giving them back is not.
+ * The part of NCCL's device interface that kernels/cuda/exchange_lsa.c calls, and its kernels
+ * (exchange_rows.cu, exchange_sum.cu) as one block. Windows lie in memory that was mapped before
+ * the ranks were forked, so that a rank's address is good on all. Registering them is a meeting on
+ * the host; giving them back is not.
  *
  * exchange_lsa.c asks the loaded library by dlsym: the linker takes those calls here (--wrap).
  */
@@ -223,7 +223,7 @@ void *__wrap_dlsym(void *handle, const char *wanted)
     return found;
 }
 
-/* ---- in the place of exchange_rows.cu ---- */
+/* ---- in the place of the kernels ---- */
 
 int exchange_lsa_version(void)
 {
@@ -239,108 +239,185 @@ int exchange_lsa_team(void *team, void *nccl_comm)
     return mine_in(wire_faults()->small_team) ? 1 : comm->size;
 }
 
-/* A launch. The meeting's words are those of block 0. */
+/* A launch: what it does between its meetings, whose words are those of block 0. */
 struct kernel {
-    struct exchange_lsa_job job;
+    union {
+        struct exchange_lsa_rows rows;
+        struct exchange_lsa_sum_job sum;
+    } job;
+    struct exchange_lsa_ranks all;
+    int windows, stages;
+    struct window *window[1 + EXCHANGE_LSA_TENSORS]; /* the meeting's, then the tensors' */
+    void (*stage[2])(const struct kernel *k);
     unsigned number; /* of the meeting that it waits at */
-    bool begun, moved;
+    int met;         /* meetings that it came to */
 };
 
 static void use(const struct kernel *k, int change)
 {
-    struct window *meeting = k->job.meeting;
-    atomic_fetch_add(&meeting->users[k->job.rank], change);
-    for (int i = 0; i < k->job.tensors; i++) {
-        struct window *w = k->job.window[i];
-        atomic_fetch_add(&w->users[k->job.rank], change);
-    }
+    for (int i = 0; i < k->windows; i++)
+        atomic_fetch_add(&k->window[i]->users[k->all.rank], change);
 }
 
 static void arrive(struct kernel *k)
 {
-    const struct window *meeting = k->job.meeting;
     k->number++;
-    for (int r = 0; r < k->job.ranks; r++)
-        __atomic_store_n((unsigned *)meeting->base[r] + k->job.rank, k->number, __ATOMIC_RELEASE);
+    k->met++;
+    for (int r = 0; r < k->all.ranks; r++)
+        __atomic_store_n((unsigned *)k->window[0]->base[r] + k->all.rank, k->number,
+                         __ATOMIC_RELEASE);
 }
 
 static bool all_arrived(const struct kernel *k)
 {
-    for (int r = 0; r < k->job.ranks; r++)
-        if ((int)(__atomic_load_n(k->job.met + r, __ATOMIC_ACQUIRE) - k->number) < 0)
+    for (int r = 0; r < k->all.ranks; r++)
+        if ((int)(__atomic_load_n(k->all.met + r, __ATOMIC_ACQUIRE) - k->number) < 0)
             return false;
     return true;
 }
 
-/* As `places` there, a segment at a time. */
-static void move_row(const struct exchange_lsa_job *job, int tensor, int64_t lane, int64_t row)
+/* Where bytes of a rank's window begin; NULL: they lie outside, which is complained of. */
+static char *bytes_of(const struct window *w, int rank, int64_t offset, int64_t bytes)
 {
-    const struct window *w = job->window[tensor];
+    if (offset >= 0 && (uint64_t)(offset + bytes) <= w->bytes[rank])
+        return w->base[rank] + offset;
+    fake_complain("bytes %lld to %lld lie outside the window of rank %d", (long long)offset,
+                  (long long)(offset + bytes), rank);
+    return NULL;
+}
+
+/* ---- rows ---- */
+
+/* As `places` there, a segment at a time. */
+static void move_row(const struct kernel *k, int tensor, int64_t lane, int64_t row)
+{
+    const struct exchange_lsa_rows *job = &k->job.rows;
     for (int p = 0; p < job->peers; p++) {
         int peer = p + job->first_peer;
-        peer -= peer >= job->ranks ? job->ranks : 0;
+        peer -= peer >= k->all.ranks ? k->all.ranks : 0;
         int64_t near =
             lane * job->lane_stride + row * job->row_stride + (job->same ? 0 : peer * job->segment);
         int64_t far = (lane * job->all_rows + job->first_row + row) * job->segment;
         char *narrow_at = job->narrow[tensor] + near;
-        char *wide_at = w->base[peer] + job->offset[tensor] + far;
-        if (wide_at + job->segment > w->base[peer] + w->bytes[peer])
-            fake_complain("row %lld of lane %lld lies outside the window of rank %d",
-                          (long long)row, (long long)lane, peer);
-        else
+        char *wide_at =
+            bytes_of(k->window[1 + tensor], peer, job->wide[tensor].offset + far, job->segment);
+        if (wide_at)
             memcpy(job->out ? wide_at : narrow_at, job->out ? narrow_at : wide_at,
                    (size_t)job->segment);
     }
 }
 
-static void move_all(const struct exchange_lsa_job *job)
+static void move_all(const struct kernel *k)
 {
+    const struct exchange_lsa_rows *job = &k->job.rows;
     for (int i = 0; i < job->tensors; i++)
         for (int64_t lane = 0; lane < job->lanes; lane++)
             for (int64_t row = 0; row < job->rows; row++)
-                move_row(job, i, lane, row);
+                move_row(k, i, lane, row);
 }
 
-static bool exchange_rows(void *arg)
+/* ---- sums, of floats ---- */
+
+static float *part_of(const struct kernel *k, int rank)
+{
+    const struct exchange_lsa_sum_job *job = &k->job.sum;
+    BUG_ON(job->dtype != DTYPE_F32, "a sum of another dtype than fp32");
+    return (float *)bytes_of(k->window[1], rank, job->part.offset,
+                             job->count * (int64_t)sizeof(float));
+}
+
+/* As `share_of` there. */
+static int64_t share_of(const struct kernel *k, int rank)
+{
+    int64_t grain = k->job.sum.count % 4 == 0 ? 4 : 1;
+    return k->job.sum.count / grain * rank / k->all.ranks * grain;
+}
+
+static void add_share(const struct kernel *k)
+{
+    bool whole = k->all.ranks == 2;
+    int64_t end = whole ? k->job.sum.count : share_of(k, k->all.rank + 1);
+    for (int64_t i = whole ? 0 : share_of(k, k->all.rank); i < end; i++) {
+        float sum = 0;
+        for (int r = 0; r < k->all.ranks; r++)
+            sum += part_of(k, r)[i];
+        ((float *)k->job.sum.out)[i] = sum;
+        if (!whole)
+            part_of(k, k->all.rank)[i] = sum;
+    }
+}
+
+static void copy_shares(const struct kernel *k)
+{
+    for (int r = 0; r < k->all.ranks; r++)
+        for (int64_t i = share_of(k, r); i < share_of(k, r + 1); i++)
+            ((float *)k->job.sum.out)[i] = part_of(k, r)[i];
+}
+
+/* ---- on the stream ---- */
+
+static bool run(void *arg)
 {
     struct kernel *k = arg;
-    if (!k->begun) {
-        k->begun = true;
-        k->number = k->job.met[EXCHANGE_LSA_RANKS];
+    if (k->met == 0) {
+        k->number = k->all.met[EXCHANGE_LSA_RANKS];
         arrive(k);
     }
-    if (all_arrived(k) && !k->moved) {
-        k->moved = true;
-        move_all(&k->job);
+    while (all_arrived(k) && k->met <= k->stages) {
+        k->stage[k->met - 1](k);
         arrive(k);
     }
     if (all_arrived(k))
-        k->job.met[EXCHANGE_LSA_RANKS] = k->number;
-    else if (__atomic_load_n(k->job.stop, __ATOMIC_ACQUIRE) == 0)
+        k->all.met[EXCHANGE_LSA_RANKS] = k->number;
+    else if (__atomic_load_n(k->all.stop, __ATOMIC_ACQUIRE) == 0)
         return false;
     use(k, -1);
     return true;
 }
 
-static void check_window(const struct exchange_lsa_job *job, const struct window *w)
+static void add_window(struct kernel *k, void *window)
 {
-    for (int r = 0; r < job->ranks; r++)
+    struct window *w = window;
+    for (int r = 0; r < k->all.ranks; r++)
         if (atomic_load(&w->presence[r]) != REGISTERED)
-            fake_complain("an exchange in a window that rank %d has not", r);
-    BUG_ON(w->size != job->ranks, "a window of %d ranks, and not %d", w->size, job->ranks);
+            fake_complain("a kernel in a window that rank %d has not", r);
+    BUG_ON(w->size != k->all.ranks, "a window of %d ranks, and not %d", w->size, k->all.ranks);
+    k->window[k->windows++] = w;
 }
 
-enum status exchange_lsa_launch(const struct cuda_target *at, const struct exchange_lsa_job *job)
+static struct kernel *kernel_of(const struct exchange_lsa_ranks *all)
 {
     struct kernel *k = fake_alloc(sizeof *k);
-    const struct window *meeting = job->meeting;
-    check_window(job, meeting);
+    k->all = *all;
+    add_window(k, all->meeting);
+    BUG_ON((char *)all->met != k->window[0]->base[all->rank], "another place to meet");
+    return k;
+}
+
+enum status exchange_lsa_launch_rows(const struct cuda_target *at,
+                                     const struct exchange_lsa_rows *job)
+{
+    struct kernel *k = kernel_of(&job->all);
+    BUG_ON(job->tensors > EXCHANGE_LSA_TENSORS, "%d tensors", job->tensors);
+    k->job.rows = *job;
     for (int i = 0; i < job->tensors; i++)
-        check_window(job, job->window[i]);
-    BUG_ON((char *)job->met != meeting->base[job->rank] || job->tensors > EXCHANGE_LSA_TENSORS,
-           "a job that is none");
-    k->job = *job;
+        add_window(k, job->wide[i].window);
+    k->stage[k->stages++] = move_all;
     use(k, 1);
-    fake_cuda_put(at->stream, exchange_rows, k);
+    fake_cuda_put(at->stream, run, k);
+    return ST_OK;
+}
+
+enum status exchange_lsa_launch_sum(const struct cuda_target *at,
+                                    const struct exchange_lsa_sum_job *job)
+{
+    struct kernel *k = kernel_of(&job->all);
+    k->job.sum = *job;
+    add_window(k, job->part.window);
+    k->stage[k->stages++] = add_share;
+    if (job->all.ranks > 2)
+        k->stage[k->stages++] = copy_shares;
+    use(k, 1);
+    fake_cuda_put(at->stream, run, k);
     return ST_OK;
 }

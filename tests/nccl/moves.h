@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Exchanges and pushes of floats whose values tell where they belong; what arrives is compared.
- * Not a judge of how they travel. */
+/* Exchanges, pushes and sums of floats whose values tell where they belong; what arrives is
+ * compared. Not a judge of how they travel. */
 #ifndef TESTS_NCCL_MOVES_H
 #define TESTS_NCCL_MOVES_H
 
@@ -46,5 +46,9 @@ enum status moves_ring(struct rank *self, struct comm *comm, const struct moves 
                        int *pushes);
 enum status moves_gather(struct rank *self, struct comm *comm, const struct moves *moves,
                          int *pushes);
+
+/* Sums, as strategies/tensor.c: *pushes those by one operation, which stand for two each. */
+enum status moves_sums(struct rank *self, struct comm *comm, const struct moves *moves,
+                       int *pushes);
 
 #endif

@@ -161,6 +161,13 @@ Test(kernel, pushes_to_all_ranks)
             check(one_axis(ranks, kind, moves_gather), 1);
 }
 
+Test(kernel, sums)
+{
+    for (int ranks = 2; ranks <= 4; ranks++)
+        for (int kind = 0; kind < KINDS; kind++)
+            check(one_axis(ranks, kind, moves_sums), 3);
+}
+
 static struct moving two_axes(move_on_axis *on_axis)
 {
     return (struct moving){
@@ -175,6 +182,7 @@ Test(kernel, moves_on_two_axes)
     check(two_axes(both_ways), 0);
     check(two_axes(moves_ring), 1);
     check(two_axes(moves_gather), 1);
+    check(two_axes(moves_sums), 3);
 }
 
 /* Windows that are made when the first ones are in use. */
@@ -183,6 +191,7 @@ static enum status one_after_another(struct rank *self, struct comm *comm,
 {
     TRY(both_ways(self, comm, moves, pushes));
     TRY(moves_gather(self, comm, moves, pushes));
+    TRY(moves_sums(self, comm, moves, pushes));
     TRY(moves_ring(self, comm, moves, pushes));
     return moves_gather(self, comm, moves, pushes);
 }
@@ -190,7 +199,7 @@ static enum status one_after_another(struct rank *self, struct comm *comm,
 Test(kernel, uses_windows_that_come_later)
 {
     for (int ranks = 2; ranks <= 4; ranks++)
-        check(one_axis(ranks, 1, one_after_another), ranks + 1);
+        check(one_axis(ranks, 1, one_after_another), ranks + 4);
 }
 
 /* ---- where some rank cannot ---- */

@@ -117,11 +117,15 @@ Test(kernel_failures, of_memory_for_windows)
 
 enum leaving { DIES, GIVES_UP, STAYS_AWAY };
 
+/* What is posted while an exchange is under way; its windows are met for. */
+typedef enum status move_after(struct rank *self, struct comm *comm, const struct moves *moves,
+                               int *pushes);
+
 /* The last rank leaves after the nth exchange, the first of which registers the windows. */
 struct parting {
     enum leaving how;
     int nth;
-    bool by_push;
+    move_after *after; /* NULL: another exchange */
 };
 
 static void leave(struct rank *self, enum leaving how)
@@ -149,11 +153,11 @@ static enum status part(struct rank *self)
         st = heads_there(&heads);
         if (st == ST_OK)
             st = heads_back(&heads);
-        if (st == ST_OK && (i < parting->nth || !parting->by_push))
+        if (st == ST_OK && (i < parting->nth || !parting->after))
             st = comm_drain(self->world, self->q);
     }
-    if (st == ST_OK && parting->by_push)
-        st = moves_gather(self, heads.comm, &moves, &pushes);
+    if (st == ST_OK && parting->after)
+        st = parting->after(self, heads.comm, &moves, &pushes);
     return st == ST_OK ? fail(ST_INVALID, "not missed") : give_up(self, st);
 }
 
@@ -180,26 +184,31 @@ Test(kernel_failures, of_a_peer_that_is_killed)
 {
     for (int nth = 0; nth < 2; nth++)
         for (int told = 0; told < 2; told++)
-            missed((struct parting){DIES, nth, false}, told);
+            missed((struct parting){DIES, nth, NULL}, told);
 }
 
 Test(kernel_failures, of_a_peer_that_gives_up)
 {
     for (int nth = 0; nth < 2; nth++)
         for (int told = 0; told < 2; told++)
-            missed((struct parting){GIVES_UP, nth, false}, told);
+            missed((struct parting){GIVES_UP, nth, NULL}, told);
 }
 
 Test(kernel_failures, of_a_peer_that_never_comes)
 {
-    missed((struct parting){STAYS_AWAY, 1, false}, false);
+    missed((struct parting){STAYS_AWAY, 1, NULL}, false);
 }
 
-/* A kernel under way, while the next one's windows are met for. */
 Test(kernel_failures, of_a_peer_that_is_missed_by_a_push_too)
 {
-    missed((struct parting){DIES, 1, true}, true);
-    missed((struct parting){STAYS_AWAY, 1, true}, false);
+    missed((struct parting){DIES, 1, moves_gather}, true);
+    missed((struct parting){STAYS_AWAY, 1, moves_gather}, false);
+}
+
+Test(kernel_failures, of_a_peer_that_is_missed_by_a_sum_too)
+{
+    missed((struct parting){DIES, 1, moves_sums}, true);
+    missed((struct parting){STAYS_AWAY, 1, moves_sums}, false);
 }
 
 /* ---- giving up ---- */
