@@ -106,7 +106,7 @@ static enum status reduce_post(struct comm_case *c)
     bool at_once;
     TRY(comm_sum_takes(c->comm, &c->scratch, c->q, &at_once));
     if (at_once)
-        return comm_sum(c->comm, &c->out, &c->scratch, 1, c->q);
+        return comm_sum(c->comm, &c->out, &c->scratch, c->q);
     TRY(comm_all_reduce(c->comm, &c->out, &c->scratch, c->q, &req));
     return comm_wait(&req, c->q);
 }

@@ -12,10 +12,10 @@ enum status comm_sum_takes(struct comm *comm, const struct tensor *part, struct 
 }
 
 enum status comm_sum(struct comm *comm, const struct tensor *out, const struct tensor *part,
-                     int64_t calls, struct queue *q)
+                     struct queue *q)
 {
     const char *label = comm->label[COMM_ALL_REDUCE];
-    uint64_t bytes = tensor_bytes(out), n = (uint64_t)calls;
+    uint64_t bytes = tensor_bytes(out);
     uint64_t wire = collective_all_reduce_wire(comm, out);
     BUG_ON(!tensor_contiguous(out) || !tensor_contiguous(part), "%s: a tensor with gaps", label);
     BUG_ON(out->dtype != part->dtype || tensor_count(out) != tensor_count(part),
@@ -23,8 +23,7 @@ enum status comm_sum(struct comm *comm, const struct tensor *out, const struct t
     comm_begin_op(comm, COMM_ALL_REDUCE);
     if (trace_on())
         comm_trace(comm, COMM_ALL_REDUCE, -1, bytes, wire);
-    for (uint64_t i = 0; i < n; i++)
-        comm_count_call(comm, COMM_ALL_REDUCE, bytes * (i + 1) / n - bytes * i / n);
+    comm_count_call(comm, COMM_ALL_REDUCE, bytes);
     comm_count_wire(comm, COMM_ALL_REDUCE, wire);
     return trace_leave(comm_run_sum(comm, out, part, q));
 }

@@ -39,7 +39,7 @@ static const struct {
     {"ulysses=2", true},
     {"ring=2", false},
     {"allgather=2", false},
-    {"tensor=2:chunks=3", true},
+    {"tensor=2", true},
     {"cfg=2", true},
     {"data=2", false},
     {"pipefusion=2:patches=3:warmup=20", true},

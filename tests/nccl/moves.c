@@ -329,71 +329,50 @@ enum status moves_gather(struct rank *self, struct comm *comm, const struct move
 
 /* ---- sums ---- */
 
-enum { SUMS = 3, CHUNKS = 2 };
-
-/* Flat; rows that divide by the ranks. */
-struct sums {
-    struct comm *comm;
-    struct queue *q;
-    int64_t row, rows;
-    struct tensor mine, part, out;
-};
+enum { SUMS = 3 };
 
 static float addend(int rank, int64_t i)
 {
     return (float)((rank + 1) * 1000 + i * (rank % 2 ? -3 : 2));
 }
 
-static enum status sums_open(struct sums *s, struct rank *self, const struct moves *moves)
-{
-    s->q = self->q;
-    s->row = 3 * (int64_t)comm_size(s->comm);
-    s->rows = (moves->rows[0] + 1) * moves->lanes;
-    int64_t count = s->rows * s->row;
-    TRY(need_arena(self));
-    TRY(arena_tensor(self->arena, DTYPE_F32, 1, &count, &s->mine));
-    TRY(arena_tensor(self->arena, DTYPE_F32, 1, &count, &s->out));
-    TRY(comm_exchange_tensor(s->comm, self->arena, DTYPE_F32, count, &s->part));
-    for (int64_t i = 0; i < count; i++)
-        ((float *)s->mine.data)[i] = addend(comm_rank(s->comm), i);
-    return ST_OK;
-}
-
-static struct tensor chunk_of(const struct sums *s, const struct tensor *t, int i)
-{
-    int64_t begin = s->rows * i / CHUNKS, end = s->rows * (i + 1) / CHUNKS;
-    return tensor_slice(t, 0, begin * s->row, (end - begin) * s->row);
-}
-
-static enum status sum_by_messages(struct sums *s)
+static enum status add_by_messages(struct comm *comm, struct tensor *inout, struct tensor *landing,
+                                   struct queue *q)
 {
     struct comm_req req = {0};
-    TRY(copy(s->q, s->out, &s->mine));
-    for (int i = 0; i < CHUNKS; i++) {
-        struct tensor to = chunk_of(s, &s->out, i), landing = chunk_of(s, &s->part, i);
-        TRY(comm_all_reduce(s->comm, &to, &landing, s->q, &req));
-    }
-    return comm_wait(&req, s->q);
+    TRY(comm_all_reduce(comm, inout, landing, q, &req));
+    return comm_wait(&req, q);
+}
+
+/* Flat ones of the same length on all ranks, which divides by their number, odd or even. */
+static enum status sums_open(struct rank *self, struct comm *comm, const struct moves *moves,
+                             struct tensor *mine, struct tensor *part, struct tensor *out)
+{
+    int64_t count = (int64_t)(moves->rows[0] + 1) * moves->lanes * 3 * comm_size(comm);
+    TRY(need_arena(self));
+    TRY(arena_tensor(self->arena, DTYPE_F32, 1, &count, mine));
+    TRY(arena_tensor(self->arena, DTYPE_F32, 1, &count, out));
+    TRY(comm_exchange_tensor(comm, self->arena, DTYPE_F32, count, part));
+    for (int64_t i = 0; i < count; i++)
+        ((float *)mine->data)[i] = addend(comm_rank(comm), i);
+    return ST_OK;
 }
 
 enum status moves_sums(struct rank *self, struct comm *comm, const struct moves *moves, int *pushes)
 {
-    struct sums s = {.comm = comm};
-    TRY(comm_agree(self->world, sums_open(&s, self, moves)));
+    struct tensor mine, part, out;
+    TRY(comm_agree(self->world, sums_open(self, comm, moves, &mine, &part, &out)));
     for (int k = 0; k < SUMS; k++) {
         bool taken;
-        TRY(comm_sum_takes(comm, &s.part, s.q, &taken));
+        TRY(comm_sum_takes(comm, &part, self->q, &taken));
         *pushes += taken;
-        if (!taken) {
-            TRY(sum_by_messages(&s));
-            continue;
-        }
-        TRY(copy(s.q, s.part, &s.mine));
-        TRY(comm_sum(comm, &s.out, &s.part, CHUNKS, s.q));
+        TRY(copy(self->q, taken ? part : out, &mine));
+        TRY(taken ? comm_sum(comm, &out, &part, self->q)
+                  : add_by_messages(comm, &out, &part, self->q));
     }
     TRY(comm_drain(self->world, self->q));
-    for (int64_t i = 0; i < s.rows * s.row; i++) {
-        float want = 0, got = ((float *)s.out.data)[i];
+    for (int64_t i = 0; i < out.dim[0]; i++) {
+        float want = 0, got = ((float *)out.data)[i];
         for (int r = 0; r < comm_size(comm); r++)
             want += addend(r, i);
         if (got != want)

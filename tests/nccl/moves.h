@@ -47,7 +47,7 @@ enum status moves_ring(struct rank *self, struct comm *comm, const struct moves 
 enum status moves_gather(struct rank *self, struct comm *comm, const struct moves *moves,
                          int *pushes);
 
-/* Sums, as strategies/tensor.c: *pushes those by one operation, which stand for two each. */
+/* Sums, as strategies/tensor.c: *pushes those by one operation. */
 enum status moves_sums(struct rank *self, struct comm *comm, const struct moves *moves,
                        int *pushes);
 

@@ -373,7 +373,7 @@ Test(accepted, wide_worlds)
     remember(&(struct problem){.kind = &kind_transformer, .config = &setup.config}, "a wide world");
     check_cell(&setup, "distrifusion=130:warmup=1");
     check_cell(&setup, "ulysses=130");
-    check_cell(&setup, "pipefusion=1:patches=130:warmup=0,tensor=2:chunks=300");
+    check_cell(&setup, "pipefusion=1:patches=130:warmup=0,tensor=2");
     setup.height = 16;
     setup.requests = 260;
     if (plans_wanted(0) > 0) /* ten seconds */

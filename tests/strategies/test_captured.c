@@ -173,8 +173,8 @@ Test(captured, hybrids)
                                 "cfg=2,distrifusion=2,tensor=2",
                                 "ring=2,ulysses=2",
                                 "data=2,ulysses=2,tensor=2",
-                                "pipefusion=2:patches=3,tensor=2:chunks=4",
-                                "ring=2,tensor=3:chunks=100",
+                                "pipefusion=2:patches=3,tensor=2",
+                                "ring=2,tensor=3",
                                 "pipefusion=2:patches=3:warmup=0,allgather=2,ulysses=2",
                                 "cfg=2,distrifusion=2:warmup=0,allgather=2",
                                 NULL};

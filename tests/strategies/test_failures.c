@@ -185,7 +185,7 @@ Test(failures, abort_in_the_middle_of_a_loop)
         if (hybrid_strategy(i)->volume) /* the others hear of nobody within a loop */
             abort_in_loop("pixart-tiny", hybrid_alone(hybrid_strategy(i), true));
     abort_in_loop("pixart-tiny", "ring=3");
-    abort_in_loop("pixart-tiny", "tensor=2:chunks=3");
+    abort_in_loop("pixart-tiny", "tensor=2");
     abort_in_loop("pixart-tiny", "cfg=2,ulysses=2");
     abort_in_loop("pixart-tiny", "pipefusion=2:patches=3:warmup=1,allgather=2");
     /* stages that wait for skips from afar, and for text */

@@ -149,7 +149,7 @@ Test(families, stages_without_an_attention_site)
                                         "pipefusion=3:patches=2:layers=1/1/10",
                                         "pipefusion=3:patches=2:layers=1/1/10,ring=2",
                                         "pipefusion=3:patches=2:layers=1/1/10,ulysses=2",
-                                        "pipefusion=3:patches=2:layers=5/1/6,tensor=2:chunks=7",
+                                        "pipefusion=3:patches=2:layers=5/1/6,tensor=2",
                                         "cfg=2,pipefusion=3:patches=4:layers=3/8/1",
                                         NULL};
     check_stages("latte-tiny", 12, specs);
@@ -161,7 +161,7 @@ static const char *const narrow[] = {"ulysses=2",
                                      "ulysses=3",
                                      "ring=3",
                                      "allgather=3",
-                                     "tensor=3:chunks=2",
+                                     "tensor=3",
                                      "pipefusion=2:patches=3:warmup=1",
                                      "pipefusion=3:patches=5:warmup=0",
                                      "distrifusion=3:warmup=1",

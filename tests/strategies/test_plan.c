@@ -123,28 +123,21 @@ Test(plan, the_axis_of_a_pipe_is_used_ahead)
     plan_close(plan);
 }
 
-Test(plan, chunks_of_tensor_parallel_products)
+/* Two products of a layer complete a sum: 2(P-1)/P of [2 lanes, rows, C] in bf16 leave a rank. */
+Test(plan, sums_of_tensor_parallel_products)
 {
     struct dit_config config = load("pixart-alpha-1024");
     struct problem p = pixart_1024(&config);
-    uint64_t whole = wire(&p, "tensor=2:chunks=1", 0, COMM_STEP);
-    cr_expect_eq(calls(&p, "tensor=2:chunks=1", COMM_STEP), 28 * 2);
-    cr_expect_eq(calls(&p, "tensor=2", COMM_STEP), 28 * (1 + 2));
-    cr_expect_eq(calls(&p, "tensor=8", COMM_STEP), 28 * 2);
-    cr_expect_eq(calls(&p, "tensor=2:chunks=5", COMM_STEP), 28 * 2 * 5);
-    cr_expect_eq(calls(&p, "tensor=2:chunks=256", COMM_STEP), 28 * 2 * 256);
-    cr_expect_eq(wire(&p, "tensor=2", 0, COMM_STEP), whole);
-    cr_expect_eq(wire(&p, "tensor=2:chunks=5", 0, COMM_STEP), whole);
-    p.width = p.height = 512;
+    uint64_t sum = 2 * 4096 * 1152 * 2;
     cr_expect_eq(calls(&p, "tensor=2", COMM_STEP), 28 * 2);
-    p.width = p.height = 2048;
-    cr_expect_eq(calls(&p, "tensor=2", COMM_STEP), 28 * (2 + 4));
-    /* a patch of 2 token rows of 8, in both lanes, has fewer rows than chunks */
+    cr_expect_eq(wire(&p, "tensor=2", 0, COMM_STEP), 28 * 2 * sum);
+    cr_expect_eq(calls(&p, "tensor=8", COMM_STEP), 28 * 2);
+    cr_expect_eq(wire(&p, "tensor=8", 0, COMM_STEP), 28 * 2 * sum / 8 * 7 * 2);
     p.width = p.height = 128;
-    cr_expect_eq(calls(&p, "pipefusion=1:patches=4:warmup=1,tensor=2:chunks=40", COMM_STEP),
-                 28 * 2 * 4 * 32);
-    cr_expect_eq(calls(&p, "pipefusion=1:patches=4:warmup=1,tensor=2:chunks=40", COMM_WARMUP_STEP),
-                 28 * 2 * 40);
+    cr_expect_eq(calls(&p, "pipefusion=1:patches=4:warmup=1,tensor=2", COMM_STEP), 28 * 2 * 4);
+    cr_expect_eq(calls(&p, "pipefusion=1:patches=4:warmup=1,tensor=2", COMM_WARMUP_STEP), 28 * 2);
+    cr_expect_eq(wire(&p, "pipefusion=1:patches=4:warmup=1,tensor=2", 1, COMM_STEP),
+                 28 * 2 * sum / 64);
 }
 
 static void expect_refused(const struct problem *p, const char *text, int ranks, const char *reason)
@@ -202,9 +195,14 @@ Test(plan, wide_specifications_are_planned)
     struct dit_config config = load("pixart-alpha-1024");
     struct problem p = pixart_1024(&config);
     static const char *const specs[] = {
-        "ring=1024",        "distrifusion=129",        "pipefusion=2:patches=256,ring=64",
-        "distrifusion=256", "tensor=2:chunks=100000",  "pipefusion=1:patches=200,ulysses=16",
-        "data=1000,ring=4", "distrifusion=64,ring=64",
+        "ring=1024",
+        "distrifusion=129",
+        "pipefusion=2:patches=256,ring=64",
+        "distrifusion=256",
+        "tensor=2",
+        "pipefusion=1:patches=200,ulysses=16",
+        "data=1000,ring=4",
+        "distrifusion=64,ring=64",
     };
     p.width = p.height = 4096;
     p.requests = 1000;

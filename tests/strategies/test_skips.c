@@ -193,7 +193,7 @@ Test(skips, hybrids_split_their_rows)
 {
     static const char *const specs[] = {
         "pipefusion=3:patches=2:layers=4/5/3,ulysses=2", "pipefusion=2:patches=3:warmup=0,ring=2",
-        "pipefusion=3:patches=2,tensor=2:chunks=5", "cfg=2,pipefusion=3:patches=5:warmup=2", NULL};
+        "pipefusion=3:patches=2,tensor=2", "cfg=2,pipefusion=3:patches=5:warmup=2", NULL};
     check_each(specs);
 }
 

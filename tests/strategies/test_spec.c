@@ -31,8 +31,7 @@ Test(spec, canonical_text)
     expect_canonical("pipefusion=1:patches=4:warmup=0", 12, "pipefusion=1:patches=4:warmup=0");
     expect_canonical("pipefusion=3:layers=1/2/5", 12, "pipefusion=3:layers=1/2/5");
     expect_canonical("distrifusion=4:patches=4", 12, "distrifusion=4:patches=4");
-    expect_canonical("tensor=2:chunks=4,cfg=2", 12, "cfg=2,tensor=2:chunks=4");
-    expect_canonical("tensor=1:chunks=4", 12, "tensor=1:chunks=4");
+    expect_canonical("tensor=2,cfg=2", 12, "cfg=2,tensor=2");
 }
 
 /* usp: ulysses is the largest divisor of the degree that divides the heads; the ring takes the
@@ -75,8 +74,8 @@ Test(spec, refusals_name_the_position)
     expect_refused("cfg=2:patches=2", 7, "no option 'patches'");
     expect_refused("pipefusion=2:patch=2", 14, "patches, warmup, layers");
     expect_refused("pipefusion=2:patches=0", 22, "from 1");
-    expect_refused("tensor=2:chunks=0", 17, "from 1");
-    expect_refused("tensor=2:chunk=2", 10, "its options: chunks");
+    expect_refused("distrifusion=2:patch=2", 16, "its options: patches, warmup");
+    expect_refused("tensor=2:chunks=2", 10, "no option 'chunks'");
     expect_refused("pipefusion=2:patches=2:patches=3", 24, "twice");
     expect_refused("pipefusion=2:warmup=1/2", 22, "','");
     expect_refused("pipefusion=2:layers=4/", 23, "whole number");
@@ -128,7 +127,7 @@ Test(spec, one_rank_references)
     expect_reference("cfg=2,pipefusion=2:patches=8:warmup=0,ring=2",
                      "pipefusion=1:patches=8:warmup=0");
     expect_reference("distrifusion=3:warmup=2,tensor=2", "distrifusion=1:patches=3:warmup=2");
-    expect_reference("cfg=2,tensor=2:chunks=4", "serial");
+    expect_reference("cfg=2,tensor=2", "serial");
     expect_reference("distrifusion=1:patches=5:warmup=2", "distrifusion=1:patches=5:warmup=2");
 }
 

@@ -318,7 +318,7 @@ Test(trace, ranges_of_hybrids)
 {
     check_spec("pixart-tiny", "cfg=2,ring=2,ulysses=2");
     check_spec("pixart-tiny", "distrifusion=2,ulysses=2");
-    check_spec("pixart-tiny", "tensor=2:chunks=3,ulysses=2");
+    check_spec("pixart-tiny", "tensor=2,ulysses=2");
     check_spec("pixart-tiny", "pipefusion=2:patches=3:warmup=1,allgather=2");
 }
 

@@ -9,13 +9,12 @@
 #define CHOSEN "*"
 
 /* Every world size from 1 to 8, every pair of strategies that may meet, deep hybrids, uneven parts;
- * chunks that divide the rows, that do not, and more of them than rows. A choice of them, each
+ * a decoder's chunks that divide the rows and that do not. A choice of them, each
  * strategy alone and each two that meet in the code, is tried on every model. */
 static const char *const hybrids[] = {
     CHOSEN "serial",
     "pipefusion=1:patches=3:warmup=1",
     CHOSEN "pipefusion=1:patches=5:warmup=0",
-    CHOSEN "tensor=1:chunks=3",
     "distrifusion=1:patches=3:warmup=1",
     /* 2 */
     CHOSEN "data=2",
@@ -26,9 +25,6 @@ static const char *const hybrids[] = {
     "usp=2",
     "usp=2:ulysses=1",
     CHOSEN "tensor=2",
-    "tensor=2:chunks=4",
-    CHOSEN "tensor=2:chunks=7",
-    "tensor=2:chunks=200",
     "pipefusion=2",
     "pipefusion=2:patches=1",
     CHOSEN "pipefusion=2:patches=4:warmup=2",
@@ -43,7 +39,6 @@ static const char *const hybrids[] = {
     CHOSEN "ulysses=2,pipefusion=1:patches=3:warmup=1",
     "ring=2,pipefusion=1:patches=2:warmup=0",
     "tensor=2,distrifusion=1:patches=2:warmup=1",
-    "tensor=2:chunks=50,distrifusion=1:patches=2:warmup=1",
     "ulysses=2,distrifusion=1:patches=3:warmup=1",
     CHOSEN "ring=2,distrifusion=1:patches=3:warmup=0",
     "allgather=2,pipefusion=1:patches=3:warmup=1",
@@ -53,7 +48,6 @@ static const char *const hybrids[] = {
     CHOSEN "ring=3",
     "allgather=3",
     CHOSEN "tensor=3",
-    "tensor=3:chunks=7",
     CHOSEN "pipefusion=3:patches=4:warmup=1",
     CHOSEN "distrifusion=3",
     /* 4 */
@@ -84,12 +78,10 @@ static const char *const hybrids[] = {
     "pipefusion=2:patches=2:warmup=1,allgather=2",
     CHOSEN "pipefusion=2:patches=3:warmup=0,allgather=2",
     CHOSEN "pipefusion=2:patches=3:warmup=1,tensor=2",
-    "pipefusion=2:patches=3:warmup=1,tensor=2:chunks=30",
     CHOSEN "distrifusion=2:warmup=1,ulysses=2",
     CHOSEN "distrifusion=2:warmup=1,ring=2",
     "distrifusion=2:warmup=1,allgather=2",
     CHOSEN "distrifusion=2:warmup=0,tensor=2",
-    "distrifusion=2:warmup=1,tensor=2:chunks=5",
     CHOSEN "ulysses=2,tensor=2",
     CHOSEN "ring=2,tensor=2",
     "allgather=2,ulysses=2",
@@ -109,7 +101,7 @@ static const char *const hybrids[] = {
     "distrifusion=3:warmup=1,cfg=2",
     "ulysses=3,tensor=2",
     "allgather=3,ulysses=2",
-    "ring=3,tensor=2:chunks=3",
+    "ring=3,tensor=2",
     "data=2,ring=3",
     /* 7 */
     "ring=7",
@@ -141,7 +133,7 @@ static const char *const hybrids[] = {
     "cfg=2,distrifusion=4:warmup=1",
     "ring=2,ulysses=2,tensor=2",
     "data=2,pipefusion=2:patches=2:warmup=1,tensor=2",
-    "pipefusion=2:patches=3:warmup=1,ulysses=2,tensor=2:chunks=6",
+    "pipefusion=2:patches=3:warmup=1,ulysses=2,tensor=2",
     /* of decoders */
     CHOSEN "rows=1:chunk=3",
     CHOSEN "rows=2",
