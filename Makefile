@@ -97,7 +97,7 @@ DIRTY  = $(if $(shell git status --porcelain --untracked-files=no 2>/dev/null),1
 # ---- floors ---------------------------------------------------------------------------------------------------------
 objects = $(patsubst %,$(OBJ)/%.o,$(basename $(1)))
 CUDA_SOURCES := $(if $(filter 1,$(WITH_CUDA)),$(filter-out $(if $(filter 1,$(WITH_CUPTI)),,kernels/cuda/activity_parse.c $(wildcard kernels/cuda/counters_cupti_*.c)), \
-                $(wildcard kernels/cuda/*.c kernels/cuda/*.cu)))
+                $(wildcard kernels/cuda/*.c kernels/cuda/*.cu)),kernels/cuda/attention_split.c)# which is tested everywhere
 NOT_BUILT := $(if $(filter 1,$(WITH_MPI)),,kernels/comm/comm_mpi.c) \
              $(if $(filter 1,$(WITH_NCCL)),,kernels/comm/comm_nccl.c $(wildcard kernels/comm/nccl_*.c)) harness/main.c
 sources = $(filter-out $(NOT_BUILT),$(wildcard $(addsuffix /*.c,$(1))))

@@ -42,6 +42,16 @@ static bool cudnn_takes(const struct cuda_device *dev, const struct cuda_attenti
            multiples(a->o, a->o_stride);
 }
 
+static enum status attend_hopper(struct queue *q, const struct cuda_target *at,
+                                 const struct cuda_attention *a)
+{
+    size_t bytes = cuda_attention_hopper_work(at, a);
+    void *work = NULL;
+    if (bytes > 0)
+        TRY(cuda_workspace(q, bytes, &work));
+    return cuda_attention_hopper(at, a, work);
+}
+
 /* The first that takes the shape. cuDNN wants equal counts; for text of several lengths one launch
  * of our own is faster than its launches lane by lane. */
 static enum status attend(struct queue *q, const struct cuda_attention *a)
@@ -56,7 +66,7 @@ static enum status attend(struct queue *q, const struct cuda_attention *a)
     if (dev->attention <= CUDA_ATTENTION_RESIDENT && cuda_attention_resident_takes(&at, a))
         return cuda_attention_resident(&at, a);
     if (dev->attention <= CUDA_ATTENTION_HOPPER && cuda_attention_hopper_takes(&at, a))
-        return cuda_attention_hopper(&at, a);
+        return attend_hopper(q, &at, a);
     if (equal && a->keys[0] > 0 && cudnn_takes(dev, a))
         TRY(cuda_dnn_attend(q, a, &done));
     if (done)

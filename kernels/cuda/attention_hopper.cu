@@ -6,31 +6,14 @@
  * of them multiplies, waits, and turns scores into weights by itself: four warps to a scheduler are
  * enough for one's exponentials to run under the others' products.
  */
-#include "kernels/cuda/attention_hopper.cuh"
+#include "kernels/cuda/attention_parts.cuh"
 #include "kernels/cuda/tensor_map.h"
-
-/* The n-th piece of work: blocks of queries of a head follow each other, so that blocks that run at
- * a time share keys. False where there is none. */
-struct work {
-    int lane, head, first;
-};
-
-__device__ inline bool find_work(const struct cuda_attention &p, int n, struct work *w)
-{
-    int blocks = (p.rows + QUERIES - 1) / QUERIES;
-    if (n >= blocks * p.heads * p.lanes)
-        return false;
-    w->first = n % blocks * QUERIES;
-    w->head = n / blocks % p.heads;
-    w->lane = n / blocks / p.heads;
-    return true;
-}
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
 /* ---- the thread that loads ---- */
 
-__device__ inline int told_piece(uint32_t at)
+__device__ inline int told_item(uint32_t at)
 {
     int n;
     asm volatile("ld.shared.b32 %0, [%1];" : "=r"(n) : "r"(at) : "memory");
@@ -63,39 +46,48 @@ __device__ inline void load_tile(const struct maps &maps, const struct layout<WI
         copy_box(values + S::WIDE_BYTES, maps.values, full, 64, w.head, key, w.lane);
 }
 
-/* Blocks take pieces as they come to them: one whose SM was busy with another kernel, such as a
- * transfer between ranks, leaves its share to the others. `taken`: pieces so far, and blocks that
- * are through; the last one leaves zeros for the next launch. */
+/* Blocks take items as they come to them: one whose SM was busy with another kernel, such as a
+ * transfer between ranks, leaves its share to the others. The last block that is through leaves
+ * zeros for the next launch. */
 template <int WIDTH>
-__device__ inline void load_all(const struct cuda_attention &p, const struct maps &maps,
-                                const struct layout<WIDTH> &at, int *taken)
+__device__ inline void load_all(const struct cuda_attention &p, const struct attention_split &split,
+                                const struct maps &maps, const struct layout<WIDTH> &at,
+                                struct counts *counts)
 {
+    enum { KEYS = size<WIDTH>::KEYS };
     ring<STAGES> now = {0, 1}; // every slot is empty at first
-    ring<1> piece = {0, 1};
+    ring<1> item = {0, 1};
     struct work w;
-    int n = atomicAdd(taken, 1);
-    for (; find_work(p, n, &w); piece.advance()) {
-        barrier_wait(at.queries_empty(), piece.parity);
-        store_shared(at.piece(), (uint32_t)n);
+    int n = atomicAdd(&counts->taken, 1);
+    for (; find_work(p, split, KEYS, n, &w); item.advance()) {
+        barrier_wait(at.queries_empty(), item.parity);
+        store_shared(at.item(), (uint32_t)n);
         load_queries(maps, at, w);
-        n = atomicAdd(taken, 1); // arrives behind the copies
+        n = atomicAdd(&counts->taken, 1); // arrives behind the copies
 #pragma unroll 1
-        for (int key = 0; key < p.keys[0]; key += size<WIDTH>::KEYS, now.advance()) {
+        for (int key = w.key; key < w.key + w.keys; key += KEYS, now.advance()) {
             barrier_wait(at.empty(now.slot), now.parity);
             load_tile(maps, at, now.slot, w, key);
         }
     }
-    barrier_wait(at.queries_empty(), piece.parity);
-    store_shared(at.piece(), (uint32_t)n);
+    barrier_wait(at.queries_empty(), item.parity);
+    store_shared(at.item(), (uint32_t)n);
     barrier_arrive(at.queries_full());
-    if (atomicAdd(taken + 1, 1) == (int)gridDim.x - 1)
-        taken[0] = taken[1] = 0;
+    if (atomicAdd(&counts->through, 1) == (int)gridDim.x - 1)
+        counts->taken = counts->through = 0;
 }
 
 /* ---- the warpgroups that compute ---- */
 
-/* A warpgroup's queries against all keys. `now`: the first tile's slot, at the end that after the
- * last one's. */
+/* What all lanes have alike, known to the compiler, too, which sees it by a reduction only: loops
+ * and addresses that depend on it are the warp's, and tiles take 5 % fewer instructions. */
+__device__ inline int same_for_warp(int x)
+{
+    return (int)__reduce_or_sync(0xffffffffu, (unsigned)x);
+}
+
+/* A warpgroup's queries against so many keys. `now`: the first tile's slot, at the end that after
+ * the last one's. */
 template <typename T, int WIDTH>
 __device__ inline void attend_rows(struct rows<WIDTH> &r, const struct layout<WIDTH> &at, int team,
                                    ring<STAGES> &now, float scale, int keys)
@@ -117,6 +109,19 @@ __device__ inline void attend_rows(struct rows<WIDTH> &r, const struct layout<WI
         rebase<WIDTH>(r, s, scale);
         soften<T, WIDTH>(r, s, p, scale);
         add_tile<T, WIDTH>(r, p, tile + S::KEY_BYTES / 16 + ((S::WIDE_BYTES - 16) / 16 << 16));
+        warp_arrive(at.empty(now.slot));
+    }
+}
+
+/* A warpgroup without queries only lets the tiles go on. */
+template <int WIDTH>
+__device__ inline void pass_rows(const struct layout<WIDTH> &at, ring<STAGES> &now, int keys)
+{
+#pragma unroll 1
+    for (; keys > 0; keys -= size<WIDTH>::KEYS, now.advance()) {
+        barrier_wait(at.full(now.slot), now.parity);
+        if (keys <= size<WIDTH>::KEYS)
+            warp_arrive(at.queries_empty());
         warp_arrive(at.empty(now.slot));
     }
 }
@@ -148,24 +153,37 @@ __device__ inline void write_rows(const struct cuda_attention &p, const struct w
 }
 
 template <typename T, int WIDTH>
-__device__ inline void attend_all(const struct cuda_attention &p, const struct layout<WIDTH> &at)
+__device__ inline void attend_all(const struct cuda_attention &p,
+                                  const struct attention_split &split,
+                                  const struct layout<WIDTH> &at, struct counts *counts,
+                                  float4 *sums)
 {
-    int team = threadIdx.x / TEAM - 1;
+    enum { KEYS = size<WIDTH>::KEYS };
+    int team = same_for_warp(threadIdx.x / TEAM - 1);
     int row = team * 64 + threadIdx.x % TEAM / WARP * 16 + threadIdx.x % WARP / 4;
     float scale = p.scale * 1.4426950408889634f; // log2(e)
     ring<STAGES> now = {0, 0};
-    ring<1> piece = {0, 0};
+    ring<1> item = {0, 0};
     struct work w;
-    for (;; piece.advance()) {
-        barrier_wait(at.queries_full(), piece.parity);
-        if (!find_work(p, told_piece(at.piece()), &w))
+    for (;; item.advance()) {
+        barrier_wait(at.queries_full(), item.parity);
+        int n = same_for_warp(told_item(at.item()));
+        if (!find_work(p, split, KEYS, n, &w))
             return;
+        if (w.first + team * 64 >= p.rows) {
+            pass_rows<WIDTH>(at, now, w.keys);
+            continue;
+        }
         struct rows<WIDTH> r = {
         };
         r.base[0] = r.base[1] = -1e30f; // finite, so that a row without a finite score gives no NaN
         settle(r.o);
-        attend_rows<T, WIDTH>(r, at, team, now, scale, p.keys[0]);
-        write_rows<T, WIDTH>(p, w, r, w.first + row);
+        attend_rows<T, WIDTH>(r, at, team, now, scale, w.keys);
+        asm volatile("" : "+r"(n)); // the item is found again: tiles have no registers to keep it in
+        if (merge_parts<WIDTH>(r, split, counts, sums, team, n)) {
+            find_work(p, split, KEYS, n, &w);
+            write_rows<T, WIDTH>(p, w, r, w.first + row);
+        }
     }
 }
 
@@ -192,7 +210,8 @@ static_assert(LOAD_REGISTERS + TEAMS * COMPUTE_REGISTERS <= 96 * (TEAMS + 1), "r
 template <typename T, int WIDTH>
 static __global__ void __launch_bounds__(THREADS, 1)
     attend(const __grid_constant__ struct cuda_attention p,
-           const __grid_constant__ struct maps maps, int *taken)
+           const __grid_constant__ struct attention_split split,
+           const __grid_constant__ struct maps maps, struct counts *counts, float4 *sums)
 {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
     extern __shared__ uint4 shared[];
@@ -202,22 +221,35 @@ static __global__ void __launch_bounds__(THREADS, 1)
     if (threadIdx.x < TEAM) {
         asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(LOAD_REGISTERS));
         if (threadIdx.x == 0)
-            load_all(p, maps, at, taken);
+            load_all(p, split, maps, at, counts);
     } else {
         asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(COMPUTE_REGISTERS));
-        attend_all<T, WIDTH>(p, at);
+        attend_all<T, WIDTH>(p, split, at, counts, sums);
     }
 #endif
 }
 
 /* ---- launch ---- */
 
+static struct attention_split split_of(const struct cuda_target *at, const struct cuda_attention *a)
+{
+    int tile = a->width == 88 ? (int)size<88>::KEYS : (int)size<64>::KEYS;
+    struct attention_split_of of = {a->rows,  a->heads * a->lanes, a->keys[0], tile,
+                                    a->width, at->multiprocessors};
+    return attention_split(&of);
+}
+
+size_t cuda_attention_hopper_work(const struct cuda_target *at, const struct cuda_attention *a)
+{
+    return (size_t)split_of(at, a).slots * attention_split_slot(a->width);
+}
+
 template <typename T, int WIDTH>
-static enum status launch(const struct cuda_target *at, const struct cuda_attention *a)
+static enum status launch(const struct cuda_target *at, const struct cuda_attention *a, void *work)
 {
     typedef struct size<WIDTH> S;
-    int64_t pieces = (int64_t)blocks_for(a->rows, QUERIES) * a->heads * a->lanes;
-    int blocks = pieces < at->multiprocessors ? (int)pieces : at->multiprocessors;
+    struct attention_split split = split_of(at, a);
+    int blocks = split.items < at->multiprocessors ? split.items : at->multiprocessors;
     const void *kernel = reinterpret_cast<const void *>(attend<T, WIDTH>);
     struct maps maps = {};
     TRY(cuda_tensor_map_heads(a, a->q, a->q_stride, a->rows, QUERIES, 64, &maps.queries));
@@ -233,16 +265,17 @@ static enum status launch(const struct cuda_target *at, const struct cuda_attent
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, S::SHARED_BYTES),
         "cudaFuncSetAttribute(shared memory of attention for Hopper)"));
     attend<T, WIDTH><<<blocks, THREADS, S::SHARED_BYTES, stream_of(at)>>>(
-        *a, maps, static_cast<int *>(at->zeros));
+        *a, split, maps, static_cast<struct counts *>(at->zeros), static_cast<float4 *>(work));
     return cuda_launched("attention_hopper");
 }
 
 template <typename T>
-static enum status launch_for(const struct cuda_target *at, const struct cuda_attention *a)
+static enum status launch_for(const struct cuda_target *at, const struct cuda_attention *a,
+                              void *work)
 {
     if (a->width == 64)
-        return launch<T, 64>(at, a);
-    return a->width == 72 ? launch<T, 72>(at, a) : launch<T, 88>(at, a);
+        return launch<T, 64>(at, a, work);
+    return a->width == 72 ? launch<T, 72>(at, a, work) : launch<T, 88>(at, a, work);
 }
 
 /* With fewer keys, other kernels are faster. */
@@ -266,7 +299,8 @@ bool cuda_attention_hopper_takes(const struct cuda_target *at, const struct cuda
            cuda_attention_flash_takes(at, a);
 }
 
-enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a)
+enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a,
+                                  void *work)
 {
-    return a->dtype == DTYPE_BF16 ? launch_for<bf16>(at, a) : launch_for<fp16>(at, a);
+    return a->dtype == DTYPE_BF16 ? launch_for<bf16>(at, a, work) : launch_for<fp16>(at, a, work);
 }

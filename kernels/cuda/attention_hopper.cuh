@@ -6,11 +6,12 @@
 #ifndef KERNELS_CUDA_ATTENTION_HOPPER_CUH
 #define KERNELS_CUDA_ATTENTION_HOPPER_CUH
 
+#include "kernels/cuda/attention_split.h"
 #include "kernels/cuda/attention_tiles.cuh"
 
 enum {
-    TEAMS = 4, /* warpgroups that compute, of 64 queries each */
-    QUERIES = TEAMS * 64,
+    TEAMS = ATTENTION_TEAMS, /* warpgroups that compute, of 64 queries each */
+    QUERIES = ATTENTION_QUERIES,
     THREADS = TEAM * (TEAMS + 1),
     STAGES = 4, /* tiles of keys and values in shared memory */
 };
@@ -25,8 +26,8 @@ template <int WIDTH> struct size {
         TILE_BYTES = KEY_BYTES + KEYS * head<WIDTH>::VALUE_BYTES, /* keys, then values */
         QUERY_BYTES = QUERIES * head<WIDTH>::ROW_BYTES,
         BARRIERS_AT = QUERY_BYTES + STAGES * TILE_BYTES,
-        PIECE_AT = BARRIERS_AT + 2 * (STAGES + 1) * 8,
-        SHARED_BYTES = PIECE_AT + 8 + 1024 /* to begin at a multiple of 1024 */
+        ITEM_AT = BARRIERS_AT + 2 * (STAGES + 1) * 8,
+        SHARED_BYTES = ITEM_AT + 8 + 1024 /* to begin at a multiple of 1024 */
     };
 };
 
@@ -69,9 +70,9 @@ template <int WIDTH> struct layout {
     {
         return empty(STAGES);
     }
-    __device__ inline uint32_t piece() const
+    __device__ inline uint32_t item() const
     {
-        return start + S::PIECE_AT;
+        return start + S::ITEM_AT;
     }
 };
 

@@ -51,6 +51,22 @@ __device__ inline void team_sync(int n)
     asm volatile("bar.sync %0, %1;" ::"r"(n + 1), "r"(TEAM) : "memory"); // 0 is __syncthreads
 }
 
+/* The same; whether any of them says yes. */
+__device__ inline bool team_any(int n, bool yes)
+{
+    int any;
+    asm volatile("{\n"
+                 ".reg .pred said, any;\n"
+                 "setp.ne.b32 said, %3, 0;\n"
+                 "bar.red.or.pred any, %1, %2, said;\n"
+                 "selp.b32 %0, 1, 0, any;\n"
+                 "}\n"
+                 : "=r"(any)
+                 : "r"(n + 1), "r"(TEAM), "r"((int)yes)
+                 : "memory");
+    return any;
+}
+
 __device__ inline void store_shared(uint32_t to, uint32_t word)
 {
     asm volatile("st.shared.b32 [%0], %1;" ::"r"(to), "r"(word) : "memory");

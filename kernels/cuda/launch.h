@@ -19,7 +19,7 @@ extern "C" {
 
 #include "kernels/op.h"
 
-enum { CUDA_ZEROS = 8 };
+enum { CUDA_ZEROS = 4096 };
 
 /* Where a kernel is launched. */
 struct cuda_target {
@@ -144,9 +144,12 @@ bool cuda_attention_flash_takes(const struct cuda_target *at, const struct cuda_
 enum status cuda_attention_flash(const struct cuda_target *at, const struct cuda_attention *a);
 
 /* attention_hopper.cu: the same on Hopper for heads 64, 72 or 88 wide, where all lanes have as many
- * keys, at least 256. */
+ * keys, at least 256. `work`: as many bytes as cuda_attention_hopper_work says, from a multiple of
+ * sixteen on; unused where it says 0. */
 bool cuda_attention_hopper_takes(const struct cuda_target *at, const struct cuda_attention *a);
-enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a);
+size_t cuda_attention_hopper_work(const struct cuda_target *at, const struct cuda_attention *a);
+enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a,
+                                  void *work);
 
 /* attention_resident_hopper.cu: the same for many queries on few keys, which may differ from lane
  * to lane: as many as fit into shared memory, 512, 368 or 336 in heads 64, 72 or 88 wide. */

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How the attention for Hopper is dealt out to multiprocessors (SMs). A piece is 256 queries of a
+ * head and all of its keys; the last of a head may have fewer, which takes less time. Blocks take
+ * pieces in order, the short ones last. Where the last round of pieces would leave SMs without
+ * work, its pieces are split by keys into parts, which are merged.
+ *
+ * An item is what a block takes at a time: a piece, or a part of one. Chooses by estimated times
+ * alone, launches nothing, and is read where there is no CUDA.
+ */
+#ifndef KERNELS_CUDA_ATTENTION_SPLIT_H
+#define KERNELS_CUDA_ATTENTION_SPLIT_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    ATTENTION_QUERIES = 256,    /* of a piece */
+    ATTENTION_TEAM = 64,        /* of them, for each of its warpgroups */
+    ATTENTION_TEAMS = 4,        /* warpgroups that compute */
+    ATTENTION_SPLIT = 128,      /* pieces in parts, at most */
+    ATTENTION_PARTS = 16 << 20, /* bytes that all parts may take */
+};
+
+/* What there is to do, by whom. */
+struct attention_split_of {
+    int rows;  /* of a head */
+    int heads; /* of all lanes together */
+    int keys;
+    int tile;            /* keys of a tile; parts begin at multiples of it */
+    int width;           /* of a head */
+    int multiprocessors; /* that may be counted on */
+};
+
+/*
+ * Pieces in order: `full` ones of 256 queries, head by head, then `ragged` ones, one a head. The
+ * first `whole` have one part each, those behind them full_parts where they are full, ragged_parts
+ * where they are ragged; 1: they are not split.
+ */
+struct attention_split {
+    int full, ragged;
+    int whole;
+    int full_parts, ragged_parts;
+    int items; /* in all */
+    int slots; /* of parts, counted from the first item behind the whole pieces; 0: none is split */
+};
+
+/* Tiles of a piece's keys are shared out evenly: part i begins with tile i * tiles / parts. Takes
+ * what promises to be done first, and parts only where they save 3 %. */
+struct attention_split attention_split(const struct attention_split_of *of);
+
+/* What a part leaves for the merge, each warpgroup's after another's: fp32 sums [width / 8, 128
+ * threads, 4], then bases and sums of weights [128, 4]. */
+size_t attention_split_slot(int width);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
