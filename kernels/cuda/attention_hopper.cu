@@ -179,7 +179,9 @@ __device__ inline void attend_all(const struct cuda_attention &p,
         r.base[0] = r.base[1] = -1e30f; // finite, so that a row without a finite score gives no NaN
         settle(r.o);
         attend_rows<T, WIDTH>(r, at, team, now, scale, w.keys);
-        asm volatile("" : "+r"(n)); // the item is found again: tiles have no registers to keep it in
+        // The item is found again, by a number that the compiler takes for another: tiles leave no
+        // registers to keep it in.
+        asm volatile("" : "+r"(n));
         if (merge_parts<WIDTH>(r, split, counts, sums, team, n)) {
             find_work(p, split, KEYS, n, &w);
             write_rows<T, WIDTH>(p, w, r, w.first + row);

@@ -45,8 +45,8 @@ struct gpu_test {
 extern const struct gpu_test tests_activity[], tests_activity_host[], tests_counters[];
 extern const struct gpu_test tests_attention[], tests_attention_short[], tests_attention_resident[],
     tests_copy[], tests_graph[], tests_linear[], tests_linear_hopper[], tests_linear_rows[],
-    tests_norm[], tests_pointwise[], tests_qk_norm[], tests_attention_wide[], tests_conv[],
-    tests_group_norm[];
+    tests_norm[], tests_pointwise[], tests_qk_norm[], tests_attention_wide[],
+    tests_attention_split[], tests_conv[], tests_group_norm[];
 extern const struct gpu_test tests_cells[], tests_cells_nccl[], tests_golden[];
 
 /* Prints and ends the test. */

@@ -25,6 +25,7 @@ static const struct gpu_test *const lists[] = {
     tests_attention,
     tests_attention_short,
     tests_attention_resident,
+    tests_attention_split,
     tests_attention_wide,
     tests_conv,
     tests_group_norm,

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How the attention for Hopper is dealt out: every piece once, within limits, and what is chosen at
+ * the sizes of models. */
+#include "kernels/cuda/attention_split.h"
+
+#include <criterion/criterion.h>
+
+static struct attention_split plan(int rows, int heads, int keys, int width, int multiprocessors)
+{
+    const struct attention_split_of of = {rows,  heads,          keys, width == 88 ? 64 : 96,
+                                          width, multiprocessors};
+    return attention_split(&of);
+}
+
+Test(attention_split, deals_out_every_piece_once)
+{
+    static const int rows[] = {1, 64, 77, 256, 300, 511, 1024, 4096, 4429};
+    static const int heads[] = {1, 2, 16, 24, 76, 300, 3000};
+    static const int keys[] = {256, 1000, 4429};
+    static const int held[] = {1, 7, 131, 132};
+    for (int i = 0; i < 9 * 7 * 3 * 4; i++) {
+        int n = rows[i % 9], h = heads[i / 9 % 7], k = keys[i / 63 % 3], m = held[i / 189];
+        struct attention_split s = plan(n, h, k, 72, m);
+        int tail = s.full > s.whole ? s.full - s.whole : 0;
+        int ragged = s.full + s.ragged - s.whole - tail;
+        cr_assert_eq(s.full, n / 256 * h);
+        cr_assert_eq(s.ragged, n % 256 ? h : 0);
+        cr_assert(s.whole >= 0 && tail >= 0 && ragged >= 0 && ragged <= s.ragged);
+        cr_assert_eq(s.items, s.whole + tail * s.full_parts + ragged * s.ragged_parts);
+        cr_assert(s.full_parts >= 1 && s.ragged_parts >= 1);
+        cr_assert(s.full_parts <= (k + 95) / 96 && s.ragged_parts <= (k + 95) / 96);
+        cr_assert((size_t)s.slots * attention_split_slot(72) <= ATTENTION_PARTS);
+        if (s.slots == 0)
+            cr_assert(s.items == s.full + s.ragged);
+        else
+            cr_assert(tail + ragged <= ATTENTION_SPLIT && s.slots <= s.items - s.whole);
+        if (s.ragged_parts > 1)
+            cr_assert_eq(s.slots, s.items - s.whole);
+    }
+}
+
+/* SD3-medium, one of two ranks of cfg: a third of a round is left after three. */
+Test(attention_split, fills_the_last_round)
+{
+    for (int m = 131; m <= 132; m++) {
+        struct attention_split s = plan(4429, 24, 4429, 64, m);
+        cr_assert_eq(s.full, 17 * 24);
+        cr_assert_eq(s.whole, 3 * m);
+        cr_assert(s.full_parts >= 3 && s.ragged_parts >= 2);
+        cr_assert(s.items - s.whole <= m);
+    }
+}
+
+Test(attention_split, leaves_full_rounds_alone)
+{
+    static const int cases[][2] = {{4096, 32}, {2048, 32}, {4096, 16}, {1024, 32}, {2048, 16}};
+    for (int i = 0; i < 5; i++) {
+        for (int m = 131; m <= 132; m++) {
+            struct attention_split s = plan(cases[i][0], cases[i][1], 4096, 72, m);
+            cr_assert_eq(s.slots, 0, "%d rows, %d heads: %d parts", cases[i][0], cases[i][1],
+                         s.full_parts);
+            cr_assert_eq(s.items, s.full);
+        }
+    }
+}
+
+Test(attention_split, spreads_few_pieces)
+{
+    struct attention_split s = plan(1024, 16, 1024, 64, 132);
+    cr_assert(s.full_parts == 2 && s.whole == 0 && s.items == 128);
+    s = plan(64, 1, 8192, 64, 132);
+    cr_assert(s.full == 0 && s.ragged == 1 && s.ragged_parts > 4);
+}
