@@ -4,7 +4,8 @@
  * 128 wide. By asynchronous products of warpgroups (Shah et al. 2024, "FlashAttention-3"): a block
  * stays on its SM; one thread brings keys and values in, four warpgroups own 64 queries each. Each
  * of them multiplies, waits, and turns scores into weights by itself: four warps to a scheduler are
- * enough for one's exponentials to run under the others' products.
+ * enough for one's exponentials to run under the others' products. What a block computes at a time,
+ * and how the last round of blocks is filled, is told in attention_split.h.
  */
 #include "kernels/cuda/attention_parts.cuh"
 #include "kernels/cuda/tensor_map.h"

@@ -124,6 +124,7 @@ __device__ inline bool counts_last(int *done, int parts, int team)
         if (last)
             *done = 0; // for the next launch
     }
+    __syncwarp();
     return team_any(team, last);
 }
 
