@@ -14,13 +14,6 @@
 
 /* ---- the thread that loads ---- */
 
-__device__ inline int told_item(uint32_t at)
-{
-    int n;
-    asm volatile("ld.shared.b32 %0, [%1];" : "=r"(n) : "r"(at) : "memory");
-    return n;
-}
-
 template <int WIDTH>
 __device__ inline void load_queries(const struct maps &maps, const struct layout<WIDTH> &at,
                                     const struct work &w)
@@ -58,34 +51,27 @@ __device__ inline void load_all(const struct cuda_attention &p, const struct att
     enum { KEYS = size<WIDTH>::KEYS };
     ring<STAGES> now = {0, 1}; // every slot is empty at first
     ring<1> item = {0, 1};
-    struct work w;
-    int n = atomicAdd(&counts->taken, 1);
-    for (; find_work(p, split, KEYS, n, &w); item.advance()) {
+    struct work w = find_work(p, split, KEYS, atomicAdd(&counts->taken, 1));
+    for (; w.keys > 0; item.advance()) {
         barrier_wait(at.queries_empty(), item.parity);
-        store_shared(at.item(), (uint32_t)n);
+        tell_item(at.item(item.parity ^ 1), w);
         load_queries(maps, at, w);
-        n = atomicAdd(&counts->taken, 1); // arrives behind the copies
+        int n = atomicAdd(&counts->taken, 1); // arrives behind the copies
 #pragma unroll 1
         for (int key = w.key; key < w.key + w.keys; key += KEYS, now.advance()) {
             barrier_wait(at.empty(now.slot), now.parity);
             load_tile(maps, at, now.slot, w, key);
         }
+        w = find_work(p, split, KEYS, n);
     }
     barrier_wait(at.queries_empty(), item.parity);
-    store_shared(at.item(), (uint32_t)n);
+    tell_item(at.item(item.parity ^ 1), w);
     barrier_arrive(at.queries_full());
     if (atomicAdd(&counts->through, 1) == (int)gridDim.x - 1)
         counts->taken = counts->through = 0;
 }
 
 /* ---- the warpgroups that compute ---- */
-
-/* What all lanes have alike, known to the compiler, too, which sees it by a reduction only: loops
- * and addresses that depend on it are the warp's, and tiles take 5 % fewer instructions. */
-__device__ inline int same_for_warp(int x)
-{
-    return (int)__reduce_or_sync(0xffffffffu, (unsigned)x);
-}
 
 /* A warpgroup's queries against so many keys. `now`: the first tile's slot, at the end that after
  * the last one's. */
@@ -128,10 +114,13 @@ __device__ inline void pass_rows(const struct layout<WIDTH> &at, ring<STAGES> &n
 }
 
 template <typename T, int WIDTH>
-__device__ inline void write_rows(const struct cuda_attention &p, const struct work &w,
-                                  const struct rows<WIDTH> &r, int row)
+__device__ inline void write_rows(const struct cuda_attention &p, uint32_t item,
+                                  const struct rows<WIDTH> &r, int team)
 {
-    int column = threadIdx.x % 4 * 2;
+    int lane = told(item, LANE_AT), head = told(item, HEAD_AT);
+    int thread = (int)threadIdx.x % TEAM;
+    int row = told(item, FIRST_AT) + team * 64 + thread / WARP * 16 + thread % WARP / 4;
+    int column = thread % 4 * 2;
 #pragma unroll
     for (int h = 0; h < 2; h++) {
         float total = r.sum[h];
@@ -141,52 +130,42 @@ __device__ inline void write_rows(const struct cuda_attention &p, const struct w
         int n = row + h * 8;
         if (n >= p.rows)
             continue;
-        T *to = static_cast<T *>(p.o) + w.lane * p.o_stride[0] + n * p.o_stride[1] +
-                w.head * p.o_stride[2] + column;
+        T *to = static_cast<T *>(p.o) + lane * p.o_stride[0] + n * p.o_stride[1] +
+                head * p.o_stride[2] + column;
 #pragma unroll
         for (int d = 0; d < WIDTH / 8; d++)
             *reinterpret_cast<uint32_t *>(to + d * 8) =
                 pair_of(r.o[d][2 * h] * inverse, r.o[d][2 * h + 1] * inverse, T());
         if (p.lse && column == 0)
-            p.lse[w.lane * p.lse_stride[0] + n * p.lse_stride[1] + w.head * p.lse_stride[2]] =
+            p.lse[lane * p.lse_stride[0] + n * p.lse_stride[1] + head * p.lse_stride[2]] =
                 total == 0.0f ? -CUDART_INF_F : r.base[h] * 0.6931471805599453f + logf(total);
     }
 }
 
 template <typename T, int WIDTH>
-__device__ inline void attend_all(const struct cuda_attention &p,
-                                  const struct attention_split &split,
-                                  const struct layout<WIDTH> &at, struct counts *counts,
-                                  float4 *sums)
+__device__ inline void attend_all(const struct cuda_attention &p, const struct layout<WIDTH> &at,
+                                  struct counts *counts, float4 *sums)
 {
-    enum { KEYS = size<WIDTH>::KEYS };
     int team = same_for_warp(threadIdx.x / TEAM - 1);
-    int row = team * 64 + threadIdx.x % TEAM / WARP * 16 + threadIdx.x % WARP / 4;
     float scale = p.scale * 1.4426950408889634f; // log2(e)
     ring<STAGES> now = {0, 0};
     ring<1> item = {0, 0};
-    struct work w;
     for (;; item.advance()) {
         barrier_wait(at.queries_full(), item.parity);
-        int n = same_for_warp(told_item(at.item()));
-        if (!find_work(p, split, KEYS, n, &w))
+        int keys = same_for_warp(told(at.item(item.parity), KEYS_AT));
+        if (keys == 0)
             return;
-        if (w.first + team * 64 >= p.rows) {
-            pass_rows<WIDTH>(at, now, w.keys);
+        if (same_for_warp(told(at.item(item.parity), FIRST_AT)) + team * 64 >= p.rows) {
+            pass_rows<WIDTH>(at, now, keys);
             continue;
         }
         struct rows<WIDTH> r = {
         };
         r.base[0] = r.base[1] = -1e30f; // finite, so that a row without a finite score gives no NaN
         settle(r.o);
-        attend_rows<T, WIDTH>(r, at, team, now, scale, w.keys);
-        // The item is found again, by a number that the compiler takes for another: tiles leave no
-        // registers to keep it in.
-        asm volatile("" : "+r"(n));
-        if (merge_parts<WIDTH>(r, split, counts, sums, team, n)) {
-            find_work(p, split, KEYS, n, &w);
-            write_rows<T, WIDTH>(p, w, r, w.first + row);
-        }
+        attend_rows<T, WIDTH>(r, at, team, now, scale, keys);
+        if (merge_parts<WIDTH>(r, at.item(item.parity), counts, sums, team))
+            write_rows<T, WIDTH>(p, at.item(item.parity), r, team);
     }
 }
 
@@ -227,7 +206,7 @@ static __global__ void __launch_bounds__(THREADS, 1)
             load_all(p, split, maps, at, counts);
     } else {
         asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(COMPUTE_REGISTERS));
-        attend_all<T, WIDTH>(p, split, at, counts, sums);
+        attend_all<T, WIDTH>(p, at, counts, sums);
     }
 #endif
 }

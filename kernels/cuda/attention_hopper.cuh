@@ -13,7 +13,8 @@ enum {
     TEAMS = ATTENTION_TEAMS, /* warpgroups that compute, of 64 queries each */
     QUERIES = ATTENTION_QUERIES,
     THREADS = TEAM * (TEAMS + 1),
-    STAGES = 4, /* tiles of keys and values in shared memory */
+    STAGES = 4,     /* tiles of keys and values in shared memory */
+    ITEM_WORDS = 8, /* of an item's description there */
 };
 
 /* By the width of a head. */
@@ -27,7 +28,7 @@ template <int WIDTH> struct size {
         QUERY_BYTES = QUERIES * head<WIDTH>::ROW_BYTES,
         BARRIERS_AT = QUERY_BYTES + STAGES * TILE_BYTES,
         ITEM_AT = BARRIERS_AT + 2 * (STAGES + 1) * 8,
-        SHARED_BYTES = ITEM_AT + 8 + 1024 /* to begin at a multiple of 1024 */
+        SHARED_BYTES = ITEM_AT + 2 * ITEM_WORDS * 4 + 1024 /* to begin at a multiple of 1024 */
     };
 };
 
@@ -70,9 +71,9 @@ template <int WIDTH> struct layout {
     {
         return empty(STAGES);
     }
-    __device__ inline uint32_t item() const
+    __device__ inline uint32_t item(uint32_t which) const
     {
-        return start + S::ITEM_AT;
+        return start + S::ITEM_AT + which * ITEM_WORDS * 4;
     }
 };
 
