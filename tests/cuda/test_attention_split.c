@@ -2,7 +2,7 @@
 /*
  * op_attention where the kernel for Hopper splits pieces by keys, and where the last queries of a
  * head leave warpgroups without work. Multiprocessors are held, so that small shapes have whole
- * rounds before an incomplete one..
+ * rounds before an incomplete one.
  */
 #include "kernels/cuda/attention_split.h"
 #include "kernels/cuda/cuda_private.h"
