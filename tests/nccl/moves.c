@@ -331,52 +331,67 @@ enum status moves_gather(struct rank *self, struct comm *comm, const struct move
 
 enum { SUMS = 3 };
 
-static float addend(int rank, int64_t i)
+/* Of the nth sum: no two are alike, so that one rank's next part shows in another's last sum. */
+static float addend(int n, int rank, int64_t i)
 {
-    return (float)((rank + 1) * 1000 + i * (rank % 2 ? -3 : 2));
+    return (float)((n * 7 + rank + 1) * 1000 + i * (rank % 2 ? -3 : 2));
 }
 
-static enum status add_by_messages(struct comm *comm, struct tensor *inout, struct tensor *landing,
-                                   struct queue *q)
-{
-    struct comm_req req = {0};
-    TRY(comm_all_reduce(comm, inout, landing, q, &req));
-    return comm_wait(&req, q);
-}
+struct sums {
+    struct tensor part, mine[SUMS], out[SUMS];
+};
 
 /* Flat ones of the same length on all ranks, which divides by their number, odd or even. */
 static enum status sums_open(struct rank *self, struct comm *comm, const struct moves *moves,
-                             struct tensor *mine, struct tensor *part, struct tensor *out)
+                             struct sums *sums)
 {
     int64_t count = (int64_t)(moves->rows[0] + 1) * moves->lanes * 3 * comm_size(comm);
     TRY(need_arena(self));
-    TRY(arena_tensor(self->arena, DTYPE_F32, 1, &count, mine));
-    TRY(arena_tensor(self->arena, DTYPE_F32, 1, &count, out));
-    TRY(comm_exchange_tensor(comm, self->arena, DTYPE_F32, count, part));
-    for (int64_t i = 0; i < count; i++)
-        ((float *)mine->data)[i] = addend(comm_rank(comm), i);
+    for (int n = 0; n < SUMS; n++) {
+        TRY(arena_tensor(self->arena, DTYPE_F32, 1, &count, &sums->mine[n]));
+        TRY(arena_tensor(self->arena, DTYPE_F32, 1, &count, &sums->out[n]));
+        for (int64_t i = 0; i < count; i++)
+            ((float *)sums->mine[n].data)[i] = addend(n, comm_rank(comm), i);
+    }
+    return comm_exchange_tensor(comm, self->arena, DTYPE_F32, count, &sums->part);
+}
+
+static enum status add_up(struct comm *comm, struct tensor *out, struct tensor *part,
+                          const struct tensor *mine, struct queue *q, bool *taken)
+{
+    struct comm_req req = {0};
+    TRY(comm_sum_takes(comm, part, q, taken));
+    TRY(copy(q, *taken ? *part : *out, mine));
+    if (*taken)
+        return comm_sum(comm, out, part, q);
+    TRY(comm_all_reduce(comm, out, part, q, &req));
+    return comm_wait(&req, q);
+}
+
+static enum status check_sum(const struct tensor *out, int n, int ranks)
+{
+    for (int64_t i = 0; i < out->dim[0]; i++) {
+        float want = 0, got = ((float *)out->data)[i];
+        for (int r = 0; r < ranks; r++)
+            want += addend(n, r, i);
+        if (got != want)
+            return fail(ST_INVALID, "sum %d, element %lld: %g is not %g", n, (long long)i, got,
+                        want);
+    }
     return ST_OK;
 }
 
 enum status moves_sums(struct rank *self, struct comm *comm, const struct moves *moves, int *pushes)
 {
-    struct tensor mine, part, out;
-    TRY(comm_agree(self->world, sums_open(self, comm, moves, &mine, &part, &out)));
-    for (int k = 0; k < SUMS; k++) {
+    struct sums sums;
+    TRY(comm_agree(self->world, sums_open(self, comm, moves, &sums)));
+    for (int n = 0; n < SUMS; n++) {
         bool taken;
-        TRY(comm_sum_takes(comm, &part, self->q, &taken));
+        TRY(add_up(comm, &sums.out[n], &sums.part, &sums.mine[n], self->q, &taken));
         *pushes += taken;
-        TRY(copy(self->q, taken ? part : out, &mine));
-        TRY(taken ? comm_sum(comm, &out, &part, self->q)
-                  : add_by_messages(comm, &out, &part, self->q));
     }
     TRY(comm_drain(self->world, self->q));
-    for (int64_t i = 0; i < out.dim[0]; i++) {
-        float want = 0, got = ((float *)out.data)[i];
-        for (int r = 0; r < comm_size(comm); r++)
-            want += addend(r, i);
-        if (got != want)
-            return fail(ST_INVALID, "sum, element %lld: %g is not %g", (long long)i, got, want);
-    }
+    for (int n = 0; n < SUMS; n++)
+        TRY(check_sum(&sums.out[n], n, comm_size(comm)));
     return ST_OK;
 }
