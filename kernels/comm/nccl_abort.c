@@ -70,6 +70,8 @@ void nccl_abort_links(struct nccl_world *world)
     const struct timespec nap = {.tv_nsec = 1000000};
     if (atomic_exchange(&world->aborted, true))
         return;
+    while (atomic_load(&world->looks) > 0)
+        nanosleep(&nap, NULL);
     struct farewell *farewell = malloc(sizeof *farewell);
     if (!farewell)
         return;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-static enum status peers_failed(const struct nccl_world *world)
+static enum status look_at_peers(const struct nccl_world *world)
 {
     for (struct nccl_link *link = world->links; link; link = link->next) {
         ncclResult_t error = ncclSuccess;
@@ -21,6 +21,16 @@ static enum status peers_failed(const struct nccl_world *world)
             return nccl_check(&world->api, link->comm, error, "a peer or the link to it");
     }
     return ST_OK;
+}
+
+/* Another thread may give up meanwhile, and with that go the communicators. */
+static enum status peers_failed(struct nccl_world *world)
+{
+    atomic_fetch_add(&world->looks, 1);
+    enum status st = atomic_load(&world->aborted) ? fail(ST_COMM, "not waited for: it was given up")
+                                                  : look_at_peers(world);
+    atomic_fetch_sub(&world->looks, 1);
+    return st;
 }
 
 /* True when an operation of some communicator came to its end since the last look. */

@@ -22,7 +22,8 @@ struct nccl_world {
     int users;
     int ahead; /* open links whose receives are posted ahead */
     atomic_bool aborted;
-    bool by_kernel; /* exchange_lsa.h moved rows, on a link that may be closed now */
+    atomic_int looks; /* under way at the communicators; an abort lets them end first */
+    bool by_kernel;   /* exchange_lsa.h moved rows, on a link that may be closed now */
 };
 
 /* The end of one group; many handles, one event. */
