@@ -273,8 +273,7 @@ static const struct cell_option options[] = {
      CHOICE(transport, transports)},
     {"exchange", "auto|nccl|lsa",
      "how nccl's ranks swap tokens for heads, pass keys on and complete sums: by messages (nccl) "
-     "or "
-     "by one kernel over NVLink (lsa), which is faster and taken by auto where all ranks can "
+     "or by one kernel over NVLink (lsa), which is faster and taken by auto where all ranks can "
      "(default: auto)",
      false, CHOICE(exchange, exchanges)},
     {"strategy", "SPEC", "e.g. cfg=2,pipefusion=2:patches=4,ulysses=2 (default: serial)", false,

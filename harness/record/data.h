@@ -47,7 +47,7 @@ struct record_cell {
     int warmup_loops;        /* loops before the measured ones */
     int repeats;             /* measured loops; RECORD_UNKNOWN: `stop` tells */
     int threads;             /* CPU threads of all ranks together */
-    const char *exchange;    /* how heads travel over nccl: "auto", "nccl", "lsa" */
+    const char *exchange;    /* how rows and sums travel over nccl: "auto", "nccl", "lsa" */
     int graph;               /* steps are captured and launched again, where that can be */
     struct record_stop stop; /* the rule where repeats is null */
     int round;               /* of a sweep in rounds, from 0 */
@@ -141,7 +141,8 @@ struct record_env {
     struct record_texts interconnect; /* "X NV18": way to each GPU */
     struct record_texts p2p; /* "X OK": whether one may read and write the other's memory */
     struct record_nvls nvls;
-    /* "lsa": heads went for tokens, or keys to peers, by one kernel; NULL: by messages, if any */
+    /* "lsa": heads went for tokens, keys to peers, or sums were made, by one kernel; NULL: by
+     * messages, if any */
     const char *exchange;
     struct record_map variables; /* environment variables that steer libraries, sorted */
 };

@@ -14,8 +14,9 @@ enum status comm_sum_takes(struct comm *comm, const struct tensor *part, struct 
                            bool *taken);
 
 /* out := sum over ranks of part, whose contents are lost; both dense, of one dtype, fp32 or the
- * model's, and one count on all ranks; added in fp32 and rounded once. In the order of q. The
- * ring's bytes are counted, as comm_all_reduce does. */
+ * model's, and one count on all ranks, where out and part begin at multiples of sixteen bytes or as
+ * far from one as on the others; added in fp32 and rounded once. In the order of q. The ring's
+ * bytes are counted, as comm_all_reduce does. */
 enum status comm_sum(struct comm *comm, const struct tensor *out, const struct tensor *part,
                      struct queue *q);
 

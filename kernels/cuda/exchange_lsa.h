@@ -77,7 +77,8 @@ enum status exchange_lsa_run(struct exchange_lsa *lsa, const struct exchange_lsa
                              struct queue *q);
 
 /* out := sum over ranks of part, in fp32 and rank by rank, rounded once; both dense, of one dtype
- * and count on all ranks. Of more than two ranks each first sums one share, and part is lost. */
+ * and count on all ranks, and as far from a multiple of sixteen bytes. Of more than two ranks each
+ * first sums one share, and part is lost. */
 bool exchange_lsa_adds(const struct exchange_lsa *lsa, const struct tensor *part);
 enum status exchange_lsa_sum(struct exchange_lsa *lsa, const struct tensor *out,
                              const struct tensor *part, struct queue *q);

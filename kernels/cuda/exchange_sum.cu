@@ -169,7 +169,8 @@ static enum status launch(const struct cuda_target *at, const struct exchange_ls
     return cuda_launched("sum over ranks");
 }
 
-/* Shares are those of the shape, so that ranks agree on them; how wide a rank loads is its own. */
+/* Shares are those of the shape, so that ranks agree on them. Of more than two, all must load as
+ * wide as each other: a block copies what blocks of its number have summed, and met only those. */
 template <typename T>
 static enum status launch_for(const struct cuda_target *at, const struct exchange_lsa_sum_job *job)
 {
