@@ -63,13 +63,20 @@ Test(in_order, pixart_on_four)
 {
     check_world("pixart-tiny", 4, 4);
 }
+static void check_family(const char *preset)
+{
+    if (hybrid_sanitized())
+        cr_skip_test("under a sanitizer pipes alone run families in order");
+    check_world(preset, 2, 4);
+}
+
 Test(in_order, sd3)
 {
-    check_world("sd3-tiny", 2, 4);
+    check_family("sd3-tiny");
 }
 Test(in_order, hunyuandit)
 {
-    check_world("hunyuandit-tiny", 2, 4);
+    check_family("hunyuandit-tiny");
 }
 
 /* Stages in the middle receive and send: with fewer patches than stages, as many, more; skips that

@@ -76,12 +76,17 @@ const char *hybrid_at(int index);
 /* DITBENCH_TESTS=all, as `make test-all` sets it: nothing is left out to save time. */
 bool hybrid_all(void);
 
+/* A sanitizer looks at memory, in the same code for the second model as for the first: tests of
+ * values leave out under it what only has other numbers; never where hybrid_all. */
+bool hybrid_sanitized(void);
+
 /* What tests go up to where they choose: 8 ranks of all, 4, or 3 under a sanitizer. */
 int hybrid_most_ranks(void);
 
 /* Whether tests try it on this model. All that the model can do (a distilled one has no branches to
- * split, a decoder has other strategies than a transformer) on pixart-tiny, dit-tiny and vae-tiny,
- * and on every model where hybrid_all; else a choice of those on up to hybrid_most_ranks. */
+ * split, a decoder has other strategies than a transformer) on pixart-tiny, vae-tiny and, but for a
+ * sanitizer, dit-tiny, and on every model where hybrid_all; else a choice of those on up to
+ * hybrid_most_ranks. */
 bool hybrid_tested(const struct cell_setup *setup, int index);
 
 /* Whether tests that run the table once more, captured or over another transport, try it on this

@@ -169,6 +169,11 @@ bool hybrid_all(void)
     return asked && strcmp(asked, "all") == 0;
 }
 
+bool hybrid_sanitized(void)
+{
+    return SANITIZED && !hybrid_all();
+}
+
 int hybrid_most_ranks(void)
 {
     return hybrid_all() ? 8 : SANITIZED ? 3 : 4;
@@ -186,7 +191,7 @@ static bool always_all(const struct cell_setup *setup)
     for (int i = 0; hybrid_family(i); i++)
         if (strcmp(cell_model(setup), hybrid_family(i)) == 0)
             return false;
-    return true;
+    return !hybrid_sanitized() || strcmp(cell_model(setup), "dit-tiny") != 0;
 }
 
 /* Whether the model has what its strategies split. */
@@ -215,7 +220,7 @@ bool hybrid_tested(const struct cell_setup *setup, int index)
 
 bool hybrid_repeated(const struct cell_setup *setup, int index)
 {
-    return hybrid_tested(setup, index) && (!SANITIZED || hybrid_all() || hybrids[index][0] == '*');
+    return hybrid_tested(setup, index) && (!hybrid_sanitized() || hybrids[index][0] == '*');
 }
 
 const struct strategy_ops *hybrid_strategy(int index)
