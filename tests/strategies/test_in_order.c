@@ -63,11 +63,11 @@ Test(in_order, pixart_on_four)
 {
     check_world("pixart-tiny", 4, 4);
 }
+
 static void check_family(const char *preset)
 {
-    if (hybrid_sanitized())
-        cr_skip_test("under a sanitizer pipes alone run families in order");
-    check_world(preset, 2, 4);
+    if (hybrid_all())
+        check_world(preset, 2, 4);
 }
 
 Test(in_order, sd3)
