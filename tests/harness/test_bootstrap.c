@@ -13,7 +13,7 @@ enum { MOST = 64 };
 #ifdef DEBUG
 enum { PAIRS = 200 }; /* sanitizers look at memory; statistics are the same as in a release */
 #else
-enum { PAIRS = 2000 };
+enum { PAIRS = 1000 };
 #endif
 
 static int order(const void *a, const void *b)
