@@ -118,7 +118,7 @@ __device__ inline void write_rows(const struct cuda_attention &p, uint32_t item,
                                   const struct rows<WIDTH> &r, int team)
 {
     int lane = told(item, LANE_AT), head = told(item, HEAD_AT);
-    int thread = (int)threadIdx.x % TEAM;
+    int thread = threadIdx.x % TEAM;
     int row = told(item, FIRST_AT) + team * 64 + thread / WARP * 16 + thread % WARP / 4;
     int column = thread % 4 * 2;
 #pragma unroll

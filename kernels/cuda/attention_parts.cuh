@@ -21,10 +21,9 @@ static_assert(sizeof(struct counts) <= CUDA_ZEROS, "counts");
 /* An item: queries from `first` on, against so many keys from `key` on; 0 keys: there is none. */
 struct work {
     int keys, first, head, lane, key;
-    int part,
-        parts; /* which of how many its piece has; 1: it is whole, and the rest means nothing */
-    int slot;  /* of its sums */
-    int piece; /* which of those in parts */
+    int part, parts; /* which of how many of its piece; 1: it is whole, and the rest is unused */
+    int slot;        /* of its sums */
+    int piece;       /* which of those in parts */
 };
 
 /* The n-th item. Full blocks of queries of a head follow each other, so that blocks that run at a
@@ -92,7 +91,7 @@ __device__ inline int told(uint32_t at, int word)
 /* A slot's sums in memory, of this thread: [WIDTH / 8 + 1] steps of TEAM. */
 template <int WIDTH> __device__ inline float4 *sums_of(float4 *sums, int team, int slot)
 {
-    return sums + ((int64_t)slot * TEAMS + team) * (WIDTH / 8 + 1) * TEAM + (int)threadIdx.x % TEAM;
+    return sums + ((int64_t)slot * TEAMS + team) * (WIDTH / 8 + 1) * TEAM + threadIdx.x % TEAM;
 }
 
 /* Sums go past the caches of single SMs. */
@@ -139,7 +138,7 @@ __device__ inline bool counts_last(int *done, int parts, int team)
 {
     bool last = false;
     team_sync(team);
-    if ((int)threadIdx.x % TEAM == 0) {
+    if (threadIdx.x % TEAM == 0) {
         __threadfence();
         last = atomicAdd(done, 1) == parts - 1;
         __threadfence();
