@@ -45,11 +45,12 @@ static bool cudnn_takes(const struct cuda_device *dev, const struct cuda_attenti
 static enum status attend_hopper(struct queue *q, const struct cuda_target *at,
                                  const struct cuda_attention *a)
 {
-    size_t bytes = cuda_attention_hopper_work(at, a);
+    struct attention_split split = cuda_attention_hopper_split(at, a);
+    size_t bytes = (size_t)split.slots * attention_split_slot(a->width);
     void *work = NULL;
     if (bytes > 0)
         TRY(cuda_workspace(q, bytes, &work));
-    return cuda_attention_hopper(at, a, work);
+    return cuda_attention_hopper(at, a, &split, work);
 }
 
 /* The first that takes the shape. cuDNN wants equal counts; for text of several lengths one launch

@@ -213,24 +213,19 @@ static __global__ void __launch_bounds__(THREADS, 1)
 
 /* ---- launch ---- */
 
-static struct attention_split split_of(const struct cuda_target *at, const struct cuda_attention *a)
+struct attention_split cuda_attention_hopper_split(const struct cuda_target *at,
+                                                   const struct cuda_attention *a)
 {
-    int tile = a->width == 88 ? (int)size<88>::KEYS : (int)size<64>::KEYS;
-    struct attention_split_of of = {a->rows,  a->heads * a->lanes, a->keys[0], tile,
-                                    a->width, at->multiprocessors};
+    struct attention_split_of of = {a->rows, a->heads * a->lanes, a->keys[0], a->width,
+                                    at->multiprocessors};
     return attention_split(&of);
 }
 
-size_t cuda_attention_hopper_work(const struct cuda_target *at, const struct cuda_attention *a)
-{
-    return (size_t)split_of(at, a).slots * attention_split_slot(a->width);
-}
-
 template <typename T, int WIDTH>
-static enum status launch(const struct cuda_target *at, const struct cuda_attention *a, void *work)
+static enum status launch(const struct cuda_target *at, const struct cuda_attention *a,
+                          const struct attention_split &split, void *work)
 {
     typedef struct size<WIDTH> S;
-    struct attention_split split = split_of(at, a);
     int blocks = split.items < at->multiprocessors ? split.items : at->multiprocessors;
     const void *kernel = reinterpret_cast<const void *>(attend<T, WIDTH>);
     struct maps maps = {};
@@ -253,11 +248,11 @@ static enum status launch(const struct cuda_target *at, const struct cuda_attent
 
 template <typename T>
 static enum status launch_for(const struct cuda_target *at, const struct cuda_attention *a,
-                              void *work)
+                              const struct attention_split &split, void *work)
 {
     if (a->width == 64)
-        return launch<T, 64>(at, a, work);
-    return a->width == 72 ? launch<T, 72>(at, a, work) : launch<T, 88>(at, a, work);
+        return launch<T, 64>(at, a, split, work);
+    return a->width == 72 ? launch<T, 72>(at, a, split, work) : launch<T, 88>(at, a, split, work);
 }
 
 /* With fewer keys, other kernels are faster. */
@@ -282,7 +277,8 @@ bool cuda_attention_hopper_takes(const struct cuda_target *at, const struct cuda
 }
 
 enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a,
-                                  void *work)
+                                  const struct attention_split *split, void *work)
 {
-    return a->dtype == DTYPE_BF16 ? launch_for<bf16>(at, a, work) : launch_for<fp16>(at, a, work);
+    return a->dtype == DTYPE_BF16 ? launch_for<bf16>(at, a, *split, work)
+                                  : launch_for<fp16>(at, a, *split, work);
 }

@@ -20,7 +20,7 @@ enum {
 /* By the width of a head. */
 template <int WIDTH> struct size {
     enum {
-        KEYS = WIDTH == 88 ? 64 : 96, /* of a tile: as many as registers allow */
+        KEYS = ATTENTION_TILE(WIDTH),
         TAIL = head<WIDTH>::TAIL,
         WIDE_BYTES = KEYS * 128,
         KEY_BYTES = KEYS * head<WIDTH>::ROW_BYTES,

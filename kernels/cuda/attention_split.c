@@ -82,9 +82,15 @@ size_t attention_split_slot(int width)
     return (size_t)ATTENTION_TEAMS * (size_t)(width / 8 + 1) * 128 * 4 * sizeof(float);
 }
 
+static int tiles_of(const struct attention_split_of *of)
+{
+    int tile = ATTENTION_TILE(of->width);
+    return (of->keys + tile - 1) / tile;
+}
+
 static double estimate(const struct attention_split_of *of, const struct attention_split *s)
 {
-    int tiles = (of->keys + of->tile - 1) / of->tile;
+    int tiles = tiles_of(of);
     double share =
         SHARE[of->width > 64][(of->rows % ATTENTION_QUERIES + ATTENTION_TEAM - 1) / ATTENTION_TEAM];
     int whole_full = s->whole < s->full ? s->whole : s->full;
@@ -135,7 +141,7 @@ static bool try_parts(const struct attention_split_of *of, int full_parts, int r
 
 struct attention_split attention_split(const struct attention_split_of *of)
 {
-    int tiles = (of->keys + of->tile - 1) / of->tile;
+    int tiles = tiles_of(of);
     struct attention_split best = {
         .full = of->rows / ATTENTION_QUERIES * of->heads,
         .ragged = of->rows % ATTENTION_QUERIES > 0 ? of->heads : 0,

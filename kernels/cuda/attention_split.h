@@ -25,12 +25,14 @@ enum {
     ATTENTION_PARTS = 16 << 20, /* bytes that all parts may take */
 };
 
+/* Keys of a tile, of a head's width: as many as registers allow. */
+#define ATTENTION_TILE(width) ((width) == 88 ? 64 : 96)
+
 /* What there is to do, by whom. */
 struct attention_split_of {
     int rows;  /* of a head */
     int heads; /* of all lanes together */
     int keys;
-    int tile;            /* keys of a tile; parts begin at multiples of it */
     int width;           /* of a head */
     int multiprocessors; /* that may be counted on */
 };

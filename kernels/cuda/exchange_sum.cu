@@ -71,6 +71,16 @@ static __device__ inline uint32_t share_of(const struct sum &w, int rank)
 }
 
 /* Units first, first + step, ... below end. */
+template <typename Unit>
+static __device__ inline void load_some(const Unit *from, uint32_t first, uint32_t step,
+                                        uint32_t end, Unit (&value)[AT_ONCE])
+{
+#pragma unroll
+    for (int k = 0; k < AT_ONCE; k++)
+        if (first + k * step < end)
+            value[k] = load_past(from + first + k * step);
+}
+
 template <typename T, bool WIDE>
 static __device__ inline void add_some(const struct sum &w, char *const *part, uint32_t first,
                                        uint32_t step, uint32_t end)
@@ -79,12 +89,8 @@ static __device__ inline void add_some(const struct sum &w, char *const *part, u
     typedef typename U::type raw;
     float sum[AT_ONCE][U::N] = {};
     for (int r = 0; r < w.all.ranks; r++) {
-        const raw *from = reinterpret_cast<const raw *>(part[r]);
         raw value[AT_ONCE];
-#pragma unroll
-        for (int k = 0; k < AT_ONCE; k++)
-            if (first + k * step < end)
-                value[k] = load_past(from + first + k * step);
+        load_some(reinterpret_cast<const raw *>(part[r]), first, step, end, value);
 #pragma unroll
         for (int k = 0; k < AT_ONCE; k++) {
             float x[U::N];
@@ -117,10 +123,7 @@ static __device__ inline void copy_share(const struct sum &w, const char *part, 
     raw *to = static_cast<raw *>(w.out);
     for (; i < end; i += AT_ONCE * step) {
         raw value[AT_ONCE];
-#pragma unroll
-        for (int k = 0; k < AT_ONCE; k++)
-            if (i + k * step < end)
-                value[k] = load_past(from + i + k * step);
+        load_some(from, i, step, end, value);
 #pragma unroll
         for (int k = 0; k < AT_ONCE; k++)
             if (i + k * step < end)

@@ -12,6 +12,7 @@
 
 #include "kernels/base/status.h"
 #include "kernels/base/tensor.h"
+#include "kernels/cuda/attention_split.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -144,12 +145,13 @@ bool cuda_attention_flash_takes(const struct cuda_target *at, const struct cuda_
 enum status cuda_attention_flash(const struct cuda_target *at, const struct cuda_attention *a);
 
 /* attention_hopper.cu: the same on Hopper for heads 64, 72 or 88 wide, where all lanes have as many
- * keys, at least 256. `work`: as many bytes as cuda_attention_hopper_work says, from a multiple of
- * sixteen on; unused where it says 0. */
+ * keys, at least 256; dealt out as `split` says. `work`: attention_split_slot bytes for each of its
+ * slots, from a multiple of sixteen on. */
 bool cuda_attention_hopper_takes(const struct cuda_target *at, const struct cuda_attention *a);
-size_t cuda_attention_hopper_work(const struct cuda_target *at, const struct cuda_attention *a);
+struct attention_split cuda_attention_hopper_split(const struct cuda_target *at,
+                                                   const struct cuda_attention *a);
 enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a,
-                                  void *work);
+                                  const struct attention_split *split, void *work);
 
 /* attention_resident_hopper.cu: the same for many queries on few keys, which may differ from lane
  * to lane: as many as fit into shared memory, 512, 368 or 336 in heads 64, 72 or 88 wide. */

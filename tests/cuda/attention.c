@@ -60,6 +60,21 @@ void attention_want(const struct attention_operands *p, const int *count, double
     }
 }
 
+struct attention_operands attention_apart(struct gpu *gpu, enum dtype dtype,
+                                          struct attention_shape s, float size)
+{
+    struct attention_operands p = {
+        .q = attention_part(gpu, dtype, size, s.rows, &s),
+        .k = attention_part(gpu, dtype, size, s.keys, &s),
+        .v = attention_part(gpu, dtype, 1.0f, s.keys, &s),
+        .o = gpu_dense(gpu, dtype, 0.0f, GPU_DIM(s.lanes, s.rows, s.heads, s.width + 8)),
+        .lse = gpu_blank(gpu, DTYPE_F32, GPU_DIM(s.lanes, s.rows, s.heads)),
+        .s = s,
+    };
+    p.o->t = tensor_slice(&p.o->t, 3, 0, s.width);
+    return p;
+}
+
 void attention_poison(struct gpu *gpu, const struct attention_operands *p, const int *count)
 {
     for (int b = 0; b < p->s.lanes; b++) {

@@ -23,6 +23,10 @@ struct attention_operands attention_make(struct gpu *gpu, enum dtype dtype,
 struct gpu_tensor *attention_part(struct gpu *gpu, enum dtype dtype, float size, int rows,
                                   const struct attention_shape *s);
 
+/* Such operands; outputs lie eight columns apart, too: nothing may be written between them. */
+struct attention_operands attention_apart(struct gpu *gpu, enum dtype dtype,
+                                          struct attention_shape s, float size);
+
 /* Keys that do not take part become NaN. */
 void attention_poison(struct gpu *gpu, const struct attention_operands *p, const int *count);
 

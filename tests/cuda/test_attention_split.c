@@ -26,7 +26,6 @@ static struct attention_split plan_of(const struct gpu *gpu, const struct attent
         .rows = s->rows,
         .heads = s->heads * s->lanes,
         .keys = s->keys,
-        .tile = s->width == 88 ? 64 : 96,
         .width = s->width,
         .multiprocessors = ((const struct cuda_device *)gpu->dev)->target.multiprocessors,
     };
@@ -93,24 +92,15 @@ static void again(struct gpu *gpu, const struct attention_operands *p, struct te
     free(old);
 }
 
-/* Outputs lie eight columns apart, too: nothing may be written between them. */
 static void check(struct gpu *gpu, enum dtype dtype, struct attention_shape s, float size,
                   float apart, bool with_lse)
 {
-    struct attention_operands p = {
-        .q = attention_part(gpu, dtype, size, s.rows, &s),
-        .k = attention_part(gpu, dtype, size, s.keys, &s),
-        .v = attention_part(gpu, dtype, 1.0f, s.keys, &s),
-        .o = gpu_dense(gpu, dtype, 0.0f, GPU_DIM(s.lanes, s.rows, s.heads, s.width + 8)),
-        .lse = gpu_blank(gpu, DTYPE_F32, GPU_DIM(s.lanes, s.rows, s.heads)),
-        .s = s,
-    };
+    struct attention_operands p = attention_apart(gpu, dtype, s, size);
     size_t rows = (size_t)s.lanes * (size_t)s.rows * (size_t)s.heads;
     double *o = malloc(rows * (size_t)s.width * sizeof(*o));
     double *lse = malloc(rows * sizeof(*lse));
     float scale = 1.0f / sqrtf((float)s.width);
     struct tensor *wanted = with_lse ? &p.lse->t : NULL;
-    p.o->t = tensor_slice(&p.o->t, 3, 0, s.width);
     if (apart > 0.0f)
         part_scores(gpu, &p, scale, apart);
     attention_want(&p, NULL, (double)scale, o, lse);

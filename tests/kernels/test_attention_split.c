@@ -7,8 +7,7 @@
 
 static struct attention_split plan(int rows, int heads, int keys, int width, int multiprocessors)
 {
-    const struct attention_split_of of = {rows,  heads,          keys, width == 88 ? 64 : 96,
-                                          width, multiprocessors};
+    const struct attention_split_of of = {rows, heads, keys, width, multiprocessors};
     return attention_split(&of);
 }
 

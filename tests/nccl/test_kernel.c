@@ -140,32 +140,32 @@ static struct moving one_axis(int ranks, int kind, move_on_axis *on_axis)
     return moving;
 }
 
-Test(kernel, exchanges_heads)
+/* Of 2 to 4 ranks, with so many pushes, and so many more for each peer. */
+static void check_one_axis(move_on_axis *on_axis, int pushes, int for_each)
 {
     for (int ranks = 2; ranks <= 4; ranks++)
         for (int kind = 0; kind < KINDS; kind++)
-            check(one_axis(ranks, kind, both_ways), 0);
+            check(one_axis(ranks, kind, on_axis), pushes + for_each * (ranks - 1));
+}
+
+Test(kernel, exchanges_heads)
+{
+    check_one_axis(both_ways, 0, 0);
 }
 
 Test(kernel, pushes_to_the_next_rank)
 {
-    for (int ranks = 2; ranks <= 4; ranks++)
-        for (int kind = 0; kind < KINDS; kind++)
-            check(one_axis(ranks, kind, moves_ring), ranks - 1);
+    check_one_axis(moves_ring, 0, 1);
 }
 
 Test(kernel, pushes_to_all_ranks)
 {
-    for (int ranks = 2; ranks <= 4; ranks++)
-        for (int kind = 0; kind < KINDS; kind++)
-            check(one_axis(ranks, kind, moves_gather), 1);
+    check_one_axis(moves_gather, 1, 0);
 }
 
 Test(kernel, sums)
 {
-    for (int ranks = 2; ranks <= 4; ranks++)
-        for (int kind = 0; kind < KINDS; kind++)
-            check(one_axis(ranks, kind, moves_sums), 3);
+    check_one_axis(moves_sums, 3, 0);
 }
 
 static struct moving two_axes(move_on_axis *on_axis)
