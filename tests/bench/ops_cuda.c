@@ -13,14 +13,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A branch is what a rank of cfg=2 computes, a half what one of two computes that exchange tokens
+ * for heads. */
 static const struct model models[] = {
     {"pixart", 2, 4096, 0, 1152, 16, 72, 4608, 120, 28, 0, QK_NONE, 0, 0, 0},
     {"pixart-half", 2, 2048, 0, 1152, 16, 72, 4608, 120, 28, 0, QK_NONE, 0, 4096, 8},
+    {"pixart-branch", 1, 4096, 0, 1152, 16, 72, 4608, 120, 28, 0, QK_NONE, 0, 0, 0},
     {"sd3-medium", 2, 4096, 333, 1536, 24, 64, 6144, 0, 24, 0, QK_NONE, 0, 0, 0},
-    {"sd3-branch", 1, 4096, 333, 1536, 24, 64, 6144, 0, 24, 0, QK_NONE, 0, 0, 0}, /* of cfg=2 */
+    {"sd3-branch", 1, 4096, 333, 1536, 24, 64, 6144, 0, 24, 0, QK_NONE, 0, 0, 0},
     {"sd3.5-large", 2, 4096, 333, 2432, 38, 64, 9728, 0, 38, 0, QK_RMS, 0, 0, 0},
     {"flux", 1, 4096, 512, 3072, 24, 128, 12288, 0, 19, 38, QK_RMS_ROPE, 0, 0, 0},
+    {"flux-half", 1, 2048, 256, 3072, 24, 128, 12288, 0, 19, 38, QK_RMS_ROPE, 0, 4608, 12},
     {"hunyuan", 2, 4096, 0, 1408, 16, 88, 6144, 333, 40, 0, QK_LAYER_ROPE, 0, 0, 0},
+    {"hunyuan-branch", 1, 4096, 0, 1408, 16, 88, 6144, 333, 40, 0, QK_LAYER_ROPE, 0, 0, 0},
     {"latte", 2, 16384, 0, 1152, 16, 72, 4608, 120, 28, 28, QK_NONE, 16, 0, 0},
 };
 
@@ -373,7 +378,7 @@ static void bench_model(struct bench *b, const struct model *m)
         bench_vectors(b);
         bench_draw(b);
     }
-    if (!b->only)
+    if (!b->only || strcmp(b->only, m->name) == 0)
         printf("%s: sum over a step's blocks %.2f ms\n\n", m->name, b->step_us * 1e-3);
 }
 
