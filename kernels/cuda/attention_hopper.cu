@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attention for Hopper and heads 64, 72 and 88 wide, which cuDNN computes slowly or as if they were
- * 128 wide. By asynchronous products of warpgroups (Shah et al. 2024, "FlashAttention-3"): a block
- * stays on its SM; one thread brings keys and values in, four warpgroups own 64 queries each. Each
- * of them multiplies, waits, and turns scores into weights by itself: four warps to a scheduler are
- * enough for one's exponentials to run under the others' products. What a block computes at a time,
- * and how the last round of blocks is filled, is told in attention_split.h.
+ * Attention for Hopper and heads 64, 72, 88 and 128 wide. By asynchronous products of warpgroups
+ * (Shah et al. 2024, "FlashAttention-3"): a block stays on its SM; one thread brings keys and
+ * values in, three or four warpgroups own 64 queries each. Each of them multiplies, waits, and
+ * turns scores into weights by itself: three or four warps to a scheduler are enough for one's
+ * exponentials to run under the others' products. What a block computes at a time, and how the last
+ * round of blocks is filled, is told in attention_split.h.
  */
 #include "kernels/cuda/attention_parts.cuh"
 #include "kernels/cuda/tensor_map.h"
@@ -49,9 +49,9 @@ __device__ inline void load_all(const struct cuda_attention &p, const struct att
                                 struct counts *counts)
 {
     enum { KEYS = size<WIDTH>::KEYS };
-    ring<STAGES> now = {0, 1}; // every slot is empty at first
+    ring<size<WIDTH>::STAGES> now = {0, 1}; // every slot is empty at first
     ring<1> item = {0, 1};
-    struct work w = find_work(p, split, KEYS, atomicAdd(&counts->taken, 1));
+    struct work w = find_work<WIDTH>(p, split, atomicAdd(&counts->taken, 1));
     for (; w.keys > 0; item.advance()) {
         barrier_wait(at.queries_empty(), item.parity);
         tell_item(at.item(item.parity ^ 1), w);
@@ -62,7 +62,7 @@ __device__ inline void load_all(const struct cuda_attention &p, const struct att
             barrier_wait(at.empty(now.slot), now.parity);
             load_tile(maps, at, now.slot, w, key);
         }
-        w = find_work(p, split, KEYS, n);
+        w = find_work<WIDTH>(p, split, n);
     }
     barrier_wait(at.queries_empty(), item.parity);
     tell_item(at.item(item.parity ^ 1), w);
@@ -77,7 +77,7 @@ __device__ inline void load_all(const struct cuda_attention &p, const struct att
  * the last one's. */
 template <typename T, int WIDTH>
 __device__ inline void attend_rows(struct rows<WIDTH> &r, const struct layout<WIDTH> &at, int team,
-                                   ring<STAGES> &now, float scale, int keys)
+                                   ring<size<WIDTH>::STAGES> &now, float scale, int keys)
 {
     typedef struct size<WIDTH> S;
     uint32_t q = factor_low(at.queries(team), 16);
@@ -102,7 +102,8 @@ __device__ inline void attend_rows(struct rows<WIDTH> &r, const struct layout<WI
 
 /* A warpgroup without queries only lets the tiles go on. */
 template <int WIDTH>
-__device__ inline void pass_rows(const struct layout<WIDTH> &at, ring<STAGES> &now, int keys)
+__device__ inline void pass_rows(const struct layout<WIDTH> &at, ring<size<WIDTH>::STAGES> &now,
+                                 int keys)
 {
 #pragma unroll 1
     for (; keys > 0; keys -= size<WIDTH>::KEYS, now.advance()) {
@@ -148,7 +149,7 @@ __device__ inline void attend_all(const struct cuda_attention &p, const struct l
 {
     int team = same_for_warp(threadIdx.x / TEAM - 1);
     float scale = p.scale * 1.4426950408889634f; // log2(e)
-    ring<STAGES> now = {0, 0};
+    ring<size<WIDTH>::STAGES> now = {0, 0};
     ring<1> item = {0, 0};
     for (;; item.advance()) {
         barrier_wait(at.queries_full(), item.parity);
@@ -172,9 +173,10 @@ __device__ inline void attend_all(const struct cuda_attention &p, const struct l
 template <int WIDTH> __device__ inline void prepare(const struct layout<WIDTH> &at)
 {
     if (threadIdx.x == 0) {
-        for (int slot = 0; slot <= STAGES; slot++) { // the last one is that of the queries
+        typedef struct size<WIDTH> S;
+        for (int slot = 0; slot <= S::STAGES; slot++) { // the last one is that of the queries
             barrier_init(at.full(slot), 1);
-            barrier_init(at.empty(slot), TEAMS * TEAM / WARP);
+            barrier_init(at.empty(slot), S::TEAMS * TEAM / WARP);
         }
         products_see_writes();
     }
@@ -183,14 +185,19 @@ template <int WIDTH> __device__ inline void prepare(const struct layout<WIDTH> &
 
 #endif
 
-/* Of a thread, once the warpgroup that loads has given up what the others want; all of a block's
- * are the 96 that it starts with (65536 for 640 threads, in steps of 8). One too many waits for
- * ever. */
-static const int LOAD_REGISTERS = 24, COMPUTE_REGISTERS = 112;
-static_assert(LOAD_REGISTERS + TEAMS * COMPUTE_REGISTERS <= 96 * (TEAMS + 1), "registers");
+/* Of a thread: those that it starts with (65536 for all threads, in steps of 8), and those that it
+ * has once the warpgroup that loads has given up what the others want. One too many waits for ever.
+ */
+template <int WIDTH> struct registers {
+    static const int START = WIDTH == 128 ? 128 : 96;
+    static const int LOAD = 24, COMPUTE = WIDTH == 128 ? 160 : 112;
+    static_assert(START * size<WIDTH>::THREADS <= 65536 &&
+                      LOAD + size<WIDTH>::TEAMS * COMPUTE <= START * (size<WIDTH>::TEAMS + 1),
+                  "registers");
+};
 
 template <typename T, int WIDTH>
-static __global__ void __launch_bounds__(THREADS, 1)
+static __global__ void __launch_bounds__(size<WIDTH>::THREADS, 1)
     attend(const __grid_constant__ struct cuda_attention p,
            const __grid_constant__ struct attention_split split,
            const __grid_constant__ struct maps maps, struct counts *counts, float4 *sums)
@@ -201,11 +208,11 @@ static __global__ void __launch_bounds__(THREADS, 1)
     at.start = ((uint32_t)__cvta_generic_to_shared(shared) + 1023) / 1024 * 1024;
     prepare(at);
     if (threadIdx.x < TEAM) {
-        asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(LOAD_REGISTERS));
+        asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(registers<WIDTH>::LOAD));
         if (threadIdx.x == 0)
             load_all(p, split, maps, at, counts);
     } else {
-        asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(COMPUTE_REGISTERS));
+        asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(registers<WIDTH>::COMPUTE));
         attend_all<T, WIDTH>(p, at, counts, sums);
     }
 #endif
@@ -229,11 +236,11 @@ static enum status launch(const struct cuda_target *at, const struct cuda_attent
     int blocks = split.items < at->multiprocessors ? split.items : at->multiprocessors;
     const void *kernel = reinterpret_cast<const void *>(attend<T, WIDTH>);
     struct maps maps = {};
-    TRY(cuda_tensor_map_heads(a, a->q, a->q_stride, a->rows, QUERIES, 64, &maps.queries));
+    TRY(cuda_tensor_map_heads(a, a->q, a->q_stride, a->rows, S::QUERIES, 64, &maps.queries));
     TRY(cuda_tensor_map_heads(a, a->k, a->k_stride, a->keys[0], S::KEYS, 64, &maps.keys));
     TRY(cuda_tensor_map_heads(a, a->v, a->v_stride, a->keys[0], S::KEYS, 64, &maps.values));
     if (S::TAIL > 0) {
-        TRY(cuda_tensor_map_heads(a, a->q, a->q_stride, a->rows, QUERIES, S::TAIL,
+        TRY(cuda_tensor_map_heads(a, a->q, a->q_stride, a->rows, S::QUERIES, S::TAIL,
                                   &maps.queries_tail));
         TRY(cuda_tensor_map_heads(a, a->k, a->k_stride, a->keys[0], S::KEYS, S::TAIL,
                                   &maps.keys_tail));
@@ -241,7 +248,7 @@ static enum status launch(const struct cuda_target *at, const struct cuda_attent
     TRY(cuda_check(
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, S::SHARED_BYTES),
         "cudaFuncSetAttribute(shared memory of attention for Hopper)"));
-    attend<T, WIDTH><<<blocks, THREADS, S::SHARED_BYTES, stream_of(at)>>>(
+    attend<T, WIDTH><<<blocks, S::THREADS, S::SHARED_BYTES, stream_of(at)>>>(
         *a, split, maps, static_cast<struct counts *>(at->zeros), static_cast<float4 *>(work));
     return cuda_launched("attention_hopper");
 }
@@ -250,9 +257,16 @@ template <typename T>
 static enum status launch_for(const struct cuda_target *at, const struct cuda_attention *a,
                               const struct attention_split &split, void *work)
 {
-    if (a->width == 64)
+    switch (a->width) {
+    case 64:
         return launch<T, 64>(at, a, split, work);
-    return a->width == 72 ? launch<T, 72>(at, a, split, work) : launch<T, 88>(at, a, split, work);
+    case 72:
+        return launch<T, 72>(at, a, split, work);
+    case 88:
+        return launch<T, 88>(at, a, split, work);
+    default:
+        return launch<T, 128>(at, a, split, work);
+    }
 }
 
 /* With fewer keys, other kernels are faster. */
@@ -271,9 +285,9 @@ bool cuda_attention_hopper_takes(const struct cuda_target *at, const struct cuda
             return false;
     }
     return at->compute == 90 && at->shared_limit >= size<72>::SHARED_BYTES &&
-           (a->width == 64 || a->width == 72 || a->width == 88) && a->keys[0] >= LEAST_KEYS &&
-           ascends(a->q_stride) && ascends(a->k_stride) && ascends(a->v_stride) &&
-           cuda_attention_flash_takes(at, a);
+           (a->width == 64 || a->width == 72 || a->width == 88 || a->width == 128) &&
+           a->keys[0] >= LEAST_KEYS && ascends(a->q_stride) && ascends(a->k_stride) &&
+           ascends(a->v_stride) && cuda_attention_flash_takes(at, a);
 }
 
 enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a,

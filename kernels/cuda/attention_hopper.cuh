@@ -9,18 +9,16 @@
 #include "kernels/cuda/attention_split.h"
 #include "kernels/cuda/attention_tiles.cuh"
 
-enum {
-    TEAMS = ATTENTION_TEAMS, /* warpgroups that compute, of 64 queries each */
-    QUERIES = ATTENTION_QUERIES,
-    THREADS = TEAM * (TEAMS + 1),
-    STAGES = 4,     /* tiles of keys and values in shared memory */
-    ITEM_WORDS = 8, /* of an item's description there */
-};
+enum { ITEM_WORDS = 8 }; /* of an item's description in shared memory */
 
 /* By the width of a head. */
 template <int WIDTH> struct size {
     enum {
+        TEAMS = ATTENTION_TEAMS(WIDTH), /* warpgroups that compute, of 64 queries each */
+        THREADS = TEAM * (TEAMS + 1),
+        QUERIES = ATTENTION_QUERIES(WIDTH),
         KEYS = ATTENTION_TILE(WIDTH),
+        STAGES = WIDTH == 128 ? 3 : 4, /* tiles of keys and values in shared memory */
         TAIL = head<WIDTH>::TAIL,
         WIDE_BYTES = KEYS * 128,
         KEY_BYTES = KEYS * head<WIDTH>::ROW_BYTES,
@@ -41,6 +39,7 @@ struct maps {
 /* Addresses in shared memory. */
 template <int WIDTH> struct layout {
     typedef struct size<WIDTH> S;
+    enum { STAGES = S::STAGES };
     uint32_t start;
 
     __device__ inline uint32_t queries(int team) const
@@ -49,7 +48,7 @@ template <int WIDTH> struct layout {
     }
     __device__ inline uint32_t queries_tail(int team) const
     {
-        return start + QUERIES * 128 + team * 64 * S::TAIL * 2;
+        return start + S::QUERIES * 128 + team * 64 * S::TAIL * 2;
     }
     __device__ inline uint32_t keys(int slot) const
     {

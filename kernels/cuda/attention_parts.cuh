@@ -12,9 +12,9 @@
 
 /* What the queue lends: zeros at first and at the end. */
 struct counts {
-    int taken;                         /* items */
-    int through;                       /* blocks */
-    int done[ATTENTION_SPLIT * TEAMS]; /* parts, by split piece and warpgroup */
+    int taken;                                        /* items */
+    int through;                                      /* blocks */
+    int done[ATTENTION_SPLIT * ATTENTION_MOST_TEAMS]; /* parts, by split piece and warpgroup */
 };
 static_assert(sizeof(struct counts) <= CUDA_ZEROS, "counts");
 
@@ -28,9 +28,11 @@ struct work {
 
 /* The n-th item. Full blocks of queries of a head follow each other, so that blocks that run at a
  * time share keys. */
+template <int WIDTH>
 __device__ inline struct work find_work(const struct cuda_attention &p,
-                                        const struct attention_split &s, int tile, int n)
+                                        const struct attention_split &s, int n)
 {
+    const int tile = size<WIDTH>::KEYS, queries = size<WIDTH>::QUERIES;
     struct work w = {};
     if (n >= s.items)
         return w;
@@ -49,10 +51,10 @@ __device__ inline struct work find_work(const struct cuda_attention &p,
         w.key = w.part * tiles / w.parts * tile;
         w.keys = min((w.part + 1) * tiles / w.parts * tile, p.keys[0]) - w.key;
     }
-    int blocks = p.rows / QUERIES;
+    int blocks = p.rows / queries;
     bool whole = piece < s.full;
     int head = whole ? piece / blocks : piece - s.full;
-    w.first = (whole ? piece - head * blocks : blocks) * QUERIES;
+    w.first = (whole ? piece - head * blocks : blocks) * queries;
     w.lane = head / p.heads;
     w.head = head - w.lane * p.heads;
     return w;
@@ -91,7 +93,8 @@ __device__ inline int told(uint32_t at, int word)
 /* A slot's sums in memory, of this thread: [WIDTH / 8 + 1] steps of TEAM. */
 template <int WIDTH> __device__ inline float4 *sums_of(float4 *sums, int team, int slot)
 {
-    return sums + ((int64_t)slot * TEAMS + team) * (WIDTH / 8 + 1) * TEAM + threadIdx.x % TEAM;
+    return sums + ((int64_t)slot * size<WIDTH>::TEAMS + team) * (WIDTH / 8 + 1) * TEAM +
+           threadIdx.x % TEAM;
 }
 
 /* Sums go past the caches of single SMs. */
@@ -107,7 +110,7 @@ template <int WIDTH> __device__ inline void put_sums(float4 *to, const struct ro
 template <int WIDTH>
 __device__ inline void add_sums(struct rows<WIDTH> &r, const float4 *from, int parts)
 {
-    enum { NEXT = TEAMS * (WIDTH / 8 + 1) * TEAM };
+    enum { NEXT = size<WIDTH>::TEAMS * (WIDTH / 8 + 1) * TEAM };
     const float4 *scales = from + WIDTH / 8 * TEAM;
     r = {};
     r.base[0] = r.base[1] = -1e30f;
@@ -160,7 +163,8 @@ __device__ inline bool merge_parts(struct rows<WIDTH> &r, uint32_t item, struct 
         return true;
     int slot = told(item, SLOT_AT);
     put_sums<WIDTH>(sums_of<WIDTH>(sums, team, slot), r);
-    if (!counts_last(counts->done + told(item, PIECE_AT) * TEAMS + team, parts, team))
+    if (!counts_last(counts->done + told(item, PIECE_AT) * ATTENTION_MOST_TEAMS + team, parts,
+                     team))
         return false;
     add_sums<WIDTH>(r, sums_of<WIDTH>(sums, team, slot - told(item, PART_AT)), parts);
     return true;

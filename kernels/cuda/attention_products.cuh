@@ -90,6 +90,8 @@ MULTIPLY_VALUES("72", 9, HOPPER_0_15 ", " HOPPER_16_31 ", %32, %33, %34, %35",
 MULTIPLY_VALUES("88", 11, HOPPER_0_15 ", " HOPPER_16_31 ", " HOPPER_32_43,
                 "{%44, %45, %46, %47}, %48", HOPPER_32("+f", o, 0), HOPPER_8("+f", o, 8),
                 HOPPER_4("+f", o, 10))
+MULTIPLY_VALUES("128", 16, HOPPER_0_15 ", " HOPPER_16_31 ", " HOPPER_32_47 ", " HOPPER_48_63,
+                "{%64, %65, %66, %67}, %68", HOPPER_32("+f", o, 0), HOPPER_32("+f", o, 8))
 
 #endif
 #endif

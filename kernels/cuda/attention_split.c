@@ -10,15 +10,19 @@ enum {
 };
 
 /* Times are in what a block takes for a tile of keys where all of its warpgroups have queries: 1.5
- * us on an H200 in heads 64 to 72 wide. */
+ * us on an H200 in heads 64 to 72 wide, 1.9 in heads 128 wide. */
 static const double PIECE = 1.5;  /* to begin and to end one */
 static const double PART = 0.5;   /* to write one's sums */
 static const double MERGED = 0.4; /* to read one's */
 
-/* Of a tile, by the warpgroups that have queries, as measured on an H200. Heads wider than 64 have
+/* Of a tile, by the warpgroups that have queries, as measured on an H200. Heads of 72 and 88 have
  * boxes of few columns, which take the copy engine long. */
-static const double SHARE[2][ATTENTION_TEAMS + 1] = {{0.0, 0.56, 0.68, 0.85, 1.0},
-                                                     {0.0, 0.82, 0.84, 0.89, 1.0}};
+static double share_of(int width, int teams)
+{
+    static const double narrow[] = {0.0, 0.56, 0.68, 0.85, 1.0},
+                        odd[] = {0.0, 0.82, 0.84, 0.89, 1.0}, wide[] = {0.0, 0.6, 0.75, 1.0};
+    return (width == 64 ? narrow : width == 128 ? wide : odd)[teams];
+}
 
 static const double WORTHWHILE = 0.97;
 
@@ -79,7 +83,7 @@ static double finish(const struct group group[GROUPS], int multiprocessors)
 
 size_t attention_split_slot(int width)
 {
-    return (size_t)ATTENTION_TEAMS * (size_t)(width / 8 + 1) * 128 * 4 * sizeof(float);
+    return (size_t)ATTENTION_TEAMS(width) * (size_t)(width / 8 + 1) * 128 * 4 * sizeof(float);
 }
 
 static int tiles_of(const struct attention_split_of *of)
@@ -91,8 +95,8 @@ static int tiles_of(const struct attention_split_of *of)
 static double estimate(const struct attention_split_of *of, const struct attention_split *s)
 {
     int tiles = tiles_of(of);
-    double share =
-        SHARE[of->width > 64][(of->rows % ATTENTION_QUERIES + ATTENTION_TEAM - 1) / ATTENTION_TEAM];
+    int last = of->rows % ATTENTION_QUERIES(of->width);
+    double share = share_of(of->width, (last + ATTENTION_TEAM - 1) / ATTENTION_TEAM);
     int whole_full = s->whole < s->full ? s->whole : s->full;
     int whole_ragged = s->whole - whole_full;
     int most = s->full_parts > s->ragged_parts ? s->full_parts : s->ragged_parts;
@@ -141,10 +145,10 @@ static bool try_parts(const struct attention_split_of *of, int full_parts, int r
 
 struct attention_split attention_split(const struct attention_split_of *of)
 {
-    int tiles = tiles_of(of);
+    int tiles = tiles_of(of), queries = ATTENTION_QUERIES(of->width);
     struct attention_split best = {
-        .full = of->rows / ATTENTION_QUERIES * of->heads,
-        .ragged = of->rows % ATTENTION_QUERIES > 0 ? of->heads : 0,
+        .full = of->rows / queries * of->heads,
+        .ragged = of->rows % queries > 0 ? of->heads : 0,
         .full_parts = 1,
         .ragged_parts = 1,
     };

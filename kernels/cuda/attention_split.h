@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How the attention for Hopper is dealt out to multiprocessors (SMs). A piece is 256 queries of a
- * head and all of its keys; the last of a head may have fewer, which takes less time. Blocks take
- * pieces in order, the short ones last. Where the last round of pieces would leave SMs without
- * work, its pieces are split by keys into parts, which are merged.
+ * How the attention for Hopper is dealt out to multiprocessors (SMs). A piece is as many queries of
+ * a head as a block takes, and all keys; the last of a head may have fewer queries, which takes
+ * less time. Blocks take pieces in order, the short ones last. Where the last round of pieces would
+ * leave SMs without work, its pieces are split by keys into parts, which are merged.
  *
  * An item is what a block takes at a time: a piece, or a part of one. Chooses by estimated times
  * alone, launches nothing, and is read where there is no CUDA.
@@ -18,15 +18,17 @@ extern "C" {
 #endif
 
 enum {
-    ATTENTION_QUERIES = 256,    /* of a piece */
-    ATTENTION_TEAM = 64,        /* of them, for each of its warpgroups */
-    ATTENTION_TEAMS = 4,        /* warpgroups that compute */
+    ATTENTION_TEAM = 64,        /* queries of a warpgroup */
+    ATTENTION_MOST_TEAMS = 4,   /* warpgroups of a block that compute */
     ATTENTION_SPLIT = 128,      /* pieces in parts, at most */
     ATTENTION_PARTS = 16 << 20, /* bytes that all parts may take */
 };
 
-/* Keys of a tile, of a head's width: as many as registers allow. */
-#define ATTENTION_TILE(width) ((width) == 88 ? 64 : 96)
+/* Of a head's width, as many as registers allow: warpgroups that compute, queries of a piece, keys
+ * of a tile. */
+#define ATTENTION_TEAMS(width)   ((width) == 128 ? 3 : 4)
+#define ATTENTION_QUERIES(width) (ATTENTION_TEAM * ATTENTION_TEAMS(width))
+#define ATTENTION_TILE(width)    ((width) == 88 ? 64 : 96)
 
 /* What there is to do, by whom. */
 struct attention_split_of {
@@ -38,7 +40,7 @@ struct attention_split_of {
 };
 
 /*
- * Pieces in order: `full` ones of 256 queries, head by head, then `ragged` ones, one a head. The
+ * Pieces in order: `full` ones of all queries, head by head, then `ragged` ones, one a head. The
  * first `whole` have one part each, those behind them full_parts where they are full, ragged_parts
  * where they are ragged; 1: they are not split.
  */

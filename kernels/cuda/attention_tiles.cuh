@@ -22,7 +22,9 @@ static const float SLACK = 8.0f;
 template <int WIDTH> struct head {
     enum {
         TAIL = (WIDTH - 64 + 15) / 16 * 16,
-        TAIL_FACTOR = TAIL == 16 ? FACTOR_32B : FACTOR_64B,
+        TAIL_FACTOR = TAIL == 16   ? FACTOR_32B
+                      : TAIL == 32 ? FACTOR_64B
+                                   : FACTOR_128B,
         ROW_BYTES = (64 + TAIL) * 2, /* of a query or a key */
         VALUE_BYTES = TAIL > 0 ? 256 : 128
     };

@@ -141,11 +141,17 @@ static void test_hopper_88(void)
     hopper_shapes(88, 24, 600, 6);
 }
 
+static void test_hopper_128(void)
+{
+    hopper_shapes(128, 24, 600, 6);
+}
+
 static void test_hopper_small(void)
 {
     hopper_shapes(64, 4, 150, 2);
     hopper_shapes(72, 4, 150, 2);
     hopper_shapes(88, 4, 150, 2);
+    hopper_shapes(128, 4, 150, 2);
 }
 
 /* Each of our kernels on little, for tools that follow every access: more than one tile and block,
@@ -271,6 +277,7 @@ static void test_model_shape_by_others(void)
 {
     model_shape("cudnn", DTYPE_BF16, 72);
     model_shape("cudnn", DTYPE_F16, 88);
+    model_shape("cudnn", DTYPE_BF16, 128);
     model_shape("flash", DTYPE_BF16, 72);
     model_shape("flash", DTYPE_F16, 88);
     model_shape("cudnn", DTYPE_F32, 72);
@@ -319,6 +326,7 @@ const struct gpu_test tests_attention[] = {
     {"attention/hopper_64", test_hopper_64},
     {"attention/hopper_72", test_hopper_72},
     {"attention/hopper_88", test_hopper_88},
+    {"attention/hopper_128", test_hopper_128},
     {"attention/tiles_hopper", test_hopper_small},
     {"attention/small", test_small},
     {"attention/counts", test_counts},

@@ -122,7 +122,7 @@ static void open_hopper(struct gpu *gpu, uint64_t seed)
     gpu_open(gpu, seed);
 }
 
-/* No blocks of 256 queries, one or two, and so many after them; from few pieces for many
+/* No full piece, one or two, and so many queries after them; from few pieces for many
  * multiprocessors to some rounds on few. */
 static void shapes_of(int width)
 {
@@ -130,12 +130,13 @@ static void shapes_of(int width)
     static const int left[] = {132, 3, 24, 5, 131, 7, 11};
     static const int keys[] = {256, 700, 385, 1000, 481};
     struct gpu gpu;
-    int split = 0, rounds = 36;
+    int split = 0, rounds = 36, queries = ATTENTION_QUERIES(width);
     open_hopper(&gpu, 97);
     for (int i = 0; i < rounds; i++) {
+        int last = after[i % 12] % queries;
         struct attention_shape s = {
             .lanes = 1 + i % 2,
-            .rows = after[i % 12] + 256 * (after[i % 12] == 0 ? 1 + i / 12 % 2 : i / 12),
+            .rows = last + queries * (last == 0 ? 1 + i / 12 % 2 : i / 12),
             .keys = keys[i % 5],
             .heads = 1 + i / 2 % 3,
             .width = width,
@@ -163,47 +164,60 @@ static void test_88(void)
     shapes_of(88);
 }
 
+static void test_128(void)
+{
+    shapes_of(128);
+}
+
 /* From two parts to as many as there may be. */
-static void test_parts(void)
+static void parts_in(int width, int other)
 {
     struct gpu gpu;
     unsigned seen = 0;
     open_hopper(&gpu, 98);
     for (int left = 2; left <= 20; left++) {
-        int keys = 450 * left + 75;
-        struct attention_shape s = {1, left % 2 ? 256 : 200, keys, 1, left % 3 ? 64 : 72};
+        int keys = 450 * left + 75, queries = ATTENTION_QUERIES(width);
+        struct attention_shape s = {1, left % 2 ? queries : queries - 56, keys, 1,
+                                    left % 3 ? width : other};
         leave(&gpu, left);
         seen |= 1u << parts_of(&gpu, &s);
         check(&gpu, gpu_dtype(1 + left % 2), s, 1.5f, 0.0f, true);
     }
-    CHECK((seen & 0xffc) == 0xffc, "parts seen: %#x", seen);
+    CHECK((seen & 0xffc) == 0xffc, "%d wide: parts seen: %#x", width, seen);
     gpu_close(&gpu);
+}
+
+static void test_parts(void)
+{
+    parts_in(64, 72);
+    parts_in(128, 128);
 }
 
 /* Some parts' weights vanish beside another's; nearly, and altogether. */
 static void test_apart(void)
 {
-    static const int widths[] = {64, 72, 88};
+    static const int widths[] = {64, 72, 88, 128};
     struct gpu gpu;
     open_hopper(&gpu, 99);
-    for (int i = 0; i < 12; i++) {
-        struct attention_shape s = {1 + i % 2, 333, 960, 2, widths[i % 3]};
+    for (int i = 0; i < 16; i++) {
+        struct attention_shape s = {1 + i % 2, 333, 960, 2, widths[i % 4]};
         leave(&gpu, 15 + i);
         CHECK(parts_of(&gpu, &s) > 1, "round %d is not split", i);
-        check(&gpu, gpu_dtype(1 + i / 3 % 2), s, 1.5f, i < 6 ? 8.0f : 300.0f, true);
+        check(&gpu, gpu_dtype(1 + i / 4 % 2), s, 1.5f, i < 8 ? 8.0f : 300.0f, true);
     }
     gpu_close(&gpu);
 }
 
-/* A joint attention of SD3 at 1024 px on one of two ranks, on all multiprocessors and on all but
- * one: some rows, of the last queries of a head, too, and of pieces in parts. */
-static void model_shape(enum dtype dtype, int held)
+/* Some rows of one lane, of the last queries of a head, too, and of pieces in parts; on all
+ * multiprocessors but those held. */
+static void model_shape(struct attention_shape s, enum dtype dtype, int held)
 {
     struct gpu gpu;
-    struct attention_shape s = {1, 4429, 4429, 24, 64};
     float scale = 1.0f / sqrtf((float)s.width);
+    int last = (s.rows - 1) / ATTENTION_QUERIES(s.width) * ATTENTION_QUERIES(s.width);
     open_hopper(&gpu, 100);
     cuda_hold(gpu.dev, held);
+    CHECK(parts_of(&gpu, &s) > 1, "%d heads are not split", s.heads);
     struct attention_operands p = {
         .q = gpu_dense(&gpu, dtype, 2.0f, GPU_DIM(s.lanes, s.rows, s.heads, s.width)),
         .k = gpu_dense(&gpu, dtype, 2.0f, GPU_DIM(s.lanes, s.keys, s.heads, s.width)),
@@ -215,10 +229,10 @@ static void model_shape(enum dtype dtype, int held)
     OK(op_attention(gpu.q, &p.o->t, &p.lse->t, &p.q->t, &p.k->t, &p.v->t, NULL, scale));
     float *all = gpu_read(&gpu, &p.o->t), *all_lse = gpu_read(&gpu, &p.lse->t);
     for (int n = 0; n < 240; n++) {
-        int row = n % 5 == 0 ? 4352 + n / 5 * 3 % 77 : gpu_pick(&gpu, 0, 4428);
-        int head = n % 2 ? 23 : n / 2 % 24; // the last one's full pieces are in parts
+        int row = n % 5 == 0 ? last + n / 5 * 3 % (s.rows - last) : gpu_pick(&gpu, 0, s.rows - 1);
+        int head = n % 2 ? s.heads - 1 : n / 2 % s.heads; // the last one's pieces are in parts
         int64_t at = (int64_t)row * s.heads + head;
-        double want[64];
+        double want[128];
         double want_lse = attention_row(&p, 0, row, head, s.keys, (double)scale, want);
         CHECK(near_doubles("attention", all + at * s.width, want, s.width,
                            1.5 * gpu_bound("attention", dtype)),
@@ -231,20 +245,25 @@ static void model_shape(enum dtype dtype, int held)
     gpu_close(&gpu);
 }
 
+/* At 1024 px: a branch of SD3, and FLUX.1 on one of two ranks that exchange tokens for heads. */
 static void test_model_shape(void)
 {
-    model_shape(DTYPE_BF16, 0);
-    model_shape(DTYPE_F16, 1);
+    const struct attention_shape sd3 = {1, 4429, 4429, 24, 64}, flux = {1, 4608, 4608, 12, 128};
+    model_shape(sd3, DTYPE_BF16, 0);
+    model_shape(sd3, DTYPE_F16, 1);
+    model_shape(flux, DTYPE_BF16, 0);
+    model_shape(flux, DTYPE_F16, 1);
 }
 
 /* On little, for tools that follow every access. */
 static void test_small(void)
 {
-    static const int widths[] = {64, 72, 88};
+    static const int widths[] = {64, 72, 88, 128};
     struct gpu gpu;
     open_hopper(&gpu, 101);
-    for (int i = 0; i < 6; i++) {
-        struct attention_shape s = {1, i % 2 ? 256 : 70, 700, 3, widths[i / 2]};
+    for (int i = 0; i < 8; i++) {
+        int width = widths[i / 2];
+        struct attention_shape s = {1, i % 2 ? ATTENTION_QUERIES(width) : 70, 700, 3, width};
         leave(&gpu, i % 2 ? 2 : 132);
         CHECK(parts_of(&gpu, &s) > 1, "round %d is not split", i);
         check(&gpu, gpu_dtype(1 + i % 2), s, 1.5f, 0.0f, true);
@@ -253,8 +272,13 @@ static void test_small(void)
 }
 
 const struct gpu_test tests_attention_split[] = {
-    {"attention/split_64", test_64},       {"attention/split_72", test_72},
-    {"attention/split_88", test_88},       {"attention/split_parts", test_parts},
-    {"attention/split_apart", test_apart}, {"attention/split_model_shape", test_model_shape},
-    {"attention/tiles_split", test_small}, {NULL, NULL},
+    {"attention/split_64", test_64},
+    {"attention/split_72", test_72},
+    {"attention/split_88", test_88},
+    {"attention/split_128", test_128},
+    {"attention/split_parts", test_parts},
+    {"attention/split_apart", test_apart},
+    {"attention/split_model_shape", test_model_shape},
+    {"attention/tiles_split", test_small},
+    {NULL, NULL},
 };

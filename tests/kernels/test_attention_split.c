@@ -17,18 +17,19 @@ Test(attention_split, deals_out_every_piece_once)
     static const int heads[] = {1, 2, 16, 24, 76, 300, 3000};
     static const int keys[] = {256, 1000, 4429};
     static const int held[] = {1, 7, 131, 132};
-    for (int i = 0; i < 9 * 7 * 3 * 4; i++) {
-        int n = rows[i % 9], h = heads[i / 9 % 7], k = keys[i / 63 % 3], m = held[i / 189];
-        struct attention_split s = plan(n, h, k, 72, m);
+    for (int i = 0; i < 9 * 7 * 3 * 4 * 2; i++) {
+        int n = rows[i % 9], h = heads[i / 9 % 7], k = keys[i / 63 % 3], m = held[i / 189 % 4];
+        int width = i / 756 ? 128 : 72, queries = i / 756 ? 192 : 256;
+        struct attention_split s = plan(n, h, k, width, m);
         int tail = s.full > s.whole ? s.full - s.whole : 0;
         int ragged = s.full + s.ragged - s.whole - tail;
-        cr_assert_eq(s.full, n / 256 * h);
-        cr_assert_eq(s.ragged, n % 256 ? h : 0);
+        cr_assert_eq(s.full, n / queries * h);
+        cr_assert_eq(s.ragged, n % queries ? h : 0);
         cr_assert(s.whole >= 0 && tail >= 0 && ragged >= 0 && ragged <= s.ragged);
         cr_assert_eq(s.items, s.whole + tail * s.full_parts + ragged * s.ragged_parts);
         cr_assert(s.full_parts >= 1 && s.ragged_parts >= 1);
         cr_assert(s.full_parts <= (k + 95) / 96 && s.ragged_parts <= (k + 95) / 96);
-        cr_assert((size_t)s.slots * attention_split_slot(72) <= ATTENTION_PARTS);
+        cr_assert((size_t)s.slots * attention_split_slot(width) <= ATTENTION_PARTS);
         if (s.slots == 0)
             cr_assert(s.items == s.full + s.ragged);
         else
@@ -48,6 +49,14 @@ Test(attention_split, fills_the_last_round)
         cr_assert(s.full_parts >= 3 && s.ragged_parts >= 2);
         cr_assert(s.items - s.whole <= m);
     }
+}
+
+/* FLUX.1, one of two ranks of ulysses: 24 pieces are left after two rounds. */
+Test(attention_split, fills_the_last_round_of_wide_heads)
+{
+    struct attention_split s = plan(4608, 12, 4608, 128, 132);
+    cr_assert(s.full == 24 * 12 && s.ragged == 0 && s.whole == 264);
+    cr_assert(s.full_parts >= 4 && s.items - s.whole <= 132);
 }
 
 Test(attention_split, leaves_full_rounds_alone)
