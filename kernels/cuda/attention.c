@@ -43,35 +43,42 @@ static bool cudnn_takes(const struct cuda_device *dev, const struct cuda_attenti
 }
 
 static enum status attend_hopper(struct queue *q, const struct cuda_target *at,
-                                 const struct cuda_attention *a)
+                                 const struct cuda_attention *a,
+                                 const struct attention_split *split)
 {
-    struct attention_split split = cuda_attention_hopper_split(at, a);
-    size_t bytes = (size_t)split.slots * attention_split_slot(a->width);
+    size_t bytes = (size_t)split->slots * attention_split_slot(a->width);
     void *work = NULL;
     if (bytes > 0)
         TRY(cuda_workspace(q, bytes, &work));
-    return cuda_attention_hopper(at, a, &split, work);
+    return cuda_attention_hopper(at, a, split, work);
 }
 
-/* The first that takes the shape. cuDNN wants equal counts; for text of several lengths one launch
- * of our own is faster than its launches lane by lane. */
+/* The first that takes the shape; our own for Hopper behind cuDNN's where that promises to be
+ * faster, unless asked for by name. cuDNN wants equal counts; for text of several lengths one
+ * launch of our own is faster than its launches lane by lane. */
 static enum status attend(struct queue *q, const struct cuda_attention *a)
 {
     const struct cuda_device *dev = cuda_device_of(q);
     struct cuda_target at = cuda_target(q);
-    bool equal = true, done = false;
+    struct attention_split split = {0};
+    bool equal = true, pays = false, done = false;
     for (int i = 1; i < a->lanes; i++)
         equal = equal && a->keys[i] == a->keys[0];
     if (a->width > WIDEST)
         return cuda_attention_wide(q, a);
     if (dev->attention <= CUDA_ATTENTION_RESIDENT && cuda_attention_resident_takes(&at, a))
         return cuda_attention_resident(&at, a);
-    if (dev->attention <= CUDA_ATTENTION_HOPPER && cuda_attention_hopper_takes(&at, a))
-        return attend_hopper(q, &at, a);
+    bool hopper = dev->attention <= CUDA_ATTENTION_HOPPER && cuda_attention_hopper_takes(&at, a);
+    if (hopper)
+        split = cuda_attention_hopper_split(&at, a, &pays);
+    if (hopper && (pays || dev->attention == CUDA_ATTENTION_HOPPER))
+        return attend_hopper(q, &at, a, &split);
     if (equal && a->keys[0] > 0 && cudnn_takes(dev, a))
         TRY(cuda_dnn_attend(q, a, &done));
     if (done)
         return ST_OK;
+    if (hopper)
+        return attend_hopper(q, &at, a, &split);
     if (dev->attention <= CUDA_ATTENTION_FEW && cuda_attention_few_takes(&at, a))
         return cuda_attention_few(&at, a);
     if (dev->attention <= CUDA_ATTENTION_FLASH && cuda_attention_flash_takes(&at, a))

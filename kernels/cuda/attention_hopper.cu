@@ -221,11 +221,13 @@ static __global__ void __launch_bounds__(size<WIDTH>::THREADS, 1)
 /* ---- launch ---- */
 
 struct attention_split cuda_attention_hopper_split(const struct cuda_target *at,
-                                                   const struct cuda_attention *a)
+                                                   const struct cuda_attention *a, bool *pays)
 {
     struct attention_split_of of = {a->rows, a->heads * a->lanes, a->keys[0], a->width,
                                     at->multiprocessors};
-    return attention_split(&of);
+    struct attention_split split = attention_split(&of);
+    *pays = attention_split_pays(&of, &split);
+    return split;
 }
 
 template <typename T, int WIDTH>

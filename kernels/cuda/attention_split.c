@@ -2,8 +2,6 @@
 /* In how many parts the last pieces of an attention are done first, by estimated times. */
 #include "kernels/cuda/attention_split.h"
 
-#include <stdbool.h>
-
 enum {
     MOST_PARTS = 16, /* of a piece */
     GROUPS = 4,
@@ -23,6 +21,9 @@ static double share_of(int width, int teams)
                         odd[] = {0.0, 0.82, 0.84, 0.89, 1.0}, wide[] = {0.0, 0.6, 0.75, 1.0};
     return (width == 64 ? narrow : width == 128 ? wide : odd)[teams];
 }
+
+/* What cuDNN takes for 96 keys of a block of 128 queries, 128 wide. */
+static const double CUDNN_TILE = 0.69;
 
 static const double WORTHWHILE = 0.97;
 
@@ -171,4 +172,12 @@ struct attention_split attention_split(const struct attention_split_of *of)
         }
     }
     return best;
+}
+
+bool attention_split_pays(const struct attention_split_of *of, const struct attention_split *s)
+{
+    enum { BLOCK = 128, KEYS = 96 };
+    int blocks = (of->rows + BLOCK - 1) / BLOCK * of->heads;
+    int rounds = (blocks + of->multiprocessors - 1) / of->multiprocessors;
+    return of->width != 128 || estimate(of, s) < rounds * CUDNN_TILE * of->keys / KEYS;
 }

@@ -11,6 +11,7 @@
 #ifndef KERNELS_CUDA_ATTENTION_SPLIT_H
 #define KERNELS_CUDA_ATTENTION_SPLIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -55,6 +56,10 @@ struct attention_split {
 /* Tiles of a piece's keys are shared out evenly: part i begins with tile i * tiles / parts. Takes
  * what promises to be done first, and parts only where they save 3 %. */
 struct attention_split attention_split(const struct attention_split_of *of);
+
+/* Whether that promises to be done before cuDNN's attention, which in heads 128 wide takes blocks
+ * of 128 queries in whole rounds and so wins where pieces are few. Other heads: always. */
+bool attention_split_pays(const struct attention_split_of *of, const struct attention_split *s);
 
 /* What a part leaves for the merge, each warpgroup's after another's: fp32 sums [width / 8, 128
  * threads, 4], then bases and sums of weights [128, 4]. */

@@ -145,11 +145,12 @@ bool cuda_attention_flash_takes(const struct cuda_target *at, const struct cuda_
 enum status cuda_attention_flash(const struct cuda_target *at, const struct cuda_attention *a);
 
 /* attention_hopper.cu: the same on Hopper for heads 64, 72, 88 or 128 wide, where all lanes have as
- * many keys, at least 256; dealt out as `split` says. `work`: attention_split_slot bytes for each
- * of its slots, from a multiple of sixteen on. */
+ * many keys, at least 256; dealt out as `split` says. `pays`: not where cuDNN promises to be
+ * faster. `work`: attention_split_slot bytes for each of its slots, from a multiple of sixteen on.
+ */
 bool cuda_attention_hopper_takes(const struct cuda_target *at, const struct cuda_attention *a);
 struct attention_split cuda_attention_hopper_split(const struct cuda_target *at,
-                                                   const struct cuda_attention *a);
+                                                   const struct cuda_attention *a, bool *pays);
 enum status cuda_attention_hopper(const struct cuda_target *at, const struct cuda_attention *a,
                                   const struct attention_split *split, void *work);
 

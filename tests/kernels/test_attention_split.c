@@ -79,3 +79,30 @@ Test(attention_split, spreads_few_pieces)
     s = plan(64, 1, 8192, 64, 132);
     cr_assert(s.full == 0 && s.ragged == 1 && s.ragged_parts > 4);
 }
+
+/* FLUX.1's attentions on one to eight ranks, in one and in patches, at 1024 and 2048 px; timed on
+ * an H200: ours took 0.77 to 0.92 of cuDNN's time where it pays, 1.17 to 1.5 where not. */
+Test(attention_split, pays_where_there_is_work)
+{
+    static const struct {
+        int rows, keys, heads;
+        bool pays;
+    } cases[] = {
+        {4608, 4608, 24, true},  {4608, 4608, 12, true}, {4608, 4608, 6, true},
+        {2304, 2304, 24, true},  {2304, 4608, 24, true}, {1536, 4608, 24, true},
+        {1024, 4608, 24, true},  {1152, 4608, 24, true}, {16896, 16896, 24, true},
+        {8448, 8448, 24, true},  {1536, 1536, 24, true}, {1536, 1536, 12, true},
+        {768, 768, 24, true},    {4608, 4608, 3, false}, {576, 4608, 24, false},
+        {1152, 1152, 24, false}, {512, 512, 24, false},  {256, 256, 24, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct attention_split_of of = {cases[i].rows, cases[i].heads, cases[i].keys, 128,
+                                              132};
+        struct attention_split s = attention_split(&of);
+        cr_assert_eq(attention_split_pays(&of, &s), cases[i].pays, "%d on %d, %d heads", of.rows,
+                     of.keys, of.heads);
+    }
+    const struct attention_split_of narrow = {256, 24, 256, 64, 132};
+    struct attention_split s = attention_split(&narrow);
+    cr_assert(attention_split_pays(&narrow, &s));
+}
