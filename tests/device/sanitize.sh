@@ -13,8 +13,8 @@ tests="norm/ pointwise copy/strided copy/permuted copy/fill copy/upload linear/r
     attention/few attention/flash attention/plain attention/large attention/hopper
     attention/resident_every qk_norm/model conv/small conv/colours group_norm/"
 # racecheck takes a hundred times as long. Where a block goes on to a second piece of work it sees no order by mbarriers, neither in
-# attention/tiles_split nor in cuDNN's kernels.
-shared="norm/ qk_norm/model linear_rows/slices attention/small attention/tiles_hopper attention/tiles_resident conv/small"
+# the attention for Hopper (attention/tiles_hopper, tiles_split), whose blocks take as many as they come to, nor in cuDNN's kernels.
+shared="norm/ qk_norm/model linear_rows/slices attention/small attention/tiles_resident conv/small"
 failed=0
 
 # check TOOL PERCENT TEST...: a share of the seconds.
