@@ -20,7 +20,7 @@ struct product {
 static void call_product(struct bench *b, int set, void *operands)
 {
     struct product *p = operands;
-    if (p->add) // y grows from call to call, as far as one replay goes
+    if (p->add) // y grows from call to call
         rate_check(op_linear_add(b->q, &p->y[set], &p->x[set], &p->w[set], &p->bias));
     else
         rate_check(op_linear(b->q, &p->y[set], &p->x[set], &p->w[set], &p->bias, p->act));
