@@ -70,7 +70,7 @@ static __device__ inline uint32_t share_of(const struct sum &w, int rank)
     return (uint32_t)((uint64_t)(w.units / w.grain) * rank / w.all.ranks) * w.grain;
 }
 
-/* Units first, first + step, ... below end. */
+/* value := units first, first + step, ... below end. */
 template <typename Unit>
 static __device__ inline void load_some(const Unit *from, uint32_t first, uint32_t step,
                                         uint32_t end, Unit (&value)[AT_ONCE])
@@ -81,6 +81,7 @@ static __device__ inline void load_some(const Unit *from, uint32_t first, uint32
             value[k] = load_past(from + first + k * step);
 }
 
+/* Those units of all ranks' parts, added up rank by rank. */
 template <typename T, bool WIDE>
 static __device__ inline void add_some(const struct sum &w, char *const *part, uint32_t first,
                                        uint32_t step, uint32_t end)
